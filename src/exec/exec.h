@@ -1,0 +1,90 @@
+/* exec.h: start, watch, stop and reap the processes of attempts [A10, A12, P8, E32].
+ *
+ *  (1) Every attempt is a process group of its own, stdin /dev/null (or given), no inherited descriptors but 0, 1, 2
+ *      and RV_EXEC_FD_LEASH (and, when given, RV_EXEC_FD_JOBS_R/W). Default signal dispositions and an empty mask.
+ *  (2) `ended` is called once per started attempt, after its leader was reaped, its group is empty, everything found
+ *      by adoption, leash or mark is dead, and both pipes are drained or cut. A child that holds a pipe after its
+ *      parent died is killed, not waited for (unless `leave`).
+ *  (3) Stop is TERM to the group, grace, KILL to the group and to what escaped it. Signals to the leader go through its pidfd.
+ *  (4) Output is delivered as it comes, by bytes; the reader applies the cap.
+ *  (5) The engine process is a child subreaper: orphans of attempts are adopted and attributed by group, mark, leash;
+ *      what shed all of it ends with the last attempt alive at its birth. */
+#ifndef RV_EXEC_H
+#define RV_EXEC_H
+
+#include "kernel/model.h"
+#include "loop/loop.h"
+
+#define RV_EXEC_FD_LEASH 60  /* documented in docs/environment.md */
+#define RV_EXEC_FD_JOBS_R 61
+#define RV_EXEC_FD_JOBS_W 62
+
+typedef struct rv_exec rv_exec;
+typedef struct rv_proc rv_proc; /* one started attempt */
+
+typedef enum rv_stop_reason { RV_STOP_NONE, RV_STOP_TIMEOUT, RV_STOP_CANCEL, RV_STOP_INTERRUPT } rv_stop_reason;
+
+typedef struct rv_exit {
+    int32_t exit_status;   /* -1: ended by a signal or never started */
+    int32_t signal;        /* -1: none */
+    rv_stop_reason stopped; /* why we stopped it; NONE: it ended by itself */
+    rv_detail error;       /* NONE, START (no such command: never retried), UNAVAILABLE (EAGAIN, ENOMEM …), CAPTURE */
+    char error_text[256];  /* for people, when error is set */
+    int64_t started_ms, ended_ms; /* wall */
+    uint64_t user_us, system_us, rss_max;
+    uint32_t killed;       /* escaped processes that had to be killed */
+} rv_exit;
+
+typedef void rv_output_fn(void *user, int stream /* 1 or 2 */, rv_str bytes);
+typedef void rv_ended_fn(void *user, const rv_exit *exit);
+
+typedef struct rv_spawn {
+    const char *const *argv;  /* NULL-terminated; argv[0] without `/` is looked up in the PATH of envp (cached) */
+    const char *const *envp;  /* NULL-terminated, complete */
+    const char *dir;          /* working directory, absolute */
+    int stdin_fd;             /* -1: /dev/null; else borrowed for the call */
+    int jobs_fds[2];          /* jobserver read and write ends, or -1, -1 */
+    const char *mark;         /* value of REEVE_ATTEMPT in envp: by it escapees are known */
+    int64_t timeout_ms;       /* 0: none; leaves out the time in which the machine slept */
+    int64_t grace_ms;         /* between TERM and KILL; > 0 */
+    bool leave;               /* processes left behind by a leader that ended are not killed */
+    rv_output_fn *output;
+    rv_ended_fn *ended;
+    void *user;
+} rv_spawn;
+
+typedef struct rv_exec_config {
+    rv_loop *loop;
+    int leash_fd;             /* open file that every attempt holds open at RV_EXEC_FD_LEASH; borrowed */
+} rv_exec_config;
+
+RV_MUST_USE rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err);
+void rv_exec_free(rv_exec *exec); /* kills and reaps what is left; NULL is legal */
+/* Start an attempt. Returns RV_OK also when the command could not be started: then `ended` comes (from the loop, never
+ * from within this call) with error START or UNAVAILABLE. pid, start ticks: for recovery after a crash (0 if it did not start). */
+RV_MUST_USE rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err);
+/* Begin to stop it; the first reason stays. grace_ms < 0: the attempt's own. `ended` comes as always. */
+void rv_exec_stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms);
+uint32_t rv_exec_live(const rv_exec *exec);
+
+/* ---- leftovers of a dead engine ----
+ * Find and kill every process that holds the leash file (device, inode), is in a recorded group whose leader has the
+ * recorded start time, or carries `REEVE_STORE_MARK=mark` in its environment; wait until they are gone.
+ * boot_id differs from this boot's: recorded pids are not looked at. *ret_killed: how many. TIMEOUT: some would not die in 10 s. */
+typedef struct rv_leftover { int64_t pid; uint64_t start_ticks; } rv_leftover;
+RV_MUST_USE rv_status rv_exec_kill_leftovers(const char *leash_path, const char *mark, const char *boot_id,
+                                             const rv_leftover *recorded, uint32_t count, uint32_t *ret_killed, rv_error *err);
+/* This boot's id (/proc/sys/kernel/random/boot_id), NUL-terminated, at most 63 bytes. */
+void rv_exec_boot_id(char ret[64]);
+
+/* ---- keeper: nobody dies alone (DESIGN 12) ----
+ * Fork into keeper (parent, stays) and engine (child, returns). Call before any thread exists. Both are subreapers.
+ * In the engine: returns RV_OK; the engine must watch *ret_keeper_fd: readable EOF means that the keeper died → kill
+ * attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
+ * sent it there. In the keeper: never returns; when the engine ends it kills everything that is left (adopted
+ * children, leash holders, mark), then exits with the engine's status, or 128+N if signal N killed it. The descriptor
+ * `lock_fd` (flock'ed) is held by both until their end. */
+typedef struct rv_keeper_config { int lock_fd; const char *leash_path; const char *mark; } rv_keeper_config;
+RV_MUST_USE rv_status rv_keeper_fork(const rv_keeper_config *config, int *ret_keeper_fd, rv_error *err);
+
+#endif

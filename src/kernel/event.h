@@ -1,0 +1,117 @@
+/* event.h: the closed lists of what goes into a run [K71], what it decides, and what it asks for.
+ *
+ * The journal keeps, for each turn, the input and then the facts decided from it. Replay applies the facts; it
+ * never decides again, so a later kernel cannot rewrite history. One wide struct serves all types; the table says
+ * which fields a type has, and only those are encoded, in the order of RV_FIELD_MAP. docs/journal.md is generated
+ * from these tables. */
+#ifndef RV_EVENT_H
+#define RV_EVENT_H
+
+#include "kernel/model.h"
+#include "base/json.h"
+
+#define RV_JOURNAL_VERSION 1u
+
+/* Fields: name, JSON key, how it is encoded: u varint, i zigzag varint, s size and bytes. */
+#define RV_FIELD_MAP(X)                                                             \
+    X(NODE, node, "node", 'u')          /* index; name in JSON */                   \
+    X(EPOCH, epoch, "epoch", 'u')                                                   \
+    X(NUMBER, number, "number", 'u')    /* attempt number, from 1 */                \
+    X(STATE, state, "state", 'u')       /* node, attempt or run state, by type */   \
+    X(DETAIL, detail, "detail", 'u')    /* rv_detail */                             \
+    X(ROOT, root, "root", 'u')          /* node index + 1; 0: none */               \
+    X(EXIT_STATUS, exit_status, "exit_status", 'i') /* -1: none */                  \
+    X(SIGNAL, signal, "signal", 'i')                                                \
+    X(DUE, due_ms, "due_ms", 'i')       /* engine ms; 0: none */                    \
+    X(PID, pid, "pid", 'u')                                                         \
+    X(PID_START, pid_start, "pid_start", 'u') /* clock ticks since boot */          \
+    X(SEED, seed, "seed", 'u')                                                      \
+    X(FLAGS, flags, "flags", 'u')                                                   \
+    X(KEY, key, "key", 's')                                                         \
+    X(VALUE, value, "value", 's')       /* JSON */                                  \
+    X(TEXT, text, "text", 's')          /* for people */
+
+/* Types: name, number (stored), JSON name, class (I input, F fact), fields. */
+#define RV_EVENT_MAP(X)                                                                                         \
+    /* inputs */                                                                                                \
+    X(LOAD, 1, "load", 'I', RV_F_SEED | RV_F_FLAGS | RV_F_KEY | RV_F_VALUE) /* key: graph digest; value: {"user":…,"env":…} */ \
+    X(ADMITTED, 2, "admitted", 'I', RV_F_NODE)                                                                  \
+    X(STARTED, 3, "started", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_PID | RV_F_PID_START)                           \
+    X(COMPLETED, 4, "completed", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_STATE | RV_F_DETAIL | RV_F_EXIT_STATUS | RV_F_SIGNAL | RV_F_VALUE | RV_F_TEXT) /* state: rv_attempt_state */ \
+    X(LOST, 5, "lost", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_FLAGS | RV_F_TEXT) /* flags: rv_lost_flag */          \
+    X(ANSWER, 6, "answer", 'I', RV_F_KEY | RV_F_VALUE | RV_F_TEXT)  /* key: the blocker's; text: by whom */     \
+    X(DECIDED, 7, "decided", 'I', RV_F_STATE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT) /* state: rv_decision; value: {"by","comment","digest"} */ \
+    X(INTERRUPT, 8, "interrupt", 'I', RV_F_SIGNAL)                                                              \
+    X(CANCEL, 9, "cancel", 'I', RV_F_TEXT)                                                                      \
+    X(PREEMPT, 10, "preempt", 'I', RV_F_TEXT)                                                                   \
+    X(TICK, 11, "tick", 'I', 0)                                                                                 \
+    X(RESUME, 12, "resume", 'I', RV_F_FLAGS)                                                                    \
+    X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                       \
+    /* facts */                                                                                                 \
+    X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                    \
+    X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                      \
+    X(NODE_TIMER, 34, "node_timer", 'F', RV_F_NODE | RV_F_DUE)                                                  \
+    X(ATTEMPT_STATE, 35, "attempt_state", 'F', RV_F_NODE | RV_F_EPOCH | RV_F_NUMBER | RV_F_STATE | RV_F_DETAIL) \
+    X(RESULT, 36, "result", 'F', RV_F_NODE | RV_F_VALUE)    /* empty value: the input's */                      \
+    X(KEPT, 37, "kept", 'F', RV_F_NODE | RV_F_FLAGS)        /* the input's answer waits for its node */         \
+    X(NOTE, 38, "note", 'F', RV_F_NODE | RV_F_DETAIL | RV_F_TEXT) /* dropped, stale, refused … [P9] */         \
+    X(ERROR_TEXT, 39, "error_text", 'F', RV_F_NODE | RV_F_TEXT)                                                 \
+    X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)
+
+#define X(name_, ...) RV_FIELD_##name_,
+typedef enum rv_field { RV_FIELD_MAP(X) RV_FIELD_COUNT } rv_field;
+#undef X
+#define X(name_, ...) RV_F_##name_ = 1u << RV_FIELD_##name_,
+enum { RV_FIELD_MAP(X) };
+#undef X
+#define X(name_, number_, ...) RV_EVENT_##name_ = number_,
+typedef enum rv_event_type { RV_EVENT_MAP(X) RV_EVENT_TYPE_MAX = 64 } rv_event_type;
+#undef X
+
+enum rv_lost_flag { RV_LOST_WAS_STARTED = 1, RV_LOST_STOPPED = 2 /* stopped by an interrupt: counts against nothing */ };
+enum rv_load_flag { RV_LOAD_FAIL_FAST = 1 };
+typedef enum rv_decision { RV_DECISION_APPROVE, RV_DECISION_REJECT, RV_DECISION_DONE, RV_DECISION_FAILED, RV_DECISION_AGAIN } rv_decision;
+
+typedef struct rv_event {
+    rv_event_type type;
+    uint32_t node, epoch, number, state, detail, root, flags;
+    int32_t exit_status, signal;
+    int64_t due_ms;
+    uint64_t pid, pid_start, seed;
+    rv_str key, value, text; /* borrowed */
+} rv_event;
+
+const char *rv_event_name(rv_event_type type); /* NULL: no such type */
+uint32_t rv_event_fields(rv_event_type type);  /* bits RV_F_*; 0 also for no such type */
+bool rv_event_is_input(rv_event_type type);
+
+/* Append the encoding of `event`: type varint, then its fields. */
+void rv_event_write(rv_buf *out, const rv_event *event);
+/* Decode one at *at, moving past it. Strings of *ret point into the input.
+ * RV_CORRUPT: cut short, unknown type, a field out of range; *at and *ret then undefined. Never reads past `end`. */
+RV_MUST_USE rv_status rv_event_read(const char **at, const char *end, rv_event *ret, rv_error *err);
+/* One JSON object, names instead of indices where `graph` is given (NULL: numbers). */
+void rv_event_json(rv_json_writer *w, const rv_event *event, const rv_graph *graph);
+
+/* ---- effects: what the outside must do, after the commit of the turn that asked for it ---- */
+#define RV_EFFECT_MAP(X)                                                           \
+    X(SPAWN, "spawn")           /* start attempt (node, epoch, number) */          \
+    X(REDUCE, "reduce")         /* run the node's reducer; no slot */              \
+    X(PARK, "park")             /* node waits: open a blocker; detail says why */  \
+    X(RESUMED, "resumed")       /* a parked node goes on: close its blocker */     \
+    X(STOP, "stop")             /* stop attempt (node, epoch): TERM, grace, KILL */ \
+    X(ARM_TIMER, "arm_timer")   /* the earliest due time is now due_ms (engine) */ \
+    X(RUN_ENDED, "run_ended")   /* the run reached `state` (also INTERRUPTED) */   \
+    X(NOTE, "note")
+#define X(name_, text_) RV_EFFECT_##name_,
+typedef enum rv_effect_type { RV_EFFECT_MAP(X) RV_EFFECT_COUNT } rv_effect_type;
+#undef X
+const char *rv_effect_name(rv_effect_type type);
+
+typedef struct rv_effect {
+    rv_effect_type type;
+    uint32_t node, epoch, number, state, detail;
+    int64_t due_ms;
+} rv_effect; /* idempotency key: (run, type, node, epoch) */
+
+#endif

@@ -1,0 +1,365 @@
+/* model.h: the data model in one place. First what is stored (words, graph, rows), then how a graph is held.
+ *
+ * Every list of words here is the single source of its enum, its text (SQL CHECK, JSON, CLI) and its tests.
+ * Numbers are stored in journals: a new word goes at the end of its list, none is ever renumbered. To change a
+ * stored layout: raise RV_GRAPH_FORMAT or RV_JOURNAL_VERSION (event.h), say so in docs/journal.md, keep reading the old one. */
+#ifndef RV_MODEL_H
+#define RV_MODEL_H
+
+#include "base/base.h"
+#include "base/util.h"
+
+#define RV_NODES_MAX 1000000u
+#define RV_IDENTIFIER_MAX 64u
+#define RV_RESULT_SIZE_MAX (1u << 20) /* bytes of JSON a node's result may have */
+
+/* ======================================================================= words */
+
+#define RV_KIND_MAP(X) /* name, key in the file, needs a slot */ \
+    X(RUN, "run", 1)                                             \
+    X(SHELL, "shell", 1)                                         \
+    X(APPROVE, "approve", 0)                                     \
+    X(INPUT, "input", 0)                                         \
+    X(WAIT, "wait", 0)                                           \
+    X(SET, "set", 0)                                             \
+    X(REDUCE, "reduce", 0)
+
+#define RV_DEP_POLICY_MAP(X)         \
+    X(ALL_SUCCESS, "all_success")    \
+    X(ACCEPT_PARTIAL, "accept_partial") \
+    X(ALL_TERMINAL, "all_terminal")  \
+    X(OPTIONAL, "optional")
+
+/* Node states [K2]; those from SUCCEEDED on are terminal. */
+#define RV_NODE_STATE_MAP(X)  \
+    X(PENDING, "pending")     \
+    X(READY, "ready")         \
+    X(RUNNING, "running")     \
+    X(WAITING, "waiting")     \
+    X(SUCCEEDED, "succeeded") \
+    X(PARTIAL, "partial")     \
+    X(FAILED, "failed")       \
+    X(DENIED, "denied")       \
+    X(SKIPPED, "skipped")     \
+    X(CANCELLED, "cancelled")
+
+/* Why a node is in its state: one list for all states, so that it fits a byte and a column.
+ * group: n none, w what a waiting node waits for, s source of a success, k cause of a skip, c cause of a cancel,
+ * e error.kind of a failure [A9]. */
+#define RV_DETAIL_MAP(X) /* name, text, group */ \
+    X(NONE, "", 'n')                             \
+    X(QUESTION, "question", 'w')                 \
+    X(INPUT, "input", 'w')                       \
+    X(APPROVAL, "approval", 'w')                 \
+    X(TIMER, "timer", 'w')                       \
+    X(EVENT, "event", 'w')                       \
+    X(CHILDREN, "children", 'w')                 \
+    X(BUDGET, "budget", 'w')                     \
+    X(UNKNOWN_OUTCOME, "unknown_outcome", 'w')   \
+    X(REDUCER_RUN, "reducer_run", 'w')           \
+    X(FRESH, "fresh", 's')                       \
+    X(CACHE, "cache", 's')                       \
+    X(REPLAY, "replay", 's')                     \
+    X(PERSON, "person", 's')                     \
+    X(CONDITION, "condition", 'k')               \
+    X(PRUNED, "pruned", 'k')                     \
+    X(UPSTREAM, "upstream", 'k')                 \
+    X(OVER_BUDGET, "over_budget", 'k')           \
+    X(VIOLATION, "violation", 'k')               \
+    X(FAIL_FAST, "fail_fast", 'k')               \
+    X(SIGNALLED, "signalled", 'c')               \
+    X(RUN_CANCELLED, "run", 'c')                 \
+    X(UPSTREAM_CANCELLED, "upstream_cancelled", 'c') \
+    X(SUPERSEDED, "superseded", 'c')             \
+    X(EXIT, "exit", 'e')                         \
+    X(SIGNAL, "signal", 'e')                     \
+    X(TIMEOUT, "timeout", 'e')                   \
+    X(START, "start", 'e')                       \
+    X(WAIT, "wait", 'e')                         \
+    X(CAPTURE, "capture", 'e')                   \
+    X(OUTPUT_NOT_REGULAR, "output_not_regular", 'e') \
+    X(OUTPUT_MISSING, "output_missing", 'e')     \
+    X(OUTPUT_PATH, "output_path", 'e')           \
+    X(SCHEMA, "schema", 'e')                     \
+    X(REJECTED, "rejected", 'e')                 \
+    X(DENIED, "denied", 'e')                     \
+    X(LOST, "lost", 'e')                         \
+    X(UNAVAILABLE, "unavailable", 'e')           \
+    X(VALUE, "value", 'e')                       \
+    X(REDUCER, "reducer", 'e')                   \
+    X(DEADLINE, "deadline", 'e')
+
+/* Attempt states [S3]. VOID: journaled as starting, never seen to start; burns its epoch, counts against nothing. */
+#define RV_ATTEMPT_STATE_MAP(X) /* name, text, is terminal */ \
+    X(PENDING, "pending", 0)                                  \
+    X(STARTING, "starting", 0)                                \
+    X(RUNNING, "running", 0)                                  \
+    X(OK, "ok", 1)                                            \
+    X(PARTIAL, "partial", 1)                                  \
+    X(ERROR, "error", 1)                                      \
+    X(TIMEOUT, "timeout", 1)                                  \
+    X(DENIED, "denied", 1)                                    \
+    X(CANCELLED, "cancelled", 1)                              \
+    X(LOST, "lost", 1)                                        \
+    X(UNKNOWN, "unknown", 1)                                  \
+    X(VOID, "void", 1)
+
+/* Run status [S2]; INTERRUPTED is not terminal. */
+#define RV_RUN_STATE_MAP(X) /* name, text, is terminal */ \
+    X(ACCEPTED, "accepted", 0)                            \
+    X(RUNNING, "running", 0)                              \
+    X(INTERRUPTED, "interrupted", 0)                      \
+    X(OK, "ok", 1)                                        \
+    X(ERROR, "error", 1)                                  \
+    X(TIMEOUT, "timeout", 1)                              \
+    X(CANCELLED, "cancelled", 1)                          \
+    X(OVER_BUDGET, "over_budget", 1)
+
+/* Task states (spec 4). */
+#define RV_TASK_STATE_MAP(X)  \
+    X(QUEUED, "queued")       \
+    X(RUNNING, "running")     \
+    X(WAITING, "waiting")     \
+    X(SLEEPING, "sleeping")   \
+    X(DONE, "done")           \
+    X(ERROR, "error")         \
+    X(DROPPED, "dropped")     \
+    X(CANCELLED, "cancelled")
+
+#define RV_INTERACTION_MAP(X)                  \
+    X(WORKING, "working")                      \
+    X(WAITING_FOR_INPUT, "waiting_for_input")  \
+    X(CLOSED, "closed")
+
+#define RV_BLOCKER_STATE_MAP(X) X(OPEN, "open") X(RESOLVED, "resolved") X(SUPERSEDED, "superseded")
+
+/* Handlers: nodes outside the graph that run when it has ended. */
+#define RV_HANDLER_MAP(X) X(NONE, "") X(SUCCESS, "success") X(FAILURE, "failure") X(CANCEL, "cancel") X(EXIT, "exit")
+
+#define RV_ENUM_2(prefix_, name_) prefix_##name_,
+#define X(name_, text_, ...) RV_KIND_##name_,
+typedef enum rv_kind { RV_KIND_MAP(X) RV_KIND_COUNT } rv_kind;
+#undef X
+#define X(name_, text_, ...) RV_DEP_##name_,
+typedef enum rv_dep_policy { RV_DEP_POLICY_MAP(X) RV_DEP_COUNT } rv_dep_policy;
+#undef X
+#define X(name_, text_, ...) RV_NODE_##name_,
+typedef enum rv_node_state { RV_NODE_STATE_MAP(X) RV_NODE_STATE_COUNT } rv_node_state;
+#undef X
+#define X(name_, text_, ...) RV_DETAIL_##name_,
+typedef enum rv_detail { RV_DETAIL_MAP(X) RV_DETAIL_COUNT } rv_detail;
+#undef X
+#define X(name_, text_, ...) RV_ATTEMPT_##name_,
+typedef enum rv_attempt_state { RV_ATTEMPT_STATE_MAP(X) RV_ATTEMPT_STATE_COUNT } rv_attempt_state;
+#undef X
+#define X(name_, text_, ...) RV_RUN_##name_,
+typedef enum rv_run_state { RV_RUN_STATE_MAP(X) RV_RUN_STATE_COUNT } rv_run_state;
+#undef X
+#define X(name_, text_, ...) RV_TASK_##name_,
+typedef enum rv_task_state { RV_TASK_STATE_MAP(X) RV_TASK_STATE_COUNT } rv_task_state;
+#undef X
+#define X(name_, text_, ...) RV_INTERACTION_##name_,
+typedef enum rv_interaction { RV_INTERACTION_MAP(X) RV_INTERACTION_COUNT } rv_interaction;
+#undef X
+#define X(name_, text_, ...) RV_BLOCKER_##name_,
+typedef enum rv_blocker_state { RV_BLOCKER_STATE_MAP(X) RV_BLOCKER_STATE_COUNT } rv_blocker_state;
+#undef X
+#define X(name_, text_, ...) RV_HANDLER_##name_,
+typedef enum rv_handler { RV_HANDLER_MAP(X) RV_HANDLER_COUNT } rv_handler;
+#undef X
+#undef RV_ENUM_2
+
+/* The text of a word; never NULL for a word in its list. Pure. */
+const char *rv_kind_name(rv_kind kind);
+bool rv_kind_needs_slot(rv_kind kind);
+const char *rv_dep_policy_name(rv_dep_policy policy);
+const char *rv_node_state_name(rv_node_state state);
+static inline bool rv_node_state_is_terminal(rv_node_state state) { return state >= RV_NODE_SUCCEEDED; }
+const char *rv_detail_name(rv_detail detail);
+char rv_detail_group(rv_detail detail);
+const char *rv_attempt_state_name(rv_attempt_state state);
+bool rv_attempt_state_is_terminal(rv_attempt_state state);
+const char *rv_run_state_name(rv_run_state state);
+bool rv_run_state_is_terminal(rv_run_state state);
+const char *rv_task_state_name(rv_task_state state);
+const char *rv_interaction_name(rv_interaction interaction);
+const char *rv_blocker_state_name(rv_blocker_state state);
+const char *rv_handler_name(rv_handler handler);
+
+/* ======================================================================= graph
+ * A validated workflow in arrays. Immutable. Nothing in it is a pointer but the section pointers of rv_graph
+ * itself, so that a graph is one image that can be written to a file and mapped again.
+ *
+ * Nodes 0..plain_count-1 are the file's nodes in the file's order; plain_count..node_count-1 are the handlers,
+ * named `on.success` …, with no edges. All texts are slices (at, size) of `strings`. */
+
+#define RV_GRAPH_FORMAT 1u
+
+typedef struct rv_slice { uint32_t at, size; } rv_slice; /* of rv_graph.strings */
+
+enum rv_node_flag {
+    RV_NODE_F_KEEP_RESULT = 1,  /* some reference reads its result: the run's state keeps it */
+    RV_NODE_F_LEAVE = 2,        /* `leave: true`: processes it leaves behind are not killed */
+    RV_NODE_F_READS_OUTPUT = 4, /* some reference reads its stdout or stderr */
+    RV_NODE_F_HAS_SCHEMA = 8,   /* output_schema is set */
+};
+
+typedef struct rv_node_def {
+    rv_slice name;
+    rv_slice body;     /* the node's body in normal form: one JSON object, with exactly one kind key */
+    rv_slice when;     /* the condition's text (size 0: none) */
+    uint32_t policy;   /* index in policies */
+    uint32_t aux;      /* APPROVE, INPUT, WAIT: index in gates; SET: first of its set_items; else 0 */
+    uint32_t aux_count; /* SET: how many set_items */
+    uint32_t class_index; /* index in classes: the set of tags, hence of caps, that it needs */
+    int32_t priority;  /* higher goes first */
+    uint16_t flags;    /* rv_node_flag */
+    uint8_t kind;      /* rv_kind */
+    uint8_t dep_policy; /* rv_dep_policy */
+    uint8_t handler;   /* rv_handler; NONE for the nodes of the graph */
+    uint8_t reserved[3];
+} rv_node_def;
+
+enum { RV_BACKOFF_FIXED, RV_BACKOFF_EXPONENTIAL };
+enum { RV_DELIVERY_AT_LEAST_ONCE, RV_DELIVERY_AT_MOST_ONCE };
+enum { RV_ON_UNKNOWN_ASK, RV_ON_UNKNOWN_FAIL, RV_ON_UNKNOWN_RETRY };
+enum rv_retry_on { RV_RETRY_ON_SIGNAL = 1, RV_RETRY_ON_TIMEOUT = 2, RV_RETRY_ON_UNAVAILABLE = 4, RV_RETRY_ON_ANY_EXIT = 8 };
+
+/* Attempts, retries and times of a node [W3, W3a]; equal policies are stored once. */
+typedef struct rv_policy {
+    int64_t timeout_ms;       /* per attempt; 0: none */
+    int64_t timeout_total_ms; /* all attempts and waits between them; 0: none */
+    int64_t delay_ms, delay_ms_max; /* delay_ms_max 0: no bound */
+    uint64_t retry_exit[4];   /* bit n: exit status n is retried (when ANY_EXIT is not set) */
+    uint32_t max_attempts;    /* recorded failures allowed, ≥ 1 */
+    uint32_t lost_max;
+    uint8_t retry_on;         /* rv_retry_on */
+    uint8_t backoff, jitter, delivery, on_unknown;
+    uint8_t reserved[3];
+} rv_policy;
+
+/* What a node without a process waits for. */
+typedef struct rv_gate_def {
+    int64_t ms;         /* WAIT: `for` in ms, or `until` in wall ms; APPROVE, INPUT: deadline in ms after it opened; 0: none */
+    rv_slice fallback;  /* INPUT: the default's JSON (size 0: none) */
+    uint8_t is_until;   /* WAIT: ms is a wall time */
+    uint8_t on_reject_continue; /* APPROVE: a rejection is a result, not a failure */
+    uint8_t reserved[6];
+} rv_gate_def;
+
+typedef struct rv_set_item { rv_slice key, expression; } rv_set_item;
+
+/* A set of tags. Class 0 has none. A node needs a slot under the global cap and under each tag of its class. */
+typedef struct rv_class_def { uint32_t first, count; } rv_class_def; /* of class_tags */
+typedef struct rv_tag_def { rv_slice name; uint32_t cap; /* 0: no cap of its own */ } rv_tag_def;
+
+#define RV_EDGE_SOFT 0x80000000u /* set in a pred or succ entry: `after`, order only */
+#define RV_EDGE_NODE(entry_) ((entry_) & ~RV_EDGE_SOFT)
+
+typedef struct rv_graph {
+    /* stored */
+    rv_digest digest;          /* of `definition`: the workflow's name for good */
+    uint32_t node_count, plain_count, edge_count, policy_count, gate_count, set_item_count;
+    uint32_t class_count, class_tag_count, tag_count;
+    uint32_t concurrency;      /* global cap from the file; 0: auto */
+    int64_t timeout_ms;        /* the run's; 0: none */
+    rv_slice name;
+    const rv_node_def *nodes;
+    const uint32_t *pred_begin, *pred; /* preds of n: pred[pred_begin[n] .. pred_begin[n+1]) */
+    const uint32_t *succ_begin, *succ;
+    const uint32_t *order;     /* order[position] = node: by priority, then index [K3] */
+    const uint32_t *position;  /* the inverse of order */
+    const rv_policy *policies;
+    const rv_gate_def *gates;
+    const rv_set_item *set_items;
+    const rv_class_def *classes;
+    const uint32_t *class_tags; /* indices in tags */
+    const rv_tag_def *tags;
+    rv_str strings;
+    rv_str definition;         /* the whole workflow in normal form: canonical JSON, itself a valid workflow file */
+} rv_graph;
+
+static inline rv_str rv_graph_str(const rv_graph *graph, rv_slice slice) { return (rv_str){graph->strings.at + slice.at, slice.size}; }
+static inline rv_str rv_graph_name(const rv_graph *graph, uint32_t node) { return rv_graph_str(graph, graph->nodes[node].name); }
+
+/* ======================================================================= rows
+ * What people query; written in the transaction of the events that changed them, and rebuildable from the
+ * journal. Strings are borrowed for the call. Times are wall ms; 0 where it has not happened. */
+
+typedef struct rv_workflow_row {
+    rv_str workspace, hash /* "sha256:…" */, name, body /* normal form */;
+    int64_t created_ms;
+} rv_workflow_row;
+
+typedef struct rv_task_row {
+    rv_str workspace, id, workflow_hash, name, params /* JSON object, no secrets */;
+    rv_task_state state;
+    uint32_t version;      /* raised by each write; preconditions compare it */
+    int32_t priority;
+    rv_str target_run;
+    int64_t accepted_ms, dispatched_ms, settled_ms;
+} rv_task_row;
+
+typedef struct rv_run_row {
+    rv_str workspace, id, task, workflow_hash, name;
+    uint32_t number;       /* from 1 within its task */
+    rv_run_state status;
+    rv_interaction interaction;
+    rv_str file;           /* absolute path of the workflow file; empty when it came otherwise */
+    rv_str dir;            /* absolute working directory of its nodes */
+    rv_str params, secrets /* JSON object: name → keyed hash, never a value */, env /* JSON: load-time ${env.K} */;
+    rv_str resumed_from, forked_from;
+    int64_t created_ms, started_ms, ended_ms;
+    int32_t exit_status;   /* what `reeve run` returned or would; -1 while not ended */
+    uint32_t nodes_total, nodes_succeeded, nodes_failed, nodes_skipped, nodes_cancelled;
+    uint64_t last_seq;     /* of its stream */
+} rv_run_row;
+
+typedef struct rv_node_row {
+    rv_str run, id;        /* id: the node's name */
+    uint32_t index;        /* in the graph */
+    rv_kind kind;
+    rv_node_state state;
+    rv_detail detail;
+    rv_str root;           /* name of the node that is the root cause; empty: none */
+    uint32_t attempts, epoch;
+    rv_str error;          /* for people; empty: none */
+    rv_str result;         /* JSON; empty: none */
+    int64_t ready_ms, started_ms, ended_ms, due_ms;
+} rv_node_row;
+
+typedef struct rv_attempt_row {
+    rv_str run, node;
+    uint32_t node_index, number, epoch;
+    rv_attempt_state state;
+    rv_detail detail;      /* error.kind; NONE on success */
+    rv_str error_source;   /* task | engine | executor | policy; empty: none */
+    rv_str error;
+    int32_t exit_status, signal; /* -1: none */
+    int64_t pid, pid_start_ticks; /* 0: not recorded */
+    int64_t started_ms, ended_ms;
+    uint64_t stdout_size, stderr_size; /* bytes that the process wrote, also where the capture was cut */
+    uint64_t log_last;     /* offset of its last frame in the run's log; UINT64_MAX: no output */
+    uint64_t user_us, system_us, rss_max; /* CPU time, peak bytes */
+} rv_attempt_row;
+
+typedef struct rv_artifact_row {
+    rv_str run, node, name, media_type, digest /* "sha256:…" */;
+    uint32_t epoch;
+    uint64_t size;
+    bool is_complete;
+    int64_t created_ms;
+} rv_artifact_row;
+
+typedef struct rv_blocker_row {
+    rv_str run, node, kind /* approval | input | unknown_outcome */;
+    uint32_t revision;     /* from 1: which opening of this node's blocker */
+    rv_str key;            /* "NODE" or "NODE~revision": what approve and answer name */
+    rv_str payload;        /* JSON: message, show, question, schema, default */
+    rv_str digest;         /* "sha256:…" of payload: what was shown [P7] */
+    rv_blocker_state state;
+    rv_str decision, by, comment, answer /* JSON */;
+    int64_t opened_ms, resolved_ms, deadline_ms;
+} rv_blocker_row;
+
+#endif

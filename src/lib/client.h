@@ -1,0 +1,49 @@
+/* client.h: how a verb reaches a store, whoever owns it.
+ *
+ * The owner of a store (a `reeve run`) listens on a 0600 unix socket from the start. A client first asks the owner
+ * (docs/control.md has the protocol, JSON lines); when nobody owns the store it takes the owner lock and opens the
+ * store itself. An owner that does not answer within a second is reported (UNAVAILABLE), never waited for. */
+#ifndef RV_CLIENT_H
+#define RV_CLIENT_H
+
+#include "base/json.h"
+#include "kernel/event.h"
+
+typedef struct rv_client rv_client;
+
+/* Find the store directory: `option` (--store) if not NULL, else $REEVE_STORE, else `.reeve` beside `file` (a workflow's path, may be
+ * NULL), else `.reeve` in this directory or the nearest parent that has one. Appends to `out`. NOT_FOUND: err says where it looked. */
+RV_MUST_USE rv_status rv_store_locate(const char *option, const char *file, rv_buf *out, rv_error *err);
+
+/* Open for reading and for deciding. NOT_FOUND: no store there. UNAVAILABLE: owned by a process that does not answer. */
+RV_MUST_USE rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err);
+void rv_client_close(rv_client *client); /* NULL is legal */
+const char *rv_client_store(const rv_client *client);    /* absolute directory */
+bool rv_client_is_remote(const rv_client *client);       /* an owner answers for us */
+
+/* SQL over the documented schema, read only; args are text. The answer is a tree in `arena`: {"columns":[…],"rows":[[…],…],"cut":bool}. */
+RV_MUST_USE rv_status rv_client_query(rv_client *client, rv_arena *arena, const char *sql, const rv_str *args, uint32_t arg_count,
+                                      uint64_t row_max, const rv_json **ret, rv_error *err);
+/* The full id of the run that `word` names: an id, a unique part of one (at least 3 characters), `latest` or NULL (the newest).
+ * Appends to `out`. NOT_FOUND, or INVALID when several match (err lists them). */
+RV_MUST_USE rv_status rv_client_find_run(rv_client *client, const char *word, rv_buf *out, rv_error *err);
+
+/* A person's word on a blocker (key: the node's name, or NODE~revision). comment, value_json may be empty.
+ * NOT_FOUND: no such run or no such open blocker; CONFLICT: it was decided already. Synced on return. */
+RV_MUST_USE rv_status rv_client_decide(rv_client *client, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_error *err);
+RV_MUST_USE rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_error *err);
+/* Terminal cancel of a run. CONFLICT: it has ended. Synced on return. */
+RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err);
+/* Wait until the run's journal is beyond `after_seq`, or its log beyond log_size bytes, or it ended, or (not remote) return at once.
+ * ret_is_live: an engine drives this run now. */
+typedef struct rv_watch_state { uint64_t last_seq, log_size; bool is_live; } rv_watch_state;
+RV_MUST_USE rv_status rv_client_watch(rv_client *client, rv_str run, uint64_t after_seq, uint64_t log_size, rv_watch_state *ret, rv_error *err);
+/* Call `event` for each event of the run's journal with seq > after_seq, in order: as one JSON object
+ * {"seq","at","type",…} (docs/json.md). Returns the callback's first status that is not RV_OK. */
+typedef rv_status rv_client_event_fn(void *user, uint64_t seq, rv_str json);
+RV_MUST_USE rv_status rv_client_events(rv_client *client, rv_str run, uint64_t after_seq, rv_client_event_fn *event, void *user, rv_error *err);
+/* Check a run: journal checksums and chain, replay of facts = replay by deciding again, rows = rows rebuilt, promises P2–P5 over the
+ * history, blobs of its artifacts. One JSON object into `out`: {"run","ok":bool,"checks":[{"name","ok","detail"}]}. */
+RV_MUST_USE rv_status rv_client_verify(rv_client *client, rv_str run, rv_buf *out, rv_error *err);
+
+#endif

@@ -1,0 +1,78 @@
+/* spec.h: workflow files → normal form and graph, with every problem reported at once [W1–W8, W10–W16].
+ *
+ * Loading is: bytes → document tree with positions (YAML or JSON) → checked against the key tables → normal form
+ * (canonical JSON, defaults merged into each node, durations in ms as "600000ms", itself a valid workflow file:
+ * normalising it again changes nothing) → graph image. Values (params, env) are kept as references in the normal form. */
+#ifndef RV_SPEC_H
+#define RV_SPEC_H
+
+#include "base/json.h"
+#include "kernel/model.h"
+
+/* ---- problems ---- */
+typedef struct rv_problem {
+    bool is_warning;
+    rv_str file;
+    uint32_t line, column;   /* from 1; column in characters; 0: about the whole file */
+    rv_str what, cure;       /* cure may be empty */
+} rv_problem;
+typedef struct rv_problems { RV_VEC(rv_problem) list; rv_arena arena; uint32_t error_count; } rv_problems; /* {0} */
+void rv_problems_deinit(rv_problems *problems);
+/* "file:line:column: what; cure", sorted by position; with `source` and colour: the line and a caret under it. */
+void rv_problems_text(rv_buf *out, const rv_problems *problems, rv_str source, bool with_caret, bool with_color);
+void rv_problems_json(rv_json_writer *w, const rv_problems *problems); /* an array of objects */
+
+/* ---- loading ---- */
+typedef struct rv_param_value { rv_str name, value; } rv_param_value; /* text, as given with --var */
+typedef struct rv_spec_input {
+    rv_str source;             /* the file's bytes */
+    const char *file;          /* its name for messages */
+    const char *dir;           /* absolute directory: file:// is resolved beneath it */
+    bool is_json;              /* else YAML (JSON is YAML too, but the JSON reader is faster and strict) */
+    const rv_param_value *vars; uint32_t var_count;
+    const char *const *environ; /* for ${env.K}; NULL-terminated */
+    bool skip_values;          /* `check`, `graph`: do not require params and environment to be there */
+} rv_spec_input;
+
+typedef struct rv_spec {
+    rv_graph graph;
+    void *image; size_t image_size; bool is_mapped; /* what graph points into */
+    /* load-time values, resolved */
+    rv_buf user;               /* JSON object: every param's value but the secret ones */
+    rv_buf secret_names;       /* JSON array of secret params */
+    rv_buf env;                /* JSON object: the ${env.K} that the file names */
+    RV_VEC(rv_param_value) secrets; rv_arena arena; /* secret params' values, in memory only */
+} rv_spec;
+
+/* RV_OK: *ret is complete (warnings may be in `problems`). RV_INVALID: every problem is in `problems`; *ret untouched.
+ * UNSUPPORTED counts as INVALID [W2b]. Linear in the file [W8]; no recursion on input. */
+RV_MUST_USE rv_status rv_spec_load(const rv_spec_input *input, rv_spec **ret, rv_problems *problems);
+void rv_spec_free(rv_spec *spec);
+
+/* ---- compiled form: a graph image, found again by the hash of the source ----
+ * Write to / map from `path`. An image is position independent, carries RV_GRAPH_FORMAT and a checksum; open verifies
+ * bounds of every section and index before it is trusted. NOT_FOUND, CORRUPT: load from source instead. */
+RV_MUST_USE rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err);
+/* Values (vars, environ) are resolved anew from `input`, whose source may be empty. */
+RV_MUST_USE rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err);
+
+/* ---- values at start [W10–W14] ----
+ * One pass; `$${` is a literal `${`; what a value contains is not scanned again. The resolver is asked for each
+ * reference: path is the text between `${` and `}` without a default part. */
+typedef enum rv_value_kind { RV_VALUE_MISSING, RV_VALUE_NULL, RV_VALUE_TEXT } rv_value_kind;
+typedef rv_value_kind rv_resolve_fn(void *user, rv_str path, rv_buf *out /* text appended: strings plain, other JSON compact */, rv_error *err);
+/* Append the rendered template to `out`. null_is_error (argv): a null or missing value without a default fails. RV_INVALID: err names the
+ * reference and what is missing. */
+RV_MUST_USE rv_status rv_render(rv_str template_, rv_resolve_fn *resolve, void *user, bool null_is_error, rv_buf *out, rv_error *err);
+/* Call `ref` for each reference in a template. */
+typedef void rv_reference_fn(void *user, rv_str path, bool has_default, size_t offset);
+RV_MUST_USE rv_status rv_template_references(rv_str template_, rv_reference_fn *ref, void *user, size_t *ret_error_offset, rv_error *err);
+
+/* ---- JSON Schema: the stated subset (docs/workflow.md): type, enum, const, required, properties, additionalProperties (bool or schema),
+ * items, minItems, maxItems, minLength, maxLength, pattern-free, minimum, maximum ---- */
+/* false: `out` names the first violations, one a line, with JSON pointers. */
+bool rv_schema_check(const rv_json *schema, const rv_json *value, rv_buf *out);
+/* The JSON Schema of the workflow file itself (`reeve schema`), generated from the key tables. */
+void rv_spec_schema(rv_buf *out);
+
+#endif

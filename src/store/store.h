@@ -1,0 +1,132 @@
+/* store.h: the durability contract. Backends: sqlite (store/sqlite.c), memory (store/memory.c).
+ *
+ *  (1) One writer. A store is open in one process at a time; its owner holds the store's owner lock.
+ *  (2) The only write is a batch: an ordered list of typed writes, applied in one transaction.
+ *  (3) A write may carry a precondition. A failed one rejects its item and every later item of the same group
+ *      in this batch, not its neighbours in other groups.
+ *  (4) Barrier *written*: the batch survives the death of every process. Barrier *synced*: it survives power
+ *      loss. Batches are written in the order of submission, and a synced batch implies all before it.
+ *  (5) Three outcomes: DONE, FAILED (nothing of it happened), UNKNOWN (read back by rv_store_batch_exists
+ *      before anything else is done).
+ *  (6) After FAILED or UNKNOWN the store refuses further batches (they come back FAILED) until rv_store_recover.
+ *  (7) A sync that fails is never retried: every wait for it comes back with the error and the process must end.
+ *  (8) submit never blocks on the disk; results are delivered by rv_store_dispatch on the caller's thread, in
+ *      order, each exactly once. Reads block, see every batch submitted before them, and never see part of one.
+ *  (9) Numbers that identify (seq, epoch) are 64 bits or less and are stored exactly; bytes are stored as bytes. */
+#ifndef RV_STORE_H
+#define RV_STORE_H
+
+#include "kernel/event.h"
+#include "kernel/model.h"
+
+typedef struct rv_store rv_store;
+
+typedef enum rv_outcome { RV_OUTCOME_DONE, RV_OUTCOME_FAILED, RV_OUTCOME_UNKNOWN } rv_outcome;
+
+/* ---- batches: built by the engine, taken by submit; strings are copied into the batch ---- */
+typedef struct rv_batch rv_batch;
+
+#define RV_WRITE_MAP(X)                                                                        \
+    X(APPEND, "append")       /* journal row; precondition: first_seq follows the stream's last */ \
+    X(WORKFLOW, "workflow")   /* insert when absent */                                         \
+    X(TASK, "task")           /* upsert; precondition: stored version == version - 1 */        \
+    X(RUN, "run")             /* upsert */                                                     \
+    X(RUN_NEW, "run_new")     /* insert; precondition: no run with this id */                  \
+    X(NODE, "node")           /* upsert by (run, index) */                                     \
+    X(ATTEMPT, "attempt")     /* upsert by (run, node_index, epoch) */                         \
+    X(ARTIFACT, "artifact")   /* upsert by (run, node, name) */                                \
+    X(BLOCKER, "blocker")     /* upsert by (run, key) */                                       \
+    X(SNAPSHOT, "snapshot")   /* state of a stream at a seq */                                 \
+    X(META, "meta")           /* upsert key → value */
+
+rv_batch *rv_batch_new(void);
+void rv_batch_free(rv_batch *batch);
+size_t rv_batch_size(const rv_batch *batch);   /* bytes held */
+uint32_t rv_batch_count(const rv_batch *batch); /* writes */
+/* Start a group: the writes after it stand or fall together when a precondition fails. A batch begins in group 0.
+ * Returns the group's number; rv_store_result says which groups were rejected. */
+uint32_t rv_batch_group(rv_batch *batch);
+/* One journal row of `stream` ("run/ID"): events [first_seq..first_seq+event_count) packed in `body`, at `now`. The store
+ * adds the checksum: rv_hash64 over (version, stream, first_seq, event_count, now, body), seeded with the row before. */
+void rv_batch_append(rv_batch *batch, rv_str stream, uint64_t first_seq, uint32_t event_count, rv_now now, rv_str body);
+void rv_batch_workflow(rv_batch *batch, const rv_workflow_row *row);
+void rv_batch_task(rv_batch *batch, const rv_task_row *row);
+void rv_batch_run(rv_batch *batch, const rv_run_row *row);
+void rv_batch_run_new(rv_batch *batch, const rv_run_row *row);
+void rv_batch_node(rv_batch *batch, const rv_node_row *row);
+void rv_batch_attempt(rv_batch *batch, const rv_attempt_row *row);
+void rv_batch_artifact(rv_batch *batch, const rv_artifact_row *row);
+void rv_batch_blocker(rv_batch *batch, const rv_blocker_row *row);
+void rv_batch_snapshot(rv_batch *batch, rv_str stream, uint64_t seq, rv_str body);
+void rv_batch_meta(rv_batch *batch, rv_str key, rv_str value);
+
+/* ---- writing ---- */
+typedef struct rv_store_result {
+    uint64_t batch_id;         /* as given to submit */
+    void *user;                /* as given to submit */
+    rv_outcome outcome;
+    bool is_synced_notice;     /* false: the batch is written (or not); true: it is now synced (or the sync failed) */
+    uint64_t rejected_groups;  /* bit g: group g (0..63) failed its precondition */
+    rv_error error;            /* for FAILED and UNKNOWN */
+} rv_store_result;
+
+/* Queue `batch` (taken). batch_id: strictly increasing, ≥ 1, the caller's; the store records it in the transaction.
+ * wants_sync: a second result with is_synced_notice comes when it is synced. Others are synced in the background,
+ * grouped, at most sync_delay_ms after they were written. Never blocks on the disk. */
+void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool wants_sync, void *user);
+/* A descriptor that polls readable while results wait; -1: results are there as soon as submit returns. */
+int rv_store_fd(rv_store *store);
+/* Take up to `max` results. Does not block. */
+uint32_t rv_store_dispatch(rv_store *store, rv_store_result *ret_results, uint32_t max);
+/* Block until every batch submitted so far is written and, if `synced`, synced. The results still come by dispatch. */
+RV_MUST_USE rv_status rv_store_flush(rv_store *store, bool synced, rv_error *err);
+/* After FAILED or UNKNOWN: forget what is queued, make sure of a usable connection. */
+RV_MUST_USE rv_status rv_store_recover(rv_store *store, rv_error *err);
+
+/* ---- reading: each blocks; strings live in `arena` ---- */
+RV_MUST_USE rv_status rv_store_batch_exists(rv_store *store, uint64_t batch_id, bool *ret, rv_error *err);
+RV_MUST_USE rv_status rv_store_last_batch(rv_store *store, uint64_t *ret_batch_id, rv_error *err); /* 0: none */
+RV_MUST_USE rv_status rv_store_meta(rv_store *store, rv_arena *arena, rv_str key, rv_str *ret_value, rv_error *err); /* NOT_FOUND */
+RV_MUST_USE rv_status rv_store_workflow(rv_store *store, rv_arena *arena, rv_str hash, rv_workflow_row *ret, rv_error *err);
+RV_MUST_USE rv_status rv_store_run(rv_store *store, rv_arena *arena, rv_str id, rv_run_row *ret, rv_error *err);
+RV_MUST_USE rv_status rv_store_task(rv_store *store, rv_arena *arena, rv_str id, rv_task_row *ret, rv_error *err);
+/* Runs, newest first. file: only runs of this file (empty: all); unfinished: only those not in a terminal state. */
+typedef struct rv_run_filter { rv_str file, name, workflow_hash; bool unfinished; uint32_t limit; } rv_run_filter;
+typedef RV_VEC(rv_run_row) rv_run_rows;
+RV_MUST_USE rv_status rv_store_runs(rv_store *store, rv_arena *arena, const rv_run_filter *filter, rv_run_rows *ret_add, rv_error *err);
+typedef RV_VEC(rv_attempt_row) rv_attempt_rows;
+/* Attempts of `run` that are not in a terminal state: what recovery must look for. */
+RV_MUST_USE rv_status rv_store_attempts_open(rv_store *store, rv_arena *arena, rv_str run, rv_attempt_rows *ret_add, rv_error *err);
+/* Latest snapshot of `stream`, NOT_FOUND if none. */
+RV_MUST_USE rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uint64_t *ret_seq, rv_str *ret_body, rv_error *err);
+typedef struct rv_journal_row { uint64_t first_seq; uint32_t event_count, version; rv_now now; rv_str body; uint64_t checksum; } rv_journal_row;
+/* Call `row` for each journal row of `stream` with last seq > after_seq, in order, checksums verified against the
+ * chain (RV_CORRUPT names stream and seq). Stops early when `row` returns other than RV_OK, and returns that. The
+ * callback must not call the store. */
+typedef rv_status rv_journal_fn(void *user, const rv_journal_row *row);
+RV_MUST_USE rv_status rv_store_journal(rv_store *store, rv_str stream, uint64_t after_seq, rv_journal_fn *row, void *user, rv_error *err);
+
+/* ---- SQL over the documented schema (docs/schema.md), read only. Memory backend: RV_UNSUPPORTED ----
+ * `args` are bound to ?1.. as text. Rows come as JSON lines into `out`: first an array of column names, then an
+ * array a row; blobs as {"base64":"…"}. Cut after row_max rows with *ret_is_cut set (0: no limit). Writing statements,
+ * ATTACH, PRAGMA writes and functions with side effects: RV_DENIED. Several statements: RV_INVALID. */
+RV_MUST_USE rv_status rv_store_query(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count,
+                                     uint64_t row_max, rv_buf *out, bool *ret_is_cut, rv_error *err);
+
+/* ---- life ---- */
+typedef struct rv_store_config {
+    const char *path;        /* directory of the store; the database is PATH/reeve.db. Made (0700) when absent */
+    uint32_t sync_delay_ms;  /* background sync at most this long after a write; 50 by default (0 → 50) */
+    bool read_only;          /* never migrate, never write; submit comes back FAILED */
+    const char *vfs;         /* SQLite VFS name for fault injection; NULL: the system's */
+    bool is_single_threaded; /* no thread of its own: submit does the work at once (simulator) */
+} rv_store_config;
+/* Open, making or migrating the schema (each migration checked by its checksum).
+ * STORE_IO: cannot be opened, err says path and cure; CORRUPT: not a Reeve store or damaged; UNSUPPORTED: made by a
+ * newer version. The caller already holds the owner lock. */
+RV_MUST_USE rv_status rv_store_open_sqlite(const rv_store_config *config, rv_store **ret, rv_error *err);
+RV_MUST_USE rv_status rv_store_open_memory(rv_store **ret, rv_error *err);
+/* Write and sync what is queued, then close. NULL is legal. Undelivered results are lost. */
+rv_status rv_store_close(rv_store *store, rv_error *err);
+
+#endif
