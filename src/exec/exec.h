@@ -78,13 +78,15 @@ RV_MUST_USE rv_status rv_exec_kill_leftovers(const char *leash_path, const char 
 void rv_exec_boot_id(char ret[64]);
 
 /* ---- keeper: nobody dies alone (DESIGN 12) ----
- * Fork into keeper (parent, stays) and engine (child, returns). Call before any thread exists. Both are subreapers.
- * In the engine: returns RV_OK; the engine must watch *ret_keeper_fd: readable EOF means that the keeper died → kill
- * attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
- * sent it there. In the keeper: never returns; when the engine ends it kills everything that is left (adopted
- * children, leash holders, mark), then exits with the engine's status, or 128+N if signal N killed it. The descriptor
- * `lock_fd` (flock'ed) is held by both until their end. */
-typedef struct rv_keeper_config { int lock_fd; const char *leash_path; const char *mark; } rv_keeper_config;
-RV_MUST_USE rv_status rv_keeper_fork(const rv_keeper_config *config, int *ret_keeper_fd, rv_error *err);
+ * Fork into keeper (parent, stays) and engine (child, returns). Call before any thread exists, first thing in the program,
+ * so that the keeper stays tiny. Both are subreapers.
+ * In the engine: returns RV_OK; the engine must watch *ret_keeper_fd (a socket): readable EOF means that the keeper died →
+ * kill attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
+ * sent it there. In the keeper: never returns; when the engine ends it kills everything that is left (its adopted
+ * children; once armed also leash holders and the mark), then exits with the engine's status, or 128+N if signal N killed it. */
+RV_MUST_USE rv_status rv_keeper_fork(int *ret_keeper_fd, rv_error *err);
+/* From the engine, once it owns a store: hand the keeper a duplicate of `lock_fd` (flock'ed; SCM_RIGHTS), which it holds until it
+ * has killed what is left, and what to look for. Blocks until the keeper has confirmed. */
+RV_MUST_USE rv_status rv_keeper_arm(int keeper_fd, int lock_fd, const char *leash_path, const char *mark, rv_error *err);
 
 #endif
