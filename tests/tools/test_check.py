@@ -1,0 +1,38 @@
+"""How tools/check counts what test programs print. Prints one TAP line a case."""
+import importlib.machinery
+import importlib.util
+import sys
+
+loader = importlib.machinery.SourceFileLoader('check', sys.argv[1])
+check = importlib.util.module_from_spec(importlib.util.spec_from_loader('check', loader))
+sys.dont_write_bytecode = True
+loader.exec_module(check)
+
+CMOCKA = '[==========] Running 3 test(s).\n[ RUN      ] a__b\n[       OK ] a__b\n[ RUN      ] c__d\n[  FAILED  ] c__d\n' \
+         '[ RUN      ] e__f\n[  SKIPPED ] e__f\n[==========] 3 test(s) run.\n'
+CMOCKA_END = '[  PASSED  ] 1 test(s).\n[  SKIPPED ] 1 test(s), listed below:\n[  SKIPPED ] e__f\n' \
+             '[  FAILED  ] 1 test(s), listed below:\n[  FAILED  ] c__d\n\n 1 FAILED TEST(S)\n'
+
+# name, result, stdout, stderr, (passed, failed, skipped)
+CASES = [
+    ('count__each_cmocka_case_once_although_the_end_lists_it_again', 'FAIL', CMOCKA, CMOCKA_END, (1, 1, 1)),
+    ('count__a_silent_script_that_succeeds_is_one', 'OK', '', '', (1, 0, 0)),
+    ('count__a_silent_script_that_fails_is_one', 'FAIL', 'no such file\n', '', (0, 1, 0)),
+    ('count__tap_lines_of_a_script', 'FAIL', 'ok 1 - a\nok 2\nnot ok 3 - c\nok 4 - d # SKIP no clang\n1..4\n', '', (2, 1, 1)),
+    ('count__a_program_that_dies_after_two_cases', 'FAIL',
+     '[       OK ] a\n[       OK ] b\n[ RUN      ] c\n', 'Segmentation fault', (2, 1, 0)),
+    ('count__a_leak_at_the_end_is_a_failure', 'FAIL', '[       OK ] a\n', 'ERROR: LeakSanitizer', (1, 1, 0)),
+    ('count__a_timeout_is_a_failure', 'TIMEOUT', '[       OK ] a\n', '', (1, 1, 0)),
+    ('count__prose_about_ok_is_no_case', 'OK', 'all ok 3 times\nlooks ok\n', '', (1, 0, 0)),
+    ('count__a_skipped_program_passes_nothing', 'SKIP', '', '', (0, 0, 1)),
+]
+failures = 0
+for number, (name, result, out, err, want) in enumerate(CASES, 1):
+    passed, failed, skipped = check.count({'result': result, 'stdout': out, 'stderr': err})
+    good = (passed, failed, len(skipped)) == want
+    failures += not good
+    print('%sok %d - %s' % ('' if good else 'not ', number, name))
+    if not good:
+        print('# got %s, want %s' % ((passed, failed, skipped), want))
+print('1..%d' % len(CASES))
+sys.exit(1 if failures else 0)
