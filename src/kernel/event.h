@@ -29,6 +29,7 @@
     X(FLAGS, flags, "flags", 'u')                                                   \
     X(KEY, key, "key", 's')                                                         \
     X(VALUE, value, "value", 's')       /* JSON */                                  \
+    X(OUTPUT, output, "output", 's')    /* stdout, where an expression reads it */  \
     X(TEXT, text, "text", 's')          /* for people */
 
 /* Types: name, number (stored), JSON name, class (I input, F fact), fields. */
@@ -37,12 +38,12 @@
     X(LOAD, 1, "load", 'I', RV_F_SEED | RV_F_FLAGS | RV_F_KEY | RV_F_VALUE) /* key: graph digest; value: {"user":…,"env":…} */ \
     X(ADMITTED, 2, "admitted", 'I', RV_F_NODE)                                                                  \
     X(STARTED, 3, "started", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_PID | RV_F_PID_START)                           \
-    X(COMPLETED, 4, "completed", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_STATE | RV_F_DETAIL | RV_F_EXIT_STATUS | RV_F_SIGNAL | RV_F_VALUE | RV_F_TEXT) /* state: rv_attempt_state */ \
+    X(COMPLETED, 4, "completed", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_STATE | RV_F_DETAIL | RV_F_EXIT_STATUS | RV_F_SIGNAL | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT) /* state: rv_attempt_state */ \
     X(LOST, 5, "lost", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_FLAGS | RV_F_TEXT) /* flags: rv_lost_flag */          \
-    X(ANSWER, 6, "answer", 'I', RV_F_KEY | RV_F_VALUE | RV_F_TEXT)  /* key: the blocker's; text: by whom */     \
-    X(DECIDED, 7, "decided", 'I', RV_F_STATE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT) /* state: rv_decision; value: {"by","comment","digest"} */ \
+    X(ANSWER, 6, "answer", 'I', RV_F_NODE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT) /* key: the blocker's; text: by whom */ \
+    X(DECIDED, 7, "decided", 'I', RV_F_NODE | RV_F_STATE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT) /* state: rv_decision; value: the result; text: digest of what was shown */ \
     X(INTERRUPT, 8, "interrupt", 'I', RV_F_SIGNAL)                                                              \
-    X(CANCEL, 9, "cancel", 'I', RV_F_TEXT)                                                                      \
+    X(CANCEL, 9, "cancel", 'I', RV_F_FLAGS | RV_F_TEXT) /* flags: rv_cancel_flag; text: by whom */                                                                    \
     X(PREEMPT, 10, "preempt", 'I', RV_F_TEXT)                                                                   \
     X(TICK, 11, "tick", 'I', 0)                                                                                 \
     X(RESUME, 12, "resume", 'I', RV_F_FLAGS)                                                                    \
@@ -50,13 +51,14 @@
     /* facts */                                                                                                 \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                    \
     X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                      \
-    X(NODE_TIMER, 34, "node_timer", 'F', RV_F_NODE | RV_F_DUE)                                                  \
+    X(NODE_TIMER, 34, "node_timer", 'F', RV_F_NODE | RV_F_DUE | RV_F_FLAGS) /* flags: rv_timer_kind; node RV_NONE: the run's */ \
     X(ATTEMPT_STATE, 35, "attempt_state", 'F', RV_F_NODE | RV_F_EPOCH | RV_F_NUMBER | RV_F_STATE | RV_F_DETAIL) \
     X(RESULT, 36, "result", 'F', RV_F_NODE | RV_F_VALUE)    /* empty value: the input's */                      \
     X(KEPT, 37, "kept", 'F', RV_F_NODE | RV_F_FLAGS)        /* the input's answer waits for its node */         \
     X(NOTE, 38, "note", 'F', RV_F_NODE | RV_F_DETAIL | RV_F_TEXT) /* dropped, stale, refused … [P9] */         \
     X(ERROR_TEXT, 39, "error_text", 'F', RV_F_NODE | RV_F_TEXT)                                                 \
-    X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)
+    X(EXPIRED, 41, "expired", 'F', RV_F_NODE)              /* timeout_total has passed */                      \
+    X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */
 
 #define X(name_, ...) RV_FIELD_##name_,
 typedef enum rv_field { RV_FIELD_MAP(X) RV_FIELD_COUNT } rv_field;
@@ -68,17 +70,24 @@ enum { RV_FIELD_MAP(X) };
 typedef enum rv_event_type { RV_EVENT_MAP(X) RV_EVENT_TYPE_MAX = 64 } rv_event_type;
 #undef X
 
-enum rv_lost_flag { RV_LOST_WAS_STARTED = 1, RV_LOST_STOPPED = 2 /* stopped by an interrupt: counts against nothing */ };
+enum rv_lost_flag { RV_LOST_NEVER_STARTED = 4 /* the giver knows that no process was started */, RV_LOST_WAS_STARTED = 1, RV_LOST_STOPPED = 2 /* stopped by an interrupt: counts against nothing */ };
 enum rv_load_flag { RV_LOAD_FAIL_FAST = 1 };
+enum rv_cancel_flag { RV_CANCEL_UNDRIVEN = 1 /* no engine drives the run: its handlers are skipped */ };
+enum rv_timer_kind { RV_TIMER_NODE, RV_TIMER_TOTAL, RV_TIMER_RUN };
+/* Where a run stands: its graph, the handlers of its outcome, the exit handler, over. */
+enum rv_phase { RV_PHASE_GRAPH, RV_PHASE_HANDLERS, RV_PHASE_EXIT, RV_PHASE_OVER };
+/* Why nothing more is admitted. */
+enum rv_closing { RV_CLOSING_NO, RV_CLOSING_INTERRUPT, RV_CLOSING_CANCEL, RV_CLOSING_TIMEOUT, RV_CLOSING_FAIL_FAST };
 typedef enum rv_decision { RV_DECISION_APPROVE, RV_DECISION_REJECT, RV_DECISION_DONE, RV_DECISION_FAILED, RV_DECISION_AGAIN } rv_decision;
 
 typedef struct rv_event {
     rv_event_type type;
-    uint32_t node, epoch, number, state, detail, root, flags;
+    uint32_t node; /* encoded as index + 1, so that RV_NONE is 0 */
+    uint32_t epoch, number, state, detail, root, flags;
     int32_t exit_status, signal;
     int64_t due_ms;
     uint64_t pid, pid_start, seed;
-    rv_str key, value, text; /* borrowed */
+    rv_str key, value, output, text; /* borrowed */
 } rv_event;
 
 const char *rv_event_name(rv_event_type type); /* NULL: no such type */

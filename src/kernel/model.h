@@ -56,7 +56,6 @@
     X(CHILDREN, "children", 'w')                 \
     X(BUDGET, "budget", 'w')                     \
     X(UNKNOWN_OUTCOME, "unknown_outcome", 'w')   \
-    X(REDUCER_RUN, "reducer_run", 'w')           \
     X(FRESH, "fresh", 's')                       \
     X(CACHE, "cache", 's')                       \
     X(REPLAY, "replay", 's')                     \
@@ -200,8 +199,9 @@ typedef struct rv_slice { uint32_t at, size; } rv_slice; /* of rv_graph.strings 
 enum rv_node_flag {
     RV_NODE_F_KEEP_RESULT = 1,  /* some reference reads its result: the run's state keeps it */
     RV_NODE_F_LEAVE = 2,        /* `leave: true`: processes it leaves behind are not killed */
-    RV_NODE_F_READS_OUTPUT = 4, /* some reference reads its stdout or stderr */
+    RV_NODE_F_READS_OUTPUT = 4, /* some template reads its stdout or stderr (from the log) */
     RV_NODE_F_HAS_SCHEMA = 8,   /* output_schema is set */
+    RV_NODE_F_EXPR_OUTPUT = 16, /* an expression (`when`, `set`) reads its stdout: the completion carries it, the run keeps it */
 };
 
 typedef struct rv_node_def {

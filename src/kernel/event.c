@@ -1,0 +1,190 @@
+#include "kernel/event.h"
+
+/* Everything here is driven by RV_EVENT_MAP and RV_FIELD_MAP: no event type has code of its own. */
+
+typedef struct type_info {
+    const char *name;
+    uint32_t fields;
+    bool is_input;
+} type_info;
+
+#define X(name_, number_, text_, class_, fields_) [number_] = {text_, (fields_), (class_) == 'I'},
+static const type_info types[RV_EVENT_TYPE_MAX] = {RV_EVENT_MAP(X)};
+#undef X
+#define X(name_, text_) text_,
+static const char *const effect_names[] = {RV_EFFECT_MAP(X)};
+#undef X
+_Static_assert(RV_FIELD_COUNT <= 32, "fields are bits of a uint32_t");
+
+const char *rv_event_name(rv_event_type type) { return (uint32_t)type < RV_EVENT_TYPE_MAX ? types[type].name : NULL; }
+uint32_t rv_event_fields(rv_event_type type) { return (uint32_t)type < RV_EVENT_TYPE_MAX ? types[type].fields : 0; }
+bool rv_event_is_input(rv_event_type type) { return (uint32_t)type < RV_EVENT_TYPE_MAX && types[type].is_input; }
+const char *rv_effect_name(rv_effect_type type) { RV_ASSERT((uint32_t)type < RV_EFFECT_COUNT); return effect_names[type]; }
+
+/* ---- encoding: 'u' varint, 'i' zigzag varint, 's' size and bytes ---- */
+
+static void write_u(rv_buf *out, uint64_t value) { rv_buf_varint(out, value); }
+static void write_i(rv_buf *out, int64_t value) { rv_buf_varint_signed(out, value); }
+static void write_s(rv_buf *out, rv_str value)
+{
+    rv_buf_varint(out, value.size);
+    rv_buf_str_add(out, value);
+}
+
+/* The node is stored as index + 1: RV_NONE becomes 0. */
+static uint64_t node_out(rv_field field, uint64_t value) { return field == RV_FIELD_NODE ? (uint32_t)(value + 1) : value; }
+
+#define WRITE_u(field_, value_) write_u(out, node_out((field_), (uint64_t)(value_)))
+#define WRITE_i(field_, value_) write_i(out, (int64_t)(value_))
+#define WRITE_s(field_, value_) write_s(out, (value_))
+
+void rv_event_write(rv_buf *out, const rv_event *event)
+{
+    uint32_t fields = rv_event_fields(event->type);
+    RV_ASSERT(rv_event_name(event->type) != NULL);
+    rv_buf_varint(out, (uint64_t)event->type);
+    if (fields & RV_F_NODE) WRITE_u(RV_FIELD_NODE, event->node);
+    if (fields & RV_F_EPOCH) WRITE_u(RV_FIELD_EPOCH, event->epoch);
+    if (fields & RV_F_NUMBER) WRITE_u(RV_FIELD_NUMBER, event->number);
+    if (fields & RV_F_STATE) WRITE_u(RV_FIELD_STATE, event->state);
+    if (fields & RV_F_DETAIL) WRITE_u(RV_FIELD_DETAIL, event->detail);
+    if (fields & RV_F_ROOT) WRITE_u(RV_FIELD_ROOT, event->root);
+    if (fields & RV_F_EXIT_STATUS) WRITE_i(RV_FIELD_EXIT_STATUS, event->exit_status);
+    if (fields & RV_F_SIGNAL) WRITE_i(RV_FIELD_SIGNAL, event->signal);
+    if (fields & RV_F_DUE) WRITE_i(RV_FIELD_DUE, event->due_ms);
+    if (fields & RV_F_PID) WRITE_u(RV_FIELD_PID, event->pid);
+    if (fields & RV_F_PID_START) WRITE_u(RV_FIELD_PID_START, event->pid_start);
+    if (fields & RV_F_SEED) WRITE_u(RV_FIELD_SEED, event->seed);
+    if (fields & RV_F_FLAGS) WRITE_u(RV_FIELD_FLAGS, event->flags);
+    if (fields & RV_F_KEY) WRITE_s(RV_FIELD_KEY, event->key);
+    if (fields & RV_F_VALUE) WRITE_s(RV_FIELD_VALUE, event->value);
+    if (fields & RV_F_OUTPUT) WRITE_s(RV_FIELD_OUTPUT, event->output);
+    if (fields & RV_F_TEXT) WRITE_s(RV_FIELD_TEXT, event->text);
+}
+
+/* ---- decoding ---- */
+
+static bool read_u32(const char **at, const char *end, uint32_t *ret)
+{
+    uint64_t value;
+    if (!rv_varint_read(at, end, &value) || value > UINT32_MAX) return false;
+    *ret = (uint32_t)value;
+    return true;
+}
+
+static bool read_i32(const char **at, const char *end, int32_t *ret)
+{
+    int64_t value;
+    if (!rv_varint_read_signed(at, end, &value) || value < INT32_MIN || value > INT32_MAX) return false;
+    *ret = (int32_t)value;
+    return true;
+}
+
+static bool read_str(const char **at, const char *end, rv_str *ret)
+{
+    uint64_t size;
+    if (!rv_varint_read(at, end, &size) || size > (uint64_t)(end - *at)) return false;
+    *ret = (rv_str){*at, (size_t)size};
+    *at += size;
+    return true;
+}
+
+static bool read_fields(const char **at, const char *end, uint32_t fields, rv_event *ret)
+{
+    uint32_t node_plus_one = 0;
+    ret->node = RV_NONE;
+    if ((fields & RV_F_NODE) && !read_u32(at, end, &node_plus_one)) return false;
+    if (fields & RV_F_NODE) ret->node = node_plus_one - 1;
+    if ((fields & RV_F_EPOCH) && !read_u32(at, end, &ret->epoch)) return false;
+    if ((fields & RV_F_NUMBER) && !read_u32(at, end, &ret->number)) return false;
+    if ((fields & RV_F_STATE) && !read_u32(at, end, &ret->state)) return false;
+    if ((fields & RV_F_DETAIL) && !read_u32(at, end, &ret->detail)) return false;
+    if ((fields & RV_F_ROOT) && !read_u32(at, end, &ret->root)) return false;
+    if ((fields & RV_F_EXIT_STATUS) && !read_i32(at, end, &ret->exit_status)) return false;
+    if ((fields & RV_F_SIGNAL) && !read_i32(at, end, &ret->signal)) return false;
+    if ((fields & RV_F_DUE) && !rv_varint_read_signed(at, end, &ret->due_ms)) return false;
+    if ((fields & RV_F_PID) && !rv_varint_read(at, end, &ret->pid)) return false;
+    if ((fields & RV_F_PID_START) && !rv_varint_read(at, end, &ret->pid_start)) return false;
+    if ((fields & RV_F_SEED) && !rv_varint_read(at, end, &ret->seed)) return false;
+    if ((fields & RV_F_FLAGS) && !read_u32(at, end, &ret->flags)) return false;
+    if ((fields & RV_F_KEY) && !read_str(at, end, &ret->key)) return false;
+    if ((fields & RV_F_VALUE) && !read_str(at, end, &ret->value)) return false;
+    if ((fields & RV_F_OUTPUT) && !read_str(at, end, &ret->output)) return false;
+    if ((fields & RV_F_TEXT) && !read_str(at, end, &ret->text)) return false;
+    return ret->detail < RV_DETAIL_COUNT;
+}
+
+rv_status rv_event_read(const char **at, const char *end, rv_event *ret, rv_error *err)
+{
+    uint64_t type;
+    memset(ret, 0, sizeof *ret);
+    if (!rv_varint_read(at, end, &type)) return rv_error_set(err, RV_CORRUPT, "journal event cut short");
+    if (type >= RV_EVENT_TYPE_MAX || types[type].name == NULL)
+        return rv_error_set(err, RV_CORRUPT, "journal event of unknown type %llu", (unsigned long long)type);
+    ret->type = (rv_event_type)type;
+    if (!read_fields(at, end, types[type].fields, ret))
+        return rv_error_set(err, RV_CORRUPT, "journal event %s is cut short or has a field out of range", types[type].name);
+    return RV_OK;
+}
+
+/* ---- JSON ---- */
+
+/* The word of `state` depends on the event's type. NULL: write the number. */
+static const char *state_word(const rv_event *event)
+{
+    static const char *const decisions[] = {"approve", "reject", "done", "failed", "again"};
+    static const char *const phases[] = {"graph", "handlers", "exit", "over"};
+    uint32_t state = event->state;
+    if (event->type == RV_EVENT_COMPLETED || event->type == RV_EVENT_ATTEMPT_STATE)
+        return state < RV_ATTEMPT_STATE_COUNT ? rv_attempt_state_name((rv_attempt_state)state) : NULL;
+    if (event->type == RV_EVENT_RUN_STATE) return state < RV_RUN_STATE_COUNT ? rv_run_state_name((rv_run_state)state) : NULL;
+    if (event->type == RV_EVENT_DECIDED) return state < RV_COUNT(decisions) ? decisions[state] : NULL;
+    if (event->type == RV_EVENT_PHASE) return state < RV_COUNT(phases) ? phases[state] : NULL;
+    return state < RV_NODE_STATE_COUNT ? rv_node_state_name((rv_node_state)state) : NULL;
+}
+
+static void json_node(rv_json_writer *w, const char *key, uint32_t node, const rv_graph *graph)
+{
+    if (graph && node < graph->node_count) rv_jw_kv_str(w, key, rv_graph_name(graph, node));
+    else rv_jw_kv_i64(w, key, node);
+}
+
+static void json_words(rv_json_writer *w, const rv_event *event, uint32_t fields, const rv_graph *graph)
+{
+    if ((fields & RV_F_NODE) && event->node != RV_NONE) json_node(w, "node", event->node, graph);
+    if (fields & RV_F_STATE) {
+        const char *word = state_word(event);
+        if (word) rv_jw_kv_cstring(w, "state", word);
+        else rv_jw_kv_i64(w, "state", event->state);
+    }
+    if ((fields & RV_F_DETAIL) && event->detail != RV_DETAIL_NONE) rv_jw_kv_cstring(w, "detail", rv_detail_name((rv_detail)event->detail));
+    if ((fields & RV_F_ROOT) && event->root != 0) json_node(w, "root", event->root - 1, graph);
+}
+
+static void json_numbers(rv_json_writer *w, const rv_event *event, uint32_t fields)
+{
+    if (fields & RV_F_EPOCH) rv_jw_kv_i64(w, "epoch", event->epoch);
+    if (fields & RV_F_NUMBER) rv_jw_kv_i64(w, "number", event->number);
+    if ((fields & RV_F_EXIT_STATUS) && event->exit_status >= 0) rv_jw_kv_i64(w, "exit_status", event->exit_status);
+    if ((fields & RV_F_SIGNAL) && event->signal > 0) rv_jw_kv_i64(w, "signal", event->signal);
+    if ((fields & RV_F_DUE) && event->due_ms) rv_jw_kv_i64(w, "due_ms", event->due_ms);
+    if ((fields & RV_F_PID) && event->pid) rv_jw_kv_i64(w, "pid", (int64_t)event->pid);
+    if (fields & RV_F_FLAGS) rv_jw_kv_i64(w, "flags", event->flags);
+}
+
+void rv_event_json(rv_json_writer *w, const rv_event *event, const rv_graph *graph)
+{
+    uint32_t fields = rv_event_fields(event->type);
+    rv_jw_object(w);
+    rv_jw_kv_cstring(w, "type", rv_event_name(event->type));
+    json_words(w, event, fields, graph);
+    json_numbers(w, event, fields);
+    if ((fields & RV_F_KEY) && event->key.size) rv_jw_kv_str(w, "key", event->key);
+    if ((fields & RV_F_VALUE) && event->value.size) {
+        rv_jw_key(w, "value");
+        rv_jw_raw(w, event->value);
+    }
+    if ((fields & RV_F_OUTPUT) && event->output.size) rv_jw_kv_str(w, "output", event->output);
+    if ((fields & RV_F_TEXT) && event->text.size) rv_jw_kv_str(w, "text", event->text);
+    rv_jw_object_end(w);
+}

@@ -1,0 +1,62 @@
+/* run_private.h: what the parts of the run machine share: the work list, timers, the step's context. */
+#ifndef RV_RUN_PRIVATE_H
+#define RV_RUN_PRIVATE_H
+
+#include "kernel/expr.h"
+#include "kernel/run.h"
+
+/* Append a node whose gating reached zero; each node comes at most once a cascade. */
+static inline void rv_run_work_push(rv_run *run, uint32_t node)
+{
+    RV_ASSERT(run->work_end < run->graph->node_count);
+    run->work[run->work_end++] = node;
+}
+
+/* ---- timers: a binary heap by due time; an item counts only while its owner's due time is still the same ---- */
+void rv_run_timer_push(rv_run *run, int64_t due_ms, uint32_t node, uint32_t kind);
+/* Take the earliest item due at or before now_ms into *ret. Stale ones are dropped on the way. */
+bool rv_run_timer_pop(rv_run *run, int64_t now_ms, rv_timer_item *ret);
+
+/* ---- a step ---- */
+typedef struct rv_step {
+    rv_run *run;
+    const rv_event *input;
+    rv_now now;
+    rv_out *out;
+} rv_step;
+
+/* Journal a fact and apply it. */
+void rv_step_emit(rv_step *step, const rv_event *fact);
+void rv_step_effect(rv_step *step, rv_effect_type type, uint32_t node, rv_detail detail);
+/* Change a node's state through the table; root: node index + 1, 0 none. */
+void rv_step_node(rv_step *step, uint32_t node, rv_node_change change, rv_detail detail, uint32_t root);
+void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_detail detail);
+void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind);
+void rv_step_note(rv_step *step, uint32_t node, const char *text);
+void rv_step_phase(rv_step *step, uint32_t phase, uint32_t closing);
+/* Keep an error text made here (copied). */
+void rv_step_error(rv_step *step, uint32_t node, rv_str text);
+
+/* promote.c: decide a node whose gating predecessors have all settled: ready, parked, computed, skipped or cancelled. */
+void rv_step_promote(rv_step *step, uint32_t node);
+/* Start to wait, or take the answer that came early. */
+void rv_step_park(rv_step *step, uint32_t node);
+/* A node may be admitted (again): READY, or RUNNING at once for a reduce. */
+void rv_step_allow(rv_step *step, uint32_t node, rv_node_change change);
+
+/* retry.c: what becomes of a node whose attempt has ended without success. */
+void rv_step_failed(rv_step *step, uint32_t node, rv_detail detail);
+/* The pause before attempt number `next_number`, with jitter drawn from (seed, node, number). Pure. */
+int64_t rv_retry_delay_ms(const rv_policy *policy, uint64_t seed, uint32_t node, uint32_t failures);
+/* Whether a failure of this kind may be tried again [W3a]. Pure. */
+bool rv_retry_allows(const rv_policy *policy, rv_detail detail, int32_t exit_status);
+
+/* value.c: evaluate an expression over the run's values. */
+rv_status rv_run_eval(rv_run *run, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err);
+
+/* finish.c: go from the graph to the handlers, to the exit handler, to the end. */
+void rv_step_finish(rv_step *step);
+/* Stop admitting for good and call off what has not started [A11]. */
+void rv_step_close(rv_step *step, uint32_t closing);
+
+#endif

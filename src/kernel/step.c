@@ -1,0 +1,418 @@
+#include "kernel/run_private.h"
+
+/* One step: guard (may this input happen here?), journal the input, decide, cascade, finish. */
+
+void rv_out_clear(rv_out *out)
+{
+    rv_buf_clear(&out->journal);
+    out->event_count = 0;
+    rv_vec_clear(&out->effects);
+    rv_vec_clear(&out->changed);
+}
+
+void rv_out_deinit(rv_out *out)
+{
+    rv_buf_deinit(&out->journal);
+    rv_vec_deinit(&out->effects);
+    rv_vec_deinit(&out->changed);
+}
+
+/* A step may, at worst, change every node a few times; the pages are only touched when it does. */
+#define FACT_SIZE_MAX 32u
+#define FACTS_PER_NODE_MAX 6u
+
+rv_status rv_run_reserve(rv_run *run, rv_out *out, const rv_event *input)
+{
+    size_t values = input->key.size + input->value.size + input->output.size + input->text.size;
+    size_t touched = input->type == RV_EVENT_ADMITTED || input->type == RV_EVENT_STARTED ? 8 : run->graph->node_count + 8u;
+    rv_status status = rv_buf_reserve(&out->journal, touched * FACT_SIZE_MAX * FACTS_PER_NODE_MAX + values + 4096);
+    if (status != RV_OK) return status;
+    rv_vec_reserve(&out->effects, out->effects.count + run->graph->node_count + 8);
+    rv_vec_reserve(&out->changed, out->changed.count + 8);
+    return RV_OK;
+}
+
+/* ---- what the parts of a step are made of ---- */
+
+void rv_step_emit(rv_step *step, const rv_event *fact)
+{
+    rv_error error = {0};
+    rv_event_write(&step->out->journal, fact);
+    step->out->event_count++;
+    const rv_event *cause = fact == step->input ? NULL : step->input;
+    rv_status status = rv_run_apply(step->run, fact, cause, &error);
+    RV_ASSERT(status == RV_OK);
+    bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE;
+    if (is_stored && fact->node != RV_NONE) rv_vec_push(&step->out->changed, fact->node);
+}
+
+void rv_step_effect(rv_step *step, rv_effect_type type, uint32_t node, rv_detail detail)
+{
+    rv_effect effect = {.type = type, .node = node, .detail = detail};
+    if (node != RV_NONE) {
+        effect.epoch = step->run->nodes[node].epoch;
+        effect.number = step->run->nodes[node].number;
+        effect.due_ms = step->run->nodes[node].due_ms;
+    }
+    if (type == RV_EFFECT_RUN_ENDED) effect.state = step->run->status;
+    if (type == RV_EFFECT_ARM_TIMER) effect.due_ms = rv_run_due_ms(step->run);
+    rv_vec_push(&step->out->effects, effect);
+}
+
+void rv_step_node(rv_step *step, uint32_t node, rv_node_change change, rv_detail detail, uint32_t root)
+{
+    rv_node_state before = (rv_node_state)step->run->nodes[node].state;
+    rv_node_state next = rv_node_next(before, change);
+    RV_ASSERT(next != RV_NODE_STATE_COUNT);
+    rv_detail reason = (rv_detail)step->run->nodes[node].detail;
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_NODE_STATE, .node = node, .state = next, .detail = detail, .root = root});
+    if (before == RV_NODE_WAITING) rv_step_effect(step, RV_EFFECT_RESUMED, node, reason);
+}
+
+void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_detail detail)
+{
+    const rv_node_run *at = &step->run->nodes[node];
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_ATTEMPT_STATE, .node = node, .epoch = at->epoch, .number = at->number,
+                                   .state = state, .detail = detail});
+}
+
+void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
+{
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_NODE_TIMER, .node = node, .due_ms = due_ms, .flags = kind});
+}
+
+void rv_step_note(rv_step *step, uint32_t node, const char *text)
+{
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_NOTE, .node = node, .text = rv_str_of(text)});
+    rv_step_effect(step, RV_EFFECT_NOTE, node, RV_DETAIL_NONE);
+}
+
+void rv_step_phase(rv_step *step, uint32_t phase, uint32_t closing)
+{
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_PHASE, .state = phase, .flags = closing});
+}
+
+void rv_step_error(rv_step *step, uint32_t node, rv_str text)
+{
+    if (text.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_ERROR_TEXT, .node = node, .text = text});
+}
+
+/* ---- guards ---- */
+
+static bool has_current_attempt(const rv_run *run, const rv_event *input)
+{
+    const rv_node_run *node = &run->nodes[input->node];
+    return node->state == RV_NODE_RUNNING && node->epoch == input->epoch && !rv_attempt_state_is_terminal((rv_attempt_state)node->attempt);
+}
+
+static rv_answer guard_person(const rv_run *run, const rv_event *input)
+{
+    const rv_node_run *node = &run->nodes[input->node];
+    rv_kind kind = (rv_kind)run->graph->nodes[input->node].kind;
+    if (rv_node_state_is_terminal((rv_node_state)node->state)) return RV_ANSWER_STALE;
+    if (input->type == RV_EVENT_ANSWER) {
+        if (kind != RV_KIND_INPUT) return RV_ANSWER_ILLEGAL;
+        return node->flags & RV_NODE_R_KEPT ? RV_ANSWER_STALE : RV_ANSWER_TAKEN;
+    }
+    if (node->state != RV_NODE_WAITING) return RV_ANSWER_ILLEGAL;
+    bool is_verdict = input->state == RV_DECISION_APPROVE || input->state == RV_DECISION_REJECT;
+    if (node->detail == RV_DETAIL_APPROVAL) return is_verdict ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    if (node->detail != RV_DETAIL_UNKNOWN_OUTCOME || is_verdict || input->state > RV_DECISION_AGAIN) return RV_ANSWER_ILLEGAL;
+    return RV_ANSWER_TAKEN;
+}
+
+static rv_answer guard(const rv_run *run, const rv_event *input)
+{
+    rv_run_state status = (rv_run_state)run->status;
+    bool is_live = status == RV_RUN_RUNNING;
+    if ((rv_event_fields(input->type) & RV_F_NODE) && input->node >= run->graph->node_count) return RV_ANSWER_NOT_FOUND;
+    switch (input->type) {
+    case RV_EVENT_LOAD: return status == RV_RUN_ACCEPTED && !run->load_value.at ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_ADMITTED:
+        if (!is_live || run->closing == RV_CLOSING_INTERRUPT || run->nodes[input->node].state != RV_NODE_READY) return RV_ANSWER_ILLEGAL;
+        return RV_ANSWER_TAKEN;
+    case RV_EVENT_STARTED:
+        if (!has_current_attempt(run, input)) return RV_ANSWER_STALE;
+        return run->nodes[input->node].attempt == RV_ATTEMPT_STARTING ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    case RV_EVENT_COMPLETED:
+        if (!has_current_attempt(run, input)) return RV_ANSWER_STALE;
+        if (!rv_attempt_may_become((rv_attempt_state)run->nodes[input->node].attempt, (rv_attempt_state)input->state)) return RV_ANSWER_ILLEGAL;
+        return rv_attempt_state_is_terminal((rv_attempt_state)input->state) && input->state < RV_ATTEMPT_LOST ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    case RV_EVENT_ANSWER:
+    case RV_EVENT_DECIDED: return rv_run_state_is_terminal(status) ? RV_ANSWER_STALE : guard_person(run, input);
+    case RV_EVENT_CANCEL: return rv_run_state_is_terminal(status) || run->closing == RV_CLOSING_CANCEL ? RV_ANSWER_STALE : RV_ANSWER_TAKEN;
+    case RV_EVENT_INTERRUPT: /* what is being called off for good is not put back */
+        return is_live && run->closing != RV_CLOSING_CANCEL && run->closing != RV_CLOSING_TIMEOUT ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    case RV_EVENT_PREEMPT:
+    case RV_EVENT_FAIL_FAST:
+    case RV_EVENT_TICK: return is_live ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    case RV_EVENT_RESUME: return is_live || status == RV_RUN_INTERRUPTED ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
+    case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_PHASE:
+    case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
+    }
+    return RV_ANSWER_ILLEGAL;
+}
+
+/* ---- inputs ---- */
+
+static void on_load(rv_step *step)
+{
+    rv_run *run = step->run;
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
+    if (run->graph->timeout_ms) rv_step_timer(step, RV_NONE, step->now.engine_ms + run->graph->timeout_ms, RV_TIMER_RUN);
+    for (uint32_t node = 0; node < run->graph->plain_count; node++)
+        if (run->nodes[node].gating == 0 && run->nodes[node].state == RV_NODE_PENDING) rv_run_work_push(run, node);
+}
+
+static void on_admitted(rv_step *step)
+{
+    rv_run *run = step->run;
+    uint32_t node = step->input->node;
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_ATTEMPT_STATE, .node = node, .epoch = run->epoch_last + 1,
+                                   .number = run->nodes[node].number + 1, .state = RV_ATTEMPT_STARTING});
+    rv_step_node(step, node, RV_CHANGE_ADMIT, RV_DETAIL_NONE, 0);
+    rv_step_effect(step, RV_EFFECT_SPAWN, node, RV_DETAIL_NONE);
+}
+
+static void put_back_or_call_off(rv_step *step, uint32_t node)
+{
+    rv_run *run = step->run;
+    if (run->nodes[node].flags & RV_NODE_R_EXPIRED) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, node + 1);
+    else if (run->closing == RV_CLOSING_INTERRUPT) rv_step_node(step, node, RV_CHANGE_PUT_BACK, RV_DETAIL_SIGNALLED, 0);
+    else if (run->closing == RV_CLOSING_NO) rv_step_allow(step, node, RV_CHANGE_RETRY); /* nobody wants it stopped any more */
+    else rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
+}
+
+static void on_completed(rv_step *step)
+{
+    const rv_event *input = step->input;
+    uint32_t node = input->node;
+    rv_attempt_state state = (rv_attempt_state)input->state;
+    uint16_t flags = step->run->graph->nodes[node].flags;
+    rv_step_attempt(step, node, state, (rv_detail)input->detail);
+    if (state == RV_ATTEMPT_CANCELLED) {
+        put_back_or_call_off(step, node);
+        return;
+    }
+    if (input->text.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_ERROR_TEXT, .node = node}); /* the input's own text */
+    bool has_value = (input->value.size && (flags & RV_NODE_F_KEEP_RESULT)) || (input->output.size && (flags & RV_NODE_F_EXPR_OUTPUT));
+    if (has_value) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
+    if (state == RV_ATTEMPT_OK) {
+        rv_step_node(step, node, RV_CHANGE_SUCCEED, input->detail == RV_DETAIL_NONE ? RV_DETAIL_FRESH : (rv_detail)input->detail, 0);
+    } else if (state == RV_ATTEMPT_PARTIAL) {
+        rv_step_node(step, node, RV_CHANGE_PART, RV_DETAIL_NONE, node + 1);
+    } else if (state == RV_ATTEMPT_DENIED) {
+        rv_step_node(step, node, RV_CHANGE_DENY, (rv_detail)input->detail, node + 1);
+    } else {
+        rv_step_failed(step, node, (rv_detail)input->detail);
+    }
+}
+
+static void park_unknown(rv_step *step, uint32_t node)
+{
+    rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_UNKNOWN_OUTCOME, 0);
+    rv_step_effect(step, RV_EFFECT_PARK, node, RV_DETAIL_UNKNOWN_OUTCOME);
+}
+
+static void on_lost(rv_step *step)
+{
+    rv_run *run = step->run;
+    uint32_t node = step->input->node, flags = step->input->flags;
+    const rv_policy *policy = &run->graph->policies[run->graph->nodes[node].policy];
+    bool was_started = (flags & RV_LOST_WAS_STARTED) || run->nodes[node].attempt == RV_ATTEMPT_RUNNING;
+    if (flags & RV_LOST_STOPPED) {
+        rv_step_attempt(step, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED);
+        put_back_or_call_off(step, node);
+    } else if (policy->delivery == RV_DELIVERY_AT_MOST_ONCE && !(flags & RV_LOST_NEVER_STARTED)) {
+        rv_step_attempt(step, node, RV_ATTEMPT_UNKNOWN, RV_DETAIL_LOST);
+        if (policy->on_unknown == RV_ON_UNKNOWN_ASK) park_unknown(step, node);
+        else if (policy->on_unknown == RV_ON_UNKNOWN_FAIL) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
+        else rv_step_allow(step, node, RV_CHANGE_RETRY);
+    } else if (!was_started || (flags & RV_LOST_NEVER_STARTED)) {
+        rv_step_attempt(step, node, was_started ? RV_ATTEMPT_LOST : RV_ATTEMPT_VOID, RV_DETAIL_NONE);
+        rv_step_allow(step, node, RV_CHANGE_RETRY);
+    } else {
+        rv_step_attempt(step, node, RV_ATTEMPT_LOST, RV_DETAIL_LOST);
+        if (run->nodes[node].losses > policy->lost_max) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
+        else rv_step_allow(step, node, RV_CHANGE_RETRY);
+    }
+}
+
+static void on_answer(rv_step *step)
+{
+    uint32_t node = step->input->node;
+    if (step->run->nodes[node].state == RV_NODE_WAITING) {
+        rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
+        rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
+    } else {
+        rv_step_emit(step, &(rv_event){.type = RV_EVENT_KEPT, .node = node});
+    }
+}
+
+static void on_decided(rv_step *step)
+{
+    const rv_event *input = step->input;
+    const rv_graph *graph = step->run->graph;
+    uint32_t node = input->node;
+    bool may_reject = graph->nodes[node].kind == RV_KIND_APPROVE && graph->gates[graph->nodes[node].aux].on_reject_continue;
+    if (input->value.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
+    switch ((rv_decision)input->state) {
+    case RV_DECISION_APPROVE:
+    case RV_DECISION_DONE: rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0); break;
+    case RV_DECISION_REJECT:
+        if (may_reject) rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
+        else rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_REJECTED, node + 1);
+        break;
+    case RV_DECISION_FAILED: rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1); break;
+    case RV_DECISION_AGAIN: rv_step_allow(step, node, RV_CHANGE_RETRY); break;
+    }
+}
+
+static void on_interrupt(rv_step *step)
+{
+    rv_run *run = step->run;
+    rv_step_phase(step, run->phase, RV_CLOSING_INTERRUPT);
+    for (uint32_t node = 0; node < run->graph->node_count; node++)
+        if (run->nodes[node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
+}
+
+/* After a crash or an interrupt: go on. What ran was reported lost before or will be. */
+static void on_resume(rv_step *step)
+{
+    rv_run *run = step->run;
+    if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
+    if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, RV_CLOSING_NO);
+    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+        bool is_open_handler = node >= run->graph->plain_count && run->nodes[node].number == 0;
+        if (run->nodes[node].state == RV_NODE_PENDING && run->nodes[node].gating == 0 && !is_open_handler) rv_run_work_push(run, node);
+    }
+}
+
+static void on_tick_node(rv_step *step, uint32_t index)
+{
+    rv_run *run = step->run;
+    const rv_node_def *def = &run->graph->nodes[index];
+    if (run->nodes[index].state != RV_NODE_WAITING) return;
+    switch ((rv_detail)run->nodes[index].detail) {
+    case RV_DETAIL_TIMER:
+        if (def->kind != RV_KIND_WAIT) {
+            rv_step_allow(step, index, RV_CHANGE_RETRY);
+        } else if (run->graph->gates[def->aux].is_until && step->now.wall_ms < run->graph->gates[def->aux].ms) { /* the wall clock was set back */
+            rv_step_timer(step, index, step->now.engine_ms + run->graph->gates[def->aux].ms - step->now.wall_ms, RV_TIMER_NODE);
+        } else {
+            rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+        }
+        break;
+    case RV_DETAIL_INPUT:
+        if (run->graph->gates[def->aux].fallback.size) {
+            rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = index, .value = rv_graph_str(run->graph, run->graph->gates[def->aux].fallback)});
+            rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+            break;
+        }
+        rv_step_error(step, index, RV_STR("nobody answered before the deadline"));
+        rv_step_node(step, index, RV_CHANGE_FAIL, RV_DETAIL_DEADLINE, index + 1);
+        break;
+    case RV_DETAIL_APPROVAL:
+        rv_step_error(step, index, RV_STR("nobody decided before the deadline"));
+        rv_step_node(step, index, RV_CHANGE_FAIL, RV_DETAIL_DEADLINE, index + 1);
+        break;
+    /* no other detail waits for a time */
+#define X(name_, text_, group_) case RV_DETAIL_##name_:
+    X(NONE,,) X(QUESTION,,) X(EVENT,,) X(CHILDREN,,) X(BUDGET,,) X(UNKNOWN_OUTCOME,,) X(FRESH,,) X(CACHE,,) X(REPLAY,,) X(PERSON,,)
+    X(CONDITION,,) X(PRUNED,,) X(UPSTREAM,,) X(OVER_BUDGET,,) X(VIOLATION,,) X(FAIL_FAST,,) X(SIGNALLED,,) X(RUN_CANCELLED,,)
+    X(UPSTREAM_CANCELLED,,) X(SUPERSEDED,,) X(EXIT,,) X(SIGNAL,,) X(TIMEOUT,,) X(START,,) X(WAIT,,) X(CAPTURE,,) X(OUTPUT_NOT_REGULAR,,)
+    X(OUTPUT_MISSING,,) X(OUTPUT_PATH,,) X(SCHEMA,,) X(REJECTED,,) X(DENIED,,) X(LOST,,) X(UNAVAILABLE,,) X(VALUE,,) X(REDUCER,,)
+    X(DEADLINE,,) X(COUNT,,)
+#undef X
+        break;
+    }
+}
+
+static void on_tick(rv_step *step)
+{
+    rv_run *run = step->run;
+    rv_timer_item item;
+    while (rv_run_timer_pop(run, step->now.engine_ms, &item)) {
+        if (item.kind == RV_TIMER_RUN) {
+            rv_step_timer(step, RV_NONE, 0, RV_TIMER_RUN);
+            rv_step_close(step, RV_CLOSING_TIMEOUT);
+        } else if (item.kind == RV_TIMER_NODE) {
+            rv_step_timer(step, item.node, 0, RV_TIMER_NODE);
+            on_tick_node(step, item.node);
+        } else if (run->nodes[item.node].state == RV_NODE_RUNNING) {
+            rv_step_timer(step, item.node, 0, RV_TIMER_TOTAL);
+            rv_step_emit(step, &(rv_event){.type = RV_EVENT_EXPIRED, .node = item.node});
+            rv_step_effect(step, RV_EFFECT_STOP, item.node, RV_DETAIL_TIMEOUT);
+        } else if (run->nodes[item.node].state != RV_NODE_PENDING) {
+            rv_step_error(step, item.node, RV_STR("timeout_total has passed"));
+            rv_step_node(step, item.node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, item.node + 1);
+        }
+    }
+}
+
+/* Critical: everything is called off at once; what still runs is told to stop and comes back stale [K61]. */
+static void on_preempt(rv_step *step)
+{
+    rv_run *run = step->run;
+    rv_step_phase(step, run->phase, RV_CLOSING_CANCEL);
+    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+        bool was_running = run->nodes[node].state == RV_NODE_RUNNING;
+        if (rv_node_state_is_terminal((rv_node_state)run->nodes[node].state)) continue;
+        if (was_running) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
+        if (was_running) rv_step_attempt(step, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED);
+        rv_step_node(step, node, RV_CHANGE_CANCEL, was_running ? RV_DETAIL_SIGNALLED : RV_DETAIL_RUN_CANCELLED, node + 1);
+    }
+    run->work_begin = run->work_end = 0; /* all of them are terminal now */
+}
+
+static void decide(rv_step *step)
+{
+    switch (step->input->type) {
+    case RV_EVENT_LOAD: on_load(step); break;
+    case RV_EVENT_ADMITTED: on_admitted(step); break;
+    case RV_EVENT_STARTED: rv_step_attempt(step, step->input->node, RV_ATTEMPT_RUNNING, RV_DETAIL_NONE); break;
+    case RV_EVENT_COMPLETED: on_completed(step); break;
+    case RV_EVENT_LOST: on_lost(step); break;
+    case RV_EVENT_ANSWER: on_answer(step); break;
+    case RV_EVENT_DECIDED: on_decided(step); break;
+    case RV_EVENT_INTERRUPT: on_interrupt(step); break;
+    case RV_EVENT_CANCEL: rv_step_close(step, RV_CLOSING_CANCEL); break;
+    case RV_EVENT_PREEMPT: on_preempt(step); break;
+    case RV_EVENT_TICK: on_tick(step); break;
+    case RV_EVENT_RESUME: on_resume(step); break;
+    case RV_EVENT_FAIL_FAST: break; /* its stored part is all; rv_step_finish looks at it */
+    case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
+    case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_PHASE:
+    case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
+    }
+}
+
+rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *out)
+{
+    rv_step step = {.run = run, .input = input, .now = now, .out = out};
+    rv_answer answer = guard(run, input);
+    if (answer == RV_ANSWER_STALE && rv_run_state_is_terminal((rv_run_state)run->status)) return answer;
+    if (answer == RV_ANSWER_STALE && input->type != RV_EVENT_TICK && input->type != RV_EVENT_STARTED) {
+        rv_event none = {.type = RV_EVENT_TICK};
+        step.input = &none;
+        rv_step_note(&step, input->node < run->graph->node_count ? input->node : RV_NONE, "came too late: nothing was changed");
+    }
+    if (answer != RV_ANSWER_TAKEN) return answer;
+    int64_t due_ms = rv_run_due_ms(run);
+    rv_step_emit(&step, input);
+    decide(&step);
+    rv_step_finish(&step);
+    if (rv_run_due_ms(run) != due_ms) rv_step_effect(&step, RV_EFFECT_ARM_TIMER, RV_NONE, RV_DETAIL_NONE);
+    return answer;
+}
+
+uint32_t rv_run_ready_next(const rv_run *run, uint32_t class_index, uint32_t position, uint32_t *ret_position)
+{
+    RV_ASSERT(class_index < run->graph->class_count);
+    uint32_t found = rv_bitset_next(&run->ready[class_index], position);
+    if (found == RV_NONE) return RV_NONE;
+    *ret_position = found;
+    return run->graph->order[found];
+}
