@@ -61,7 +61,8 @@ typedef struct rv_error {
 
 /* Set *err (NULL: ignored) and return `status`, so that `return rv_error_set(err, RV_IO, "…")` reads well. */
 rv_status rv_error_set(rv_error *err, rv_status status, const char *fmt, ...) RV_PRINTF(3, 4);
-/* Put `context: ` before the text; keeps the status and returns it. Once per layer. */
+/* Put `context: ` before the text; keeps the status and returns it. Once per layer.
+ * NULL: nothing to do; returns RV_INVALID, so who accepts a NULL err keeps the status himself. */
 rv_status rv_error_context(rv_error *err, const char *fmt, ...) RV_PRINTF(2, 3);
 
 /* ---- slices: bytes that somebody else owns; not NUL-terminated ---------- */

@@ -36,18 +36,26 @@ void rv_json_unescape(rv_buf *out, rv_str raw);
 
 /* ---- tree ---- */
 typedef struct rv_json rv_json;
+typedef struct rv_json_index rv_json_index;
 struct rv_json {
     rv_json_kind kind;
     uint32_t count;       /* ARRAY, OBJECT: children */
     uint32_t offset;      /* byte offset in the source */
-    rv_str text;          /* STRING: decoded; NUMBER: its digits as written */
+    union {
+        rv_str text;          /* STRING: decoded; NUMBER: its digits as written */
+        rv_json_index *index; /* OBJECT: private; NULL in small ones and in trees that were built by hand */
+    };
     rv_str key;           /* decoded key when the parent is an OBJECT */
     rv_json *child, *next;
 };
 /* Parse one document (nothing but white space after it). Duplicate keys are errors. Strings point into `text`
- * where they have no escapes, so `text` must outlive the tree. RV_INVALID: err names offset and cause. */
+ * where they have no escapes, so `text` must outlive the tree. RV_INVALID: err names offset and cause; RV_LIMIT: text of 4 GiB or more. *ret is
+ * then unchanged, the arena holds what was built so far. Linear in the text, also for objects of many keys. */
 RV_MUST_USE rv_status rv_json_parse(rv_arena *arena, rv_str text, rv_json **ret, rv_error *err);
-const rv_json *rv_json_get(const rv_json *object, rv_str key); /* NULL: absent, or not an object */
+/* The value of `key`. NULL: absent, or not an object (NULL included). O(1) in a parsed tree, which must not be
+ * changed after; linear in the keys of an object that was built by hand. */
+const rv_json *rv_json_get(const rv_json *object, rv_str key);
+/* NULL: out of range, or not an array. Linear: to visit all, follow child and next. */
 const rv_json *rv_json_at(const rv_json *array, uint32_t index);
 /* Exact integer; false when it is not one or does not fit. `1.0` and `1e3` are integers. */
 RV_MUST_USE bool rv_json_i64(const rv_json *value, int64_t *ret);

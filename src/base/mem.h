@@ -1,6 +1,6 @@
 /* mem.h: the four ways to hold memory: arena (one lifetime), buf (bytes that grow), vec (items that grow),
- * map (bytes → u32). Each names its lifetime; running out of memory ends the process with a message (a host
- * that must survive it reserves first: rv_*_reserve returns RV_NO_MEMORY and changes nothing). */
+ * map (bytes → u32). Each names its lifetime; running out of memory ends the process with a message (a host that
+ * must survive it reserves first: rv_buf_reserve and rv_map_reserve return RV_NO_MEMORY and change nothing). */
 #ifndef RV_MEM_H
 #define RV_MEM_H
 
@@ -15,7 +15,8 @@ void *rv_realloc(void *at, size_t size);     /* never NULL */
 void *rv_realloc_try(void *at, size_t size); /* NULL when there is none; `at` then unchanged */
 void rv_free(void *at);                      /* NULL is legal */
 char *rv_cstring_dup(rv_str text);           /* NUL-terminated copy; rv_free it */
-/* Fail the allocation after `count` more (tests); -1: never. Affects the _try forms and rv_*_reserve. */
+/* Tests: let `count` more allocations succeed, fail the one after them once, then go on as usual; -1: never fail.
+ * Counts and affects the _try forms and what is built on them (rv_buf_reserve, rv_map_reserve), nothing else. */
 void rv_alloc_fail_after(int64_t count);
 
 /* ---- arena: freed all at once --------------------------------------------- */
@@ -28,11 +29,26 @@ typedef struct rv_arena {
 
 void rv_arena_deinit(rv_arena *arena);
 void rv_arena_clear(rv_arena *arena); /* keeps the largest block for reuse */
-void *rv_arena_alloc(rv_arena *arena, size_t size); /* zeroed, aligned to 16 */
+void *rv_arena_alloc_slow(rv_arena *arena, size_t size); /* what rv_arena_alloc does when its block has no room */
+/* `size` zeroed bytes, aligned to 16; never NULL, also for 0. Write only inside them: what follows must stay zero. */
+static inline void *rv_arena_alloc(rv_arena *arena, size_t size)
+{
+    char *at = arena->at;
+    if (size - 1 >= (size_t)(arena->end - at)) return rv_arena_alloc_slow(arena, size); /* size 0 wraps, and is slow */
+    arena->at = at + ((size + 15) & ~(size_t)15);
+    return at;
+}
+/* Zeroed room for `count` items of `item_size` bytes; a product over SIZE_MAX ends the process. */
+static inline void *rv_arena_items(rv_arena *arena, size_t item_size, size_t count)
+{
+    size_t size;
+    RV_ASSERT(!__builtin_mul_overflow(item_size, count, &size));
+    return rv_arena_alloc(arena, size);
+}
 char *rv_arena_cstring(rv_arena *arena, rv_str text);  /* NUL-terminated copy */
 rv_str rv_arena_str(rv_arena *arena, rv_str text);     /* copy */
 rv_str rv_arena_printf(rv_arena *arena, const char *fmt, ...) RV_PRINTF(2, 3); /* NUL-terminated past its size */
-#define rv_arena_new(arena_, type_, count_) ((type_ *)rv_arena_alloc((arena_), sizeof(type_) * (size_t)(count_)))
+#define rv_arena_new(arena_, type_, count_) ((type_ *)rv_arena_items((arena_), sizeof(type_), (size_t)(count_)))
 
 /* ---- buf: bytes that grow; always one spare byte, kept NUL ------------------- */
 typedef struct rv_buf {
@@ -78,10 +94,11 @@ typedef struct rv_map {
     uint32_t count, capacity;
 } rv_map; /* {0} is an empty map */
 void rv_map_deinit(rv_map *map);
-void rv_map_reserve(rv_map *map, uint32_t count);
+/* Room for `count` keys in all. RV_NO_MEMORY: unchanged (who does not care ignores it: rv_map_add makes its own room). */
+rv_status rv_map_reserve(rv_map *map, uint32_t count);
 /* The value of `key`, or RV_NONE. */
 uint32_t rv_map_get(const rv_map *map, rv_str key);
-/* Add `key`; returns RV_NONE if it was added, else the value that is there (unchanged). */
+/* Add `key`; returns RV_NONE if it was added, else the value that is there (unchanged). `value` is not RV_NONE. */
 uint32_t rv_map_add(rv_map *map, rv_str key, uint32_t value);
 
 /* ---- bitset: ordered set of indices, min and next in O(log64 n) ------------------------ */

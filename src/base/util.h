@@ -17,6 +17,8 @@ void rv_digest_text(rv_digest digest, char ret_text[RV_DIGEST_TEXT_SIZE + 1]); /
 RV_MUST_USE bool rv_digest_parse(rv_str text, rv_digest *ret);
 /* ---- checks and tables, never identity: XXH3, 64 bits ---- */
 uint64_t rv_hash64(rv_str bytes, uint64_t seed);
+/* A seed for tables in memory: random, the same for the life of the process. Never stored. Any thread. */
+uint64_t rv_hash_seed(void);
 
 /* ---- random: splitmix64, state is the caller's and part of what is stored ---- */
 uint64_t rv_rng_next(uint64_t *state);

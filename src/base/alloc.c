@@ -1,0 +1,77 @@
+/* alloc.c: the one door to the system's allocator, with a fault that tests can arm; growing vectors. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Atomic int64_t fail_after = -1;
+
+void rv_alloc_fail_after(int64_t count) { atomic_store(&fail_after, count < 0 ? -1 : count); }
+
+/* True once, for the allocation that the armed fault names. The relaxed load keeps the unarmed path free of a
+ * locked instruction; the exchange makes sure that two threads cannot both be the one that fails. */
+static bool is_fault_due(void)
+{
+    int64_t left = atomic_load_explicit(&fail_after, memory_order_relaxed);
+    while (left >= 0) {
+        if (atomic_compare_exchange_weak(&fail_after, &left, left - 1)) return left == 0;
+    }
+    return false;
+}
+
+RV_NORETURN static void die_of_memory(size_t size)
+{
+    fprintf(stderr, "reeve: out of memory (asked for %zu bytes)\n", size);
+    abort();
+}
+
+void *rv_alloc(size_t size)
+{
+    void *at = calloc(1, size ? size : 1);
+    if (!at) die_of_memory(size);
+    return at;
+}
+
+void *rv_alloc_try(size_t size)
+{
+    if (is_fault_due()) return NULL;
+    return calloc(1, size ? size : 1);
+}
+
+void *rv_realloc(void *at, size_t size)
+{
+    void *moved = realloc(at, size ? size : 1);
+    if (!moved) die_of_memory(size);
+    return moved;
+}
+
+void *rv_realloc_try(void *at, size_t size)
+{
+    if (is_fault_due()) return NULL;
+    return realloc(at, size ? size : 1);
+}
+
+void rv_free(void *at) { free(at); }
+
+char *rv_cstring_dup(rv_str text)
+{
+    RV_ASSERT(text.size < SIZE_MAX);
+    char *copy = rv_alloc(text.size + 1);
+    if (text.size) memcpy(copy, text.at, text.size);
+    return copy;
+}
+
+void *rv_vec_grow(void *at, uint32_t *capacity, uint32_t need, size_t item_size)
+{
+    RV_ASSERT(need > 0); /* zero is what a count of 2^32 items wraps to */
+    if (need <= *capacity) return at;
+    uint64_t grown = (uint64_t)*capacity + *capacity / 2 + 4;
+    if (grown > UINT32_MAX) grown = UINT32_MAX;
+    uint32_t wanted = RV_MAX((uint32_t)grown, need);
+    size_t size;
+    RV_ASSERT(!__builtin_mul_overflow((size_t)wanted, item_size, &size));
+    at = rv_realloc(at, size);
+    *capacity = wanted;
+    return at;
+}
