@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""gen.py TOOL SHAPE COUNT DIR [--deps D] [--width W] [--seed S]: the same seeded graph, written for one tool.
+
+TOOL   reeve (reeve.json and reeve.yaml), ninja, make, just
+SHAPE  wide     COUNT nodes, no edges
+       chain    each node needs the one before it
+       layered  layers of W nodes; each node has up to D dependencies, drawn from the layer before (three in four) or
+                the one before that
+
+Equal (SHAPE, COUNT, D, W, S) give equal graphs for every TOOL. Each node runs `true`."""
+import argparse
+import json
+import os
+import random
+
+
+def wide(count, options):
+    return [[] for _ in range(count)]
+
+
+def chain(count, options):
+    return [[i - 1] if i else [] for i in range(count)]
+
+
+def layered(count, options):
+    """needs[i]: sorted indices of what node i needs."""
+    rng = random.Random(options.seed)
+    needs = []
+    for node in range(count):
+        layer = node // options.width
+        chosen = set()
+        for _ in range(options.deps if layer else 0):
+            source = layer - 1 if layer == 1 or rng.random() < 0.75 else layer - 2
+            chosen.add(source * options.width + rng.randrange(options.width))
+        needs.append(sorted(chosen))
+    return needs
+
+
+def names(indices, prefix='t'):
+    return ['%s%d' % (prefix, i) for i in indices]
+
+
+def sinks(needs):
+    """The nodes that nobody needs: what a tool with targets is asked for."""
+    needed = {d for n in needs for d in n}
+    return [i for i in range(len(needs)) if i not in needed]
+
+
+def write_ninja(needs):
+    text = ['rule r\n  command = true\n']
+    text += ['build out/t%d: r %s\n' % (i, ' '.join(names(n, 'out/t'))) for i, n in enumerate(needs)]
+    return {'build.ninja': ''.join(text)}
+
+
+def write_make(needs):
+    text = ['all: %s\n.PHONY: all %s\nMAKEFLAGS += -rR\n' % (' '.join(names(sinks(needs))), ' '.join(names(range(len(needs)))))]
+    text += ['t%d: %s\n\t@true\n' % (i, ' '.join(names(n))) for i, n in enumerate(needs)]
+    return {'Makefile': ''.join(text)}
+
+
+def write_just(needs):
+    text = ['[parallel]\nall: %s\n' % ' '.join(names(sinks(needs)))]
+    text += ['%st%d: %s\n\t@true\n' % ('[parallel]\n' if n else '', i, ' '.join(names(n))) for i, n in enumerate(needs)]
+    return {'justfile': ''.join(text)}
+
+
+def write_reeve(needs):
+    nodes = {'t%d' % i: {'run': ['true'], 'needs': names(n)} if n else {'run': ['true']} for i, n in enumerate(needs)}
+    text = ['reeve: 1\nname: bench\nnodes:\n']
+    for name, node in nodes.items():
+        more = ', needs: [%s]' % ', '.join(node['needs']) if 'needs' in node else ''
+        text.append('  %s: {run: [true]%s}\n' % (name, more))
+    return {'reeve.json': json.dumps({'reeve': 1, 'name': 'bench', 'nodes': nodes}, indent=1) + '\n', 'reeve.yaml': ''.join(text)}
+
+
+SHAPES = {'wide': wide, 'chain': chain, 'layered': layered}
+TOOLS = {'reeve': write_reeve, 'ninja': write_ninja, 'make': write_make, 'just': write_just}
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument('tool', choices=sorted(TOOLS))
+    options.add_argument('shape', choices=sorted(SHAPES))
+    options.add_argument('count', type=int)
+    options.add_argument('dir')
+    options.add_argument('--deps', type=int, default=3, metavar='D')
+    options.add_argument('--width', type=int, default=50, metavar='W')
+    options.add_argument('--seed', type=int, default=1, metavar='S')
+    given = options.parse_args()
+    needs = SHAPES[given.shape](given.count, given)
+    os.makedirs(given.dir, exist_ok=True)
+    for name, text in TOOLS[given.tool](needs).items():
+        with open(os.path.join(given.dir, name), 'w') as file:
+            file.write(text)
+    print('%s %s: %d nodes, %d edges, %d sinks' % (given.tool, given.shape, given.count, sum(map(len, needs)), len(sinks(needs))))
+
+
+if __name__ == '__main__':
+    main()
