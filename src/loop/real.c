@@ -1,0 +1,314 @@
+/* The loop of the real world, on libuv.
+ *
+ * (1) A watch is a uv_poll handle. The descriptor's flags stay as they were: libuv makes it non-blocking, and a
+ *     terminal shares that flag with everybody who has it open, so it is put back.
+ * (2) The turn is a uv_prepare handle: it runs once in each iteration, after timers, before the wait.
+ * (3) Handles die in two steps (uv_close, then a call from the loop); the memory is freed in the second, and
+ *     rv_loop_free runs the loop until all of them have had it.
+ * (4) Signals go through handlers of our own and a pipe, since libuv's do not say who sent them. A handler works
+ *     whatever the masks of other threads are; a signalfd needs the signal blocked in each one. */
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/mem.h"
+
+struct rv_watch {
+    uv_poll_t poll; /* first: the handle is the watch */
+    rv_loop *loop;
+    rv_watch_fn *fn;
+    void *user;
+};
+
+struct rv_timer {
+    uv_timer_t timer; /* first */
+    rv_loop *loop;
+    rv_loop_fn *fn;
+    void *user;
+};
+
+#define SIGNAL_COUNT 65 /* numbers 1..64 */
+
+typedef struct signal_slot {
+    rv_signal_fn *fn; /* NULL: not taken */
+    void *user;
+    struct sigaction before;
+} signal_slot;
+
+struct rv_loop {
+    uv_loop_t uv;
+    uv_prepare_t prepare;
+    uv_async_t async;
+    rv_loop_fn *turn;
+    void *turn_user;
+    uint32_t watch_count, timer_count;
+    rv_watch *signal_watch; /* NULL: no signals are taken */
+    int signal_read_fd;
+    signal_slot signals[SIGNAL_COUNT];
+};
+
+/* Written by the handlers; a process has one set of signals, hence one loop that takes them. -1: none does. */
+static volatile int signal_write_fd = -1;
+
+static void run_turn(uv_prepare_t *prepare)
+{
+    rv_loop *loop = prepare->data;
+    if (loop->turn)
+        loop->turn(loop->turn_user);
+}
+
+/* Nothing to do: the iteration that follows a wake is what was asked for. */
+static void on_wake(uv_async_t *async) { (void)async; }
+
+rv_status rv_loop_new(rv_loop **ret, rv_error *err)
+{
+    rv_loop *loop = rv_alloc(sizeof *loop);
+    int failed = uv_loop_init(&loop->uv);
+    if (failed) {
+        rv_free(loop);
+        return rv_error_set(err, RV_UNAVAILABLE, "cannot make an event loop: %s", uv_strerror(failed));
+    }
+    failed = uv_async_init(&loop->uv, &loop->async, on_wake);
+    if (failed) {
+        RV_ASSERT(uv_loop_close(&loop->uv) == 0);
+        rv_free(loop);
+        return rv_error_set(err, RV_UNAVAILABLE, "cannot make a wake-up for the event loop: %s", uv_strerror(failed));
+    }
+    RV_ASSERT(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
+    loop->prepare.data = loop;
+    RV_ASSERT(uv_prepare_start(&loop->prepare, run_turn) == 0);
+    loop->signal_read_fd = -1;
+    *ret = loop;
+    return RV_OK;
+}
+
+static void signals_give_back(rv_loop *loop)
+{
+    if (!loop->signal_watch)
+        return;
+    for (int i = 1; i < SIGNAL_COUNT; i++)
+        if (loop->signals[i].fn)
+            RV_ASSERT(sigaction(i, &loop->signals[i].before, NULL) == 0);
+    rv_watch_end(loop->signal_watch);
+    close(signal_write_fd);
+    close(loop->signal_read_fd);
+    signal_write_fd = -1;
+}
+
+void rv_loop_free(rv_loop *loop)
+{
+    if (!loop)
+        return;
+    signals_give_back(loop);
+    RV_ASSERT(loop->watch_count == 0);
+    RV_ASSERT(loop->timer_count == 0);
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->async, NULL);
+    /* keeps (3): nothing but closing handles is left, so that this cannot wait */
+    while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0)
+        ;
+    RV_ASSERT(uv_loop_close(&loop->uv) == 0);
+    rv_free(loop);
+}
+
+void rv_loop_run(rv_loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
+void rv_loop_stop(rv_loop *loop) { uv_stop(&loop->uv); }
+void rv_loop_wake(rv_loop *loop) { uv_async_send(&loop->async); }
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec at;
+    RV_ASSERT(clock_gettime(clock, &at) == 0);
+    return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+int64_t rv_loop_wall_ms(rv_loop *loop) { (void)loop; return clock_ms(CLOCK_REALTIME); }
+int64_t rv_loop_mono_ms(rv_loop *loop) { (void)loop; return clock_ms(CLOCK_MONOTONIC); }
+
+void rv_loop_set_turn(rv_loop *loop, rv_loop_fn *fn, void *user)
+{
+    loop->turn = fn;
+    loop->turn_user = user;
+}
+
+/* ---- watches --------------------------------------------------------------- */
+
+static void on_poll(uv_poll_t *poll, int status, int uv_events)
+{
+    rv_watch *watch = (rv_watch *)poll;
+    int events = 0;
+    /* An error is something to read: the owner learns from read(2) or write(2) which. */
+    if (status < 0)
+        events = RV_LOOP_READ | RV_LOOP_WRITE;
+    if (uv_events & (UV_READABLE | UV_DISCONNECT))
+        events |= RV_LOOP_READ;
+    if (uv_events & UV_WRITABLE)
+        events |= RV_LOOP_WRITE;
+    watch->fn(watch->user, events);
+}
+
+static int to_uv(int events)
+{
+    return ((events & RV_LOOP_READ) ? UV_READABLE : 0) | ((events & RV_LOOP_WRITE) ? UV_WRITABLE : 0);
+}
+
+rv_status rv_watch_start(rv_loop *loop, int fd, int events, rv_watch_fn *fn, void *user, rv_watch **ret, rv_error *err)
+{
+    RV_ASSERT(fd >= 0);
+    RV_ASSERT(fn != NULL);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return rv_error_set(err, RV_INVALID, "cannot watch descriptor %d: %s", fd, strerror(errno));
+    rv_watch *watch = rv_alloc(sizeof *watch);
+    int failed = uv_poll_init(&loop->uv, &watch->poll, fd);
+    if (failed) {
+        rv_free(watch);
+        return rv_error_set(err, failed == UV_EPERM ? RV_UNSUPPORTED : RV_UNAVAILABLE, "cannot watch descriptor %d: %s", fd,
+                            uv_strerror(failed));
+    }
+    if (!(flags & O_NONBLOCK))
+        (void)fcntl(fd, F_SETFL, flags); /* keeps (1) */
+    watch->loop = loop;
+    watch->fn = fn;
+    watch->user = user;
+    loop->watch_count++;
+    rv_watch_change(watch, events);
+    *ret = watch;
+    return RV_OK;
+}
+
+void rv_watch_change(rv_watch *watch, int events)
+{
+    int failed = events ? uv_poll_start(&watch->poll, to_uv(events), on_poll) : uv_poll_stop(&watch->poll);
+    RV_ASSERT(failed == 0);
+}
+
+static void free_watch(uv_handle_t *handle) { rv_free((rv_watch *)handle); }
+
+void rv_watch_end(rv_watch *watch)
+{
+    if (!watch)
+        return;
+    RV_ASSERT(watch->loop->watch_count > 0);
+    watch->loop->watch_count--;
+    uv_close((uv_handle_t *)&watch->poll, free_watch);
+}
+
+/* ---- timers ---------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *handle)
+{
+    rv_timer *timer = (rv_timer *)handle;
+    timer->fn(timer->user);
+}
+
+rv_timer *rv_timer_new(rv_loop *loop, rv_loop_fn *fn, void *user)
+{
+    RV_ASSERT(fn != NULL);
+    rv_timer *timer = rv_alloc(sizeof *timer);
+    RV_ASSERT(uv_timer_init(&loop->uv, &timer->timer) == 0);
+    timer->loop = loop;
+    timer->fn = fn;
+    timer->user = user;
+    loop->timer_count++;
+    return timer;
+}
+
+void rv_timer_set(rv_timer *timer, int64_t due_mono_ms)
+{
+    /* libuv adds the delay to its own idea of now, which may lag; the sum is then due_mono_ms exactly. Both are
+     * CLOCK_MONOTONIC in ms. */
+    int64_t uv_now_ms = (int64_t)uv_now(&timer->loop->uv);
+    uint64_t delay_ms = due_mono_ms > uv_now_ms ? (uint64_t)(due_mono_ms - uv_now_ms) : 0;
+    RV_ASSERT(uv_timer_start(&timer->timer, on_timer, delay_ms, 0) == 0);
+}
+
+void rv_timer_clear(rv_timer *timer) { RV_ASSERT(uv_timer_stop(&timer->timer) == 0); }
+
+static void free_timer(uv_handle_t *handle) { rv_free((rv_timer *)handle); }
+
+void rv_timer_free(rv_timer *timer)
+{
+    if (!timer)
+        return;
+    RV_ASSERT(timer->loop->timer_count > 0);
+    timer->loop->timer_count--;
+    uv_close((uv_handle_t *)&timer->timer, free_timer);
+}
+
+/* ---- signals --------------------------------------------------------------- */
+
+typedef struct signal_note {
+    uint8_t number, is_from_terminal;
+} signal_note;
+
+/* Async-signal-safe. A full pipe holds 32,768 notes that nobody took: one more says nothing new. */
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int saved = errno;
+    signal_note note = {(uint8_t)number, info->si_code == SI_KERNEL};
+    ssize_t written = write(signal_write_fd, &note, sizeof note);
+    (void)written;
+    errno = saved;
+}
+
+static void on_signal_pipe(void *user, int events)
+{
+    rv_loop *loop = user;
+    signal_note notes[64];
+    (void)events;
+    ssize_t size = read(loop->signal_read_fd, notes, sizeof notes);
+    for (ssize_t i = 0; i < size / (ssize_t)sizeof *notes; i++) {
+        const signal_slot *slot = &loop->signals[notes[i].number];
+        slot->fn(slot->user, notes[i].number, notes[i].is_from_terminal);
+    }
+}
+
+static rv_status signals_open(rv_loop *loop, rv_error *err)
+{
+    if (signal_write_fd >= 0)
+        return rv_error_set(err, RV_CONFLICT, "another loop of this process takes its signals");
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
+        return rv_error_set(err, RV_UNAVAILABLE, "cannot make a pipe for signals: %s", strerror(errno));
+    rv_status status = rv_watch_start(loop, fds[0], RV_LOOP_READ, on_signal_pipe, loop, &loop->signal_watch, err);
+    if (status != RV_OK) {
+        close(fds[0]);
+        close(fds[1]);
+        return status;
+    }
+    loop->signal_read_fd = fds[0];
+    signal_write_fd = fds[1];
+    return RV_OK;
+}
+
+rv_status rv_loop_signals(rv_loop *loop, const int *signals, uint32_t count, rv_signal_fn *fn, void *user, rv_error *err)
+{
+    RV_ASSERT(fn != NULL);
+    if (!loop->signal_watch) {
+        rv_status status = signals_open(loop, err);
+        if (status != RV_OK)
+            return status;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        RV_ASSERT(signals[i] > 0);
+        RV_ASSERT(signals[i] < SIGNAL_COUNT);
+        signal_slot *slot = &loop->signals[signals[i]];
+        struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
+        sigfillset(&action.sa_mask);
+        struct sigaction before;
+        if (sigaction(signals[i], &action, &before) != 0)
+            return rv_error_set(err, RV_INVALID, "signal %d cannot be taken: %s", signals[i], strerror(errno));
+        if (!slot->fn)
+            slot->before = before;
+        slot->fn = fn;
+        slot->user = user;
+    }
+    return RV_OK;
+}
