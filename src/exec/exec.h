@@ -56,6 +56,8 @@ typedef struct rv_spawn {
 typedef struct rv_exec_config {
     rv_loop *loop;
     int leash_fd;             /* open file that every attempt holds open at RV_EXEC_FD_LEASH; borrowed */
+    bool shares_children;     /* this process has children of its own besides: an orphan is only touched when group, mark or
+                               * pipe say whose it is. false: every child that was not started here is an orphan of an attempt */
 } rv_exec_config;
 
 RV_MUST_USE rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err);

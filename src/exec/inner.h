@@ -1,0 +1,198 @@
+/* inner.h: what the files of exec/ share, and nobody else includes.
+ *
+ *   exec.c     attempts: slots, events, stop, output, the end
+ *   adopt.c    orphans: found, attributed, killed, reaped
+ *   spawn.c    from clone to execve
+ *   path.c     argv[0] → a path
+ *   procfs.c   what /proc says of a process
+ *   keeper.c   the parent of the engine
+ *   leftover.c processes of an engine that is dead */
+#ifndef RV_EXEC_INNER_H
+#define RV_EXEC_INNER_H
+
+#include <sys/types.h>
+
+#include "base/mem.h"
+#include "exec/exec.h"
+
+/* In the environment of an attempt with `leave: true`: what carries it and belongs to no live attempt is spared. */
+#define RV_EXEC_LEAVE_MARK "REEVE_LEAVE=1"
+/* Descriptors that exec/ opens for itself are numbered above those that an attempt is given. */
+#define RV_EXEC_FD_ABOVE 63
+
+/* ---- procfs.c -------------------------------------------------------------- */
+
+typedef struct rv_process {
+    pid_t pid, parent, group, session;
+    uint64_t start_ticks; /* clock ticks since boot */
+    char state;           /* R S D T Z X … as proc(5) has them */
+} rv_process;
+
+/* false: there is no such process (any more). */
+RV_MUST_USE bool rv_process_read(pid_t pid, rv_process *ret);
+/* Its environment into `out` (cleared first): NUL-terminated entries. Empty when it may not be read. At most 4 MiB. */
+void rv_process_environ(pid_t pid, rv_buf *out);
+/* The value of the entry `name` (with its `=`) in what rv_process_environ gave; at NULL when there is none. Pure. */
+rv_str rv_environ_value(rv_str environ_bytes, rv_str name);
+/* true when it has the file (device, inode) open. false also when its descriptors may not be read. */
+bool rv_process_holds(pid_t pid, dev_t device, ino_t inode);
+/* Send `signal` if the process of this pid still is the one that started at start_ticks. *ret_pidfd (may be NULL): an
+ * open pidfd of it, the caller's; written on true only. false: it is gone, or may not be signalled. */
+RV_MUST_USE bool rv_process_signal(pid_t pid, uint64_t start_ticks, int signal, int *ret_pidfd);
+/* Call `fn` with each pid of /proc until it returns false. false: /proc cannot be read. */
+typedef bool rv_pid_fn(void *user, pid_t pid);
+RV_MUST_USE bool rv_process_each(rv_pid_fn *fn, void *user);
+/* Ticks since boot of a CLOCK_BOOTTIME reading, as field 22 of /proc/PID/stat counts them. Pure. */
+uint64_t rv_ticks_of(int64_t boottime_ns);
+int rv_pidfd_open(pid_t pid);
+int rv_pidfd_signal(int pidfd, int signal);
+
+/* ---- path.c ---------------------------------------------------------------- */
+
+typedef struct rv_path_cache rv_path_cache;
+rv_path_cache *rv_path_cache_new(void);
+void rv_path_cache_free(rv_path_cache *cache); /* NULL is legal */
+/* The path to execute for `command`: itself when it has a `/`, else the first executable file of that name in the PATH
+ * of envp. Relative entries of PATH are taken from `dir`, where the command will run. Valid until the next call.
+ * NULL: not found; *ret_errno is ENOENT, or EACCES when a file was found that may not be executed.
+ * An answer is kept until rv_path_forget; it does not see a file that appears later in an earlier directory. */
+const char *rv_path_find(rv_path_cache *cache, const char *command, const char *const *envp, const char *dir, int *ret_errno);
+/* Forget what was found for `command`. true: something was kept, so that looking again can help. */
+bool rv_path_forget(rv_path_cache *cache, const char *command);
+/* The value of PATH in envp, or the system's default. */
+const char *rv_path_of(const char *const *envp);
+
+/* ---- spawn.c --------------------------------------------------------------- */
+
+typedef enum rv_spawn_step { RV_SPAWN_CLONE, RV_SPAWN_GROUP, RV_SPAWN_DESCRIPTORS, RV_SPAWN_DIR, RV_SPAWN_EXEC } rv_spawn_step;
+
+typedef struct rv_spawner rv_spawner; /* the child's stack, and what this kernel can */
+RV_MUST_USE rv_status rv_spawner_new(rv_spawner **ret, rv_error *err);
+void rv_spawner_free(rv_spawner *spawner); /* NULL is legal */
+
+typedef struct rv_spawn_plan {
+    const char *path, *dir;
+    const char *const *argv, *const *envp;
+    int fds[3];      /* become 0, 1, 2; all ≥ RV_EXEC_FD_ABOVE or at least none of 0, 1, 2, 60, 61, 62 */
+    int leash_fd;    /* becomes RV_EXEC_FD_LEASH; likewise */
+    int jobs_fds[2]; /* become RV_EXEC_FD_JOBS_R and _W, or -1; likewise */
+} rv_spawn_plan;
+typedef struct rv_spawned {
+    pid_t pid;
+    int pidfd;              /* close-on-exec; the caller's */
+    uint64_t start_ticks;   /* as /proc/PID/stat has them */
+    int error;              /* errno; 0: it runs. Else nothing is left of it */
+    rv_spawn_step step;     /* where it failed */
+} rv_spawned;
+/* Returns once the child has executed its program or failed to. */
+void rv_spawner_start(rv_spawner *spawner, const rv_spawn_plan *plan, rv_spawned *ret);
+
+/* ---- exec.c and adopt.c ------------------------------------------------------ */
+
+typedef enum rv_proc_state {
+    RV_PROC_FREE,
+    RV_PROC_FAILED,   /* did not start; `ended` is owed */
+    RV_PROC_RUNNING,  /* its leader is alive, or a zombie that was not reaped yet */
+    RV_PROC_SWEEPING, /* its leader was reaped; processes that it left behind are dying */
+} rv_proc_state;
+
+struct rv_proc {
+    rv_exec *exec;
+    rv_proc_state state;
+    uint32_t index, generation;
+    pid_t pid; /* and process group */
+    int pidfd, pipe_fds[2]; /* -1: closed */
+    bool is_watched;    /* its pipes are in the epoll set */
+    bool is_ending;     /* in exec->ending */
+    bool is_stopping, is_killing;
+    bool leave;
+    uint64_t start_ticks;
+    int64_t started_mono_ms, kill_due_mono_ms, grace_ms;
+    rv_timer *timer;    /* of its timeout, then of its grace; NULL until first needed; kept with the slot */
+    rv_buf mark;        /* NUL-terminated */
+    rv_output_fn *output;
+    rv_ended_fn *ended;
+    void *user;
+    rv_exit exit;
+};
+
+/* An adopted process. We are its parent: until we reap it its pid is its own. */
+typedef enum rv_orphan_owner { RV_ORPHAN_FREE, RV_ORPHAN_OWNED, RV_ORPHAN_STRAY, RV_ORPHAN_LEFT } rv_orphan_owner;
+typedef struct rv_orphan {
+    rv_orphan_owner owner;
+    rv_proc *proc; /* OWNED */
+    uint32_t generation;
+    int pidfd;
+    rv_process process; /* as it was when it was found */
+    int signalled;      /* the strongest signal that it was sent; 0: none */
+} rv_orphan;
+
+struct rv_exec {
+    rv_loop *loop;
+    rv_watch *watch;
+    rv_timer *later;      /* ends of attempts that did not start */
+    rv_timer *watch_timer; /* pipes of attempts that live long enough to be watched */
+    bool is_watch_timer_set, shares_children;
+    int epoll_fd, null_fd, leash_fd, loadavg_fd;
+    int held_fds[6];      /* keep 0, 1, 2, 60, 61, 62 taken, so that no descriptor of ours lands there; -1 */
+    rv_spawner *spawner;
+    rv_path_cache *paths;
+    RV_VEC(rv_proc *) procs;
+    RV_VEC(uint32_t) free_procs;
+    RV_VEC(rv_proc *) ending, settling; /* leaders that ended, or whose orphans did, since the last settlement */
+    RV_VEC(rv_proc *) failed;
+    uint32_t live;
+    RV_VEC(rv_orphan) orphans;
+    RV_VEC(uint32_t) free_orphans;
+    uint8_t *known;       /* a bit a pid: children that are leaders of attempts or in `orphans` */
+    size_t known_size;    /* bytes */
+    rv_buf environ_bytes; /* scratch */
+    char *output;         /* scratch, OUTPUT_SIZE */
+};
+
+enum { RV_EVENT_STDOUT, RV_EVENT_STDERR, RV_EVENT_LEADER, RV_EVENT_ORPHAN };
+static inline uint64_t rv_event_pack(uint32_t kind, uint32_t index, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | (uint64_t)index << 2 | kind;
+}
+
+/* Remember, or forget, that `pid` is a child that we know. */
+void rv_adopt_know(rv_exec *exec, pid_t pid, bool is_known);
+/* Find the children that nobody knows and give each an owner, so that afterwards every living process that was orphaned
+ * before the call is in exec->orphans, or descends from one that is. `procs`: the attempts whose leaders have ended. */
+void rv_adopt_scan(rv_exec *exec, rv_proc *const *procs, uint32_t count);
+/* What of `proc`, whose leader has ended, is alive: its own orphans and the strays whose last possible owner it is.
+ * With `leave` they are let go and 0 is returned. */
+uint32_t rv_adopt_claim(rv_exec *exec, rv_proc *proc);
+void rv_adopt_signal(rv_exec *exec, const rv_proc *proc, int signal);
+/* The orphan at `index` has ended: reap it. Returns its owner or NULL. */
+rv_proc *rv_adopt_ended(rv_exec *exec, uint32_t index);
+
+/* ---- keeper.c, leftover.c ------------------------------------------------------ */
+
+/* What a sweep looks for; see rv_sweep. */
+typedef struct rv_sweep_plan {
+    bool has_leash;
+    dev_t leash_device;
+    ino_t leash_inode;
+    const char *mark;            /* of REEVE_STORE_MARK, or NULL */
+    const rv_leftover *recorded; /* groups whose leader has this start time */
+    uint32_t recorded_count;
+    const rv_leftover *left;     /* processes that `leave` attempts left behind: spared */
+    uint32_t left_count;
+    bool takes_children;         /* our own children that started at children_ticks or later; the dead are reaped */
+    uint64_t children_ticks;
+} rv_sweep_plan;
+/* Kill all that matches until nothing does, at most 10 s. Never ourselves, nor an ancestor of ours, nor a process that
+ * carries RV_EXEC_LEAVE_MARK outside the recorded groups. RV_TIMEOUT: some would not die; *ret_killed is set then too. */
+RV_MUST_USE rv_status rv_sweep(const rv_sweep_plan *plan, uint32_t *ret_killed, rv_error *err);
+
+/* In the engine: tell the keeper about an attempt with `leave`. No keeper: no-op. */
+typedef enum rv_leave_note {
+    RV_LEAVE_RUNNING = 1, /* this leader runs: its group is not to be spared */
+    RV_LEAVE_ENDED = 2,   /* its leader has ended */
+    RV_LEAVE_LEFT = 3,    /* this process was left behind: it is to be spared */
+} rv_leave_note;
+void rv_keeper_note(rv_leave_note note, pid_t pid, uint64_t start_ticks);
+
+#endif
