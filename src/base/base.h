@@ -13,6 +13,7 @@
 #define RV_PRINTF(fmt_, args_) __attribute__((format(printf, fmt_, args_)))
 #define RV_NORETURN __attribute__((noreturn))
 #define RV_COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
+/* An argument of these two is evaluated twice: no calls with effects in them. */
 #define RV_MIN(a_, b_) ((a_) < (b_) ? (a_) : (b_))
 #define RV_MAX(a_, b_) ((a_) > (b_) ? (a_) : (b_))
 #define RV_NONE UINT32_MAX /* "no such index" */
@@ -77,10 +78,24 @@ typedef struct rv_str {
 static inline rv_str rv_str_of(const char *cstring) { return (rv_str){cstring, cstring ? strlen(cstring) : 0}; }
 static inline bool rv_str_eq(rv_str a, rv_str b) { return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0); }
 static inline bool rv_str_is(rv_str a, const char *cstring) { return rv_str_eq(a, rv_str_of(cstring)); }
-static inline bool rv_str_starts(rv_str a, rv_str prefix) { return a.size >= prefix.size && (prefix.size == 0 || memcmp(a.at, prefix.at, prefix.size) == 0); }
-static inline bool rv_str_ends(rv_str a, rv_str suffix) { return a.size >= suffix.size && (suffix.size == 0 || memcmp(a.at + a.size - suffix.size, suffix.at, suffix.size) == 0); }
-static inline rv_str rv_str_from(rv_str a, size_t offset) { return offset >= a.size ? (rv_str){NULL, 0} : (rv_str){a.at + offset, a.size - offset}; }
-static inline rv_str rv_str_cut(rv_str a, size_t offset, size_t size) { rv_str r = rv_str_from(a, offset); if (r.size > size) r.size = size; return r; }
+static inline bool rv_str_starts(rv_str a, rv_str prefix)
+{
+    return a.size >= prefix.size && rv_str_eq((rv_str){a.at, prefix.size}, prefix);
+}
+static inline bool rv_str_ends(rv_str a, rv_str suffix)
+{
+    return a.size >= suffix.size && (suffix.size == 0 || memcmp(a.at + a.size - suffix.size, suffix.at, suffix.size) == 0);
+}
+/* What is left of `a` after its first `offset` bytes; and at most `size` bytes of that. Past the end: empty. */
+static inline rv_str rv_str_from(rv_str a, size_t offset)
+{
+    return offset >= a.size ? (rv_str){NULL, 0} : (rv_str){a.at + offset, a.size - offset};
+}
+static inline rv_str rv_str_cut(rv_str a, size_t offset, size_t size)
+{
+    rv_str rest = rv_str_from(a, offset);
+    return (rv_str){rest.at, RV_MIN(rest.size, size)};
+}
 /* <0, 0, >0 by bytes, then by size. Pure. */
 int rv_str_cmp(rv_str a, rv_str b);
 /* Index of the first `byte` at or after `from`, or SIZE_MAX. Pure. */

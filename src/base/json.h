@@ -62,7 +62,9 @@ RV_MUST_USE bool rv_json_i64(const rv_json *value, int64_t *ret);
 RV_MUST_USE bool rv_json_double(const rv_json *value, double *ret);
 /* Equal as JSON values (numbers by value, objects without order). No recursion beyond the depth limit. */
 bool rv_json_equal(const rv_json *a, const rv_json *b);
-/* Compact text of a tree, keys in order of appearance; `canonical`: keys sorted by bytes, numbers that are integers written plainly. */
+/* Append the compact text of a tree, keys in order of appearance, numbers as they were written. `canonical`: keys
+ * sorted by bytes and one text for equal numbers (plain up to 21 digits, without loss), so that trees which are
+ * rv_json_equal have the same text, except for strings of invalid UTF-8, which only trees built by hand can hold. */
 void rv_json_write(rv_buf *out, const rv_json *value, bool canonical);
 
 /* ---- writer: commas and nesting are kept for you; indent 0 is compact ---- */

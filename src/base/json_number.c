@@ -4,6 +4,7 @@
  * strtod_l with a locale of our own, and of what printf writes only the digits and the exponent are taken. */
 #include "base/json_private.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -194,18 +195,26 @@ static void round_to(char text[40], double value, int precision, int step)
     snprintf(text, 40, "%llue%d", (unsigned long long)number, exponent - (count - 1));
 }
 
-/* 15 digits are exact whenever 15 suffice. With 16 the nearest text may fail where a neighbour does not, next to
- * powers of two, where the gap below is half of the gap above; 17 always suffice. */
+/* Fewer digits are contained in more: 15 are exact whenever 15 or less suffice, except for subnormal numbers, which
+ * have less precision and are tried from 1 digit on. The nearest text of a length may fail where a neighbour does
+ * not, next to powers of two, where the gap below is half of the gap above. 17 always suffice. */
+static void find_shortest(char text[40], double magnitude)
+{
+    static const int steps[] = {0, 1, -1};
+    for (int precision = magnitude < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
+        for (size_t i = 0; i < RV_COUNT(steps); i++) {
+            round_to(text, magnitude, precision, steps[i]);
+            if (read_by_libc(text) == magnitude) return;
+        }
+    }
+    RV_UNREACHABLE();
+}
+
 void rv_double_write(rv_buf *out, double value)
 {
     RV_ASSERT(isfinite(value));
-    static const struct { int precision, step; } tries[] = {{15, 0}, {16, 0}, {16, 1}, {16, -1}, {17, 0}};
     char text[40];
-    double magnitude = fabs(value);
-    for (size_t i = 0; i < RV_COUNT(tries); i++) {
-        round_to(text, magnitude, tries[i].precision, tries[i].step);
-        if (read_by_libc(text) == magnitude) break;
-    }
+    find_shortest(text, fabs(value));
     rv_decimal decimal;
     RV_ASSERT(rv_decimal_read(rv_str_of(text), &decimal));
     if (signbit(value)) rv_buf_byte(out, '-');

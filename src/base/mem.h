@@ -27,8 +27,8 @@ typedef struct rv_arena {
     size_t total_size;    /* bytes taken from the system */
 } rv_arena; /* {0} is an empty arena */
 
-void rv_arena_deinit(rv_arena *arena);
-void rv_arena_clear(rv_arena *arena); /* keeps the largest block for reuse */
+void rv_arena_deinit(rv_arena *arena); /* frees all of it; the arena is empty and usable after */
+void rv_arena_clear(rv_arena *arena);  /* keeps the largest block for reuse */
 void *rv_arena_alloc_slow(rv_arena *arena, size_t size); /* what rv_arena_alloc does when its block has no room */
 /* `size` zeroed bytes, aligned to 16; never NULL, also for 0. Write only inside them: what follows must stay zero. */
 static inline void *rv_arena_alloc(rv_arena *arena, size_t size)
@@ -56,7 +56,7 @@ typedef struct rv_buf {
     size_t size, capacity;
 } rv_buf; /* {0} is an empty buffer */
 
-void rv_buf_deinit(rv_buf *buf);
+void rv_buf_deinit(rv_buf *buf); /* the buffer is empty and usable after */
 static inline void rv_buf_clear(rv_buf *buf) { buf->size = 0; if (buf->at) buf->at[0] = 0; }
 static inline rv_str rv_buf_str(const rv_buf *buf) { return (rv_str){buf->at, buf->size}; }
 /* Room for `more` bytes beyond size. RV_NO_MEMORY: unchanged. */
@@ -80,9 +80,11 @@ RV_MUST_USE bool rv_varint_read_signed(const char **at, const char *end, int64_t
 /* ---- vec: items that grow ------------------------------------------------------ */
 #define RV_VEC(type_) struct { type_ *at; uint32_t count, capacity; }
 void *rv_vec_grow(void *at, uint32_t *capacity, uint32_t need, size_t item_size);
-#define rv_vec_reserve(v_, n_) ((n_) > (v_)->capacity ? (void)((v_)->at = rv_vec_grow((v_)->at, &(v_)->capacity, (n_), sizeof *(v_)->at)) : (void)0)
+#define rv_vec_reserve(v_, n_)                                                                                  \
+    ((n_) > (v_)->capacity ? (void)((v_)->at = rv_vec_grow((v_)->at, &(v_)->capacity, (n_), sizeof *(v_)->at)) : (void)0)
 #define rv_vec_push(v_, item_) (rv_vec_reserve((v_), (v_)->count + 1), (v_)->at[(v_)->count++] = (item_))
-#define rv_vec_add(v_) (rv_vec_reserve((v_), (v_)->count + 1), memset(&(v_)->at[(v_)->count], 0, sizeof *(v_)->at), &(v_)->at[(v_)->count++])
+#define rv_vec_add(v_)                                                                                          \
+    (rv_vec_reserve((v_), (v_)->count + 1), memset(&(v_)->at[(v_)->count], 0, sizeof *(v_)->at), &(v_)->at[(v_)->count++])
 #define rv_vec_pop(v_) ((v_)->at[--(v_)->count])
 #define rv_vec_clear(v_) ((v_)->count = 0)
 #define rv_vec_deinit(v_) (rv_free((v_)->at), (v_)->at = NULL, (v_)->count = (v_)->capacity = 0)

@@ -15,7 +15,8 @@ static bool read_quantity(rv_str text, size_t *at, const unit *units, size_t uni
     size_t begin = *at, i = begin;
     uint64_t number = 0;
     for (; i < text.size && is_digit(text.at[i]); i++)
-        if (__builtin_mul_overflow(number, 10u, &number) || __builtin_add_overflow(number, (uint64_t)(text.at[i] - '0'), &number)) return false;
+        if (__builtin_mul_overflow(number, 10u, &number) || __builtin_add_overflow(number, (unsigned)(text.at[i] - '0'), &number))
+            return false;
     if (i == begin) return false;
     size_t name_at = i;
     while (i < text.size && is_letter(text.at[i])) i++;
@@ -129,7 +130,8 @@ static size_t edit_distance(rv_str a, rv_str b)
         for (size_t j = 1; j <= b.size; j++) {
             bool same = a.at[i - 1] == b.at[j - 1];
             row[j] = RV_MIN(RV_MIN(above[j], row[j - 1]) + 1, above[j - 1] + !same);
-            if (i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1]) row[j] = RV_MIN(row[j], above_two[j - 2] + 1);
+            bool crossed = i > 1 && j > 1 && a.at[i - 1] == b.at[j - 2] && a.at[i - 2] == b.at[j - 1];
+            if (crossed) row[j] = RV_MIN(row[j], above_two[j - 2] + 1);
         }
     }
     return rows[a.size % 3][b.size];
