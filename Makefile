@@ -15,8 +15,8 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all
 all: $(BUILD)/opt/build.ninja
 	@ninja -C $(BUILD)/opt -j$(JOBS) --quiet src/cli/reeve libreeve.a
-	@for file in src/cli/reeve libreeve.a; do \
-	    cmp -s $(BUILD)/opt/$$file $(BUILD)/$${file##*/} || install -m 755 $(BUILD)/opt/$$file $(BUILD)/$${file##*/}; done
+	@cmp -s $(BUILD)/opt/src/cli/reeve $(BUILD)/reeve || install -m 755 $(BUILD)/opt/src/cli/reeve $(BUILD)/reeve
+	@cmp -s $(BUILD)/opt/libreeve.a $(BUILD)/libreeve.a || install -m 644 $(BUILD)/opt/libreeve.a $(BUILD)/libreeve.a
 
 # Once it exists, ninja itself configures again when a meson.build has changed.
 $(BUILD)/opt/build.ninja:
