@@ -44,6 +44,10 @@ typedef struct rv_spec {
     RV_VEC(rv_param_value) secrets; rv_arena arena; /* secret params' values, in memory only */
 } rv_spec;
 
+/* Read a workflow file into `out` (appended). NOT_FOUND, DENIED, LIMIT (256 MiB), INVALID (a directory), IO: err says
+ * `path: what; what to do`. */
+RV_MUST_USE rv_status rv_spec_read(const char *path, rv_buf *out, rv_error *err);
+
 /* RV_OK: *ret is complete (warnings may be in `problems`). RV_INVALID: every problem is in `problems`; *ret untouched.
  * UNSUPPORTED counts as INVALID [W2b]. Linear in the file [W8]; no recursion on input. */
 RV_MUST_USE rv_status rv_spec_load(const rv_spec_input *input, rv_spec **ret, rv_problems *problems);

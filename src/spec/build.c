@@ -1,0 +1,458 @@
+/* build.c: nodes in normal form, and the arrays of the graph as they are written. */
+#include "spec/write.h"
+#include <stdio.h>
+
+/* ---- policies ---- */
+
+static int64_t ms_or_zero(const rv_doc *doc, uint32_t value) {
+    int64_t ms = 0;
+    if (value != RV_NONE) RV_ASSERT(rv_doc_ms(doc, value, &ms));
+    return ms;
+}
+
+static void retry_on(rv_policy *policy, const rv_doc *doc, uint32_t list) {
+    static const struct { const char *word; uint8_t bit; } words[] = {
+        {"signal", RV_RETRY_ON_SIGNAL}, {"timeout", RV_RETRY_ON_TIMEOUT}, {"unavailable", RV_RETRY_ON_UNAVAILABLE}};
+    policy->retry_on = 0;
+    for (uint32_t item = list + 1, end = rv_doc_next(doc, list); item < end; item++) {
+        int64_t status;
+        if (rv_doc_i64(doc, item, &status)) {
+            policy->retry_exit[status >> 6] |= (uint64_t)1 << (status & 63);
+            continue;
+        }
+        for (size_t i = 0; i < RV_COUNT(words); i++)
+            if (rv_str_is(rv_doc_text(doc, item), words[i].word)) policy->retry_on |= words[i].bit;
+    }
+}
+
+static void take_retry(rv_policy *policy, const rv_doc *doc, uint32_t map) {
+    if (map == RV_NONE) return;
+    for (uint32_t key = map + 1, end = rv_doc_next(doc, map); key < end; key = rv_doc_next(doc, key + 1)) {
+        rv_str name = rv_doc_text(doc, key);
+        int64_t number = 0;
+        if (rv_str_is(name, "backoff")) policy->backoff = rv_str_is(rv_doc_text(doc, key + 1), "exponential");
+        else if (rv_str_is(name, "delay")) policy->delay_ms = ms_or_zero(doc, key + 1);
+        else if (rv_str_is(name, "delay_max")) policy->delay_ms_max = ms_or_zero(doc, key + 1);
+        else if (rv_str_is(name, "jitter")) policy->jitter = rv_doc_kind_of(doc, key + 1) == RV_DOC_TRUE;
+        else if (rv_str_is(name, "on")) {
+            memset(policy->retry_exit, 0, sizeof policy->retry_exit);
+            retry_on(policy, doc, key + 1);
+        } else {
+            RV_ASSERT(rv_doc_i64(doc, key + 1, &number));
+            if (rv_str_is(name, "lost_max")) policy->lost_max = (uint32_t)number;
+            else policy->max_attempts = (uint32_t)number;
+        }
+    }
+}
+
+static uint8_t word_of(const rv_doc *doc, uint32_t value, rv_node_key key) {
+    return value == RV_NONE ? 0 : (uint8_t)rv_word_find(rv_node_table.keys[key].type->words, rv_doc_text(doc, value));
+}
+
+static uint32_t policy_of(rv_writer *w, const uint32_t *values, uint64_t own, bool is_process) {
+    const uint64_t keys = (uint64_t)1 << RV_NK_TIMEOUT | (uint64_t)1 << RV_NK_TIMEOUT_TOTAL | (uint64_t)1 << RV_NK_RETRY |
+                          (uint64_t)1 << RV_NK_DELIVERY | (uint64_t)1 << RV_NK_ON_UNKNOWN;
+    const rv_doc *doc = &w->loader->doc;
+    if (!(own & keys) && w->plain_policy[is_process] != RV_NONE) return w->plain_policy[is_process];
+    rv_policy policy = {.max_attempts = 1, .lost_max = 3, .retry_on = RV_RETRY_ON_ANY_EXIT | RV_RETRY_ON_SIGNAL | RV_RETRY_ON_UNAVAILABLE};
+    if (is_process) {
+        policy.timeout_ms = ms_or_zero(doc, values[RV_NK_TIMEOUT]);
+        policy.timeout_total_ms = ms_or_zero(doc, values[RV_NK_TIMEOUT_TOTAL]);
+        policy.delivery = word_of(doc, values[RV_NK_DELIVERY], RV_NK_DELIVERY);
+        policy.on_unknown = word_of(doc, values[RV_NK_ON_UNKNOWN], RV_NK_ON_UNKNOWN);
+        take_retry(&policy, doc, w->loader->defaults[RV_NK_RETRY]);
+        if (own >> RV_NK_RETRY & 1) take_retry(&policy, doc, values[RV_NK_RETRY]);
+    }
+    rv_str bytes = rv_arena_str(&w->loader->arena, (rv_str){(const char *)&policy, sizeof policy});
+    uint32_t known = rv_map_add(&w->policy_map, bytes, w->policies.count);
+    if (known == RV_NONE) {
+        known = w->policies.count;
+        rv_vec_push(&w->policies, policy);
+    }
+    if (!(own & keys)) w->plain_policy[is_process] = known;
+    return known;
+}
+
+/* ---- tags ---- */
+
+static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap) {
+    uint32_t known = rv_map_add(&w->tag_map, name, w->tags.count);
+    if (known != RV_NONE) return known;
+    rv_vec_push(&w->tags, ((rv_tag_def){rv_writer_extra(w, name), cap}));
+    return w->tags.count - 1;
+}
+
+static uint32_t class_of(rv_writer *w, uint32_t list) {
+    const rv_doc *doc = &w->loader->doc;
+    uint32_t first = w->class_tags.count;
+    if (list == RV_NONE) return 0;
+    for (uint32_t item = list + 1, end = rv_doc_next(doc, list); item < end; item++) {
+        uint32_t tag = tag_of(w, rv_doc_text(doc, item), 0), at = first;
+        while (at < w->class_tags.count && w->class_tags.at[at] < tag) at++;
+        if (at < w->class_tags.count && w->class_tags.at[at] == tag) continue;
+        rv_vec_push(&w->class_tags, tag);
+        memmove(w->class_tags.at + at + 1, w->class_tags.at + at, sizeof(uint32_t) * (w->class_tags.count - 1 - at));
+        w->class_tags.at[at] = tag;
+    }
+    uint32_t count = w->class_tags.count - first;
+    rv_str bytes = rv_arena_str(&w->loader->arena, (rv_str){(const char *)(w->class_tags.at + first), sizeof(uint32_t) * count});
+    uint32_t known = rv_map_add(&w->class_map, bytes, w->classes.count);
+    if (known != RV_NONE) {
+        w->class_tags.count = first;
+        return known;
+    }
+    rv_vec_push(&w->classes, ((rv_class_def){first, count}));
+    return w->classes.count - 1;
+}
+
+static void start_classes(rv_writer *w) {
+    const rv_doc *doc = &w->loader->doc;
+    uint32_t concurrency = w->loader->file_keys[RV_FK_CONCURRENCY];
+    uint32_t caps = concurrency == RV_NONE ? RV_NONE : rv_doc_get(doc, concurrency, "tags");
+    rv_vec_push(&w->classes, ((rv_class_def){0, 0}));
+    (void)rv_map_add(&w->class_map, RV_STR(""), 0);
+    for (uint32_t key = caps + 1; caps != RV_NONE && key < rv_doc_next(doc, caps); key = rv_doc_next(doc, key + 1)) {
+        int64_t cap = 0;
+        RV_ASSERT(rv_doc_i64(doc, key + 1, &cap));
+        (void)tag_of(w, rv_doc_text(doc, key), (uint32_t)cap);
+    }
+}
+
+/* ---- gates ---- */
+
+static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map) {
+    const rv_doc *doc = &w->loader->doc;
+    rv_gate_def gate = {.ms = 0};
+    uint32_t value;
+    if (kind == RV_KIND_WAIT) {
+        gate.is_until = (value = rv_doc_get(doc, map, "until")) != RV_NONE;
+        if (gate.is_until) RV_ASSERT(rv_instant_parse(rv_doc_text(doc, value), &gate.ms));
+        else gate.ms = ms_or_zero(doc, rv_doc_get(doc, map, "for"));
+    } else gate.ms = ms_or_zero(doc, rv_doc_get(doc, map, "deadline"));
+    if (kind == RV_KIND_APPROVE && (value = rv_doc_get(doc, map, "on_reject")) != RV_NONE)
+        gate.on_reject_continue = rv_str_is(rv_doc_text(doc, value), "continue");
+    if (kind == RV_KIND_INPUT && (value = rv_doc_get(doc, map, "default")) != RV_NONE) {
+        rv_buf json = {0};
+        rv_writer_data(w, &json, value);
+        gate.fallback = rv_writer_extra(w, rv_buf_str(&json));
+        rv_buf_deinit(&json);
+    }
+    rv_vec_push(&w->gates, gate);
+    return w->gates.count - 1;
+}
+
+/* ---- a node ---- */
+
+/* The keys that a node has, its own or from defaults: bits, and their values. */
+static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint64_t *ret_own) {
+    const rv_loader *l = w->loader;
+    const rv_doc *doc = &l->doc;
+    uint32_t body = rv_loader_body(l, node), kind = l->nodes.at[node].kind;
+    uint64_t own = 0, all;
+    for (uint32_t key = body + 1, end = rv_doc_next(doc, body); key < end; key = rv_doc_next(doc, key + 1)) {
+        uint32_t index = rv_key_find(&rv_node_table, rv_doc_text(doc, key));
+        own |= (uint64_t)1 << index;
+        values[index] = key + 1;
+    }
+    all = own;
+    for (uint32_t index = 0; index < RV_NK_COUNT; index++) {
+        if (own >> index & 1) continue;
+        values[index] = rv_node_table.keys[index].kinds >> kind & 1 ? l->defaults[index] : RV_NONE;
+        if (values[index] != RV_NONE) all |= (uint64_t)1 << index;
+    }
+    if (RV_ON_PROCESS >> kind & 1 && l->file_keys[RV_FK_ENV] != RV_NONE) all |= (uint64_t)1 << RV_NK_ENV;
+    *ret_own = own;
+    return all;
+}
+
+static void write_env(rv_writer *w, uint32_t own) {
+    uint32_t layers[] = {w->loader->file_keys[RV_FK_ENV], w->loader->defaults[RV_NK_ENV], own};
+    if (own == RV_NONE && w->base_env.size) {
+        rv_buf_str_add(&w->image, rv_buf_str(&w->base_env));
+        return;
+    }
+    size_t before = w->image.size;
+    rv_writer_map_merged(w, layers, RV_COUNT(layers), rv_node_table.keys[RV_NK_ENV].type);
+    if (own == RV_NONE) rv_buf_add(&w->base_env, w->image.at + before, w->image.size - before);
+}
+
+static void write_key(rv_writer *w, rv_node_def *def, uint32_t index, uint32_t value, bool is_own) {
+    const rv_key *key = &rv_node_table.keys[index];
+    rv_buf_byte(&w->image, '"');
+    rv_buf_cstring(&w->image, key->name);
+    rv_buf_cstring(&w->image, "\":");
+    if (index == RV_NK_ENV) write_env(w, is_own ? value : RV_NONE);
+    else if (index == RV_NK_RETRY) rv_writer_object_merged(w, w->loader->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
+    else if (index == RV_NK_WHEN) def->when = rv_writer_text(w, rv_doc_text(&w->loader->doc, value));
+    else rv_writer_value(w, value, key->type);
+}
+
+static void write_node(rv_writer *w, uint32_t node, rv_slice name) {
+    rv_loader *l = w->loader;
+    uint32_t values[RV_NK_COUNT], set_items = w->set_items.count;
+    uint64_t own, all = node_values(w, node, values, &own);
+    rv_kind kind = (rv_kind)l->nodes.at[node].kind;
+    rv_node_def def = {.name = name, .kind = (uint8_t)kind, .handler = l->nodes.at[node].handler, .flags = l->nodes.at[node].flags};
+    size_t begin = w->image.size;
+    rv_buf_byte(&w->image, '{');
+    for (uint64_t left = all; left; left &= left - 1) {
+        uint32_t index = (uint32_t)__builtin_ctzll(left);
+        if (left != all) rv_buf_byte(&w->image, ',');
+        write_key(w, &def, index, values[index], own >> index & 1);
+    }
+    rv_buf_byte(&w->image, '}');
+    def.body = (rv_slice){(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
+    def.policy = policy_of(w, values, own, RV_ON_PROCESS >> kind & 1);
+    def.class_index = class_of(w, values[RV_NK_TAGS]);
+    def.dep_policy = word_of(&l->doc, values[RV_NK_DEP_POLICY], RV_NK_DEP_POLICY);
+    int64_t priority = 0;
+    if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));
+    def.priority = (int32_t)priority;
+    if (values[RV_NK_LEAVE] != RV_NONE && rv_doc_kind_of(&l->doc, values[RV_NK_LEAVE]) == RV_DOC_TRUE) def.flags |= RV_NODE_F_LEAVE;
+    if (values[RV_NK_OUTPUT_SCHEMA] != RV_NONE) def.flags |= RV_NODE_F_HAS_SCHEMA;
+    if (kind == RV_KIND_APPROVE) def.aux = gate_of(w, kind, values[RV_NK_APPROVE]);
+    if (kind == RV_KIND_INPUT) def.aux = gate_of(w, kind, values[RV_NK_INPUT]);
+    if (kind == RV_KIND_WAIT) def.aux = gate_of(w, kind, values[RV_NK_WAIT]);
+    if (kind == RV_KIND_SET) {
+        def.aux = set_items;
+        def.aux_count = w->set_items.count - set_items;
+    }
+    ((rv_node_def *)(w->image.at + w->nodes))[node] = def;
+}
+
+/* ---- the file ---- */
+
+static bool write_nodes(rv_writer *w) {
+    rv_loader *l = w->loader;
+    rv_buf_byte(&w->image, '{');
+    for (uint32_t node = 0; node < l->plain_count; node++) {
+        if (node > 0) rv_buf_byte(&w->image, ',');
+        rv_slice name = rv_writer_text(w, rv_loader_name(l, node));
+        rv_buf_byte(&w->image, ':');
+        write_node(w, node, name);
+        if (w->image.size - w->strings > RV_DEFINITION_MAX) {
+            rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"), "the normal form is larger than 512 MiB");
+            return false;
+        }
+    }
+    rv_buf_byte(&w->image, '}');
+    return true;
+}
+
+static void write_handlers(rv_writer *w) {
+    static const rv_handler sorted[] = {RV_HANDLER_CANCEL, RV_HANDLER_EXIT, RV_HANDLER_FAILURE, RV_HANDLER_SUCCESS};
+    rv_loader *l = w->loader;
+    bool is_first = true;
+    rv_buf_byte(&w->image, '{');
+    for (size_t i = 0; i < RV_COUNT(sorted); i++)
+        for (uint32_t node = l->plain_count; node < l->nodes.count; node++) {
+            if (l->nodes.at[node].handler != sorted[i]) continue;
+            char name[32];
+            int size = snprintf(name, sizeof name, "on.%s", rv_handler_name(sorted[i]));
+            rv_buf_printf(&w->image, "%s\"%s\":", is_first ? "" : ",", rv_handler_name(sorted[i]));
+            is_first = false;
+            write_node(w, node, rv_writer_extra(w, (rv_str){name, (size_t)size}));
+        }
+    rv_buf_byte(&w->image, '}');
+}
+
+static bool write_definition(rv_writer *w, rv_image *header) {
+    rv_loader *l = w->loader;
+    bool is_first = true;
+    rv_buf_byte(&w->image, '{');
+    for (uint32_t i = 0; i < RV_FK_COUNT; i++) {
+        uint32_t value = l->file_keys[i];
+        if (i == RV_FK_DEFAULTS || i == RV_FK_ENV || (value == RV_NONE && i != RV_FK_REEVE)) continue;
+        if (!is_first) rv_buf_byte(&w->image, ',');
+        is_first = false;
+        rv_buf_printf(&w->image, "\"%s\":", rv_file_table.keys[i].name);
+        size_t begin = w->image.size;
+        if (i == RV_FK_NODES) {
+            if (!write_nodes(w)) return false;
+        } else if (i == RV_FK_ON) write_handlers(w);
+        else if (i == RV_FK_NAME) header->name = rv_writer_text(w, rv_doc_text(&l->doc, value));
+        else if (i == RV_FK_REEVE) rv_buf_byte(&w->image, '1');
+        else rv_writer_value(w, value, rv_file_table.keys[i].type);
+        if (i == RV_FK_PARAMS) header->params = (rv_slice){(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
+    }
+    rv_buf_byte(&w->image, '}');
+    return true;
+}
+
+/* What is needed to resolve values anew, and to see that file:// contents are still the same. */
+static void write_extras(rv_writer *w, rv_image *header) {
+    rv_loader *l = w->loader;
+    rv_buf out = {0};
+    rv_json_writer json;
+    rv_json_writer_init(&json, &out, 0);
+    rv_jw_array(&json);
+    for (uint32_t i = 0; i < l->env_names.count; i++) {
+        rv_jw_array(&json);
+        rv_jw_str(&json, l->env_names.at[i]);
+        rv_jw_bool(&json, l->env_required.at[i]);
+        rv_jw_array_end(&json);
+    }
+    rv_jw_array_end(&json);
+    header->env = rv_writer_extra(w, rv_buf_str(&out));
+    rv_buf_clear(&out);
+    rv_json_writer_init(&json, &out, 0);
+    rv_jw_array(&json);
+    for (uint32_t i = 0; i < l->contents.count; i++) {
+        char digest[RV_DIGEST_TEXT_SIZE + 1];
+        rv_digest_text(l->contents.at[i].digest, digest);
+        rv_jw_array(&json);
+        rv_jw_str(&json, l->contents.at[i].path);
+        rv_jw_cstring(&json, digest);
+        rv_jw_array_end(&json);
+    }
+    rv_jw_array_end(&json);
+    header->contents = rv_writer_extra(w, rv_buf_str(&out));
+    rv_buf_deinit(&out);
+    if (header->name.size > 0) return;
+    rv_str file = rv_str_of(l->input->file ? l->input->file : "workflow");
+    while (rv_str_find(file, 0, '/') != SIZE_MAX) file = rv_str_from(file, rv_str_find(file, 0, '/') + 1);
+    static const char *const endings[] = {".yaml", ".yml", ".json"};
+    for (size_t i = 0; i < RV_COUNT(endings); i++)
+        if (rv_str_ends(file, rv_str_of(endings[i]))) file.size -= strlen(endings[i]);
+    header->name = rv_writer_extra(w, file);
+}
+
+/* ---- sections ---- */
+
+static void *section_at(rv_writer *w, const rv_image *header, uint32_t section) { return w->image.at + header->sections[section].offset; }
+
+/* Room for `count` items at the end of the image. */
+static void add_section(rv_writer *w, rv_image *header, uint32_t section, uint64_t count, const void *items) {
+    size_t pad = -w->image.size & 15, size = (size_t)count * rv_section_item_size[section];
+    memset(rv_buf_extend(&w->image, pad), 0, pad);
+    header->sections[section] = (rv_image_section){w->image.size, count};
+    char *at = rv_buf_extend(&w->image, size);
+    if (items && size) memcpy(at, items, size);
+    else memset(at, 0, size);
+}
+
+static void fill_edges(rv_writer *w, const rv_image *header) {
+    const rv_loader *l = w->loader;
+    uint32_t *begin = section_at(w, header, RV_SECTION_SUCC_BEGIN), *succ = section_at(w, header, RV_SECTION_SUCC), count = l->nodes.count;
+    memcpy(section_at(w, header, RV_SECTION_PRED_BEGIN), l->pred_begin, sizeof(uint32_t) * (count + 1));
+    if (l->pred.count) memcpy(section_at(w, header, RV_SECTION_PRED), l->pred.at, sizeof(uint32_t) * l->pred.count);
+    uint32_t *next = rv_alloc(sizeof(uint32_t) * (count + 2));
+    for (uint32_t i = 0; i < l->pred.count; i++) next[RV_EDGE_NODE(l->pred.at[i]) + 1]++;
+    for (uint32_t node = 0; node < count; node++) next[node + 1] += next[node];
+    memcpy(begin, next, sizeof(uint32_t) * (count + 1));
+    for (uint32_t node = 0; node < count; node++)
+        for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++)
+            succ[next[RV_EDGE_NODE(l->pred.at[i])]++] = node | (l->pred.at[i] & RV_EDGE_SOFT);
+    rv_free(next);
+}
+
+/* By priority, then index: a merge sort over indices, which is stable; the usual case needs no pass at all. */
+static void fill_order(rv_writer *w, const rv_image *header) {
+    const rv_node_def *nodes = section_at(w, header, RV_SECTION_NODES);
+    uint32_t *order = section_at(w, header, RV_SECTION_ORDER), *position = section_at(w, header, RV_SECTION_POSITION);
+    uint32_t count = w->loader->plain_count, all = w->loader->nodes.count;
+    bool is_sorted = true;
+    for (uint32_t i = 0; i < all; i++) order[i] = i;
+    for (uint32_t i = 1; i < count; i++) is_sorted &= nodes[i].priority <= nodes[i - 1].priority;
+    uint32_t *other = is_sorted ? NULL : rv_alloc(sizeof(uint32_t) * count);
+    for (uint32_t width = 1; !is_sorted && width < count; width *= 2) {
+        for (uint32_t begin = 0; begin < count; begin += 2 * width) {
+            uint32_t middle = RV_MIN(begin + width, count), end = RV_MIN(begin + 2 * width, count), a = begin, b = middle;
+            for (uint32_t out = begin; out < end; out++)
+                other[out] = a < middle && (b >= end || nodes[order[a]].priority >= nodes[order[b]].priority) ? order[a++] : order[b++];
+        }
+        memcpy(order, other, sizeof(uint32_t) * count);
+    }
+    rv_free(other);
+    for (uint32_t i = 0; i < all; i++) position[order[i]] = i;
+}
+
+static void settle(rv_slice *slice, uint32_t definition_size) {
+    if (slice->at & RV_SLICE_EXTRA) slice->at = (slice->at & ~RV_SLICE_EXTRA) + definition_size;
+}
+
+/* The definition's size is known now: slices of `extra` become slices of the strings. */
+static void settle_all(rv_writer *w, rv_image *header) {
+    uint32_t size = header->definition.size;
+    rv_node_def *nodes = section_at(w, header, RV_SECTION_NODES);
+    for (uint32_t i = 0; i < w->loader->nodes.count; i++) {
+        settle(&nodes[i].name, size);
+        settle(&nodes[i].when, size);
+    }
+    for (uint32_t i = 0; i < w->set_items.count; i++) {
+        settle(&w->set_items.at[i].key, size);
+        settle(&w->set_items.at[i].expression, size);
+    }
+    for (uint32_t i = 0; i < w->gates.count; i++) settle(&w->gates.at[i].fallback, size);
+    for (uint32_t i = 0; i < w->tags.count; i++) settle(&w->tags.at[i].name, size);
+    settle(&header->name, size);
+    settle(&header->env, size);
+    settle(&header->contents, size);
+}
+
+static bool assemble(rv_writer *w, rv_image *header) {
+    rv_loader *l = w->loader;
+    uint32_t count = l->nodes.count;
+    memset(rv_buf_extend(&w->image, sizeof *header), 0, sizeof *header);
+    add_section(w, header, RV_SECTION_NODES, count, NULL);
+    w->nodes = header->sections[RV_SECTION_NODES].offset;
+    add_section(w, header, RV_SECTION_PRED_BEGIN, count + 1u, NULL);
+    add_section(w, header, RV_SECTION_PRED, l->pred.count, NULL);
+    add_section(w, header, RV_SECTION_SUCC_BEGIN, count + 1u, NULL);
+    add_section(w, header, RV_SECTION_SUCC, l->pred.count, NULL);
+    add_section(w, header, RV_SECTION_ORDER, count, NULL);
+    add_section(w, header, RV_SECTION_POSITION, count, NULL);
+    fill_edges(w, header);
+    w->strings = w->image.size;
+    if (!write_definition(w, header)) return false;
+    header->definition = (rv_slice){0, (uint32_t)(w->image.size - w->strings)};
+    header->digest = rv_sha256((rv_str){w->image.at + w->strings, header->definition.size});
+    write_extras(w, header);
+    rv_buf_str_add(&w->image, rv_buf_str(&w->extra));
+    header->sections[RV_SECTION_STRINGS] = (rv_image_section){w->strings, w->image.size - w->strings};
+    settle_all(w, header);
+    fill_order(w, header);
+    add_section(w, header, RV_SECTION_POLICIES, w->policies.count, w->policies.at);
+    add_section(w, header, RV_SECTION_GATES, w->gates.count, w->gates.at);
+    add_section(w, header, RV_SECTION_SET_ITEMS, w->set_items.count, w->set_items.at);
+    add_section(w, header, RV_SECTION_CLASSES, w->classes.count, w->classes.at);
+    add_section(w, header, RV_SECTION_CLASS_TAGS, w->class_tags.count, w->class_tags.at);
+    add_section(w, header, RV_SECTION_TAGS, w->tags.count, w->tags.at);
+    return true;
+}
+
+static void writer_deinit(rv_writer *w) {
+    rv_buf_deinit(&w->extra);
+    rv_buf_deinit(&w->base_env);
+    rv_vec_deinit(&w->keys);
+    rv_vec_deinit(&w->set_items);
+    rv_vec_deinit(&w->policies);
+    rv_vec_deinit(&w->gates);
+    rv_vec_deinit(&w->classes);
+    rv_vec_deinit(&w->class_tags);
+    rv_vec_deinit(&w->tags);
+    rv_map_deinit(&w->policy_map);
+    rv_map_deinit(&w->class_map);
+    rv_map_deinit(&w->tag_map);
+}
+
+rv_status rv_loader_write(rv_loader *l, rv_spec *spec) {
+    rv_writer w = {.loader = l, .plain_policy = {RV_NONE, RV_NONE}};
+    rv_image header = {.magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count};
+    uint32_t concurrency = l->file_keys[RV_FK_CONCURRENCY], cap = concurrency == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, concurrency, "default");
+    int64_t number = 0;
+    if (cap != RV_NONE && rv_doc_i64(&l->doc, cap, &number)) header.concurrency = (uint32_t)number;
+    header.timeout_ms = ms_or_zero(&l->doc, l->file_keys[RV_FK_TIMEOUT]);
+    start_classes(&w);
+    bool is_done = assemble(&w, &header);
+    if (is_done) {
+        header.size = w.image.size;
+        memcpy(w.image.at, &header, sizeof header);
+        rv_image_seal((rv_image *)w.image.at);
+        spec->image = w.image.at;
+        spec->image_size = w.image.size;
+        rv_image_graph(spec->image, &spec->graph);
+    } else rv_buf_deinit(&w.image);
+    writer_deinit(&w);
+    return is_done ? RV_OK : RV_LIMIT;
+}

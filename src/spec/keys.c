@@ -1,0 +1,330 @@
+#include "spec/keys.h"
+#include <string.h>
+
+/* ---- words ---- */
+
+#define WORD(name_, text_, ...) text_,
+static const char *const dep_policies[] = {RV_DEP_POLICY_MAP(WORD) NULL};
+#undef WORD
+static const char *const deliveries[] = {"at_least_once", "at_most_once", NULL};
+static const char *const unknowns[] = {"ask", "fail", "retry", NULL};
+static const char *const backoffs[] = {"fixed", "exponential", NULL};
+static const char *const rejections[] = {"fail", "continue", NULL};
+static const char *const retried[] = {"signal", "timeout", "unavailable", NULL};
+static const char *const param_types[] = {"string", "number", "integer", "boolean", "array", "object", NULL};
+static const char *const reducers[] = {"concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays", NULL};
+static const char *const schema_types[] = {"string", "number", "integer", "boolean", "array", "object", "null", NULL};
+
+/* ---- types ---- */
+
+#define MS_MAX (INT64_C(3650) * 24 * 3600 * 1000) /* ten years */
+
+static const rv_type text = {RV_TYPE_TEXT, "a string"};
+static const rv_type string = {RV_TYPE_STRING, "a string"};
+static const rv_type workflow_name = {RV_TYPE_TEXT, "a name of at most 200 bytes", .least = 1, .most = 200};
+static const rv_type shell_name = {RV_TYPE_TEXT, "the name of a shell", .least = 1, .most = 255};
+static const rv_type argument = {RV_TYPE_TEMPLATE, "a string", .use = RV_USE_ARGV};
+static const rv_type variable_value = {RV_TYPE_TEMPLATE, "a string", .use = RV_USE_ENV};
+static const rv_type directory = {RV_TYPE_TEMPLATE, "a directory", .use = RV_USE_DIR, .least = 1};
+static const rv_type message = {RV_TYPE_TEMPLATE, "a string", .use = RV_USE_MESSAGE, .may_be_file = true};
+static const rv_type condition = {RV_TYPE_EXPRESSION, "a condition", .use = RV_USE_WHEN};
+static const rv_type expression = {RV_TYPE_EXPRESSION, "an expression", .use = RV_USE_SET};
+static const rv_type script = {RV_TYPE_SCRIPT, "a shell script", .may_be_file = true};
+static const rv_type identifier = {RV_TYPE_IDENTIFIER, "a name"};
+static const rv_type node = {RV_TYPE_NODE, "a node's name"};
+static const rv_type node_of = {RV_TYPE_NODE, "a node's name", .use = RV_USE_OF};
+static const rv_type variable = {RV_TYPE_VARIABLE, "the name of an environment variable"};
+static const rv_type path = {RV_TYPE_PATH, "a relative path"};
+static const rv_type boolean = {RV_TYPE_BOOLEAN, "true or false"};
+static const rv_type priority = {RV_TYPE_INTEGER, "a whole number", .least = INT32_MIN, .most = INT32_MAX};
+static const rv_type attempts = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000000};
+static const rv_type count = {RV_TYPE_INTEGER, "a whole number of at least 0", .least = 0, .most = 1000000000};
+static const rv_type tag_cap = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
+static const rv_type format_version = {RV_TYPE_INTEGER, "the number of the format, 1", .least = 1, .most = INT32_MAX};
+static const rv_type number = {RV_TYPE_NUMBER, "a number"};
+static const rv_type duration = {RV_TYPE_DURATION, "a duration such as 250ms, 30s, 10m, 2h or 1d", .least = 1, .most = MS_MAX};
+static const rv_type delay = {RV_TYPE_DURATION, "a duration such as 0s, 250ms, 30s or 10m", .least = 0, .most = MS_MAX};
+static const rv_type instant = {RV_TYPE_TIME, "a time such as 2026-01-31T09:00:00Z"};
+static const rv_type dep_policy = {RV_TYPE_WORD, NULL, .words = dep_policies};
+static const rv_type delivery = {RV_TYPE_WORD, NULL, .words = deliveries};
+static const rv_type on_unknown = {RV_TYPE_WORD, NULL, .words = unknowns};
+static const rv_type backoff = {RV_TYPE_WORD, NULL, .words = backoffs};
+static const rv_type on_reject = {RV_TYPE_WORD, NULL, .words = rejections};
+static const rv_type param_type = {RV_TYPE_WORD, NULL, .words = param_types};
+static const rv_type reducer = {RV_TYPE_WORD, NULL, .words = reducers};
+static const rv_type schema_type = {RV_TYPE_WORDS, "a type or a list of types", .words = schema_types};
+static const rv_type cap = {RV_TYPE_CAP, "auto or a whole number of at least 1", .least = 1, .most = 1000000};
+static const rv_type retry_on_item = {RV_TYPE_RETRY_ON, "an exit status from 1 to 255, signal, timeout or unavailable", .words = retried, .least = 1, .most = 255};
+static const rv_type param_value = {RV_TYPE_PARAM_VALUE, "a value of the param's type"};
+static const rv_type data = {RV_TYPE_DATA, "any value"};
+static const rv_type schema = {RV_TYPE_SCHEMA, "a JSON Schema (a map)"};
+static const rv_type schema_or_boolean = {RV_TYPE_SCHEMA_OR_BOOLEAN, "true, false or a JSON Schema"};
+
+static const rv_type arguments = {RV_TYPE_LIST, "a list of strings: the command and its arguments", &argument, .least = 1};
+static const rv_type messages = {RV_TYPE_LIST, "a list of strings", &message};
+static const rv_type nodes_list = {RV_TYPE_LIST, "a list of node names", &node};
+static const rv_type nodes_of = {RV_TYPE_LIST, "a list of node names", &node_of, .least = 1};
+static const rv_type tags = {RV_TYPE_LIST, "a list of tags", &identifier};
+static const rv_type variables = {RV_TYPE_LIST, "a list of names of environment variables", &variable};
+static const rv_type paths = {RV_TYPE_LIST, "a list of relative paths", &path};
+static const rv_type strings = {RV_TYPE_LIST, "a list of strings", &string};
+static const rv_type retry_on = {RV_TYPE_LIST, "a list of exit statuses and of signal, timeout, unavailable", &retry_on_item};
+static const rv_type param_values = {RV_TYPE_LIST, "a list of values of the param's type", &param_value, .least = 1};
+static const rv_type data_list = {RV_TYPE_LIST, "a list", &data};
+static const rv_type env = {RV_TYPE_MAP, "a map from variable to value", &variable_value, &variable};
+static const rv_type set = {RV_TYPE_MAP, "a map from name to expression", &expression, &identifier, .least = 1};
+static const rv_type caps = {RV_TYPE_MAP, "a map from tag to cap", &tag_cap, &identifier};
+static const rv_type schemas = {RV_TYPE_MAP, "a map from property to JSON Schema", &schema, &string};
+static const rv_type retry = {RV_TYPE_OBJECT, "a map such as {max_attempts: 3, delay: 1s}", .table = &rv_retry_table};
+static const rv_type approve = {RV_TYPE_OBJECT, "a map such as {message: \"Publish?\"}", .table = &rv_approve_table};
+static const rv_type input = {RV_TYPE_OBJECT, "a map such as {question: \"Which one?\"}", .table = &rv_input_table};
+static const rv_type wait = {RV_TYPE_OBJECT, "a map such as {for: 10m}", .table = &rv_wait_table};
+static const rv_type reduce = {RV_TYPE_OBJECT, "a map such as {reducer: concat, of: [a, b]}", .table = &rv_reduce_table};
+static const rv_type param = {RV_TYPE_OBJECT, "a map such as {type: string, default: x}", .table = &rv_param_table};
+static const rv_type params = {RV_TYPE_MAP, "a map from param to its type", &param, &identifier};
+static const rv_type concurrency = {RV_TYPE_OBJECT, "a map such as {default: 4, tags: {net: 2}}", .table = &rv_concurrency_table};
+static const rv_type node_body = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
+static const rv_type nodes = {RV_TYPE_MAP, "a map from node to its body", &node_body, &identifier};
+static const rv_type handlers = {RV_TYPE_OBJECT, "a map such as {failure: {run: [./tell.sh]}}", .table = &rv_on_table};
+static const rv_type defaults = {RV_TYPE_DEFAULTS, "a map such as {timeout: 10m}"};
+
+/* ---- tables ---- */
+
+#define KEY(name_, type_, doc_) {name_, type_, 0, RV_ON_ALL, NULL, doc_}
+#define KEY_IF(name_, type_, fallback_, doc_) {name_, type_, 0, RV_ON_ALL, fallback_, doc_}
+#define KEY_MUST(name_, type_, doc_) {name_, type_, RV_KEY_REQUIRED, RV_ON_ALL, NULL, doc_}
+#define NOT_YET(name_) {name_, NULL, 0, RV_ON_ALL, NULL, NULL}
+#define TABLE(variable_, keys_, name_, place_) const rv_key_table variable_ = {name_, place_, keys_, RV_COUNT(keys_)}
+
+static const rv_key file_keys[] = {
+    NOT_YET("agents"),
+    NOT_YET("budget"),
+    KEY("concurrency", &concurrency, "How many attempts run at a time: in all, and for each tag."),
+    NOT_YET("default"),
+    KEY("defaults", &defaults, "Keys that every node has unless it says otherwise. `env` and `retry` are merged key by key; a key goes to the kinds it applies to."),
+    KEY("description", &text, "What the workflow is for. Read by people only."),
+    KEY("env", &env, "Environment of every node that runs a command; `defaults.env` and the node's own `env` are laid over it."),
+    NOT_YET("hooks"),
+    KEY_IF("name", &workflow_name, "the file's name without its ending", "What the workflow is called in lists."),
+    KEY_MUST("nodes", &nodes, "The work: names and what each of them does. Their order is the order in which they start when nothing else decides."),
+    KEY("on", &handlers, "Nodes that run once when the graph has ended."),
+    NOT_YET("operator"),
+    KEY("params", &params, "Values that a run is given with `--var name=value`."),
+    NOT_YET("projects"),
+    NOT_YET("quota"),
+    KEY_IF("reeve", &format_version, "1, with a warning", "The version of this format: 1."),
+    NOT_YET("result"),
+    NOT_YET("schedule"),
+    NOT_YET("tags"),
+    KEY_IF("timeout", &duration, "none", "The whole run's time; what is not over then is cancelled, exit status 124."),
+    NOT_YET("webhook"),
+};
+_Static_assert(RV_COUNT(file_keys) == RV_FK_COUNT, "one row a key");
+TABLE(rv_file_table, file_keys, "The file", "the file");
+
+#define NODE_KEY(name_, type_, flags_, kinds_, fallback_, doc_) {name_, type_, flags_, kinds_, fallback_, doc_}
+#define KIND_KEY(name_, type_, doc_) {name_, type_, RV_KEY_KIND, RV_ON_ALL, NULL, doc_}
+static const rv_key node_keys[] = {
+    NODE_KEY("after", &nodes_list, 0, RV_ON_ALL, NULL, "Soft edges: this node waits until they have ended, however they ended."),
+    KIND_KEY("agent", NULL, NULL),
+    KIND_KEY("approve", &approve, "A person's yes or no. Result: `decision`, `by`, `comment`."),
+    NOT_YET("budget"),
+    NOT_YET("cache"),
+    NOT_YET("capabilities"),
+    KIND_KEY("classify", NULL, NULL),
+    NODE_KEY("criteria", &data, 0, RV_ON_ALL, NULL, "What makes the result good. Kept as data."),
+    NODE_KEY("delivery", &delivery, RV_KEY_DEFAULT, RV_ON_PROCESS, "at_least_once", "`at_most_once`: never started again when it is not known whether it ran."),
+    NODE_KEY("dep_policy", &dep_policy, RV_KEY_DEFAULT, RV_ON_ALL, "all_success", "Which outcomes of `needs` let this node start."),
+    NODE_KEY("description", &text, 0, RV_ON_ALL, NULL, "What the node is for. Read by people only."),
+    NODE_KEY("dir", &directory, RV_KEY_DEFAULT, RV_ON_PROCESS, "the workflow's directory", "Working directory, relative to the workflow's."),
+    NODE_KEY("env", &env, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL, "Environment variables; the only place where a secret may be used."),
+    NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "all of them", "Variables of the caller that the node uses. A node that is not cached inherits all in any case."),
+    KIND_KEY("foreach", NULL, NULL),
+    NOT_YET("hooks"),
+    KIND_KEY("http", NULL, NULL),
+    NOT_YET("inherit"),
+    KIND_KEY("input", &input, "A person's answer. Result: `value`."),
+    NOT_YET("inputs"),
+    NOT_YET("isolation"),
+    NOT_YET("lane"),
+    NODE_KEY("leave", &boolean, RV_KEY_DEFAULT, RV_ON_PROCESS, "false", "Processes that the command leaves behind are not killed."),
+    KIND_KEY("loop", NULL, NULL),
+    NOT_YET("max_turns"),
+    NODE_KEY("metadata", &data, 0, RV_ON_ALL, NULL, "Your own data. Kept, never read."),
+    NOT_YET("model"),
+    NOT_YET("mutex"),
+    NODE_KEY("needs", &nodes_list, 0, RV_ON_ALL, NULL, "Hard edges: nodes whose outcome this one depends on."),
+    NODE_KEY("on_unknown", &on_unknown, RV_KEY_DEFAULT, RV_ON_PROCESS, "ask", "What happens to an at-most-once node of which it is not known whether it ran."),
+    NOT_YET("operator"),
+    NODE_KEY("output_schema", &schema, 0, RV_ON_PROCESS, NULL, "JSON Schema that the result must satisfy."),
+    NODE_KEY("outputs", &paths, 0, RV_ON_PROCESS, NULL, "Files that the node makes; one that is missing afterwards fails it. No two nodes may name the same file."),
+    NODE_KEY("priority", &priority, RV_KEY_DEFAULT, RV_ON_ALL, "0", "Of ready nodes the one with the higher number starts first."),
+    NOT_YET("prompt"),
+    KIND_KEY("reduce", &reduce, "Outputs of other nodes made into one value, without a process. Result: `value`."),
+    NODE_KEY("retry", &retry, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL, "How often, when and for what a failed attempt is tried again."),
+    NOT_YET("revise"),
+    NOT_YET("role"),
+    KIND_KEY("run", &arguments, "A command and its arguments. No shell reads them."),
+    KIND_KEY("set", &set, "Values computed from other values, without a process. Result: its own keys."),
+    KIND_KEY("shell", &script, "A script for a shell. Nothing is substituted in it: values reach it through `env`."),
+    NODE_KEY("shell_name", &shell_name, RV_KEY_DEFAULT, RV_ON_SHELL, "sh", "The shell that runs the script: sh, bash …"),
+    NOT_YET("system_prompt"),
+    NODE_KEY("tags", &tags, RV_KEY_DEFAULT, RV_ON_ALL, NULL, "Names that `concurrency.tags` can cap."),
+    NODE_KEY("timeout", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none", "Time for one attempt."),
+    NODE_KEY("timeout_total", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none", "Time for all attempts and the delays between them."),
+    KIND_KEY("tournament", NULL, NULL),
+    NOT_YET("trust"),
+    KIND_KEY("wait", &wait, "A pause, or a time to wait for. Needs no process and holds no slot."),
+    NODE_KEY("when", &condition, 0, RV_ON_ALL, NULL, "A condition; when it is false the node is skipped, which is no failure."),
+    KIND_KEY("workflow", NULL, NULL),
+};
+_Static_assert(RV_COUNT(node_keys) == RV_NK_COUNT, "one row a key");
+TABLE(rv_node_table, node_keys, "A node", "a node");
+
+static const rv_key retry_keys[] = {
+    KEY_IF("backoff", &backoff, "fixed", "`exponential` doubles the delay after each failure."),
+    KEY_IF("delay", &delay, "0s", "Pause before the second attempt."),
+    KEY_IF("delay_max", &duration, "none", "Longest pause."),
+    KEY_IF("jitter", &boolean, "false", "Each pause is drawn between half of it and all of it."),
+    KEY_IF("lost_max", &count, "3", "Attempts that may be lost to crashes; counted apart from failures."),
+    KEY_IF("max_attempts", &attempts, "1", "Recorded failures that are allowed."),
+    KEY_IF("on", &retry_on, "any exit status but 0, signal, unavailable", "What is tried again."),
+};
+TABLE(rv_retry_table, retry_keys, "retry", "`retry`");
+
+static const rv_key param_keys[] = {
+    KEY("default", &param_value, "Its value when none is given; without it the param is required."),
+    KEY("description", &text, "What it is for."),
+    KEY("enum", &param_values, "The values that are allowed."),
+    KEY_IF("secret", &boolean, "false", "Masked wherever it would be printed, never stored; only in `env`."),
+    KEY_IF("type", &param_type, "string", "Its type; arrays and objects are given as JSON."),
+};
+TABLE(rv_param_table, param_keys, "params.NAME", "a param");
+
+static const rv_key concurrency_keys[] = {
+    KEY_IF("default", &cap, "auto", "Attempts at a time; `auto`: as many as there are processors. `-j` wins."),
+    KEY("tags", &caps, "For a tag: how many of its nodes run at a time."),
+};
+TABLE(rv_concurrency_table, concurrency_keys, "concurrency", "`concurrency`");
+
+static const rv_key on_keys[] = {
+    KEY("cancel", &node_body, "The run was cancelled."),
+    KEY("exit", &node_body, "The run ended, whatever its outcome; after the others."),
+    KEY("failure", &node_body, "A node failed."),
+    KEY("success", &node_body, "Nothing failed."),
+};
+TABLE(rv_on_table, on_keys, "on", "`on`");
+
+static const rv_key approve_keys[] = {
+    KEY_IF("deadline", &duration, "none", "Time for the answer; the node fails after it."),
+    KEY_MUST("message", &message, "What is asked."),
+    KEY_IF("on_reject", &on_reject, "fail", "`continue`: a no is a result, not a failure."),
+    KEY("show", &messages, "What is shown with it; the approval is for exactly this."),
+};
+TABLE(rv_approve_table, approve_keys, "approve", "`approve`");
+
+static const rv_key input_keys[] = {
+    KEY_IF("deadline", &duration, "none", "Time for the answer; then the default, or the node fails."),
+    KEY("default", &data, "The value when the deadline passes."),
+    KEY_MUST("question", &message, "What is asked."),
+    KEY("schema", &schema, "JSON Schema of the answer."),
+};
+TABLE(rv_input_table, input_keys, "input", "`input`");
+
+static const rv_key wait_keys[] = {
+    NOT_YET("event"),
+    KEY("for", &delay, "How long."),
+    KEY("until", &instant, "Until when: RFC 3339, with its zone."),
+};
+TABLE(rv_wait_table, wait_keys, "wait", "`wait`");
+
+static const rv_key reduce_keys[] = {
+    KEY_MUST("of", &nodes_of, "The nodes whose outputs are taken, in this order."),
+    KEY_MUST("reducer", &reducer, "How they become one value."),
+};
+TABLE(rv_reduce_table, reduce_keys, "reduce", "`reduce`");
+
+static const rv_key schema_keys[] = {
+    KEY("$comment", &text, "Not checked."),
+    NOT_YET("$defs"),
+    NOT_YET("$ref"),
+    KEY("$schema", &text, "Not checked."),
+    KEY("additionalProperties", &schema_or_boolean, "What properties without an entry in `properties` must be."),
+    NOT_YET("allOf"),
+    NOT_YET("anyOf"),
+    KEY("const", &data, "The one value."),
+    NOT_YET("contains"),
+    KEY("default", &data, "Not checked."),
+    NOT_YET("dependentRequired"),
+    NOT_YET("dependentSchemas"),
+    KEY("description", &text, "Not checked."),
+    NOT_YET("else"),
+    KEY("enum", &data_list, "The values that are allowed."),
+    KEY("examples", &data_list, "Not checked."),
+    NOT_YET("exclusiveMaximum"),
+    NOT_YET("exclusiveMinimum"),
+    NOT_YET("format"),
+    NOT_YET("if"),
+    KEY("items", &schema, "What every item of an array must be."),
+    KEY("maxItems", &count, "Items at most."),
+    KEY("maxLength", &count, "Characters at most."),
+    NOT_YET("maxProperties"),
+    KEY("maximum", &number, "Greatest number."),
+    KEY("minItems", &count, "Items at least."),
+    KEY("minLength", &count, "Characters at least."),
+    NOT_YET("minProperties"),
+    KEY("minimum", &number, "Least number."),
+    NOT_YET("multipleOf"),
+    NOT_YET("not"),
+    NOT_YET("oneOf"),
+    NOT_YET("pattern"),
+    NOT_YET("patternProperties"),
+    NOT_YET("prefixItems"),
+    KEY("properties", &schemas, "Schemas of the named properties."),
+    NOT_YET("propertyNames"),
+    KEY("required", &strings, "Properties that must be there."),
+    NOT_YET("then"),
+    KEY("title", &text, "Not checked."),
+    KEY("type", &schema_type, "The type, or a list of types."),
+    NOT_YET("unevaluatedItems"),
+    NOT_YET("unevaluatedProperties"),
+    NOT_YET("uniqueItems"),
+};
+TABLE(rv_schema_table, schema_keys, "JSON Schema", "a JSON Schema");
+
+const rv_key_table *const rv_key_tables[] = {
+    &rv_file_table,  &rv_node_table,   &rv_retry_table, &rv_approve_table, &rv_input_table,  &rv_wait_table,
+    &rv_reduce_table, &rv_param_table, &rv_concurrency_table, &rv_on_table, &rv_schema_table, NULL,
+};
+
+/* ---- looking up ---- */
+
+uint32_t rv_key_find(const rv_key_table *table, rv_str name) {
+    uint32_t low = 0, high = table->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = rv_str_cmp(rv_str_of(table->keys[middle].name), name);
+        if (order == 0) return middle;
+        if (order < 0) low = middle + 1;
+        else high = middle;
+    }
+    return RV_NONE;
+}
+
+const char *rv_key_nearest(const rv_key_table *table, rv_str name) {
+    const char *names[64];
+    RV_ASSERT(table->count <= RV_COUNT(names));
+    for (uint32_t i = 0; i < table->count; i++) names[i] = table->keys[i].name;
+    return rv_nearest(name, names, table->count);
+}
+
+rv_kind rv_key_kind(rv_node_key key) {
+    static const struct { rv_node_key key; rv_kind kind; } kinds[] = {
+        {RV_NK_RUN, RV_KIND_RUN},   {RV_NK_SHELL, RV_KIND_SHELL}, {RV_NK_APPROVE, RV_KIND_APPROVE}, {RV_NK_INPUT, RV_KIND_INPUT},
+        {RV_NK_WAIT, RV_KIND_WAIT}, {RV_NK_SET, RV_KIND_SET},     {RV_NK_REDUCE, RV_KIND_REDUCE},
+    };
+    _Static_assert(RV_COUNT(kinds) == RV_KIND_COUNT, "one row a kind");
+    for (size_t i = 0; i < RV_COUNT(kinds); i++)
+        if (kinds[i].key == key) return kinds[i].kind;
+    return RV_KIND_COUNT;
+}
