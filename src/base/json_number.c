@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EXPONENT_MAX ((int64_t)100000000000000000) /* 10^17 */
+#define POINT_MAX ((int64_t)100000000000000000) /* 10^17 */
+#define EXPONENT_MAX (5 * POINT_MAX) /* what is cut here is cut at POINT_MAX again; ten times it still fits 64 bits */
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -51,7 +52,7 @@ static void strip_zeros(rv_decimal *decimal, size_t digit_count)
     while (decimal->count > 0 && digit_at(decimal, decimal->count - 1) == '0') decimal->count--;
     while (decimal->first < decimal->count && digit_at(decimal, 0) == '0') decimal->first++;
     decimal->count -= decimal->first;
-    decimal->point -= (int64_t)decimal->first;
+    decimal->point = RV_MIN(RV_MAX(decimal->point - (int64_t)decimal->first, -POINT_MAX), POINT_MAX);
     if (decimal->count == 0) {
         decimal->is_negative = false;
         decimal->point = 0;

@@ -18,8 +18,8 @@ typedef struct rv_decimal {
     int64_t point;
 } rv_decimal;
 
-/* `number` is a JSON number as the reader returns it; false when it is not one. An exponent beyond ±10^17 is taken
- * for that: the difference could be seen only in a text of so many digits. */
+/* `number` is a JSON number as the reader returns it; false when it is not one. A `point` beyond ±10^17 is
+ * taken for that, so that exponents of any size are read and written back as equal values. */
 RV_MUST_USE bool rv_decimal_read(rv_str number, rv_decimal *ret);
 bool rv_decimal_equal(const rv_decimal *a, const rv_decimal *b);
 RV_MUST_USE bool rv_decimal_i64(const rv_decimal *decimal, int64_t *ret); /* false: not an integer, or does not fit */

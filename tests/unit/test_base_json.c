@@ -301,6 +301,7 @@ static void equal__compares_values_not_their_texts(void **state)
 {
     static const struct { const char *a, *b; bool equal; } rows[] = {
         {"1", "1.0", true}, {"1e2", "100", true}, {"-0", "0.000", true}, {"1e400", "10e399", true}, {"1e400", "1e401", false},
+        {"100e99999999999999999", "1e99999999999999999999999", true}, {"1e99999999999999999", "1e-99999999999999999", false},
         {"9007199254740992", "9007199254740993", false}, {"0.1", "0.10000000000000001", false}, {"-1", "1", false}, {"\"\\u0061\"", "\"a\"", true},
         {"\"a\"", "\"b\"", false}, {"true", "false", false}, {"null", "0", false}, {"[1,2]", "[1,2]", true}, {"[1,2]", "[2,1]", false},
         {"[1]", "[1,1]", false}, {"[]", "{}", false}, {"{\"a\":1,\"b\":[{}]}", "{\"b\":[{}],\"a\":1e0}", true}, {"{\"a\":1}", "{\"b\":1}", false},
