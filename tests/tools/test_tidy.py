@@ -69,6 +69,8 @@ CASES = [
     ('comments__switched_off_code_is_refused', {'src/base/a.c': '#if 0\nint x;\n#endif\n'}, 'switched off'),
     ('comments__prose_that_names_code_is_prose', {'src/base/a.c': '/* rv_count() counts; the caller frees. */\n/* keeps (4) */\n'}, None),
     ('paths__the_path_of_a_machine_is_refused', {'docs/a.md': 'see %s\n' % MACHINE}, "docs/a.md:1: the path of somebody's machine"),
+    ('paths__a_document_names_files_that_exist', {'docs/a.md': 'in `tests/gone.c`\n'}, 'docs/a.md:1: tests/gone.c does not exist'),
+    ('paths__a_pattern_in_a_document_is_no_file', {'docs/a.md': 'in `tests/a.c`, `src/x/NNNN_*.sql`\n', 'tests/a.c': '\n'}, None),
     ('paths__a_path_with_such_a_folder_inside_is_fine', {'docs/a.md': 'see $HOME%s and out%s\n' % (MACHINE, MACHINE)}, None),
 ]
 
