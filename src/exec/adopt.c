@@ -166,7 +166,7 @@ static bool orphan_add(rv_exec *exec, pid_t pid)
     found.generation = orphan->generation;
     *orphan = found;
     rv_adopt_know(exec, pid, true);
-    struct epoll_event event = {EPOLLIN, {.u64 = rv_event_pack(RV_EVENT_ORPHAN, index, orphan->generation)}};
+    struct epoll_event event = {EPOLLIN | EPOLLONESHOT, {.u64 = rv_event_pack(RV_EVENT_ORPHAN, index, orphan->generation)}};
     RV_ASSERT(epoll_ctl(exec->epoll_fd, EPOLL_CTL_ADD, orphan->pidfd, &event) == 0);
     return true;
 }

@@ -6,10 +6,11 @@
  *     └─ could not ─▶ FAILED ── next iteration ──▶ ended, FREE
  *
  * What an attempt costs is mostly the kernel's: clone, execve, exit. Of the rest this is the plan:
- *   - One epoll instance of our own, nested in the loop: registrations go away by close alone, since (5) of spawn.c
- *     leaves nobody else with these descriptors, and events that were collected before are told by their generation.
- *   - The pidfd is registered at once, the pipes only when the attempt has lived for WATCH_AFTER_MS: most short ones
- *     have ended by then, and their output is read in one go, with one wake-up instead of three.
+ *   - The child executes beside us, see spawn.c: that its program cannot be executed is learned at its end.
+ *   - One epoll instance of our own, nested in the loop. The pidfd is registered for one event, so that close is enough
+ *     to be rid of it; an event that was collected before is told by its generation.
+ *   - The pipes are watched only when the attempt has lived for WATCH_AFTER_MS: most short ones have ended by then, and
+ *     one wake-up and one poll take the place of three wake-ups and two reads.
  *   - No look at /proc, no kill: see adopt.c for how little it takes to know that nothing is left.
  *   - Slots, timers and buffers are reused. */
 #include <errno.h>
@@ -45,14 +46,24 @@ static void on_proc_timer(void *user);
 
 static const int held_targets[] = {0, 1, 2, RV_EXEC_FD_LEASH, RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W};
 
-/* No descriptor that we open later may be one that a child's dup3 writes over before it is used as a source. */
-static void hold_targets(rv_exec *exec)
+/* No descriptor that we open later may be one that a child's dup3 writes over before it is used as a source. Those that
+ * are free are taken by /dev/null; null_fd itself may be one of them. */
+static void hold_targets(rv_exec *exec, int null_fd)
 {
     for (size_t i = 0; i < RV_COUNT(held_targets); i++) {
-        exec->held_fds[i] = -1;
-        if (fcntl(held_targets[i], F_GETFD) < 0 && errno == EBADF)
-            exec->held_fds[i] = fcntl(exec->null_fd, F_DUPFD_CLOEXEC, held_targets[i]);
+        if (held_targets[i] == null_fd)
+            exec->held_fds[i] = null_fd;
+        else if (fcntl(held_targets[i], F_GETFD) < 0 && errno == EBADF)
+            exec->held_fds[i] = fcntl(null_fd, F_DUPFD_CLOEXEC, held_targets[i]);
     }
+}
+
+static void close_unless_held(const rv_exec *exec, int fd)
+{
+    for (size_t i = 0; i < RV_COUNT(held_targets); i++)
+        if (exec->held_fds[i] == fd)
+            return;
+    close(fd);
 }
 
 static void close_fd(int *fd)
@@ -72,17 +83,20 @@ static int open_loadavg(void)
     return fd;
 }
 
+/* A duplicate that is none of the targets, now that they are all taken. */
+static int duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+
 static rv_status open_descriptors(rv_exec *exec, int leash_fd, rv_error *err)
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    exec->null_fd = null_fd < 0 ? -1 : fcntl(null_fd, F_DUPFD_CLOEXEC, RV_EXEC_FD_ABOVE);
-    close_fd(&null_fd);
-    if (exec->null_fd < 0)
+    if (null_fd < 0)
         return rv_error_set(err, RV_UNAVAILABLE, "cannot open /dev/null: %s", strerror(errno));
-    exec->leash_fd = fcntl(leash_fd, F_DUPFD_CLOEXEC, RV_EXEC_FD_ABOVE);
-    if (exec->leash_fd < 0)
+    hold_targets(exec, null_fd);
+    exec->null_fd = duplicate(null_fd);
+    exec->leash_fd = duplicate(leash_fd);
+    close_unless_held(exec, null_fd);
+    if (exec->null_fd < 0 || exec->leash_fd < 0)
         return rv_error_set(err, RV_UNAVAILABLE, "cannot duplicate the leash: %s", strerror(errno));
-    hold_targets(exec);
     exec->loadavg_fd = open_loadavg();
     exec->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (exec->epoll_fd < 0)
@@ -109,9 +123,8 @@ rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err
     exec->output = rv_alloc(OUTPUT_SIZE);
     exec->later = rv_timer_new(exec->loop, on_later, exec);
     exec->watch_timer = rv_timer_new(exec->loop, on_watch_timer, exec);
-    rv_status status = rv_spawner_new(&exec->spawner, err);
-    if (status == RV_OK)
-        status = open_descriptors(exec, config->leash_fd, err);
+    exec->spawner = rv_spawner_new();
+    rv_status status = open_descriptors(exec, config->leash_fd, err);
     if (status != RV_OK) {
         rv_exec_free(exec);
         return status;
@@ -153,6 +166,7 @@ void rv_exec_free(rv_exec *exec)
     for (uint32_t i = 0; i < exec->procs.count; i++) {
         rv_timer_free(exec->procs.at[i]->timer);
         rv_buf_deinit(&exec->procs.at[i]->mark);
+        rv_spawn_room_free(exec->procs.at[i]->room);
         rv_free(exec->procs.at[i]);
     }
     int *fds[] = {&exec->epoll_fd, &exec->null_fd, &exec->leash_fd, &exec->loadavg_fd};
@@ -179,13 +193,18 @@ uint32_t rv_exec_live(const rv_exec *exec) { return exec->live; }
 
 /* ---- slots ----------------------------------------------------------------- */
 
+/* NULL: no memory for the room of its child */
 static rv_proc *proc_take(rv_exec *exec, const rv_spawn *spawn)
 {
     rv_proc *proc;
     if (exec->free_procs.count) {
         proc = exec->procs.at[rv_vec_pop(&exec->free_procs)];
     } else {
+        rv_spawn_room *room = rv_spawn_room_new();
+        if (!room)
+            return NULL;
         proc = rv_alloc(sizeof *proc);
+        proc->room = room;
         proc->exec = exec;
         proc->index = exec->procs.count;
         rv_vec_push(&exec->procs, proc);
@@ -250,34 +269,18 @@ static bool is_transient(int error)
     }
 }
 
-/* What people read when an attempt did not start. */
-static void explain(rv_exit *exit, const rv_spawn *spawn, const char *path, rv_spawn_step step, int error)
+/* What people read when the program was not executed; plan->path is NULL when there was none to be found. */
+static void explain_exec(char *text, size_t size, const rv_spawn_plan *plan, int error)
 {
-    char *text = exit->error_text;
-    size_t size = sizeof exit->error_text;
-    const char *command = spawn->argv[0];
-    exit->error = is_transient(error) ? RV_DETAIL_UNAVAILABLE : RV_DETAIL_START;
-    switch (step) {
-    case RV_SPAWN_DIR:
-        snprintf(text, size, "working directory %s: %s", spawn->dir, strerror(error));
-        return;
-    case RV_SPAWN_CLONE:
-    case RV_SPAWN_GROUP:
-    case RV_SPAWN_DESCRIPTORS:
-        exit->error = RV_DETAIL_UNAVAILABLE;
-        snprintf(text, size, "cannot start %s: %s", command, strerror(error));
-        return;
-    case RV_SPAWN_EXEC:
-        break;
-    }
+    const char *command = plan->argv[0], *path = plan->path;
     if (!path && error == EACCES)
-        snprintf(text, size, "command %s: found in PATH, but it may not be executed (PATH=%s)", command, rv_path_of(spawn->envp));
+        snprintf(text, size, "command %s: found in PATH, but it may not be executed (PATH=%s)", command, rv_path_of(plan->envp));
     else if (!path)
-        snprintf(text, size, "command %s: not found in PATH (PATH=%s)", command, rv_path_of(spawn->envp));
+        snprintf(text, size, "command %s: not found in PATH (PATH=%s)", command, rv_path_of(plan->envp));
     else if (error == ENOENT && path[0] == '/' && access(path, F_OK) == 0)
         snprintf(text, size, "command %s: %s is there, but the interpreter that it names is not", command, path);
     else if (error == ENOENT)
-        snprintf(text, size, "command %s: no such file (in directory %s)", command, spawn->dir);
+        snprintf(text, size, "command %s: no such file (in directory %s)", command, plan->dir);
     else if (error == EACCES)
         snprintf(text, size, "command %s: %s may not be executed (permission denied)", command, path);
     else if (error == ENOEXEC)
@@ -288,33 +291,37 @@ static void explain(rv_exit *exit, const rv_spawn *spawn, const char *path, rv_s
         snprintf(text, size, "command %s: %s: %s", command, path, strerror(error));
 }
 
-/* A copy above the targets when `fd` is one of them. *ret_copy: to be closed after the start. */
+/* What people read when an attempt did not start. */
+static void explain(rv_exit *exit, const rv_spawn_plan *plan, rv_spawn_step step, int error)
+{
+    char *text = exit->error_text;
+    size_t size = sizeof exit->error_text;
+    exit->exit_status = exit->signal = -1;
+    exit->error = is_transient(error) ? RV_DETAIL_UNAVAILABLE : RV_DETAIL_START;
+    switch (step) {
+    case RV_SPAWN_DIR:
+        snprintf(text, size, "working directory %s: %s", plan->dir, strerror(error));
+        return;
+    case RV_SPAWN_EXEC:
+        explain_exec(text, size, plan, error);
+        return;
+    case RV_SPAWN_CLONE:
+    case RV_SPAWN_GROUP:
+    case RV_SPAWN_DESCRIPTORS:
+        exit->error = RV_DETAIL_UNAVAILABLE;
+        snprintf(text, size, "cannot start %s: %s", plan->argv[0], strerror(error));
+        return;
+    }
+}
+
+/* A copy beside the targets when `fd` is one of them. *ret_copy: to be closed after the start. */
 static int source_fd(int fd, int *ret_copy)
 {
     *ret_copy = -1;
     for (size_t i = 0; i < RV_COUNT(held_targets); i++)
         if (fd == held_targets[i])
-            return *ret_copy = fcntl(fd, F_DUPFD_CLOEXEC, RV_EXEC_FD_ABOVE);
+            return *ret_copy = duplicate(fd);
     return fd;
-}
-
-/* Find the command, start it; once more when the cached path has gone. */
-static const char *find_and_start(rv_exec *exec, const rv_spawn *spawn, rv_spawn_plan *plan, rv_spawned *ret)
-{
-    for (;;) {
-        *ret = (rv_spawned){.pidfd = -1, .step = RV_SPAWN_EXEC};
-        plan->path = rv_path_find(exec->paths, spawn->argv[0], spawn->envp, spawn->dir, &ret->error);
-        if (!plan->path) {
-            /* A directory that is not there explains more than a command that is not found by way of it. */
-            if (access(spawn->dir, X_OK) != 0)
-                *ret = (rv_spawned){.pidfd = -1, .step = RV_SPAWN_DIR, .error = errno};
-            return NULL;
-        }
-        rv_spawner_start(exec->spawner, plan, ret);
-        if (ret->error == 0 || ret->step != RV_SPAWN_EXEC || (ret->error != ENOENT && ret->error != EACCES) ||
-            plan->path == spawn->argv[0] || !rv_path_forget(exec->paths, spawn->argv[0]))
-            return plan->path;
-    }
 }
 
 /* envp with the mark of `leave`; the caller frees it. */
@@ -329,76 +336,101 @@ static const char **environment_with_leave(const char *const *envp)
     return with;
 }
 
-/* Both pipes; read ends do not block. 0 or errno. */
+/* Both pipes. 0 or errno. */
 static int open_pipes(rv_proc *proc, int write_fds[2])
 {
     write_fds[0] = write_fds[1] = -1;
     for (int i = 0; i < 2; i++) {
         int fds[2];
-        int on = 1;
         if (pipe2(fds, O_CLOEXEC) != 0)
             return errno;
         proc->pipe_fds[i] = fds[0];
         write_fds[i] = fds[1];
-        if (ioctl(fds[0], FIONBIO, &on) != 0)
-            return errno;
     }
     return 0;
 }
 
-static void start_child(rv_proc *proc, const rv_spawn *spawn, rv_spawned *ret, const char **ret_path)
+/* Find the command. 0, or errno and *ret_step. */
+static int find_path(rv_exec *exec, rv_spawn_plan *plan, rv_spawn_step *ret_step)
+{
+    int error;
+    *ret_step = RV_SPAWN_EXEC;
+    plan->path = rv_path_find(exec->paths, plan->argv[0], plan->envp, plan->dir, &error);
+    if (plan->path)
+        return 0;
+    /* A directory that is not there explains more than a command that is not found by way of it. */
+    if (access(plan->dir, X_OK) == 0)
+        return error;
+    *ret_step = RV_SPAWN_DIR;
+    return errno;
+}
+
+/* 0 or errno and *ret_step; `plan` has what is needed to explain it. */
+static int start_child(rv_proc *proc, const rv_spawn *spawn, rv_spawn_plan *plan, rv_spawned *ret, rv_spawn_step *ret_step)
 {
     rv_exec *exec = proc->exec;
-    int write_fds[2], copies[3] = {-1, -1, -1};
-    *ret_path = NULL;
-    *ret = (rv_spawned){.pidfd = -1, .step = RV_SPAWN_DESCRIPTORS};
-    ret->error = open_pipes(proc, write_fds);
-    if (ret->error == 0) {
-        rv_spawn_plan plan = {.dir = spawn->dir, .argv = spawn->argv, .envp = spawn->envp, .leash_fd = exec->leash_fd};
-        plan.fds[0] = spawn->stdin_fd < 0 ? exec->null_fd : source_fd(spawn->stdin_fd, &copies[0]);
-        plan.fds[1] = write_fds[0];
-        plan.fds[2] = write_fds[1];
-        plan.jobs_fds[0] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[0], &copies[1]);
-        plan.jobs_fds[1] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[1], &copies[2]);
+    int write_fds[2] = {-1, -1}, copies[3] = {-1, -1, -1};
+    int error = find_path(exec, plan, ret_step);
+    if (error == 0) {
+        *ret_step = RV_SPAWN_DESCRIPTORS;
+        error = open_pipes(proc, write_fds);
+    }
+    if (error == 0) {
+        plan->fds[0] = spawn->stdin_fd < 0 ? exec->null_fd : source_fd(spawn->stdin_fd, &copies[0]);
+        plan->fds[1] = write_fds[0];
+        plan->fds[2] = write_fds[1];
+        plan->jobs_fds[0] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[0], &copies[1]);
+        plan->jobs_fds[1] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[1], &copies[2]);
         const char **envp = spawn->leave ? environment_with_leave(spawn->envp) : NULL;
         if (envp)
-            plan.envp = envp;
-        *ret_path = find_and_start(exec, spawn, &plan, ret);
+            plan->envp = envp;
+        *ret_step = RV_SPAWN_CLONE;
+        error = rv_spawner_start(exec->spawner, proc->room, plan, ret);
+        plan->envp = spawn->envp;
         rv_free(envp);
     }
     for (size_t i = 0; i < RV_COUNT(copies); i++)
         close_fd(&copies[i]);
     close_fd(&write_fds[0]);
     close_fd(&write_fds[1]);
+    return error;
 }
 
-static void epoll_add(rv_exec *exec, int fd, uint32_t kind, const rv_proc *proc)
+/* Once: a leader's end is one event, and no close of ours has to take the registration away. */
+static void watch_leader(rv_proc *proc)
 {
-    struct epoll_event event = {EPOLLIN, {.u64 = rv_event_pack(kind, proc->index, proc->generation)}};
-    RV_ASSERT(epoll_ctl(exec->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
+    struct epoll_event event = {EPOLLIN | EPOLLONESHOT, {.u64 = rv_event_pack(RV_EVENT_LEADER, proc->index, proc->generation)}};
+    RV_ASSERT(epoll_ctl(proc->exec->epoll_fd, EPOLL_CTL_ADD, proc->pidfd, &event) == 0);
+}
+
+static void not_started(rv_proc *proc, const rv_spawn_plan *plan, rv_spawn_step step, int error)
+{
+    close_fd(&proc->pipe_fds[0]);
+    close_fd(&proc->pipe_fds[1]);
+    explain(&proc->exit, plan, step, error);
+    proc->state = RV_PROC_FAILED;
+    rv_vec_push(&proc->exec->failed, proc);
+    rv_timer_set(proc->exec->later, 0);
 }
 
 rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err)
 {
-    (void)err;
     RV_ASSERT(spawn->argv[0] != NULL);
     RV_ASSERT(spawn->dir != NULL);
     RV_ASSERT(spawn->grace_ms > 0);
     RV_ASSERT(spawn->ended != NULL);
     rv_proc *proc = proc_take(exec, spawn);
-    rv_spawned spawned;
-    const char *path;
-    start_child(proc, spawn, &spawned, &path);
+    if (!proc)
+        return rv_error_set(err, RV_NO_MEMORY, "no memory to start %s", spawn->argv[0]);
+    rv_spawn_plan plan = {.dir = spawn->dir, .argv = spawn->argv, .envp = spawn->envp, .leash_fd = exec->leash_fd};
+    rv_spawned spawned = {0};
+    rv_spawn_step step;
+    int error = start_child(proc, spawn, &plan, &spawned, &step);
     *ret = proc;
     *ret_pid = spawned.pid;
     *ret_start_ticks = spawned.start_ticks;
-    if (spawned.error) {
-        close_fd(&proc->pipe_fds[0]);
-        close_fd(&proc->pipe_fds[1]);
-        explain(&proc->exit, spawn, path, spawned.step, spawned.error);
-        proc->state = RV_PROC_FAILED;
-        rv_vec_push(&exec->failed, proc);
-        rv_timer_set(exec->later, 0);
+    if (error) {
+        not_started(proc, &plan, step, error);
         return RV_OK;
     }
     proc->state = RV_PROC_RUNNING;
@@ -406,9 +438,9 @@ rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int
     proc->pidfd = spawned.pidfd;
     proc->start_ticks = spawned.start_ticks;
     rv_adopt_know(exec, proc->pid, true);
+    watch_leader(proc);
     if (proc->leave)
         rv_keeper_note(RV_LEAVE_RUNNING, proc->pid, proc->start_ticks);
-    epoll_add(exec, proc->pidfd, RV_EVENT_LEADER, proc);
     if (!exec->is_watch_timer_set) {
         exec->is_watch_timer_set = true;
         rv_timer_set(exec->watch_timer, proc->started_mono_ms + WATCH_AFTER_MS);
@@ -428,6 +460,14 @@ static void capture_failed(rv_proc *proc, int error)
     snprintf(proc->exit.error_text, sizeof proc->exit.error_text, "cannot read its output: %s", strerror(error));
 }
 
+/* A child that was started just now may hold a copy of it for a moment longer, and with it the registration. */
+static void close_pipe(rv_proc *proc, int which)
+{
+    if (proc->is_watched && proc->pipe_fds[which] >= 0)
+        (void)epoll_ctl(proc->exec->epoll_fd, EPOLL_CTL_DEL, proc->pipe_fds[which], NULL);
+    close_fd(&proc->pipe_fds[which]);
+}
+
 /* At most `reads` reads. The pipe is closed at its end. */
 static void read_pipe(rv_proc *proc, int which, uint32_t reads)
 {
@@ -441,7 +481,7 @@ static void read_pipe(rv_proc *proc, int which, uint32_t reads)
         if (size <= 0) {
             if (size < 0)
                 capture_failed(proc, errno);
-            close_fd(&proc->pipe_fds[which]);
+            close_pipe(proc, which);
             return;
         }
         if (proc->output)
@@ -449,21 +489,35 @@ static void read_pipe(rv_proc *proc, int which, uint32_t reads)
     }
 }
 
+static void set_nonblocking(int fd)
+{
+    int on = 1;
+    RV_ASSERT(ioctl(fd, FIONBIO, &on) == 0);
+}
+
 /* Nobody who may write is left: what is in the pipes is all there is. */
 static void drain_pipes(rv_proc *proc)
 {
+    struct pollfd ends[2] = {{.fd = proc->pipe_fds[0], .events = POLLIN}, {.fd = proc->pipe_fds[1], .events = POLLIN}};
+    (void)poll(ends, 2, 0);
     for (int i = 0; i < 2; i++) {
-        if (proc->pipe_fds[i] >= 0)
+        if (proc->pipe_fds[i] >= 0 && ends[i].revents != POLLHUP) {
+            if (!(ends[i].revents & POLLHUP))
+                set_nonblocking(proc->pipe_fds[i]); /* handed to a stranger, through a socket: it is cut */
             read_pipe(proc, i, READS_AT_END_MAX);
-        close_fd(&proc->pipe_fds[i]);
+        }
+        close_pipe(proc, i);
     }
 }
 
 static void watch_pipes(rv_proc *proc)
 {
     proc->is_watched = true;
-    epoll_add(proc->exec, proc->pipe_fds[0], RV_EVENT_STDOUT, proc);
-    epoll_add(proc->exec, proc->pipe_fds[1], RV_EVENT_STDERR, proc);
+    for (int i = 0; i < 2; i++) {
+        set_nonblocking(proc->pipe_fds[i]);
+        struct epoll_event event = {EPOLLIN, {.u64 = rv_event_pack(RV_EVENT_STDOUT + (uint32_t)i, proc->index, proc->generation)}};
+        RV_ASSERT(epoll_ctl(proc->exec->epoll_fd, EPOLL_CTL_ADD, proc->pipe_fds[i], &event) == 0);
+    }
 }
 
 static void on_watch_timer(void *user)
@@ -487,7 +541,8 @@ static void on_watch_timer(void *user)
 
 /* ---- stop ------------------------------------------------------------------ */
 
-/* To everybody of the attempt that can be named now. Its leader was not reaped, so the group's number is its own. */
+/* To everybody of the attempt that can be named now. Its leader was not reaped, so the group's number is its own. Before
+ * the child has made its group it is told alone. */
 static void signal_group(rv_proc *proc, int number)
 {
     RV_ASSERT(proc->state == RV_PROC_RUNNING);
@@ -550,7 +605,11 @@ static void reap_leader(rv_proc *proc)
     close_fd(&proc->pidfd);
     rv_adopt_know(proc->exec, proc->pid, false);
     rv_exit *exit = &proc->exit;
-    if (WIFEXITED(status))
+    rv_spawn_step step;
+    int error = rv_spawn_failure(proc->room, &step);
+    if (error)
+        explain(exit, rv_spawn_room_plan(proc->room), step, error);
+    else if (WIFEXITED(status))
         exit->exit_status = WEXITSTATUS(status);
     else
         exit->signal = WTERMSIG(status);

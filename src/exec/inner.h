@@ -17,8 +17,6 @@
 
 /* In the environment of an attempt with `leave: true`: what carries it and belongs to no live attempt is spared. */
 #define RV_EXEC_LEAVE_MARK "REEVE_LEAVE=1"
-/* Descriptors that exec/ opens for itself are numbered above those that an attempt is given. */
-#define RV_EXEC_FD_ABOVE 63
 
 /* ---- procfs.c -------------------------------------------------------------- */
 
@@ -55,10 +53,8 @@ void rv_path_cache_free(rv_path_cache *cache); /* NULL is legal */
 /* The path to execute for `command`: itself when it has a `/`, else the first executable file of that name in the PATH
  * of envp. Relative entries of PATH are taken from `dir`, where the command will run. Valid until the next call.
  * NULL: not found; *ret_errno is ENOENT, or EACCES when a file was found that may not be executed.
- * An answer is kept until rv_path_forget; it does not see a file that appears later in an earlier directory. */
+ * An answer is kept for as long as that file may be executed; a file that appears later in an earlier directory is not seen. */
 const char *rv_path_find(rv_path_cache *cache, const char *command, const char *const *envp, const char *dir, int *ret_errno);
-/* Forget what was found for `command`. true: something was kept, so that looking again can help. */
-bool rv_path_forget(rv_path_cache *cache, const char *command);
 /* The value of PATH in envp, or the system's default. */
 const char *rv_path_of(const char *const *envp);
 
@@ -66,14 +62,19 @@ const char *rv_path_of(const char *const *envp);
 
 typedef enum rv_spawn_step { RV_SPAWN_CLONE, RV_SPAWN_GROUP, RV_SPAWN_DESCRIPTORS, RV_SPAWN_DIR, RV_SPAWN_EXEC } rv_spawn_step;
 
-typedef struct rv_spawner rv_spawner; /* the child's stack, and what this kernel can */
-RV_MUST_USE rv_status rv_spawner_new(rv_spawner **ret, rv_error *err);
+typedef struct rv_spawner rv_spawner; /* what this kernel can, and which signals are ignored */
+rv_spawner *rv_spawner_new(void);
 void rv_spawner_free(rv_spawner *spawner); /* NULL is legal */
+
+/* What one child reads and writes between its start and its execve. */
+typedef struct rv_spawn_room rv_spawn_room;
+rv_spawn_room *rv_spawn_room_new(void); /* NULL: no memory */
+void rv_spawn_room_free(rv_spawn_room *room); /* NULL is legal; nobody may live in it */
 
 typedef struct rv_spawn_plan {
     const char *path, *dir;
     const char *const *argv, *const *envp;
-    int fds[3];      /* become 0, 1, 2; all ≥ RV_EXEC_FD_ABOVE or at least none of 0, 1, 2, 60, 61, 62 */
+    int fds[3];      /* become 0, 1, 2; themselves none of 0, 1, 2, 60, 61, 62 */
     int leash_fd;    /* becomes RV_EXEC_FD_LEASH; likewise */
     int jobs_fds[2]; /* become RV_EXEC_FD_JOBS_R and _W, or -1; likewise */
 } rv_spawn_plan;
@@ -81,11 +82,14 @@ typedef struct rv_spawned {
     pid_t pid;
     int pidfd;              /* close-on-exec; the caller's */
     uint64_t start_ticks;   /* as /proc/PID/stat has them */
-    int error;              /* errno; 0: it runs. Else nothing is left of it */
-    rv_spawn_step step;     /* where it failed */
 } rv_spawned;
-/* Returns once the child has executed its program or failed to. */
-void rv_spawner_start(rv_spawner *spawner, const rv_spawn_plan *plan, rv_spawned *ret);
+/* Start a child in `room`, whose last child has ended. 0, or errno with nothing started. Does not wait for its execve:
+ * whether that succeeded is told by rv_spawn_failure once the child has ended. All of `plan` is borrowed for the call. */
+int rv_spawner_start(rv_spawner *spawner, rv_spawn_room *room, const rv_spawn_plan *plan, rv_spawned *ret);
+/* What the room's last child was given; the copies live until the next start. */
+const rv_spawn_plan *rv_spawn_room_plan(const rv_spawn_room *room);
+/* Of a child that has ended: 0 when it executed its program, else errno and *ret_step. */
+int rv_spawn_failure(const rv_spawn_room *room, rv_spawn_step *ret_step);
 
 /* ---- exec.c and adopt.c ------------------------------------------------------ */
 
@@ -110,6 +114,7 @@ struct rv_proc {
     int64_t started_mono_ms, kill_due_mono_ms, grace_ms;
     rv_timer *timer;    /* of its timeout, then of its grace; NULL until first needed; kept with the slot */
     rv_buf mark;        /* NUL-terminated */
+    rv_spawn_room *room; /* kept with the slot */
     rv_output_fn *output;
     rv_ended_fn *ended;
     void *user;

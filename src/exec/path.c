@@ -90,7 +90,8 @@ const char *rv_path_find(rv_path_cache *cache, const char *command, const char *
         return NULL;
     const char *search = rv_path_of(envp);
     cache_entry *entry = entry_of(cache, command);
-    if (entry->command && strcmp(entry->command, command) == 0 && strcmp(entry->search, search) == 0)
+    if (entry->command && strcmp(entry->command, command) == 0 && strcmp(entry->search, search) == 0 &&
+        faccessat(AT_FDCWD, entry->found, X_OK, AT_EACCESS) == 0)
         return entry->found;
     bool is_relative = false;
     const char *found = search_path(cache, command, search, dir, ret_errno, &is_relative);
@@ -99,13 +100,4 @@ const char *rv_path_find(rv_path_cache *cache, const char *command, const char *
         *entry = (cache_entry){rv_cstring_dup(rv_str_of(command)), rv_cstring_dup(rv_str_of(search)), rv_cstring_dup(rv_str_of(found))};
     }
     return found;
-}
-
-bool rv_path_forget(rv_path_cache *cache, const char *command)
-{
-    cache_entry *entry = entry_of(cache, command);
-    if (!entry->command || strcmp(entry->command, command) != 0)
-        return false;
-    entry_clear(entry);
-    return true;
 }
