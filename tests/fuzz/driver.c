@@ -96,8 +96,10 @@ static size_t place(uint64_t *rng, size_t size) { return rv_rng_below(rng, (uint
 
 static void edit(rv_buf *buf, const input_list *inputs, uint64_t *rng)
 {
-    static const char *const words[] = {"0", "-1", "1e999", "9223372036854775808", "18446744073709551616", "\"", "\\", "{", "}", "[", "]", ",", ":", "\n",
-                                        "\xff", "\xc0\x80", "\xed\xa0\x80", "\\ud800", "null", "${", "}}", "'", "&a", "*a", "- ", "  ", "\t", "#", "|", "%"};
+    static const char *const words[] = {"0", "-1", "1e999", "9223372036854775808", "18446744073709551616", "\"", "\\", "{", "}",
+        "[", "]", ",", ":", "\n",
+                                        "\xff", "\xc0\x80", "\xed\xa0\x80", "\\ud800", "null", "${", "}}", "'", "&a", "*a",
+                                        "- ", "  ", "\t", "#", "|", "%"};
     size_t at = place(rng, buf->size), rest = buf->size - at;
     size_t piece = rv_rng_below(rng, rv_rng_below(rng, 4) ? 8 : 512);
     piece = RV_MIN(piece, rest);

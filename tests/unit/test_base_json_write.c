@@ -54,8 +54,10 @@ static void writer__keeps_commas_and_nesting(void **state)
     rv_buf_clear(&buf);
     rv_json_writer_init(&w, &buf, 2);
     write_sample(&w);
-    assert_string_equal(buf.at, "{\n  \"name\": \"a\\\"b\",\n  \"list\": [\n    -9223372036854775808,\n    18446744073709551615,\n    0.5,\n"
-                                "    true,\n    null,\n    null,\n    {}\n  ],\n  \"empty\": {},\n  \"done\": false,\n  \"n\": -1,\n  \"s\": \"x\"\n}");
+    assert_string_equal(buf.at,
+        "{\n  \"name\": \"a\\\"b\",\n  \"list\": [\n    -9223372036854775808,\n    18446744073709551615,\n    0.5,\n"
+        "    true,\n    null,\n    null,\n    {}\n  ],\n  \"empty\": {},\n"
+        "  \"done\": false,\n  \"n\": -1,\n  \"s\": \"x\"\n}");
     rv_buf_deinit(&buf);
 }
 
@@ -111,8 +113,10 @@ static const char *double_text(rv_buf *buf, double value)
 static void doubles__have_their_shortest_text(void **state)
 {
     static const struct { double value; const char *text; } rows[] = {
-        {0, "0"}, {-0.0, "-0"}, {1, "1"}, {-1.5, "-1.5"}, {0.1, "0.1"}, {1.0 / 3, "0.3333333333333333"}, {100, "100"}, {1e20, "100000000000000000000"},
-        {1e21, "1e+21"}, {1.5e300, "1.5e+300"}, {1e-6, "0.000001"}, {1e-7, "1e-7"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e+308"},
+        {0, "0"}, {-0.0, "-0"}, {1, "1"}, {-1.5, "-1.5"}, {0.1, "0.1"}, {1.0 / 3, "0.3333333333333333"}, {100, "100"},
+        {1e20, "100000000000000000000"},
+        {1e21, "1e+21"}, {1.5e300, "1.5e+300"}, {1e-6, "0.000001"}, {1e-7, "1e-7"}, {5e-324, "5e-324"},
+        {1.7976931348623157e308, "1.7976931348623157e+308"},
         {2.2250738585072014e-308, "2.2250738585072014e-308"}, {9007199254740993.0, "9007199254740992"}, {5e-323, "5e-323"}, {1e23, "1e+23"},
         {0.1 + 0.2, "0.30000000000000004"}, {9.5367431640625e-7, "9.5367431640625e-7"},
     };
@@ -177,7 +181,8 @@ static void doubles__do_not_depend_on_the_locale(void **state)
 
 static void random_text(rv_buf *buf, uint64_t *rng)
 {
-    static const char *const pieces[] = {"a", "lease", "\\n", "\\\"", "\\u00e9", "\xc3\xa9", "\\ud83d\\ude00", "\xe2\x82\xac", "\\u0000", " ", "0123456789abcdef"};
+    static const char *const pieces[] = {"a", "lease", "\\n", "\\\"", "\\u00e9", "\xc3\xa9", "\\ud83d\\ude00", "\xe2\x82\xac",
+        "\\u0000", " ", "0123456789abcdef"};
     rv_buf_byte(buf, '"');
     for (uint32_t left = rv_rng_below(rng, 5); left > 0; left--) rv_buf_cstring(buf, pieces[rv_rng_below(rng, RV_COUNT(pieces))]);
 }
@@ -191,7 +196,8 @@ static void random_space(rv_buf *buf, uint64_t *rng)
 /* Append a random document; the fixed depth keeps the recursion of the test itself small. */
 static void random_value(rv_buf *buf, uint64_t *rng, int depth)
 {
-    static const char *const scalars[] = {"null", "true", "false", "0", "-0", "1.50", "1e3", "-12", "1e-9", "9223372036854775808", "123456789.000", "1E+30"};
+    static const char *const scalars[] = {"null", "true", "false", "0", "-0", "1.50", "1e3", "-12", "1e-9",
+        "9223372036854775808", "123456789.000", "1E+30"};
     random_space(buf, rng);
     uint32_t kind = rv_rng_below(rng, depth > 0 ? 8 : 4), count = rv_rng_below(rng, rv_rng_below(rng, 8) == 0 ? 30 : 5);
     if (kind < 3) {

@@ -78,7 +78,8 @@ static void hmac__gives_the_published_digests(void **state) /* RFC 4231, cases 1
 {
     char key[131];
     memset(key, 0x0b, 20);
-    assert_digest(rv_hmac_sha256((rv_str){key, 20}, RV_STR("Hi There")), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    assert_digest(rv_hmac_sha256((rv_str){key, 20}, RV_STR("Hi There")),
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     assert_digest(rv_hmac_sha256(RV_STR("Jefe"), RV_STR("what do ya want for nothing?")),
                   "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, sizeof key);
@@ -176,10 +177,12 @@ static size_t naive_valid(const unsigned char *at, size_t size)
 
 static void utf8__agrees_with_decoding_by_code_points(void **state)
 {
-    static const unsigned char edges[] = {0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xff};
+    static const unsigned char edges[] = {0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1,
+        0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xff};
     enum { EDGES = sizeof edges };
     for (uint32_t i = 0; i < EDGES * EDGES * EDGES * EDGES; i++) {
-        unsigned char text[4] = {edges[i % EDGES], edges[i / EDGES % EDGES], edges[i / EDGES / EDGES % EDGES], edges[i / EDGES / EDGES / EDGES]};
+        unsigned char text[4] = {edges[i % EDGES], edges[i / EDGES % EDGES], edges[i / EDGES / EDGES % EDGES],
+            edges[i / EDGES / EDGES / EDGES]};
         for (size_t size = 1; size <= 4; size++)
             assert_int_equal(rv_utf8_valid((rv_str){(const char *)text, size}), naive_valid(text, size));
     }
@@ -195,8 +198,10 @@ static void utf8__agrees_with_decoding_by_code_points(void **state)
 static void utf8__columns_are_those_of_a_terminal(void **state)
 {
     static const struct { const char *text; size_t columns; } rows[] = {
-        {"", 0}, {"abc", 3}, {"caf\xc3\xa9", 4}, {"e\xcc\x81", 1}, {"\xe6\x97\xa5\xe6\x9c\xac", 4}, {"\xf0\x9f\x98\x80", 2}, {"\xef\xbc\xa1", 2},
-        {"\xe2\x80\x8b", 0}, {"\xff\xfe", 2}, {"a\n", 1}, {"\xe2\x94\x80", 1}, {"\xea\xb0\x80", 2}, {"\xe2\x82\xac", 1}, {"\xf0\xa0\x80\x80", 2},
+        {"", 0}, {"abc", 3}, {"caf\xc3\xa9", 4}, {"e\xcc\x81", 1}, {"\xe6\x97\xa5\xe6\x9c\xac", 4}, {"\xf0\x9f\x98\x80", 2},
+        {"\xef\xbc\xa1", 2},
+        {"\xe2\x80\x8b", 0}, {"\xff\xfe", 2}, {"a\n", 1}, {"\xe2\x94\x80", 1}, {"\xea\xb0\x80", 2}, {"\xe2\x82\xac", 1},
+        {"\xf0\xa0\x80\x80", 2},
     };
     for (size_t i = 0; i < RV_COUNT(rows); i++) assert_int_equal(rv_utf8_columns(rv_str_of(rows[i].text)), rows[i].columns);
 }
@@ -209,8 +214,10 @@ static void duration__is_read_as_written_in_workflows(void **state) /* [W4] */
         {"250ms", 250}, {"30s", 30000}, {"10m", 600000}, {"2h", 7200000}, {"1d", 86400000}, {"1h30m", 5400000}, {"1d2h3m4s5ms", 93784005},
         {"0s", 0}, {"0ms", 0}, {"007s", 7000}, {"9223372036854775807ms", INT64_MAX}, {"1m30s", 90000}, {"90m", 5400000},
     };
-    static const char *const wrong[] = {"", "5", "s", "5 s", " 5s", "5s ", "-5s", "+5s", "1.5h", "30m1h", "1h1h", "5S", "5sec", "5ms5ms", "1h30", "0",
-                                        "9223372036854775808ms", "18446744073709551616ms", "106751991168d", "99999999999999999999d", "1s9223372036854775807ms"};
+    static const char *const wrong[] = {"", "5", "s", "5 s", " 5s", "5s ", "-5s", "+5s", "1.5h", "30m1h", "1h1h", "5S", "5sec",
+        "5ms5ms", "1h30", "0",
+                                        "9223372036854775808ms", "18446744073709551616ms", "106751991168d",
+                                        "99999999999999999999d", "1s9223372036854775807ms"};
     for (size_t i = 0; i < RV_COUNT(rows); i++) {
         int64_t ms = -1;
         assert_true(rv_duration_parse(rv_str_of(rows[i].text), &ms));
@@ -229,7 +236,8 @@ static void size__is_read_with_its_unit(void **state) /* [W4] */
         {"64KiB", 65536}, {"2GiB", 2147483648}, {"100B", 100}, {"1KB", 1000}, {"3MB", 3000000}, {"1GB", 1000000000}, {"1MiB", 1048576},
         {"18446744073709551615B", UINT64_MAX}, {"0B", 0},
     };
-    static const char *const wrong[] = {"", "5", "KiB", "5 KiB", "5kib", "5K", "1.5GiB", "5KiB1B", "18446744073709551616B", "18014398509481984KiB", "-1B"};
+    static const char *const wrong[] = {"", "5", "KiB", "5 KiB", "5kib", "5K", "1.5GiB", "5KiB1B", "18446744073709551616B",
+        "18014398509481984KiB", "-1B"};
     for (size_t i = 0; i < RV_COUNT(rows); i++) {
         uint64_t size = 1;
         assert_true(rv_size_parse(rv_str_of(rows[i].text), &size));
@@ -310,7 +318,8 @@ static void nearest__names_what_was_probably_meant(void **state)
 static void identifier__follows_its_rule(void **state) /* [W4] */
 {
     static const char *const good[] = {"a", "A-b_9", "0", "9lives", "0123456789012345678901234567890123456789012345678901234567890123"};
-    static const char *const bad[] = {"", "-a", "_a", "a b", "a.b", "a/b", "\xc3\xa9", "01234567890123456789012345678901234567890123456789012345678901234"};
+    static const char *const bad[] = {"", "-a", "_a", "a b", "a.b", "a/b", "\xc3\xa9",
+        "01234567890123456789012345678901234567890123456789012345678901234"};
     for (size_t i = 0; i < RV_COUNT(good); i++) assert_true(rv_is_identifier(rv_str_of(good[i])));
     for (size_t i = 0; i < RV_COUNT(bad); i++) assert_false(rv_is_identifier(rv_str_of(bad[i])));
     assert_false(rv_is_identifier(RV_STR("a\0b")));
