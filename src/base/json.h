@@ -48,9 +48,12 @@ struct rv_json {
     rv_str key;           /* decoded key when the parent is an OBJECT */
     rv_json *child, *next;
 };
-/* Parse one document (nothing but white space after it). Duplicate keys are errors. Strings point into `text`
- * where they have no escapes, so `text` must outlive the tree. RV_INVALID: err names offset and cause; RV_LIMIT:
- * text of 4 GiB or more. *ret is then unchanged, the arena holds what was built so far. Linear in the text, also for objects of many keys. */
+/* Parse one document (nothing but white space after it). Duplicate keys are errors. Strings point into `text` where
+ * they have no escapes, so `text` must outlive the tree. Linear in the text, also for objects of many keys.
+ *
+ * RV_INVALID  err names offset and cause
+ * RV_LIMIT    text of 4 GiB or more
+ * On failure *ret is unchanged and the arena holds what was built so far. */
 RV_MUST_USE rv_status rv_json_parse(rv_arena *arena, rv_str text, rv_json **ret, rv_error *err);
 /* The value of `key`. NULL: absent, or not an object (NULL included). O(1) in a parsed tree, which must not be
  * changed after; linear in the keys of an object that was built by hand. */
