@@ -2,8 +2,9 @@
  *
  *  (1) One writer. A store is open in one process at a time; its owner holds the store's owner lock.
  *  (2) The only write is a batch: an ordered list of typed writes, applied in one transaction.
- *  (3) A write may carry a precondition. A failed one rejects its item and every later item of the same group
- *      in this batch, not its neighbours in other groups.
+ *  (3) A write may carry a precondition. One that fails rejects its group as a whole, before anything of the group is
+ *      applied, and no other group of the batch: that batch is DONE, and its result says which groups were rejected.
+ *      A precondition sees what earlier batches, earlier groups and earlier writes of its own group leave.
  *  (4) Barrier *written*: the batch survives the death of every process. Barrier *synced*: it survives power
  *      loss. Batches are written in the order of submission, and a synced batch implies all before it.
  *  (5) Three outcomes: DONE, FAILED (nothing of it happened), UNKNOWN (read back by rv_store_batch_exists
@@ -20,6 +21,8 @@
 #include "kernel/model.h"
 
 typedef struct rv_store rv_store;
+
+#define RV_STORE_NODE_INDEX_MAX (1u << 20) /* node indices are below it: RV_NODES_MAX and room for the handlers */
 
 typedef enum rv_outcome { RV_OUTCOME_DONE, RV_OUTCOME_FAILED, RV_OUTCOME_UNKNOWN } rv_outcome;
 
@@ -44,7 +47,7 @@ void rv_batch_free(rv_batch *batch);
 size_t rv_batch_size(const rv_batch *batch);   /* bytes held */
 uint32_t rv_batch_count(const rv_batch *batch); /* writes */
 /* Start a group: the writes after it stand or fall together when a precondition fails. A batch begins in group 0.
- * Returns the group's number; rv_store_result says which groups were rejected. */
+ * Returns the group's number, at most 63; rv_store_result says which groups were rejected. */
 uint32_t rv_batch_group(rv_batch *batch);
 /* One journal row of `stream` ("run/ID"): events [first_seq..first_seq+event_count) packed in `body`, at `now`. The store
  * adds the checksum: rv_hash64 over (version, stream, first_seq, event_count, now, body), seeded with the row before. */
@@ -119,7 +122,9 @@ typedef struct rv_store_config {
     uint32_t sync_delay_ms;  /* background sync at most this long after a write; 50 by default (0 → 50) */
     bool read_only;          /* never migrate, never write; submit comes back FAILED */
     const char *vfs;         /* SQLite VFS name for fault injection; NULL: the system's */
-    bool is_single_threaded; /* no thread of its own: submit does the work at once (simulator) */
+    bool is_single_threaded; /* no thread of its own: submit does the work at once (simulator); no background sync: what
+                                was not wanted synced is synced by the next that is, by flush or by close */
+    uint64_t wal_size_max;   /* bytes; past it the write-ahead log is checkpointed also while batches wait; 0 → 16 MiB */
 } rv_store_config;
 /* Open, making or migrating the schema (each migration checked by its checksum).
  * STORE_IO: cannot be opened, err says path and cure; CORRUPT: not a Reeve store or damaged; UNSUPPORTED: made by a

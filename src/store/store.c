@@ -1,0 +1,484 @@
+/* The front of every store: queue, thread, group commit, barriers, results.
+ *
+ *   caller                          store's thread
+ *   submit ──► queue ──────────────► all batches up to the next call: one transaction ──► results ──► eventfd
+ *   read   ──► queue (a call) ─────► run between transactions                                         │
+ *   dispatch ◄────────────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * Invariants (numbers in brackets are the contract's, in store.h)
+ *  A. The queue is first in, first out, of batches and calls alike: so a read sees every batch before it (8), recover
+ *     refuses what was queued before it and flush means all of it.
+ *  B. Only the store's thread touches the backend between new and close. Without a thread it is the caller's.
+ *  C. `is_refusing` is set by the first transaction that does not end well and cleared by recover alone (6).
+ *  D. `is_sync_failed` is never cleared (7); it refuses everything, recover too.
+ *  E. The results of a transaction are delivered before its sync begins: *written* never waits for *synced*.
+ * While a transaction or a sync is in flight further batches gather in the queue and become the next transaction. */
+#include "store/backend.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    TRANSACTION_BATCHES_MAX = 256,
+    TRANSACTION_SIZE_MAX = 8 << 20, /* bytes of batches; a larger one goes alone */
+    SYNC_DELAY_MS = 50,
+    QUERY_TIME_MAX_MS = 30000,
+};
+
+typedef rv_status call_fn(rv_store *store, void *args, rv_error *err);
+typedef struct waiting_call {
+    rv_item item; /* batch is NULL; first, so that an item is its call */
+    call_fn *fn;
+    void *args;
+    rv_error *err;
+    rv_status status;
+    bool is_done;
+} waiting_call;
+
+struct rv_store {
+    const rv_backend *backend;
+    void *self;
+    bool has_thread, is_read_only;
+    uint32_t sync_delay_ms;
+    int event_fd; /* -1 without a thread */
+    uint64_t last_batch; /* highest id submitted; the caller's thread */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    _Atomic uint32_t waiting; /* batches queued */
+    /* under lock */
+    rv_item *head, **tail;
+    bool is_stopping;
+    RV_VEC(rv_store_result) results;
+    uint32_t results_taken;
+    /* the store's thread */
+    bool is_refusing, is_sync_failed, is_unsynced, is_maintained;
+    rv_error failure;
+    int64_t sync_due_ms;
+};
+
+int64_t rv_store_mono_ms(void) {
+    struct timespec now;
+    RV_ASSERT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- results ---- */
+
+/* Deliver one result for each item. */
+static void results_add(rv_store *store, rv_item *const *items, uint32_t count, rv_outcome outcome, bool is_notice, const rv_error *err) {
+    pthread_mutex_lock(&store->lock);
+    bool was_empty = store->results_taken == store->results.count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_notice && !items[i]->wants_sync)
+            continue;
+        rv_store_result *result = rv_vec_add(&store->results);
+        result->batch_id = items[i]->batch_id;
+        result->user = items[i]->user;
+        result->outcome = outcome;
+        result->is_synced_notice = is_notice;
+        result->rejected_groups = items[i]->rejected_groups;
+        if (err)
+            result->error = *err;
+    }
+    bool is_news = was_empty && store->results_taken < store->results.count;
+    pthread_mutex_unlock(&store->lock);
+    if (is_news && store->event_fd >= 0) {
+        uint64_t one = 1;
+        RV_ASSERT(write(store->event_fd, &one, sizeof one) == sizeof one);
+    }
+}
+
+uint32_t rv_store_dispatch(rv_store *store, rv_store_result *ret_results, uint32_t max) {
+    pthread_mutex_lock(&store->lock);
+    uint32_t count = RV_MIN(max, store->results.count - store->results_taken);
+    if (count)
+        memcpy(ret_results, store->results.at + store->results_taken, count * sizeof *ret_results);
+    store->results_taken += count;
+    bool is_empty = store->results_taken == store->results.count;
+    if (is_empty)
+        store->results.count = store->results_taken = 0;
+    /* Cleared under the lock: a result that comes after finds the list empty and writes again. */
+    uint64_t pending;
+    if (is_empty && store->event_fd >= 0 && read(store->event_fd, &pending, sizeof pending) < 0)
+        RV_ASSERT(errno == EAGAIN);
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
+int rv_store_fd(rv_store *store) { return store->event_fd; }
+
+/* ---- on the store's thread ---- */
+
+static rv_status failed_again(const rv_store *store, rv_error *err) {
+    if (err)
+        *err = store->failure;
+    return store->failure.status;
+}
+
+static void sync_failed(rv_store *store, const rv_error *err) {
+    store->is_sync_failed = true; /* keeps D */
+    store->failure = *err;
+    rv_error_context(&store->failure, "data that was written may not survive a power loss; the process must end and start again");
+}
+
+static rv_status store_sync(rv_store *store, rv_error *err) {
+    if (store->is_sync_failed)
+        return failed_again(store, err);
+    if (!store->is_unsynced)
+        return RV_OK;
+    rv_error why = {0};
+    if (store->backend->sync(store->self, &why)) {
+        sync_failed(store, &why);
+        return failed_again(store, err);
+    }
+    store->is_unsynced = false;
+    return RV_OK;
+}
+
+static void store_maintain(rv_store *store, bool is_idle) {
+    rv_error why = {0};
+    if (!store->is_refusing && !store->is_sync_failed && store->backend->maintain(store->self, is_idle, &why))
+        sync_failed(store, &why);
+}
+
+static void items_free(rv_item *const *items, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        rv_batch_free(items[i]->batch);
+        rv_free(items[i]);
+    }
+}
+
+static void transact(rv_store *store, rv_item **items, uint32_t count) {
+    rv_error why = {0};
+    if (store->is_refusing || store->is_sync_failed) {
+        results_add(store, items, count, RV_OUTCOME_FAILED, false, &store->failure);
+        items_free(items, count);
+        return;
+    }
+    rv_status status = store->backend->transact(store->self, items, count, &why);
+    if (status) {
+        store->is_refusing = true; /* keeps C */
+        store->failure = why;
+        results_add(store, items, count, status == RV_UNKNOWN ? RV_OUTCOME_UNKNOWN : RV_OUTCOME_FAILED, false, &why);
+        items_free(items, count);
+        return;
+    }
+    if (!store->is_unsynced)
+        store->sync_due_ms = store->has_thread ? rv_store_mono_ms() + store->sync_delay_ms : 0;
+    store->is_unsynced = true;
+    store->is_maintained = false;
+    results_add(store, items, count, RV_OUTCOME_DONE, false, NULL); /* keeps E */
+    bool wants_sync = false;
+    for (uint32_t i = 0; i < count; i++)
+        wants_sync |= items[i]->wants_sync;
+    if (wants_sync) {
+        status = store_sync(store, &why);
+        results_add(store, items, count, status ? RV_OUTCOME_FAILED : RV_OUTCOME_DONE, true, status ? &why : NULL);
+    }
+    items_free(items, count);
+    store_maintain(store, false);
+}
+
+static void call_perform(rv_store *store, waiting_call *call) {
+    rv_status status = call->fn(store, call->args, call->err);
+    pthread_mutex_lock(&store->lock);
+    call->status = status;
+    call->is_done = true;
+    pthread_cond_broadcast(&store->done);
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* The longest run of batches at the front of `list` that fits a transaction, taken off it. */
+static uint32_t gather(rv_item **list, rv_item **ret_items) {
+    uint32_t count = 0;
+    size_t size = 0;
+    while (*list && (*list)->batch && count < TRANSACTION_BATCHES_MAX) {
+        size += (*list)->batch->bytes.size;
+        if (count && size > TRANSACTION_SIZE_MAX)
+            break;
+        ret_items[count++] = *list;
+        *list = (*list)->next;
+    }
+    return count;
+}
+
+static void process(rv_store *store, rv_item *list) {
+    rv_item *items[TRANSACTION_BATCHES_MAX];
+    while (list) {
+        if (!list->batch) {
+            waiting_call *next = (waiting_call *)(void *)list;
+            list = list->next;
+            call_perform(store, next);
+            continue;
+        }
+        uint32_t count = gather(&list, items);
+        atomic_fetch_sub(&store->waiting, count);
+        transact(store, items, count);
+    }
+}
+
+/* Take the queue; wait for it, or for the time of the background sync. NULL: nothing came. */
+static rv_item *queue_take(rv_store *store) {
+    pthread_mutex_lock(&store->lock);
+    while (!store->head && !store->is_stopping) {
+        bool is_due = store->is_unsynced && !store->is_sync_failed;
+        if (is_due) {
+            struct timespec due = {store->sync_due_ms / 1000, store->sync_due_ms % 1000 * 1000000};
+            if (pthread_cond_timedwait(&store->work, &store->lock, &due) == ETIMEDOUT)
+                break;
+        } else if (!store->is_maintained) {
+            break;
+        } else {
+            pthread_cond_wait(&store->work, &store->lock);
+        }
+    }
+    rv_item *list = store->head;
+    store->head = NULL;
+    store->tail = &store->head;
+    pthread_mutex_unlock(&store->lock);
+    return list;
+}
+
+/* What is to be done between transactions: the background sync when its time has come, then, idle, housekeeping. */
+static void background(rv_store *store, bool is_idle) {
+    if (store->is_unsynced && !store->is_sync_failed && rv_store_mono_ms() >= store->sync_due_ms && store_sync(store, NULL))
+        return;
+    if (is_idle && !store->is_unsynced && !store->is_maintained) {
+        store_maintain(store, true);
+        store->is_maintained = true;
+    }
+}
+
+static void *store_main(void *user) {
+    rv_store *store = user;
+    for (;;) {
+        rv_item *list = queue_take(store);
+        pthread_mutex_lock(&store->lock);
+        bool is_last = store->is_stopping && !list;
+        pthread_mutex_unlock(&store->lock);
+        if (is_last)
+            return NULL;
+        process(store, list);
+        background(store, list == NULL);
+        if (store->is_sync_failed)
+            store->is_maintained = true; /* nothing more to do: sleep */
+    }
+}
+
+/* ---- on the caller's thread ---- */
+
+static void queue_add(rv_store *store, rv_item *item) {
+    pthread_mutex_lock(&store->lock);
+    *store->tail = item;
+    store->tail = &item->next;
+    pthread_cond_signal(&store->work);
+    pthread_mutex_unlock(&store->lock);
+}
+
+static rv_status call_run(rv_store *store, call_fn *fn, void *args, rv_error *err) {
+    if (!store->has_thread)
+        return fn(store, args, err);
+    waiting_call call = {.fn = fn, .args = args, .err = err};
+    queue_add(store, &call.item);
+    pthread_mutex_lock(&store->lock);
+    while (!call.is_done)
+        pthread_cond_wait(&store->done, &store->lock);
+    pthread_mutex_unlock(&store->lock);
+    return call.status;
+}
+
+void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool wants_sync, void *user) {
+    RV_ASSERT(batch_id > store->last_batch && batch_id <= INT64_MAX);
+    store->last_batch = batch_id;
+    rv_batch_seal(batch);
+    rv_item *item = rv_alloc(sizeof *item);
+    *item = (rv_item){.batch = batch, .batch_id = batch_id, .user = user, .wants_sync = wants_sync};
+    if (store->has_thread) {
+        atomic_fetch_add(&store->waiting, 1);
+        queue_add(store, item);
+    } else {
+        transact(store, &item, 1);
+    }
+}
+
+typedef struct flush_args { bool synced; } flush_args;
+static rv_status flush_call(rv_store *store, void *args, rv_error *err) {
+    if (store->is_refusing || store->is_sync_failed)
+        return failed_again(store, err);
+    return ((flush_args *)args)->synced ? store_sync(store, err) : RV_OK;
+}
+
+rv_status rv_store_flush(rv_store *store, bool synced, rv_error *err) {
+    flush_args args = {synced};
+    return call_run(store, flush_call, &args, err);
+}
+
+static rv_status recover_call(rv_store *store, void *args, rv_error *err) {
+    if (store->is_sync_failed)
+        return failed_again(store, err);
+    rv_status status = store->backend->recover(store->self, err);
+    if (!status && !store->is_read_only)
+        store->is_refusing = false;
+    return status;
+}
+
+rv_status rv_store_recover(rv_store *store, rv_error *err) { return call_run(store, recover_call, NULL, err); }
+
+/* ---- reads ---- */
+
+static rv_status read_call(rv_store *store, void *args, rv_error *err) { return store->backend->read(store->self, args); }
+
+static rv_status read_run(rv_store *store, rv_read *read) { return call_run(store, read_call, read, read->err); }
+
+rv_status rv_store_last_batch(rv_store *store, uint64_t *ret_batch_id, rv_error *err) {
+    rv_read read = {.kind = RV_READ_LAST_BATCH, .err = err};
+    rv_status status = read_run(store, &read);
+    if (!status)
+        *ret_batch_id = read.ret_number;
+    return status;
+}
+
+rv_status rv_store_batch_exists(rv_store *store, uint64_t batch_id, bool *ret, rv_error *err) {
+    uint64_t last;
+    rv_status status = rv_store_last_batch(store, &last, err);
+    if (!status)
+        *ret = batch_id <= last;
+    return status;
+}
+
+rv_status rv_store_meta(rv_store *store, rv_arena *arena, rv_str key, rv_str *ret_value, rv_error *err) {
+    rv_read read = {.kind = RV_READ_META, .arena = arena, .key = key, .err = err};
+    rv_status status = read_run(store, &read);
+    if (!status)
+        *ret_value = read.ret_bytes;
+    return status;
+}
+
+rv_status rv_store_workflow(rv_store *store, rv_arena *arena, rv_str hash, rv_workflow_row *ret, rv_error *err) {
+    return read_run(store, &(rv_read){.kind = RV_READ_WORKFLOW, .arena = arena, .key = hash, .ret_row = ret, .err = err});
+}
+
+rv_status rv_store_run(rv_store *store, rv_arena *arena, rv_str id, rv_run_row *ret, rv_error *err) {
+    return read_run(store, &(rv_read){.kind = RV_READ_RUN, .arena = arena, .key = id, .ret_row = ret, .err = err});
+}
+
+rv_status rv_store_task(rv_store *store, rv_arena *arena, rv_str id, rv_task_row *ret, rv_error *err) {
+    return read_run(store, &(rv_read){.kind = RV_READ_TASK, .arena = arena, .key = id, .ret_row = ret, .err = err});
+}
+
+rv_status rv_store_runs(rv_store *store, rv_arena *arena, const rv_run_filter *filter, rv_run_rows *ret_add, rv_error *err) {
+    return read_run(store, &(rv_read){.kind = RV_READ_RUNS, .arena = arena, .filter = filter, .ret_row = ret_add, .err = err});
+}
+
+rv_status rv_store_attempts_open(rv_store *store, rv_arena *arena, rv_str run, rv_attempt_rows *ret_add, rv_error *err) {
+    return read_run(store, &(rv_read){.kind = RV_READ_ATTEMPTS_OPEN, .arena = arena, .key = run, .ret_row = ret_add, .err = err});
+}
+
+rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uint64_t *ret_seq, rv_str *ret_body, rv_error *err) {
+    rv_read read = {.kind = RV_READ_SNAPSHOT, .arena = arena, .key = stream, .err = err};
+    rv_status status = read_run(store, &read);
+    if (!status) {
+        *ret_seq = read.ret_number;
+        *ret_body = read.ret_bytes;
+    }
+    return status;
+}
+
+rv_status rv_store_journal(rv_store *store, rv_str stream, uint64_t after_seq, rv_journal_fn *row, void *user, rv_error *err) {
+    return read_run(store, &(rv_read){.kind = RV_READ_JOURNAL, .key = stream, .after_seq = after_seq, .row = row, .user = user, .err = err});
+}
+
+static rv_status query_call(rv_store *store, void *args, rv_error *err) { return store->backend->query_step(store->self, args); }
+
+rv_status rv_store_query(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count, uint64_t row_max, rv_buf *out,
+                         bool *ret_is_cut, rv_error *err) {
+    if (!store->backend->query_step)
+        return rv_error_set(err, RV_UNSUPPORTED, "this store keeps its rows in memory and knows no SQL");
+    rv_query query = {.sql = sql, .args = args, .arg_count = arg_count, .row_max = row_max, .out = out, .err = err,
+                      .deadline_ms = rv_store_mono_ms() + QUERY_TIME_MAX_MS, .waiting = &store->waiting};
+    size_t size = out->size;
+    rv_status status = RV_OK;
+    while (!status && query.stage != RV_QUERY_READY && query.stage != RV_QUERY_ENDED)
+        status = call_run(store, query_call, &query, err);
+    if (!status && query.stage == RV_QUERY_READY)
+        status = store->backend->query_copy(&query);
+    store->backend->query_drop(&query);
+    if (status && out->at)
+        out->at[out->size = size] = 0;
+    else if (!status)
+        *ret_is_cut = query.is_cut;
+    return status;
+}
+
+/* ---- life ---- */
+
+static rv_status thread_start(rv_store *store, rv_error *err) {
+    store->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (store->event_fd < 0)
+        return rv_error_set(err, RV_STORE_IO, "the store cannot make an eventfd: %s", strerror(errno));
+    /* Signals are the main thread's. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&store->thread, NULL, store_main, store);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        return rv_error_set(err, RV_STORE_IO, "the store cannot start its thread: %s", strerror(error));
+    return RV_OK;
+}
+
+static void store_free(rv_store *store, bool is_clean) {
+    store->backend->close(store->self, is_clean);
+    if (store->event_fd >= 0)
+        close(store->event_fd);
+    pthread_mutex_destroy(&store->lock);
+    pthread_cond_destroy(&store->work);
+    pthread_cond_destroy(&store->done);
+    rv_vec_deinit(&store->results);
+    rv_free(store);
+}
+
+rv_status rv_store_new(const rv_backend *backend, void *self, bool has_thread, bool read_only, uint32_t sync_delay_ms,
+                       uint64_t last_batch, rv_store **ret, rv_error *err) {
+    rv_store *store = rv_alloc(sizeof *store);
+    *store = (rv_store){.backend = backend, .self = self, .has_thread = has_thread, .is_read_only = read_only, .event_fd = -1,
+                        .sync_delay_ms = sync_delay_ms ? sync_delay_ms : SYNC_DELAY_MS, .last_batch = last_batch, .is_maintained = true};
+    store->tail = &store->head;
+    store->is_refusing = read_only;
+    if (read_only)
+        rv_error_set(&store->failure, RV_DENIED, "the store was opened for reading only");
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_cond_init(&store->work, &monotonic);
+    pthread_cond_init(&store->done, NULL);
+    pthread_condattr_destroy(&monotonic);
+    rv_status status = has_thread ? thread_start(store, err) : RV_OK;
+    if (status) {
+        store_free(store, true);
+        return status;
+    }
+    *ret = store;
+    return RV_OK;
+}
+
+rv_status rv_store_close(rv_store *store, rv_error *err) {
+    if (!store)
+        return RV_OK;
+    if (store->has_thread) {
+        pthread_mutex_lock(&store->lock);
+        store->is_stopping = true;
+        pthread_cond_signal(&store->work);
+        pthread_mutex_unlock(&store->lock);
+        RV_ASSERT(pthread_join(store->thread, NULL) == 0);
+    }
+    rv_status status = store_sync(store, err);
+    store_free(store, !store->is_sync_failed && (!store->is_refusing || store->is_read_only));
+    return status;
+}
