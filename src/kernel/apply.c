@@ -140,7 +140,7 @@ static bool apply_attempt_state(rv_run *run, const rv_event *event, const rv_eve
     node->attempt = (uint8_t)event->state;
     if (event->state == RV_ATTEMPT_ERROR || event->state == RV_ATTEMPT_TIMEOUT || event->state == RV_ATTEMPT_DENIED) node->failures++;
     if (event->state == RV_ATTEMPT_LOST) node->losses++;
-    if (cause && cause->type == RV_EVENT_COMPLETED) node->exit_status = cause->exit_status;
+    if (cause && cause->type == RV_EVENT_COMPLETED && cause->node == event->node) node->exit_status = cause->exit_status;
     return true;
 }
 
@@ -164,7 +164,8 @@ static void apply_values(rv_run *run, const rv_event *event, const rv_event *cau
     rv_str value = event->value.size ? event->value : cause ? cause->value : event->value;
     if (value.size) node->result = keep(run, value);
     if (event->type == RV_EVENT_KEPT) node->flags |= RV_NODE_R_KEPT;
-    if (cause && cause->type == RV_EVENT_COMPLETED && cause->output.size && (run->graph->nodes[event->node].flags & RV_NODE_F_EXPR_OUTPUT))
+    bool is_own = cause && cause->type == RV_EVENT_COMPLETED && cause->node == event->node; /* a `set` may settle in the same step */
+    if (is_own && cause->output.size && (run->graph->nodes[event->node].flags & RV_NODE_F_EXPR_OUTPUT))
         node->output = keep(run, cause->output);
 }
 

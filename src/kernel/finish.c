@@ -35,7 +35,7 @@ static rv_handler handler_of(rv_run_state state)
 static void begin_handler(rv_step *step, uint32_t node)
 {
     bool is_undriven = step->input->type == RV_EVENT_CANCEL && (step->input->flags & RV_CANCEL_UNDRIVEN);
-    if (step->input->type == RV_EVENT_PREEMPT || is_undriven) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, 0);
+    if (step->input->type == RV_EVENT_PREEMPT || is_undriven) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
     else rv_step_promote(step, node);
 }
 
@@ -57,16 +57,19 @@ static void begin_exit_handlers(rv_step *step)
         if (step->run->nodes[node].state == RV_NODE_PENDING) begin_handler(step, node);
 }
 
-/* Handlers of this phase that are not terminal. In HANDLERS the exit handlers are still pending. */
+/* Whether the turn of this handler has come or gone. In HANDLERS the exit handlers are still to come. */
+static bool handler_has_begun(const rv_run *run, uint32_t node)
+{
+    return run->phase == RV_PHASE_EXIT || (run->phase == RV_PHASE_HANDLERS && run->graph->nodes[node].handler != RV_HANDLER_EXIT);
+}
+
 static bool phase_is_done(const rv_run *run)
 {
     const rv_graph *graph = run->graph;
     if (run->phase == RV_PHASE_GRAPH) return plain_open(run) == 0;
     if (run->handler_open == 0) return true;
-    for (uint32_t node = graph->plain_count; node < graph->node_count; node++) {
-        bool belongs = run->phase == RV_PHASE_EXIT || graph->nodes[node].handler != RV_HANDLER_EXIT;
-        if (belongs && !rv_node_state_is_terminal((rv_node_state)run->nodes[node].state)) return false;
-    }
+    for (uint32_t node = graph->plain_count; node < graph->node_count; node++)
+        if (handler_has_begun(run, node) && !rv_node_state_is_terminal((rv_node_state)run->nodes[node].state)) return false;
     return true;
 }
 
@@ -90,14 +93,20 @@ static void next_phase(rv_step *step)
 }
 
 /* Skip or cancel what has not started. Nodes that become terminal put their successors on the work list, which is
- * decided under the closing that is set by now. */
+ * decided under the closing that is set by now, as is a node that an interrupt put back. Failing fast leaves handlers
+ * alone, and a node of unknown outcome, which is not idle: somebody must still say what it did. */
 static void call_off_idle(rv_step *step, rv_node_change change, rv_detail detail)
 {
     rv_run *run = step->run;
-    for (uint32_t node = 0; node < run->graph->plain_count; node++) {
+    uint32_t end = change == RV_CHANGE_SKIP ? run->graph->plain_count : run->graph->node_count;
+    for (uint32_t node = 0; node < end; node++) {
+        bool is_plain = node < run->graph->plain_count;
         rv_node_state state = (rv_node_state)run->nodes[node].state;
-        bool is_unreached = state == RV_NODE_PENDING && run->nodes[node].gating == 0; /* put back by an interrupt */
-        if (state == RV_NODE_READY || state == RV_NODE_WAITING || is_unreached)
+        bool is_unknown = state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_UNKNOWN_OUTCOME;
+        bool is_unreached = state == RV_NODE_PENDING && run->nodes[node].gating == 0;
+        if (!is_plain && !handler_has_begun(run, node)) continue;
+        if (is_plain && is_unreached) rv_step_promote(step, node);
+        else if (is_unreached || state == RV_NODE_READY || (state == RV_NODE_WAITING && !(is_unknown && change == RV_CHANGE_SKIP)))
             rv_step_node(step, node, change, detail, change == RV_CHANGE_CANCEL ? node + 1 : 0);
     }
 }

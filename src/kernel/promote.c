@@ -7,7 +7,7 @@ typedef enum verdict { VERDICT_MET, VERDICT_UNMET, VERDICT_PRUNED } verdict;
 
 static bool policy_accepts(rv_dep_policy policy, const rv_node_run *pred)
 {
-    if (policy == RV_DEP_ALL_TERMINAL || policy == RV_DEP_OPTIONAL) return true;
+    if (policy == RV_DEP_ALL_TERMINAL) return true;
     if (pred->state == RV_NODE_SUCCEEDED) return true;
     if (pred->state == RV_NODE_SKIPPED) return pred->detail == RV_DETAIL_CONDITION || pred->detail == RV_DETAIL_PRUNED;
     return pred->state == RV_NODE_PARTIAL && policy == RV_DEP_ACCEPT_PARTIAL;
@@ -20,6 +20,7 @@ static verdict judge(const rv_run *run, uint32_t node, uint32_t *ret_spoiler)
     uint32_t hard = 0, pruned = 0;
     rv_dep_policy policy = (rv_dep_policy)graph->nodes[node].dep_policy;
     *ret_spoiler = RV_NONE;
+    if (policy == RV_DEP_OPTIONAL) return VERDICT_MET; /* its edges are not hard */
     for (uint32_t e = graph->pred_begin[node]; e < graph->pred_begin[node + 1]; e++) {
         if (graph->pred[e] & RV_EDGE_SOFT) continue;
         const rv_node_run *pred = &run->nodes[graph->pred[e]];
@@ -103,7 +104,8 @@ void rv_step_park(rv_step *step, uint32_t index)
     const rv_node_def *def = &run->graph->nodes[index];
     const rv_gate_def *gate = &run->graph->gates[def->aux];
     rv_detail reason = def->kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : def->kind == RV_KIND_INPUT ? RV_DETAIL_INPUT : RV_DETAIL_TIMER;
-    int64_t due_ms = gate->ms ? step->now.engine_ms + (gate->is_until ? RV_MAX(gate->ms - step->now.wall_ms, 0) : gate->ms) : 0;
+    int64_t wait_ms = gate->is_until ? RV_MAX(gate->ms - step->now.wall_ms, 0) : gate->ms;
+    int64_t due_ms = gate->ms ? rv_time_after(step->now.engine_ms, wait_ms) : 0;
     if (run->nodes[index].flags & RV_NODE_R_KEPT) { /* answered before the wait began [K60] */
         rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
         return;
@@ -117,11 +119,9 @@ void rv_step_park(rv_step *step, uint32_t index)
     rv_step_effect(step, RV_EFFECT_PARK, index, reason);
 }
 
-/* A reduce needs no slot: it is admitted here, by itself. */
-static void start_reduce(rv_step *step, uint32_t index, rv_node_change change)
+void rv_step_reduce(rv_step *step, uint32_t index)
 {
     rv_run *run = step->run;
-    if (change == RV_CHANGE_RETRY) rv_step_node(step, index, RV_CHANGE_RETRY, RV_DETAIL_NONE, 0);
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_ATTEMPT_STATE, .node = index, .epoch = run->epoch_last + 1,
                                    .number = run->nodes[index].number + 1, .state = RV_ATTEMPT_STARTING});
     rv_step_node(step, index, run->nodes[index].state == RV_NODE_READY ? RV_CHANGE_ADMIT : RV_CHANGE_PERFORM, RV_DETAIL_NONE, 0);
@@ -133,9 +133,11 @@ void rv_step_allow(rv_step *step, uint32_t index, rv_node_change change)
     rv_run *run = step->run;
     const rv_policy *policy = &run->graph->policies[run->graph->nodes[index].policy];
     if (policy->timeout_total_ms && run->nodes[index].total_due_ms == 0)
-        rv_step_timer(step, index, step->now.engine_ms + policy->timeout_total_ms, RV_TIMER_TOTAL);
-    if (run->graph->nodes[index].kind == RV_KIND_REDUCE) start_reduce(step, index, change);
-    else rv_step_node(step, index, change, RV_DETAIL_NONE, 0);
+        rv_step_timer(step, index, rv_time_after(step->now.engine_ms, policy->timeout_total_ms), RV_TIMER_TOTAL);
+    bool is_reduce = run->graph->nodes[index].kind == RV_KIND_REDUCE;
+    bool starts_now = is_reduce && run->closing != RV_CLOSING_INTERRUPT; /* else `resume` starts it */
+    if (change == RV_CHANGE_RETRY || !starts_now) rv_step_node(step, index, change, RV_DETAIL_NONE, 0);
+    if (starts_now) rv_step_reduce(step, index);
 }
 
 static void start_by_kind(rv_step *step, uint32_t index)
@@ -158,10 +160,11 @@ void rv_step_promote(rv_step *step, uint32_t index)
     uint32_t spoiler;
     RV_ASSERT(run->nodes[index].state == RV_NODE_PENDING && run->nodes[index].gating == 0);
     if (run->closing == RV_CLOSING_INTERRUPT) return; /* stays pending; `resume` comes back to it */
+    bool is_plain = index < run->graph->plain_count; /* handlers begin in a run that is closed */
     verdict found = judge(run, index, &spoiler);
     if (found == VERDICT_PRUNED) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_PRUNED, 0);
     else if (found == VERDICT_UNMET) skip_upstream(step, index, spoiler);
-    else if (run->closing == RV_CLOSING_FAIL_FAST) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
-    else if (run->closing != RV_CLOSING_NO && index < run->graph->plain_count) rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, 0);
+    else if (run->closing == RV_CLOSING_FAIL_FAST && is_plain) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
+    else if (run->closing != RV_CLOSING_NO && is_plain) rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, index + 1);
     else if (condition_holds(step, index)) start_by_kind(step, index);
 }

@@ -16,7 +16,7 @@ int64_t rv_retry_delay_ms(const rv_policy *policy, uint64_t seed, uint32_t node,
     int64_t delay_ms = policy->delay_ms;
     int64_t bound_ms = policy->delay_ms_max > 0 ? policy->delay_ms_max : INT64_C(30) * 24 * 3600 * 1000;
     if (policy->backoff == RV_BACKOFF_EXPONENTIAL)
-        for (uint32_t i = 1; i < failures && delay_ms < bound_ms; i++) delay_ms *= 2;
+        for (uint32_t i = 1; i < failures && delay_ms < bound_ms; i++) delay_ms = delay_ms > bound_ms / 2 ? bound_ms : delay_ms * 2;
     if (delay_ms > bound_ms) delay_ms = bound_ms;
     if (!policy->jitter || delay_ms < 2) return delay_ms;
     uint64_t state = seed ^ ((uint64_t)node << 32) ^ failures; /* "equal jitter": half fixed, half drawn */
@@ -40,5 +40,21 @@ void rv_step_failed(rv_step *step, uint32_t index, rv_detail detail)
         return;
     }
     rv_step_node(step, index, RV_CHANGE_BACK_OFF, RV_DETAIL_TIMER, 0);
-    rv_step_timer(step, index, step->now.engine_ms + delay_ms, RV_TIMER_NODE);
+    rv_step_timer(step, index, rv_time_after(step->now.engine_ms, delay_ms), RV_TIMER_NODE);
+}
+
+void rv_step_again(rv_step *step, uint32_t index)
+{
+    rv_run *run = step->run;
+    bool is_free = run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_INTERRUPT || index >= run->graph->plain_count;
+    if (run->nodes[index].flags & RV_NODE_R_EXPIRED) {
+        rv_step_node(step, index, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, index + 1);
+    } else if (is_free) {
+        rv_step_allow(step, index, RV_CHANGE_RETRY);
+    } else if (run->closing == RV_CLOSING_FAIL_FAST) { /* what runs may finish; nothing begins */
+        rv_step_node(step, index, RV_CHANGE_RETRY, RV_DETAIL_NONE, 0);
+        rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
+    } else {
+        rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, index + 1);
+    }
 }

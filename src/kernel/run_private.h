@@ -12,6 +12,13 @@ static inline void rv_run_work_push(rv_run *run, uint32_t node)
     run->work[run->work_end++] = node;
 }
 
+/* now_ms + delay_ms, or the end of time. */
+static inline int64_t rv_time_after(int64_t now_ms, int64_t delay_ms)
+{
+    int64_t due_ms;
+    return __builtin_add_overflow(now_ms, delay_ms, &due_ms) ? INT64_MAX : due_ms;
+}
+
 /* ---- timers: a binary heap by due time; an item counts only while its owner's due time is still the same ---- */
 void rv_run_timer_push(rv_run *run, int64_t due_ms, uint32_t node, uint32_t kind);
 /* Take the earliest item due at or before now_ms into *ret. Stale ones are dropped on the way. */
@@ -41,13 +48,19 @@ void rv_step_error(rv_step *step, uint32_t node, rv_str text);
 void rv_step_promote(rv_step *step, uint32_t node);
 /* Start to wait, or take the answer that came early. */
 void rv_step_park(rv_step *step, uint32_t node);
-/* A node may be admitted (again): READY, or RUNNING at once for a reduce. */
+/* A node may be admitted (again): READY, or RUNNING at once for a reduce (not while an interrupt puts things back). */
 void rv_step_allow(rv_step *step, uint32_t node, rv_node_change change);
+/* Start a reduce that is PENDING or READY: it needs no slot, so nobody else admits it. */
+void rv_step_reduce(rv_step *step, uint32_t node);
 
 /* retry.c: what becomes of a node whose attempt has ended without success. */
 void rv_step_failed(rv_step *step, uint32_t node, rv_detail detail);
-/* The pause before attempt number `next_number`, with jitter drawn from (seed, node, number). Pure. */
+/* The pause after so many recorded failures (≥ 1), with jitter drawn from (seed, node, failures): at least
+ * half of the delay, at most all of it; without a bound of its own at most 30 days. Pure. */
 int64_t rv_retry_delay_ms(const rv_policy *policy, uint64_t seed, uint32_t node, uint32_t failures);
+/* A node whose attempt ended and counts for nothing goes on: it may be admitted again, unless what happened to the
+ * node or to the run meanwhile forbids it; then it settles. */
+void rv_step_again(rv_step *step, uint32_t node);
 /* Whether a failure of this kind may be tried again [W3a]. Pure. */
 bool rv_retry_allows(const rv_policy *policy, rv_detail detail, int32_t exit_status);
 

@@ -77,7 +77,9 @@ static void take_node(cursor *c, rv_node_run *node, uint32_t node_count)
     node->result = (uint32_t)take(c, UINT32_MAX);
     node->output = (uint32_t)take(c, UINT32_MAX);
     node->error = (uint32_t)take(c, UINT32_MAX);
-    node->exit_status = (int32_t)take_signed(c);
+    int64_t exit_status = take_signed(c);
+    if (exit_status < INT32_MIN || exit_status > INT32_MAX) c->is_bad = true;
+    node->exit_status = (int32_t)exit_status;
     node->due_ms = take_signed(c);
     node->total_due_ms = take_signed(c);
 }

@@ -99,6 +99,15 @@ void rv_step_error(rv_step *step, uint32_t node, rv_str text)
 
 /* ---- guards ---- */
 
+/* The detail must be one that the node's next state can have. */
+static bool is_sound_completion(const rv_event *input)
+{
+    if (input->detail >= RV_DETAIL_COUNT) return false;
+    char group = rv_detail_group((rv_detail)input->detail);
+    if (input->state == RV_ATTEMPT_OK) return group == 's' || group == 'n';
+    return group == 'e' || (input->state != RV_ATTEMPT_ERROR && input->state != RV_ATTEMPT_TIMEOUT);
+}
+
 static bool has_current_attempt(const rv_run *run, const rv_event *input)
 {
     const rv_node_run *node = &run->nodes[input->node];
@@ -137,13 +146,14 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_COMPLETED:
         if (!has_current_attempt(run, input)) return RV_ANSWER_STALE;
         if (!rv_attempt_may_become((rv_attempt_state)run->nodes[input->node].attempt, (rv_attempt_state)input->state)) return RV_ANSWER_ILLEGAL;
-        return rv_attempt_state_is_terminal((rv_attempt_state)input->state) && input->state < RV_ATTEMPT_LOST ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+        if (!rv_attempt_state_is_terminal((rv_attempt_state)input->state) || input->state >= RV_ATTEMPT_LOST) return RV_ANSWER_ILLEGAL;
+        return is_sound_completion(input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: return rv_run_state_is_terminal(status) ? RV_ANSWER_STALE : guard_person(run, input);
     case RV_EVENT_CANCEL: return rv_run_state_is_terminal(status) || run->closing == RV_CLOSING_CANCEL ? RV_ANSWER_STALE : RV_ANSWER_TAKEN;
     case RV_EVENT_INTERRUPT: /* what is being called off for good is not put back */
-        return is_live && run->closing != RV_CLOSING_CANCEL && run->closing != RV_CLOSING_TIMEOUT ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+        return is_live && (run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_FAIL_FAST) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_PREEMPT:
     case RV_EVENT_FAIL_FAST:
     case RV_EVENT_TICK: return is_live ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
@@ -161,7 +171,7 @@ static void on_load(rv_step *step)
 {
     rv_run *run = step->run;
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
-    if (run->graph->timeout_ms) rv_step_timer(step, RV_NONE, step->now.engine_ms + run->graph->timeout_ms, RV_TIMER_RUN);
+    if (run->graph->timeout_ms) rv_step_timer(step, RV_NONE, rv_time_after(step->now.engine_ms, run->graph->timeout_ms), RV_TIMER_RUN);
     for (uint32_t node = 0; node < run->graph->plain_count; node++)
         if (run->nodes[node].gating == 0 && run->nodes[node].state == RV_NODE_PENDING) rv_run_work_push(run, node);
 }
@@ -179,10 +189,12 @@ static void on_admitted(rv_step *step)
 static void put_back_or_call_off(rv_step *step, uint32_t node)
 {
     rv_run *run = step->run;
-    if (run->nodes[node].flags & RV_NODE_R_EXPIRED) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, node + 1);
+    bool is_expired = run->nodes[node].flags & RV_NODE_R_EXPIRED;
+    bool is_called_off = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
+    if (is_expired) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, node + 1);
     else if (run->closing == RV_CLOSING_INTERRUPT) rv_step_node(step, node, RV_CHANGE_PUT_BACK, RV_DETAIL_SIGNALLED, 0);
-    else if (run->closing == RV_CLOSING_NO) rv_step_allow(step, node, RV_CHANGE_RETRY); /* nobody wants it stopped any more */
-    else rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
+    else if (is_called_off) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
+    else rv_step_again(step, node); /* nobody wants it stopped any more */
 }
 
 static void on_completed(rv_step *step)
@@ -210,8 +222,19 @@ static void on_completed(rv_step *step)
     }
 }
 
-static void park_unknown(rv_step *step, uint32_t node)
+/* An attempt at most once whose outcome nobody knows. */
+static void on_unknown(rv_step *step, uint32_t node, const rv_policy *policy)
 {
+    bool is_called_off = step->run->closing == RV_CLOSING_CANCEL || step->run->closing == RV_CLOSING_TIMEOUT;
+    rv_step_attempt(step, node, RV_ATTEMPT_UNKNOWN, RV_DETAIL_LOST);
+    if (policy->on_unknown == RV_ON_UNKNOWN_FAIL) {
+        rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
+        return;
+    }
+    if (policy->on_unknown == RV_ON_UNKNOWN_RETRY || is_called_off) {
+        rv_step_again(step, node);
+        return;
+    }
     rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_UNKNOWN_OUTCOME, 0);
     rv_step_effect(step, RV_EFFECT_PARK, node, RV_DETAIL_UNKNOWN_OUTCOME);
 }
@@ -221,22 +244,22 @@ static void on_lost(rv_step *step)
     rv_run *run = step->run;
     uint32_t node = step->input->node, flags = step->input->flags;
     const rv_policy *policy = &run->graph->policies[run->graph->nodes[node].policy];
-    bool was_started = (flags & RV_LOST_WAS_STARTED) || run->nodes[node].attempt == RV_ATTEMPT_RUNNING;
+    bool is_running = run->nodes[node].attempt == RV_ATTEMPT_RUNNING; /* then it did start, whatever the giver believes */
+    bool never_started = !is_running && (flags & RV_LOST_NEVER_STARTED);
+    bool was_started = is_running || (flags & RV_LOST_WAS_STARTED);
     if (flags & RV_LOST_STOPPED) {
         rv_step_attempt(step, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED);
         put_back_or_call_off(step, node);
-    } else if (policy->delivery == RV_DELIVERY_AT_MOST_ONCE && !(flags & RV_LOST_NEVER_STARTED)) {
-        rv_step_attempt(step, node, RV_ATTEMPT_UNKNOWN, RV_DETAIL_LOST);
-        if (policy->on_unknown == RV_ON_UNKNOWN_ASK) park_unknown(step, node);
-        else if (policy->on_unknown == RV_ON_UNKNOWN_FAIL) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
-        else rv_step_allow(step, node, RV_CHANGE_RETRY);
-    } else if (!was_started || (flags & RV_LOST_NEVER_STARTED)) {
-        rv_step_attempt(step, node, was_started ? RV_ATTEMPT_LOST : RV_ATTEMPT_VOID, RV_DETAIL_NONE);
-        rv_step_allow(step, node, RV_CHANGE_RETRY);
+    } else if (policy->delivery == RV_DELIVERY_AT_MOST_ONCE && !never_started) {
+        on_unknown(step, node, policy);
+    } else if (!was_started || never_started) {
+        rv_step_attempt(step, node, RV_ATTEMPT_VOID, RV_DETAIL_NONE);
+        rv_step_again(step, node);
     } else {
         rv_step_attempt(step, node, RV_ATTEMPT_LOST, RV_DETAIL_LOST);
-        if (run->nodes[node].losses > policy->lost_max) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
-        else rv_step_allow(step, node, RV_CHANGE_RETRY);
+        bool is_too_often = run->nodes[node].losses > policy->lost_max && !(run->nodes[node].flags & RV_NODE_R_EXPIRED);
+        if (is_too_often) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
+        else rv_step_again(step, node);
     }
 }
 
@@ -266,7 +289,7 @@ static void on_decided(rv_step *step)
         else rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_REJECTED, node + 1);
         break;
     case RV_DECISION_FAILED: rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1); break;
-    case RV_DECISION_AGAIN: rv_step_allow(step, node, RV_CHANGE_RETRY); break;
+    case RV_DECISION_AGAIN: rv_step_again(step, node); break;
     }
 }
 
@@ -287,6 +310,7 @@ static void on_resume(rv_step *step)
     for (uint32_t node = 0; node < run->graph->node_count; node++) {
         bool is_open_handler = node >= run->graph->plain_count && run->nodes[node].number == 0;
         if (run->nodes[node].state == RV_NODE_PENDING && run->nodes[node].gating == 0 && !is_open_handler) rv_run_work_push(run, node);
+        if (run->nodes[node].state == RV_NODE_READY && run->graph->nodes[node].kind == RV_KIND_REDUCE) rv_step_reduce(step, node);
     }
 }
 
@@ -300,7 +324,7 @@ static void on_tick_node(rv_step *step, uint32_t index)
         if (def->kind != RV_KIND_WAIT) {
             rv_step_allow(step, index, RV_CHANGE_RETRY);
         } else if (run->graph->gates[def->aux].is_until && step->now.wall_ms < run->graph->gates[def->aux].ms) { /* the wall clock was set back */
-            rv_step_timer(step, index, step->now.engine_ms + run->graph->gates[def->aux].ms - step->now.wall_ms, RV_TIMER_NODE);
+            rv_step_timer(step, index, rv_time_after(step->now.engine_ms, run->graph->gates[def->aux].ms - step->now.wall_ms), RV_TIMER_NODE);
         } else {
             rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
         }
@@ -341,10 +365,10 @@ static void on_tick(rv_step *step)
         } else if (item.kind == RV_TIMER_NODE) {
             rv_step_timer(step, item.node, 0, RV_TIMER_NODE);
             on_tick_node(step, item.node);
-        } else if (run->nodes[item.node].state == RV_NODE_RUNNING) {
+        } else if (run->nodes[item.node].state == RV_NODE_RUNNING || run->nodes[item.node].detail == RV_DETAIL_UNKNOWN_OUTCOME) {
             rv_step_timer(step, item.node, 0, RV_TIMER_TOTAL);
             rv_step_emit(step, &(rv_event){.type = RV_EVENT_EXPIRED, .node = item.node});
-            rv_step_effect(step, RV_EFFECT_STOP, item.node, RV_DETAIL_TIMEOUT);
+            if (run->nodes[item.node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, item.node, RV_DETAIL_TIMEOUT);
         } else if (run->nodes[item.node].state != RV_NODE_PENDING) {
             rv_step_error(step, item.node, RV_STR("timeout_total has passed"));
             rv_step_node(step, item.node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, item.node + 1);
@@ -389,6 +413,11 @@ static void decide(rv_step *step)
     }
 }
 
+/* What was dropped is said by name [P9]. */
+#define X(name_, number_, text_, ...) [number_] = "came too late and changed nothing: " text_,
+static const char *const late_texts[RV_EVENT_TYPE_MAX] = {RV_EVENT_MAP(X)};
+#undef X
+
 rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *out)
 {
     rv_step step = {.run = run, .input = input, .now = now, .out = out};
@@ -397,7 +426,7 @@ rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *ou
     if (answer == RV_ANSWER_STALE && input->type != RV_EVENT_TICK && input->type != RV_EVENT_STARTED) {
         rv_event none = {.type = RV_EVENT_TICK};
         step.input = &none;
-        rv_step_note(&step, input->node < run->graph->node_count ? input->node : RV_NONE, "came too late: nothing was changed");
+        rv_step_note(&step, input->node < run->graph->node_count ? input->node : RV_NONE, late_texts[input->type]);
     }
     if (answer != RV_ANSWER_TAKEN) return answer;
     int64_t due_ms = rv_run_due_ms(run);

@@ -1,0 +1,293 @@
+#include "drive.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static RV_NORETURN void fail_with(const drive *d, const char *what)
+{
+    fprintf(stderr, "drive: %s\n  graph: %.*s\n", what, RV_FMT(d->graph->definition));
+    abort();
+}
+
+#define EXPECT(d_, cond_, what_) do { if (!(cond_)) fail_with((d_), (what_)); } while (0)
+
+drive *drive_new_bare(const char *text)
+{
+    drive *d = rv_alloc(sizeof *d);
+    d->graph = rv_graph_text(text);
+    d->run = rv_run_new(d->graph);
+    d->now = (rv_now){.wall_ms = 1700000000000, .engine_ms = 1000};
+    return d;
+}
+
+drive *drive_new(const char *text)
+{
+    drive *d = drive_new_bare(text);
+    rv_event load = {.type = RV_EVENT_LOAD, .seed = 42, .key = RV_STR("run-1"), .value = RV_STR("{\"user\":{\"topic\":\"llamas\",\"n\":3},\"env\":{}}")};
+    EXPECT(d, drive_step(d, &load) == RV_ANSWER_TAKEN, "LOAD was refused");
+    return d;
+}
+
+void drive_free(drive *d)
+{
+    if (!d) return;
+    drive_check_replay(d);
+    rv_run_free(d->run);
+    rv_graph_text_free(d->graph);
+    rv_out_deinit(&d->out);
+    rv_buf_deinit(&d->journal);
+    rv_vec_deinit(&d->rows);
+    rv_vec_deinit(&d->effects);
+    rv_free(d);
+}
+
+/* ---- a step ---- */
+
+/* What the facts of a row say about the tables: which pairs were really walked. */
+static void note_pairs(drive *d, const rv_run *before)
+{
+    const char *at = d->out.journal.at, *end = at + d->out.journal.size;
+    uint8_t *states = rv_alloc(d->graph->node_count + 1), *attempts = rv_alloc(d->graph->node_count + 1), status = before->status;
+    for (uint32_t n = 0; n < d->graph->node_count; n++) states[n] = before->nodes[n].state, attempts[n] = before->nodes[n].attempt;
+    while (at < end) {
+        rv_event event;
+        EXPECT(d, rv_event_read(&at, end, &event, NULL) == RV_OK, "a fact that cannot be read back");
+        if (event.type == RV_EVENT_NODE_STATE) {
+            d->pairs_seen[states[event.node]][event.state] = true;
+            states[event.node] = (uint8_t)event.state;
+        } else if (event.type == RV_EVENT_ATTEMPT_STATE) {
+            d->attempt_pairs_seen[attempts[event.node]][event.state] = true;
+            attempts[event.node] = (uint8_t)event.state;
+        } else if (event.type == RV_EVENT_RUN_STATE) {
+            d->run_pairs_seen[status][event.state] = true;
+            status = (uint8_t)event.state;
+        }
+    }
+    rv_free(states);
+    rv_free(attempts);
+}
+
+static bool is_only_notes(const rv_out *out)
+{
+    const char *at = out->journal.at, *end = at + out->journal.size;
+    uint32_t count = 0;
+    while (at < end) {
+        rv_event event;
+        if (rv_event_read(&at, end, &event, NULL) != RV_OK || event.type != RV_EVENT_NOTE) return false;
+        count++;
+    }
+    for (uint32_t i = 0; i < out->effects.count; i++)
+        if (out->effects.at[i].type != RV_EFFECT_NOTE) return false;
+    return count <= 1 && count == out->event_count;
+}
+
+static void keep_row(drive *d)
+{
+    drive_row row = {d->journal.size, d->out.journal.size, d->out.event_count};
+    if (row.event_count == 0) return;
+    rv_buf_str_add(&d->journal, rv_buf_str(&d->out.journal));
+    rv_vec_push(&d->rows, row);
+}
+
+static void check_after(drive *d, const rv_event *input, rv_answer answer, const rv_buf *before)
+{
+    const char *broken = rv_run_check(d->run);
+    rv_buf after = {0};
+    if (broken) fprintf(stderr, "after %s of node %u: ", rv_event_name(input->type), input->node);
+    EXPECT(d, !broken, broken);
+    if (answer == RV_ANSWER_TAKEN) return;
+    rv_run_encode(d->run, &after);
+    EXPECT(d, rv_str_eq(rv_buf_str(before), rv_buf_str(&after)), "an input that was not taken changed the state");
+    EXPECT(d, answer == RV_ANSWER_STALE ? is_only_notes(&d->out) : d->out.event_count + d->out.effects.count == 0,
+           "an input that was not taken left more than a note");
+    rv_buf_deinit(&after);
+}
+
+rv_answer drive_step(drive *d, const rv_event *input)
+{
+    rv_buf before = {0};
+    rv_run_encode(d->run, &before);
+    rv_run shallow = *d->run;
+    shallow.nodes = rv_alloc((d->graph->node_count + 1) * sizeof *shallow.nodes);
+    memcpy(shallow.nodes, d->run->nodes, d->graph->node_count * sizeof *shallow.nodes);
+    rv_out_clear(&d->out);
+    EXPECT(d, rv_run_reserve(d->run, &d->out, input) == RV_OK, "no room for a step");
+    rv_answer answer = rv_run_step(d->run, input, d->now, &d->out);
+    check_after(d, input, answer, &before);
+    note_pairs(d, &shallow);
+    keep_row(d);
+    for (uint32_t i = 0; i < d->out.effects.count; i++) rv_vec_push(&d->effects, d->out.effects.at[i]);
+    rv_free(shallow.nodes);
+    rv_buf_deinit(&before);
+    return answer;
+}
+
+/* ---- inputs by name ---- */
+
+rv_node_run *drive_node(drive *d, const char *node) { return &d->run->nodes[rv_graph_text_node(d->graph, node)]; }
+
+static rv_event about(drive *d, rv_event_type type, const char *node)
+{
+    uint32_t index = rv_graph_text_node(d->graph, node);
+    return (rv_event){.type = type, .node = index, .epoch = d->run->nodes[index].epoch, .exit_status = -1, .signal = -1};
+}
+
+rv_answer drive_admit(drive *d, const char *node)
+{
+    rv_event event = about(d, RV_EVENT_ADMITTED, node);
+    return drive_step(d, &event);
+}
+
+rv_answer drive_started(drive *d, const char *node)
+{
+    rv_event event = about(d, RV_EVENT_STARTED, node);
+    event.pid = 4242;
+    return drive_step(d, &event);
+}
+
+rv_answer drive_complete(drive *d, const char *node, rv_attempt_state state, rv_detail detail, int32_t exit_status)
+{
+    rv_event event = about(d, RV_EVENT_COMPLETED, node);
+    event.state = state;
+    event.detail = detail;
+    event.exit_status = exit_status;
+    return drive_step(d, &event);
+}
+
+rv_answer drive_complete_value(drive *d, const char *node, const char *value, const char *output)
+{
+    rv_event event = about(d, RV_EVENT_COMPLETED, node);
+    event.state = RV_ATTEMPT_OK;
+    event.exit_status = 0;
+    event.value = rv_str_of(value);
+    event.output = rv_str_of(output);
+    return drive_step(d, &event);
+}
+
+rv_answer drive_lost(drive *d, const char *node, uint32_t flags)
+{
+    rv_event event = about(d, RV_EVENT_LOST, node);
+    event.flags = flags;
+    return drive_step(d, &event);
+}
+
+rv_answer drive_answer(drive *d, const char *node, const char *value)
+{
+    rv_event event = about(d, RV_EVENT_ANSWER, node);
+    event.value = rv_str_of(value);
+    return drive_step(d, &event);
+}
+
+rv_answer drive_decide(drive *d, const char *node, rv_decision decision, const char *value)
+{
+    rv_event event = about(d, RV_EVENT_DECIDED, node);
+    event.state = decision;
+    event.value = rv_str_of(value);
+    return drive_step(d, &event);
+}
+
+rv_answer drive_tick(drive *d, int64_t later_ms)
+{
+    d->now.wall_ms += later_ms;
+    d->now.engine_ms += later_ms;
+    return drive_signal(d, RV_EVENT_TICK);
+}
+
+rv_answer drive_signal(drive *d, rv_event_type type)
+{
+    rv_event event = {.type = type, .node = RV_NONE, .signal = type == RV_EVENT_INTERRUPT ? 2 : 0};
+    return drive_step(d, &event);
+}
+
+void drive_ok(drive *d, const char *node)
+{
+    EXPECT(d, drive_admit(d, node) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_started(d, node) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_complete(d, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0) == RV_ANSWER_TAKEN, node);
+}
+
+void drive_fail(drive *d, const char *node, int32_t exit_status)
+{
+    EXPECT(d, drive_admit(d, node) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_started(d, node) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_complete(d, node, RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, exit_status) == RV_ANSWER_TAKEN, node);
+}
+
+/* ---- questions ---- */
+
+const char *drive_says(drive *d, const char *node)
+{
+    static char said[4][200];
+    static int turn;
+    char *text = said[turn++ % 4];
+    uint32_t index = rv_graph_text_node(d->graph, node);
+    const rv_node_run *at = &d->run->nodes[index];
+    int size = snprintf(text, sizeof said[0], "%s", rv_node_state_name((rv_node_state)at->state));
+    if (at->detail != RV_DETAIL_NONE && at->detail != RV_DETAIL_FRESH)
+        size += snprintf(text + size, sizeof said[0] - (size_t)size, " %s", rv_detail_name((rv_detail)at->detail));
+    if (at->root && at->root != index + 1)
+        snprintf(text + size, sizeof said[0] - (size_t)size, " root=%.*s", RV_FMT(rv_graph_name(d->graph, at->root - 1)));
+    return text;
+}
+
+bool drive_has_effect(const drive *d, rv_effect_type type, const char *node)
+{
+    uint32_t wanted = node ? rv_graph_text_node(d->graph, node) : RV_NONE;
+    for (uint32_t i = 0; i < d->out.effects.count; i++)
+        if (d->out.effects.at[i].type == type && d->out.effects.at[i].node == wanted) return true;
+    return false;
+}
+
+uint32_t drive_effect_count(const drive *d, rv_effect_type type)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < d->effects.count; i++) count += d->effects.at[i].type == type;
+    return count;
+}
+
+/* ---- replay ---- */
+
+static rv_run *replayed(const drive *d)
+{
+    rv_run *run = rv_run_new(d->graph);
+    rv_error error = {0};
+    for (uint32_t i = 0; i < d->rows.count; i++) {
+        rv_str body = {d->journal.at + d->rows.at[i].at, d->rows.at[i].size};
+        EXPECT(d, rv_run_replay(run, body, d->rows.at[i].event_count, &error) == RV_OK, error.text);
+    }
+    EXPECT(d, rv_run_check(run) == NULL, rv_run_check(run));
+    return run;
+}
+
+static void expect_same(const drive *d, const rv_run *run, const char *what)
+{
+    rv_buf live = {0}, other = {0};
+    rv_run_encode(d->run, &live);
+    rv_run_encode(run, &other);
+    EXPECT(d, rv_str_eq(rv_buf_str(&live), rv_buf_str(&other)), what);
+    rv_buf_deinit(&live);
+    rv_buf_deinit(&other);
+}
+
+void drive_check_replay(const drive *d)
+{
+    rv_run *run = replayed(d);
+    expect_same(d, run, "replay differs from the live state");
+    rv_run_free(run);
+    rv_buf bytes = {0};
+    rv_error error = {0};
+    run = rv_run_new(d->graph);
+    rv_run_encode(d->run, &bytes);
+    EXPECT(d, rv_run_decode(run, rv_buf_str(&bytes), &error) == RV_OK, error.text);
+    expect_same(d, run, "encode, decode, encode differ");
+    rv_run_free(run);
+    rv_buf_deinit(&bytes);
+}
+
+void drive_crash(drive *d)
+{
+    drive_check_replay(d);
+    rv_run *run = replayed(d);
+    rv_run_free(d->run);
+    d->run = run;
+}

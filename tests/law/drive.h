@@ -1,0 +1,57 @@
+/* drive.h: a run in the hands of a test: inputs by node name, time as a number, the journal kept row by row, and after
+ * every step the whole-state invariants. What is unexpected ends the program with the graph's text and the place. */
+#ifndef RV_DRIVE_H
+#define RV_DRIVE_H
+
+#include "graph_text.h"
+#include "kernel/admit.h"
+#include "kernel/run.h"
+
+typedef struct drive_row { size_t at, size; uint32_t event_count; } drive_row; /* of drive.journal */
+
+typedef struct drive {
+    const rv_graph *graph;
+    rv_run *run;
+    rv_now now;
+    rv_out out;                  /* of the step just made */
+    rv_buf journal;
+    RV_VEC(drive_row) rows;
+    RV_VEC(rv_effect) effects;   /* all of them, in order */
+    bool pairs_seen[RV_NODE_STATE_COUNT][RV_NODE_STATE_COUNT];         /* node: from, to; by facts of the journal */
+    bool attempt_pairs_seen[RV_ATTEMPT_STATE_COUNT][RV_ATTEMPT_STATE_COUNT];
+    bool run_pairs_seen[RV_RUN_STATE_COUNT][RV_RUN_STATE_COUNT];
+} drive;
+
+/* engine time starts at 1000, wall time at 1700000000000. LOAD is given unless `is_bare`. */
+drive *drive_new(const char *text);
+drive *drive_new_bare(const char *text);
+void drive_free(drive *d); /* after drive_check_replay */
+
+/* One input through reserve, step, invariants, row. A refused input (ILLEGAL, NOT_FOUND) is checked to have changed no
+ * byte; a STALE one to have changed no byte of the state and to have left at most a note. */
+rv_answer drive_step(drive *d, const rv_event *input);
+
+rv_answer drive_admit(drive *d, const char *node);
+rv_answer drive_started(drive *d, const char *node);           /* with its current epoch */
+rv_answer drive_complete(drive *d, const char *node, rv_attempt_state state, rv_detail detail, int32_t exit_status);
+rv_answer drive_complete_value(drive *d, const char *node, const char *value, const char *output);
+rv_answer drive_lost(drive *d, const char *node, uint32_t flags);
+rv_answer drive_answer(drive *d, const char *node, const char *value);
+rv_answer drive_decide(drive *d, const char *node, rv_decision decision, const char *value);
+rv_answer drive_tick(drive *d, int64_t later_ms);              /* both clocks go on by later_ms, then TICK */
+rv_answer drive_signal(drive *d, rv_event_type type);          /* INTERRUPT, CANCEL, PREEMPT, RESUME, FAIL_FAST */
+void drive_ok(drive *d, const char *node);                     /* admit, start, complete ok */
+void drive_fail(drive *d, const char *node, int32_t exit_status); /* admit, start, complete with this exit status */
+
+/* "succeeded", "skipped upstream root=a": state, detail (but for none and fresh), root (but for itself). */
+const char *drive_says(drive *d, const char *node);
+rv_node_run *drive_node(drive *d, const char *node);
+bool drive_has_effect(const drive *d, rv_effect_type type, const char *node); /* of the step just made */
+uint32_t drive_effect_count(const drive *d, rv_effect_type type);             /* of all steps */
+
+/* Throw the run away, replay the journal into a new one, which must encode to the same bytes. */
+void drive_crash(drive *d);
+/* The same without replacing the run; also encode → decode → encode. */
+void drive_check_replay(const drive *d);
+
+#endif

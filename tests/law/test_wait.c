@@ -1,0 +1,237 @@
+/* test_wait.c: nodes that need no process and hold no slot [K16]: approvals, input, wait; answers that come early [K60]. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "drive.h"
+
+static void k16__waiting_nodes_hold_no_slot(void **state)
+{
+    drive *d = drive_new("a: !approve; i: !input; w: !wait %for=100; x");
+    assert_int_equal(d->run->running, 0);
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_PARK), 3);
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_SPAWN), 0);
+    assert_int_equal(drive_admit(d, "a"), RV_ANSWER_ILLEGAL);
+    drive_free(d);
+}
+
+/* ---- approvals ---- */
+
+static void w2__an_approval_lets_its_dependents_go_on(void **state)
+{
+    drive *d = drive_new("a: !approve; b: a when ${a.decision} == \"approve\"");
+    drive_decide(d, "a", RV_DECISION_APPROVE, "{\"decision\":\"approve\",\"by\":\"ann\"}");
+    assert_string_equal(drive_says(d, "a"), "succeeded person");
+    assert_true(drive_has_effect(d, RV_EFFECT_RESUMED, "a"));
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void w2__a_rejection_fails_the_node(void **state)
+{
+    drive *d = drive_new("a: !approve; b: a");
+    drive_decide(d, "a", RV_DECISION_REJECT, "{\"decision\":\"reject\"}");
+    assert_string_equal(drive_says(d, "a"), "failed rejected");
+    assert_string_equal(drive_says(d, "b"), "skipped upstream root=a");
+    drive_free(d);
+}
+
+static void w2__on_reject_continue_makes_a_rejection_a_result(void **state)
+{
+    drive *d = drive_new("a: !approve %reject=continue; b: a when ${a.decision} == \"reject\"");
+    drive_decide(d, "a", RV_DECISION_REJECT, "{\"decision\":\"reject\"}");
+    assert_string_equal(drive_says(d, "a"), "succeeded person");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void w2__an_approval_that_nobody_gives_ends_at_its_deadline(void **state)
+{
+    drive *d = drive_new("a: !approve %deadline=1000; b: a");
+    assert_int_equal(rv_run_due_ms(d->run), 2000);
+    drive_tick(d, 999);
+    assert_string_equal(drive_says(d, "a"), "waiting approval");
+    drive_crash(d);
+    drive_tick(d, 1);
+    assert_string_equal(drive_says(d, "a"), "failed deadline");
+    assert_true(rv_run_error(d->run, 0).size > 0);
+    assert_true(drive_has_effect(d, RV_EFFECT_RESUMED, "a")); /* its blocker closes */
+    assert_int_equal(drive_decide(d, "a", RV_DECISION_APPROVE, NULL), RV_ANSWER_STALE); /* [P2] */
+    drive_free(d);
+}
+
+/* [P7] it binds what was shown: before it was shown there is nothing to approve; the second one comes too late. */
+static void p7__an_approval_is_used_once_and_not_before_it_was_asked(void **state)
+{
+    drive *d = drive_new("x; a: x !approve; b: a");
+    assert_int_equal(drive_decide(d, "a", RV_DECISION_APPROVE, NULL), RV_ANSWER_ILLEGAL);
+    drive_ok(d, "x");
+    assert_int_equal(drive_answer(d, "a", "1"), RV_ANSWER_ILLEGAL);
+    assert_int_equal(drive_decide(d, "a", RV_DECISION_DONE, NULL), RV_ANSWER_ILLEGAL);
+    assert_int_equal(drive_decide(d, "a", RV_DECISION_APPROVE, NULL), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_decide(d, "a", RV_DECISION_REJECT, NULL), RV_ANSWER_STALE);
+    assert_string_equal(drive_says(d, "a"), "succeeded person");
+    drive_free(d);
+}
+
+/* ---- input ---- */
+
+static void w2__an_answer_is_the_result(void **state)
+{
+    drive *d = drive_new("i: !input; b: i when ${i.value} == 7");
+    drive_answer(d, "i", "{\"value\":7}");
+    assert_string_equal(drive_says(d, "i"), "succeeded person");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void w2__the_default_is_taken_at_the_deadline(void **state)
+{
+    drive *d = drive_new("i: !input %deadline=50 %default={\"value\":7}; b: i when ${i.value} == 7; j: !input %deadline=50");
+    drive_tick(d, 50);
+    assert_string_equal(drive_says(d, "i"), "succeeded");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    assert_string_equal(drive_says(d, "j"), "failed deadline");
+    drive_free(d);
+}
+
+static void k60__an_answer_before_the_wait_is_kept_and_consumed(void **state)
+{
+    drive *d = drive_new("x; i: x !input; b: i when ${i.value} == 7");
+    assert_int_equal(drive_answer(d, "i", "{\"value\":7}"), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "i"), "pending");
+    assert_int_equal(drive_answer(d, "i", "{\"value\":8}"), RV_ANSWER_STALE); /* the first one counts */
+    drive_crash(d);
+    drive_ok(d, "x");
+    assert_string_equal(drive_says(d, "i"), "succeeded person");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_PARK), 0); /* nobody is asked what was answered */
+    drive_free(d);
+}
+
+static void k60__an_answer_kept_for_a_node_that_is_skipped_is_null(void **state)
+{
+    drive *d = drive_new("x; i: x !input when false; b: i when ${i.value} == null");
+    drive_answer(d, "i", "{\"value\":7}");
+    drive_ok(d, "x");
+    assert_string_equal(drive_says(d, "i"), "skipped condition");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void k60__an_answer_between_crash_and_resume_is_not_lost(void **state)
+{
+    drive *d = drive_new("i: !input; b: i");
+    drive_crash(d);
+    drive_answer(d, "i", "{\"value\":1}");
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void k60__each_wait_is_announced_and_closed_once(void **state)
+{
+    drive *d = drive_new("i: !input; a: !approve; w: !wait %for=10; b: i a w");
+    drive_crash(d);
+    drive_signal(d, RV_EVENT_RESUME);
+    drive_answer(d, "i", "{\"value\":1}");
+    drive_decide(d, "a", RV_DECISION_APPROVE, NULL);
+    drive_tick(d, 10);
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_PARK), 3);
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_RESUMED), 3);
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+/* ---- wait ---- */
+
+static void w2__wait_for_lasts_as_long_as_it_says(void **state)
+{
+    drive *d = drive_new("w: !wait %for=1000; b: w; z: !wait");
+    assert_string_equal(drive_says(d, "z"), "succeeded");
+    drive_tick(d, 999);
+    assert_string_equal(drive_says(d, "w"), "waiting timer");
+    drive_tick(d, 1);
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+/* Engine time, not wall time: a clock that is set forward does not shorten it. */
+static void w2__wait_for_does_not_look_at_the_wall_clock(void **state)
+{
+    drive *d = drive_new("w: !wait %for=1000");
+    d->now.wall_ms += 3600 * 1000;
+    drive_tick(d, 10);
+    assert_string_equal(drive_says(d, "w"), "waiting timer");
+    drive_free(d);
+}
+
+static void w2__wait_until_follows_a_wall_clock_that_is_set_back(void **state)
+{
+    drive *d = drive_new("w: !wait %until=1700000005000; past: !wait %until=1600000000000");
+    assert_string_equal(drive_says(d, "past"), "succeeded");
+    d->now.wall_ms -= 3000; /* set back while it waits */
+    drive_tick(d, 5000);
+    assert_string_equal(drive_says(d, "w"), "waiting timer");
+    assert_int_equal(rv_run_due_ms(d->run), d->now.engine_ms + 3000);
+    assert_true(drive_has_effect(d, RV_EFFECT_ARM_TIMER, NULL));
+    drive_tick(d, 3000);
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    drive_free(d);
+}
+
+static void w2__timers_come_due_in_their_order_in_one_tick(void **state)
+{
+    drive *d = drive_new("c: !wait %for=30; a: !wait %for=10; b: !wait %for=20; n: a b c");
+    drive_tick(d, 1000);
+    assert_string_equal(drive_says(d, "n"), "ready");
+    assert_int_equal(rv_run_due_ms(d->run), 0);
+    drive_free(d);
+}
+
+/* Deadlines come and go: the heap of timers does not grow with what is over. */
+static void w2__timers_that_are_over_are_forgotten(void **state)
+{
+    drive *d = drive_new("a: %attempts=100000 %total=1000000000; b");
+    for (int i = 0; i < 3000; i++) {
+        d->now.engine_ms++;
+        drive_admit(d, "a");
+        rv_event lost = {.type = RV_EVENT_LOST, .node = 0, .epoch = drive_node(d, "a")->epoch};
+        drive_step(d, &lost);
+        drive_signal(d, RV_EVENT_INTERRUPT); /* a put-back begins the total anew: one timer each time */
+        drive_signal(d, RV_EVENT_RESUME);
+        drive_admit(d, "a");
+        drive_signal(d, RV_EVENT_INTERRUPT);
+        drive_complete(d, "a", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
+        drive_signal(d, RV_EVENT_RESUME);
+    }
+    assert_true(d->run->timers.capacity <= 256);
+    drive_free(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(k16__waiting_nodes_hold_no_slot),
+        cmocka_unit_test(w2__an_approval_lets_its_dependents_go_on),
+        cmocka_unit_test(w2__a_rejection_fails_the_node),
+        cmocka_unit_test(w2__on_reject_continue_makes_a_rejection_a_result),
+        cmocka_unit_test(w2__an_approval_that_nobody_gives_ends_at_its_deadline),
+        cmocka_unit_test(p7__an_approval_is_used_once_and_not_before_it_was_asked),
+        cmocka_unit_test(w2__an_answer_is_the_result),
+        cmocka_unit_test(w2__the_default_is_taken_at_the_deadline),
+        cmocka_unit_test(k60__an_answer_before_the_wait_is_kept_and_consumed),
+        cmocka_unit_test(k60__an_answer_kept_for_a_node_that_is_skipped_is_null),
+        cmocka_unit_test(k60__an_answer_between_crash_and_resume_is_not_lost),
+        cmocka_unit_test(k60__each_wait_is_announced_and_closed_once),
+        cmocka_unit_test(w2__wait_for_lasts_as_long_as_it_says),
+        cmocka_unit_test(w2__wait_for_does_not_look_at_the_wall_clock),
+        cmocka_unit_test(w2__wait_until_follows_a_wall_clock_that_is_set_back),
+        cmocka_unit_test(w2__timers_come_due_in_their_order_in_one_tick),
+        cmocka_unit_test(w2__timers_that_are_over_are_forgotten),
+    };
+    return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
+}
