@@ -1,0 +1,419 @@
+#include "engine/inner.h"
+
+#include <time.h>
+
+/* From an effect SPAWN to an outcome: make argv and environment, start, take output, take the end. */
+
+/* ---- pool ---- */
+
+rv_attempt *rv_attempt_new(rv_job *job, uint32_t node)
+{
+    rv_engine *engine = job->engine;
+    rv_attempt *attempt;
+    if (engine->attempts_free.count) {
+        attempt = rv_vec_pop(&engine->attempts_free);
+    } else {
+        attempt = rv_alloc(sizeof *attempt);
+        attempt->index = engine->attempts.count;
+        rv_vec_push(&engine->attempts, attempt);
+    }
+    attempt->job = job;
+    attempt->node = node;
+    attempt->row = (rv_attempt_row){.exit_status = -1, .signal = -1, .log_last = RV_LOG_NONE, .state = RV_ATTEMPT_STARTING};
+    job->attempt_of[node] = attempt->index + 1;
+    return attempt;
+}
+
+void rv_attempt_free(rv_attempt *attempt)
+{
+    rv_engine *engine = attempt->job->engine;
+    if (attempt->job->attempt_of[attempt->node] == attempt->index + 1) attempt->job->attempt_of[attempt->node] = 0;
+    RV_ASSERT(!attempt->proc && !attempt->dir && !attempt->log);
+    rv_attempt blank = {.index = attempt->index, .result = attempt->result, .output = attempt->output, .error = attempt->error, .artifacts = attempt->artifacts};
+    rv_buf_clear(&blank.result), rv_buf_clear(&blank.output), rv_buf_clear(&blank.error), rv_buf_clear(&blank.artifacts);
+    *attempt = blank;
+    rv_vec_push(&engine->attempts_free, attempt);
+}
+
+/* ---- ending ---- */
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void give_slot(rv_attempt *attempt)
+{
+    rv_job *job = attempt->job;
+    rv_jobserver_give(job->engine, attempt);
+    if (attempt->has_slot) rv_admit_give(&job->admit, job->graph, job->graph->nodes[attempt->node].class_index);
+    attempt->has_slot = false;
+}
+
+void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detail)
+{
+    rv_job *job = attempt->job;
+    rv_event completed = {.type = RV_EVENT_COMPLETED, .node = attempt->node, .epoch = attempt->epoch, .state = state, .detail = detail,
+                          .exit_status = attempt->row.exit_status, .signal = attempt->row.signal, .value = rv_buf_str(&attempt->result),
+                          .output = rv_buf_str(&attempt->output), .text = rv_buf_str(&attempt->error)};
+    attempt->is_ended = true;
+    attempt->row.state = state;
+    attempt->row.detail = detail;
+    give_slot(attempt);
+    rv_vec_push(&job->ended, attempt);
+    rv_engine_step(job, &completed, false);
+    rv_loop_wake(job->engine->config.loop);
+}
+
+/* It never had a process: called off while it waited for its commit or its slot. */
+static void end_unstarted(rv_attempt *attempt)
+{
+    rv_job *job = attempt->job;
+    rv_event lost = {.type = RV_EVENT_LOST, .node = attempt->node, .epoch = attempt->epoch, .flags = RV_LOST_STOPPED | RV_LOST_NEVER_STARTED};
+    attempt->is_ended = true;
+    attempt->row.state = RV_ATTEMPT_CANCELLED;
+    attempt->row.detail = RV_DETAIL_SIGNALLED;
+    attempt->row.error_source = RV_STR("engine");
+    give_slot(attempt);
+    rv_vec_push(&job->ended, attempt);
+    rv_engine_step(job, &lost, true);
+}
+
+static void fail_before_start(rv_attempt *attempt, rv_detail detail, const rv_error *err)
+{
+    rv_buf_cstring(&attempt->error, err->text);
+    attempt->row.error_source = RV_STR("engine");
+    attempt->row.started_ms = attempt->row.ended_ms = rv_loop_wall_ms(attempt->job->engine->config.loop);
+    rv_attempt_end(attempt, RV_ATTEMPT_ERROR, detail);
+}
+
+/* What an exit means: state, error.kind and a text for people [A9]. */
+static rv_attempt_state judge_exit(rv_attempt *attempt, const rv_exit *exit, rv_detail *ret_detail)
+{
+    *ret_detail = RV_DETAIL_NONE;
+    if (exit->error != RV_DETAIL_NONE) {
+        *ret_detail = exit->error;
+        rv_buf_cstring(&attempt->error, exit->error_text);
+        return RV_ATTEMPT_ERROR;
+    }
+    if (exit->stopped == RV_STOP_TIMEOUT) {
+        *ret_detail = RV_DETAIL_TIMEOUT;
+        rv_buf_cstring(&attempt->error, "took longer than its timeout");
+        return RV_ATTEMPT_TIMEOUT;
+    }
+    if (exit->stopped != RV_STOP_NONE) {
+        *ret_detail = RV_DETAIL_SIGNALLED;
+        return RV_ATTEMPT_CANCELLED;
+    }
+    if (exit->signal > 0) {
+        *ret_detail = RV_DETAIL_SIGNAL;
+        rv_buf_printf(&attempt->error, "ended by signal %d (%s)", exit->signal, strsignal(exit->signal));
+        return RV_ATTEMPT_ERROR;
+    }
+    if (exit->exit_status != 0) {
+        *ret_detail = RV_DETAIL_EXIT;
+        rv_buf_printf(&attempt->error, "exit status %d", exit->exit_status);
+        return RV_ATTEMPT_ERROR;
+    }
+    return RV_ATTEMPT_OK;
+}
+
+static void end_log(rv_attempt *attempt)
+{
+    rv_error error = {0};
+    rv_attempt_row *row = &attempt->row;
+    rv_status status = rv_log_attempt_end(attempt->log, &row->log_last, &row->stdout_size, &row->stderr_size, &error);
+    attempt->log = NULL;
+    if (status != RV_OK && attempt->error.size == 0) {
+        row->detail = RV_DETAIL_CAPTURE;
+        rv_buf_cstring(&attempt->error, error.text);
+    }
+    if (attempt->job->graph->nodes[attempt->node].flags & RV_NODE_F_READS_OUTPUT)
+        rv_vec_push(&attempt->job->outputs, ((rv_output_ref){attempt->node, row->log_last}));
+}
+
+static void on_ended(void *user, const rv_exit *exit)
+{
+    rv_attempt *attempt = user;
+    rv_engine *engine = attempt->job->engine;
+    rv_detail detail;
+    attempt->proc = NULL;
+    attempt->row.exit_status = exit->exit_status;
+    attempt->row.signal = exit->signal;
+    attempt->row.started_ms = exit->started_ms ? exit->started_ms : attempt->row.started_ms;
+    attempt->row.ended_ms = exit->ended_ms;
+    attempt->row.user_us = exit->user_us, attempt->row.system_us = exit->system_us, attempt->row.rss_max = exit->rss_max;
+    int64_t length_us = now_us() - (int64_t)attempt->started_us;
+    engine->attempt_us = engine->attempt_us ? (engine->attempt_us * 7 + length_us) / 8 : length_us;
+    end_log(attempt);
+    rv_attempt_state state = judge_exit(attempt, exit, &detail);
+    if (state == RV_ATTEMPT_OK && attempt->row.detail == RV_DETAIL_CAPTURE) {
+        state = RV_ATTEMPT_ERROR;
+        detail = RV_DETAIL_CAPTURE;
+    }
+    if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt, rv_value_body(attempt->job, attempt->node))) {
+        state = RV_ATTEMPT_ERROR;
+        detail = attempt->row.detail;
+    }
+    if (state != RV_ATTEMPT_OK) rv_buf_clear(&attempt->result);
+    rv_slot_dir_give(attempt->dir);
+    attempt->dir = NULL;
+    rv_arena_clear(&engine->scratch);
+    rv_attempt_end(attempt, state, detail);
+    rv_attempt_start_ahead(attempt->job);
+}
+
+static void on_output(void *user, int stream, rv_str bytes)
+{
+    rv_attempt *attempt = user;
+    rv_job *job = attempt->job;
+    rv_error error = {0};
+    rv_str text = {0};
+    rv_status status = rv_log_add(attempt->log, stream, rv_loop_wall_ms(job->engine->config.loop), bytes, &text, &error);
+    if (status != RV_OK) {
+        attempt->row.detail = RV_DETAIL_CAPTURE;
+        if (attempt->error.size == 0) rv_buf_cstring(&attempt->error, error.text);
+        return;
+    }
+    if (stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT) && attempt->output.size + text.size <= VALUE_SIZE_MAX)
+        rv_buf_str_add(&attempt->output, text);
+    if (job->engine->config.observer.output) job->engine->config.observer.output(job->engine->config.observer.user, job, attempt->node, stream, text);
+}
+
+/* ---- argv and environment ---- */
+
+typedef struct command {
+    RV_VEC(const char *) argv;
+    RV_VEC(const char *) envp;
+    const char *dir;
+} command;
+
+static const char *rendered(const rv_value_scope *scope, rv_str text, bool null_is_error, rv_status *status, rv_error *err)
+{
+    rv_engine *engine = scope->job->engine;
+    rv_buf_clear(&engine->scratch_buf);
+    if (*status == RV_OK) *status = rv_value_render(scope, text, null_is_error, &engine->scratch_buf, err);
+    if (*status == RV_OK && memchr(engine->scratch_buf.at ? engine->scratch_buf.at : "", 0, engine->scratch_buf.size))
+        *status = rv_error_set(err, RV_INVALID, "a value with a NUL byte cannot be an argument or a variable; pass it in a file");
+    return *status == RV_OK ? rv_arena_cstring(&engine->scratch, rv_buf_str(&engine->scratch_buf)) : NULL;
+}
+
+static rv_status make_argv(const rv_value_scope *scope, const rv_json *body, command *out, rv_error *err)
+{
+    rv_status status = RV_OK;
+    rv_arena *scratch = &scope->job->engine->scratch;
+    const rv_json *run = rv_json_get(body, RV_STR("run")), *shell = rv_json_get(body, RV_STR("shell")), *name = rv_json_get(body, RV_STR("shell_name"));
+    if (shell) {
+        rv_vec_push(&out->argv, name ? rv_arena_cstring(scratch, name->text) : "sh");
+        rv_vec_push(&out->argv, "-c");
+        rv_vec_push(&out->argv, rv_arena_cstring(scratch, shell->text)); /* verbatim [W11] */
+    }
+    for (const rv_json *element = run ? run->child : NULL; element && status == RV_OK; element = element->next)
+        rv_vec_push(&out->argv, rendered(scope, element->text, true, &status, err));
+    rv_vec_push(&out->argv, NULL);
+    return status;
+}
+
+static size_t name_size(const char *entry)
+{
+    const char *equals = strchr(entry, '=');
+    return equals ? (size_t)(equals - entry) : strlen(entry);
+}
+
+/* Add NAME=VALUE, replacing what has this name. The few own variables come last and names are few: a plain scan of the tail. */
+static void put_env(command *out, const char *entry)
+{
+    size_t size = name_size(entry);
+    for (uint32_t i = 0; i < out->envp.count; i++) {
+        if (name_size(out->envp.at[i]) == size && memcmp(out->envp.at[i], entry, size) == 0) {
+            out->envp.at[i] = entry;
+            return;
+        }
+    }
+    rv_vec_push(&out->envp, entry);
+}
+
+static void put_own(command *out, rv_arena *scratch, const char *name, rv_str value)
+{
+    rv_str entry = rv_arena_printf(scratch, "%s=%.*s", name, RV_FMT(value));
+    rv_vec_push(&out->envp, entry.at); /* taken out of what is inherited, so it is new */
+}
+
+static void make_token(char ret[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t bytes[32];
+    rv_random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) ret[2 * i] = digits[bytes[i] >> 4], ret[2 * i + 1] = digits[bytes[i] & 15];
+    ret[64] = 0;
+}
+
+static void put_reeve(rv_attempt *attempt, command *out)
+{
+    rv_job *job = attempt->job;
+    rv_engine *engine = job->engine;
+    rv_arena *scratch = &engine->scratch;
+    rv_str name = rv_graph_name(job->graph, attempt->node);
+    char number[16];
+    put_own(out, scratch, "REEVE_RUN", rv_str_of(job->id));
+    put_own(out, scratch, "REEVE_NODE", name);
+    put_own(out, scratch, "REEVE_ATTEMPT", rv_arena_printf(scratch, "%s/%.*s/%u", job->id, RV_FMT(name), attempt->number));
+    snprintf(number, sizeof number, "%u", attempt->epoch);
+    put_own(out, scratch, "REEVE_EPOCH", rv_str_of(number));
+    put_own(out, scratch, "REEVE_OUTPUT", rv_str_of(attempt->dir->output));
+    put_own(out, scratch, "REEVE_ARTIFACTS", rv_str_of(attempt->dir->artifacts));
+    if (engine->config.socket) put_own(out, scratch, "REEVE_SOCKET", rv_str_of(engine->config.socket));
+    put_own(out, scratch, "REEVE_TOKEN", rv_str_of(attempt->token));
+    if (engine->config.store_mark) put_own(out, scratch, "REEVE_STORE_MARK", rv_str_of(engine->config.store_mark));
+    uint64_t seed = rv_hash64(rv_str_of(job->id), 0);
+    put_own(out, scratch, "TRACEPARENT", rv_arena_printf(scratch, "00-%016llx%016llx-%016llx-01", (unsigned long long)rv_hash64(rv_str_of(job->id), 1),
+                                                       (unsigned long long)seed, (unsigned long long)(rv_hash64(name, seed + attempt->epoch) | 1)));
+    if (engine->jobs_fds[0] >= 0)
+        put_own(out, scratch, "MAKEFLAGS", rv_arena_printf(scratch, " -j --jobserver-auth=%d,%d", RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W));
+}
+
+static rv_status make_envp(const rv_value_scope *scope, const rv_json *body, rv_attempt *attempt, command *out, rv_error *err)
+{
+    rv_engine *engine = scope->job->engine;
+    rv_status status = RV_OK;
+    rv_vec_reserve(&out->envp, engine->base_env.count + 32);
+    memcpy(out->envp.at, engine->base_env.at, engine->base_env.count * sizeof *out->envp.at);
+    out->envp.count = engine->base_env.count;
+    const rv_json *env = rv_json_get(body, RV_STR("env"));
+    for (const rv_json *item = env ? env->child : NULL; item && status == RV_OK; item = item->next) {
+        const char *value = rendered(scope, item->text, false, &status, err);
+        if (status == RV_OK) put_env(out, rv_arena_printf(&engine->scratch, "%.*s=%s", RV_FMT(item->key), value).at);
+    }
+    put_reeve(attempt, out);
+    rv_vec_push(&out->envp, NULL);
+    return status;
+}
+
+static rv_status make_dir(const rv_value_scope *scope, const rv_json *body, command *out, rv_error *err)
+{
+    const rv_json *dir = rv_json_get(body, RV_STR("dir"));
+    rv_status status = RV_OK;
+    out->dir = scope->job->dir;
+    if (!dir) return RV_OK;
+    const char *value = rendered(scope, dir->text, true, &status, err);
+    if (status != RV_OK) return status;
+    out->dir = value[0] == '/' ? value : rv_arena_printf(&scope->job->engine->scratch, "%s/%s", scope->job->dir, value).at;
+    return RV_OK;
+}
+
+/* ---- starting ---- */
+
+static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
+{
+    rv_job *job = attempt->job;
+    rv_engine *engine = job->engine;
+    const rv_policy *policy = &job->graph->policies[job->graph->nodes[attempt->node].policy];
+    rv_str mark = rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), attempt->number);
+    rv_spawn spawn = {.argv = cmd->argv.at, .envp = cmd->envp.at, .dir = cmd->dir, .stdin_fd = -1, .jobs_fds = {engine->jobs_fds[0], engine->jobs_fds[1]},
+                      .mark = mark.at, .timeout_ms = policy->timeout_ms, .grace_ms = engine->config.grace_ms,
+                      .leave = job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE, .output = on_output, .ended = on_ended, .user = attempt};
+    attempt->log = rv_log_attempt_new(job->log, attempt->node, attempt->epoch, RV_CAPTURE_SIZE_MAX, job->mask);
+    attempt->started_us = (uint64_t)now_us();
+    attempt->row.started_ms = rv_loop_wall_ms(engine->config.loop);
+    uint64_t ticks = 0;
+    return rv_exec_start(engine->config.exec, &spawn, &attempt->proc, &attempt->row.pid, &ticks, err) == RV_OK
+               ? (attempt->row.pid_start_ticks = (int64_t)ticks, RV_OK) : err->status;
+}
+
+static void started(rv_attempt *attempt)
+{
+    rv_job *job = attempt->job;
+    attempt->is_started = true;
+    if (attempt->row.pid == 0) return; /* its end, with the reason, comes from the loop */
+    attempt->row.state = RV_ATTEMPT_RUNNING;
+    rv_engine_step(job, &(rv_event){.type = RV_EVENT_STARTED, .node = attempt->node, .epoch = attempt->epoch, .pid = (uint64_t)attempt->row.pid,
+                                 .pid_start = (uint64_t)attempt->row.pid_start_ticks}, false);
+    if (job->engine->config.observer.attempt_started) {
+        rv_node_view view;
+        rv_job_node_view(job, attempt->node, &view);
+        view.started_ms = attempt->row.started_ms;
+        job->engine->config.observer.attempt_started(job->engine->config.observer.user, job, &view);
+    }
+}
+
+static void start_now(rv_attempt *attempt)
+{
+    rv_job *job = attempt->job;
+    rv_engine *engine = job->engine;
+    rv_error error = {0};
+    command cmd = {0};
+    rv_detail detail = RV_DETAIL_VALUE;
+    rv_value_scope scope = {.job = job, .node = attempt->node, .attempt = attempt};
+    const rv_json *body = rv_value_body(job, attempt->node);
+    make_token(attempt->token);
+    rv_status status = (attempt->dir = rv_slot_dir_take(engine, &error)) ? RV_OK : error.status;
+    if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;
+    if (status == RV_OK) status = make_argv(&scope, body, &cmd, &error);
+    if (status == RV_OK) status = make_envp(&scope, body, attempt, &cmd, &error);
+    if (status == RV_OK) status = make_dir(&scope, body, &cmd, &error);
+    if (status == RV_OK && (status = launch(attempt, &cmd, &error)) != RV_OK) {
+        detail = RV_DETAIL_UNAVAILABLE;
+        rv_error ignored;
+        if (rv_log_attempt_end(attempt->log, &attempt->row.log_last, &attempt->row.stdout_size, &attempt->row.stderr_size, &ignored) == RV_OK) attempt->log = NULL;
+        attempt->log = NULL;
+    }
+    rv_vec_deinit(&cmd.argv);
+    rv_vec_deinit(&cmd.envp);
+    rv_arena_clear(&engine->scratch);
+    if (status == RV_OK) {
+        started(attempt);
+        return;
+    }
+    if (attempt->dir) rv_slot_dir_give(attempt->dir);
+    attempt->dir = NULL;
+    fail_before_start(attempt, detail, &error);
+}
+
+void rv_attempt_start(rv_job *job, uint32_t node, uint32_t epoch)
+{
+    rv_attempt *attempt = rv_job_attempt(job, node);
+    bool is_current = attempt && attempt->epoch == epoch && !attempt->is_started && !attempt->is_ended;
+    if (!is_current || job->engine->has_failed) return;
+    if (job->run->closing == RV_CLOSING_INTERRUPT || job->run->nodes[node].state != RV_NODE_RUNNING) {
+        end_unstarted(attempt);
+        return;
+    }
+    if (!attempt->has_slot || !rv_jobserver_take(job->engine, attempt)) {
+        rv_vec_push(&job->ahead, node);
+        return;
+    }
+    start_now(attempt);
+}
+
+void rv_attempt_start_ahead(rv_job *job)
+{
+    if (job->engine->has_failed) return;
+    while (job->ahead_begin < job->ahead.count) {
+        uint32_t node = job->ahead.at[job->ahead_begin];
+        rv_attempt *attempt = rv_job_attempt(job, node);
+        if (!attempt || attempt->is_started || attempt->is_ended) {
+            job->ahead_begin++;
+            continue;
+        }
+        uint32_t class_index = job->graph->nodes[node].class_index;
+        if (!attempt->has_slot) {
+            if (!rv_admit_fits(&job->admit, job->graph, class_index)) break;
+            rv_admit_take(&job->admit, job->graph, class_index);
+            attempt->has_slot = true;
+        }
+        if (!rv_jobserver_take(job->engine, attempt)) break;
+        job->ahead_begin++;
+        start_now(attempt);
+    }
+    if (job->ahead_begin == job->ahead.count) job->ahead_begin = job->ahead.count = 0;
+}
+
+void rv_attempt_stop(rv_job *job, uint32_t node, uint32_t epoch, rv_stop_reason reason)
+{
+    rv_attempt *attempt = rv_job_attempt(job, node);
+    if (!attempt || attempt->epoch != epoch || attempt->is_ended || attempt->is_ghost) return;
+    if (attempt->proc) rv_exec_stop(attempt->proc, reason, -1);
+    else if (!attempt->is_started) end_unstarted(attempt);
+}

@@ -1,0 +1,113 @@
+/* engine.h: the imperative shell around the kernel: collect inputs → step → commit → perform → publish.
+ *
+ *  (1) Nothing is performed before the batch that asked for it is written (for what spends money or may happen at
+ *      most once: synced). (2) Inputs that arrive while a commit is in flight are stepped at once and go into the next batch.
+ *  (3) If a commit fails nothing of it is performed, the state in memory is thrown away and read back.
+ *  (4) One thread: all calls come from the loop's thread; callbacks of the observer come from within the loop, after
+ *      the commit of what they tell. */
+#ifndef RV_ENGINE_H
+#define RV_ENGINE_H
+
+#include "blob/blob.h"
+#include "exec/exec.h"
+#include "kernel/event.h"
+#include "loop/loop.h"
+#include "spec/spec.h"
+#include "store/store.h"
+
+#define RV_CAPTURE_SIZE_MAX (UINT64_C(64) << 20) /* bytes of output kept an attempt [E32] */
+
+typedef struct rv_engine rv_engine;
+typedef struct rv_job rv_job; /* one run that this engine drives */
+
+/* What a watcher sees [A20], each once, in an order consistent with the journal. All pointers are borrowed for the call. */
+typedef struct rv_node_view {
+    uint32_t node;
+    rv_str name;
+    rv_kind kind;
+    rv_node_state state;
+    rv_detail detail;
+    rv_str root;           /* name of the root cause; empty: none */
+    rv_str error;          /* for people; empty: none */
+    uint32_t number, epoch; /* of the attempt that is spoken of; 0: none */
+    int32_t exit_status, signal; /* -1: none */
+    int64_t started_ms, ended_ms; /* wall, of the attempt */
+} rv_node_view;
+typedef struct rv_blocker_view { rv_str key, kind, payload /* JSON */, digest; int64_t deadline_ms; uint32_t node; } rv_blocker_view;
+typedef struct rv_observer {
+    void *user;
+    void (*run_started)(void *user, rv_job *job, bool is_resumed);
+    void (*attempt_started)(void *user, rv_job *job, const rv_node_view *view);
+    void (*output)(void *user, rv_job *job, uint32_t node, int stream, rv_str masked_bytes);
+    void (*attempt_ended)(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry, int64_t retry_in_ms);
+    void (*node_ended)(void *user, rv_job *job, const rv_node_view *view); /* also skipped, cancelled */
+    void (*blocker_opened)(void *user, rv_job *job, const rv_blocker_view *view);
+    void (*blocker_closed)(void *user, rv_job *job, rv_str key, rv_str decision, rv_str by);
+    void (*note)(void *user, rv_job *job, rv_str text);     /* [P9] */
+    void (*run_ended)(void *user, rv_job *job, rv_run_state state); /* also INTERRUPTED; synced */
+    void (*idle)(void *user, rv_job *job);                  /* nothing runs and the run only waits for people or time */
+} rv_observer; /* members may be NULL */
+
+typedef struct rv_engine_config {
+    rv_loop *loop;
+    rv_store *store;
+    rv_exec *exec;
+    rv_blobs *blobs;
+    const char *root;          /* absolute directory of the store */
+    const char *socket;        /* given to attempts as REEVE_SOCKET; NULL: none */
+    const char *store_mark;    /* given to attempts as REEVE_STORE_MARK */
+    const char *const *environ; /* what attempts inherit; NULL-terminated */
+    uint32_t slots;            /* -j; 0: the file's concurrency.default or the number of processors */
+    int64_t grace_ms;          /* between TERM and KILL; 0: 5000 */
+    rv_observer observer;
+    void (*failed)(void *user, const rv_error *err); /* the store failed: nothing more is taken; end with the error's exit status */
+    void *failed_user;
+} rv_engine_config;
+
+RV_MUST_USE rv_status rv_engine_new(const rv_engine_config *config, rv_engine **ret, rv_error *err);
+void rv_engine_free(rv_engine *engine); /* stops nothing: end its jobs first; NULL is legal */
+
+/* ---- runs ---- */
+typedef struct rv_submit {
+    rv_spec *spec;             /* taken on success */
+    const char *file, *dir;    /* absolute; file may be "" */
+    bool fail_fast;
+    rv_str resumed_from;       /* id of the failed run that this child goes on from; empty: none */
+} rv_submit;
+/* Make task and run, step `load`, commit. *ret_job is there at once; its id is printed only after run_started (synced). */
+RV_MUST_USE rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **ret_job, rv_error *err);
+/* Go on with an unfinished run: replay its journal, kill leftovers, settle what was lost, start what remains. `spec` is the pinned
+ * definition with its values (taken on success). CONFLICT: it is terminal. CORRUPT: its journal does not verify. */
+RV_MUST_USE rv_status rv_engine_resume(rv_engine *engine, rv_str run_id, rv_spec *spec, bool fail_fast, rv_job **ret_job, rv_error *err);
+
+/* Load an unfinished run without driving it: people's words can be taken and are committed, nothing is started. Errors as resume. */
+RV_MUST_USE rv_status rv_engine_load(rv_engine *engine, rv_str run_id, rv_spec *spec, rv_job **ret_job, rv_error *err);
+/* The keyed hash by which a secret's value is recognised without being stored [E31]; NUL-terminated. */
+void rv_engine_secret_hash(rv_engine *engine, rv_str value, char ret_text[72]);
+
+rv_str rv_job_id(const rv_job *job);
+const rv_graph *rv_job_graph(const rv_job *job);
+rv_run_state rv_job_state(const rv_job *job);
+/* Counts by node state, and of attempts that run now. */
+void rv_job_counts(const rv_job *job, uint32_t ret_counts[RV_NODE_STATE_COUNT], uint32_t *ret_running);
+rv_node_state rv_job_node_state(const rv_job *job, uint32_t node);
+void rv_job_node_view(const rv_job *job, uint32_t node, rv_node_view *ret);
+int64_t rv_job_started_ms(const rv_job *job);
+uint64_t rv_job_last_seq(const rv_job *job);
+uint64_t rv_job_log_size(const rv_job *job);
+/* Exit status of `reeve run` for this job's state [W32]. */
+int rv_job_exit_status(const rv_job *job);
+
+/* ---- people ---- NOT_FOUND, CONFLICT as in client.h; effects and rows follow after the commit. `done` (may be NULL) is called once it is synced. */
+typedef void rv_engine_done_fn(void *user, rv_status status, const rv_error *err);
+void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_engine_done_fn *done, void *user);
+void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
+void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);
+/* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows [W33]. */
+void rv_engine_interrupt(rv_engine *engine, int signal);
+/* Call `fn` after each batch that was written, and when output was logged: for those who watch from outside. */
+void rv_engine_on_change(rv_engine *engine, rv_loop_fn *fn, void *user);
+/* The run by id, or NULL. */
+rv_job *rv_engine_job(rv_engine *engine, rv_str run);
+
+#endif

@@ -1,0 +1,206 @@
+/* inner.h: what the parts of the engine share. engine.h tells what the engine promises.
+ *
+ * A turn. Inputs are stepped the moment they arrive; what they give is collected in the job's `out`. At the end of a
+ * loop iteration the engine admits what may start, then decides whether to commit now: at once when somebody waits for
+ * it (an effect, a person, a slot that would stay empty), else within LAZY_MS, so that short attempts share a commit.
+ * One batch is in flight at a time; what happens meanwhile is the next batch. When it is written its effects are
+ * performed and its notices published, in order.
+ *
+ * Starting ahead. When attempts are short, the next independent nodes are journaled as starting before a slot is free;
+ * a slot that frees then starts one at once, without waiting for a commit. Only nodes without tags, never at-most-once
+ * ones; the window follows the measured length of attempts, and is empty when they are long. */
+#ifndef RV_ENGINE_INNER_H
+#define RV_ENGINE_INNER_H
+
+#include "engine/engine.h"
+#include "kernel/admit.h"
+#include "kernel/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LAZY_MS 4
+#define AHEAD_MAX 64u
+#define AHEAD_HORIZON_US 12000
+#define VALUE_SIZE_MAX (UINT64_C(1) << 20)
+
+/* One attempt of this engine's life: from ADMITTED until its outcome is in a batch. */
+typedef struct rv_attempt {
+    rv_job *job;
+    uint32_t node, epoch, number;
+    bool has_slot, is_started, is_ended, is_ghost; /* ghost: of a dead engine, only its row is kept up */
+    rv_proc *proc;
+    rv_log_attempt *log;
+    struct rv_slot_dir *dir;
+    char token[65];            /* REEVE_TOKEN [W15] */
+    rv_attempt_row row;        /* what is known for the attempt's row */
+    rv_buf result;             /* JSON from $REEVE_OUTPUT */
+    rv_buf output;             /* stdout, where an expression reads it */
+    rv_buf error;
+    rv_buf artifacts;          /* names put into the batch at its end: JSON lines, see result.c */
+    int jobs_token;            /* jobserver tokens held: 0 or 1 */
+    uint64_t started_us;
+    uint32_t index; /* in engine->attempts */
+} rv_attempt;
+
+/* A scratch directory that attempts take turns in; kept while nothing was left in it. */
+typedef struct rv_slot_dir {
+    char *path, *output, *artifacts; /* absolute */
+    int64_t artifacts_mtime_ns;
+    bool is_busy;
+} rv_slot_dir;
+
+typedef enum rv_notice_type { NOTICE_STARTED, NOTICE_ENDED, NOTICE_NODE, NOTICE_BLOCKER, NOTICE_UNBLOCKED, NOTICE_NOTE, NOTICE_RUN } rv_notice_type;
+typedef struct rv_notice {
+    rv_notice_type type;
+    rv_job *job;
+    rv_node_view view;
+    rv_attempt_state attempt_state;
+    bool will_retry;
+    int64_t retry_in_ms;
+    uint32_t text, text_size, text2, text2_size; /* slices of the turn's text buffer */
+} rv_notice;
+
+typedef struct rv_effect_item { rv_job *job; rv_effect effect; } rv_effect_item;
+typedef struct rv_done_item { rv_engine_done_fn *fn; void *user; } rv_done_item;
+
+/* What waits for a batch: performed and published when it is written, `done` and run_ended when it is synced. */
+typedef struct rv_flight {
+    uint64_t batch_id;
+    bool wants_sync;
+    RV_VEC(rv_effect_item) effects;
+    RV_VEC(rv_notice) notices;
+    RV_VEC(rv_effect_item) synced_effects; /* SPAWN of at-most-once nodes, RUN_ENDED */
+    RV_VEC(rv_done_item) done;
+    rv_buf text;
+    struct rv_flight *next;
+} rv_flight;
+
+typedef struct rv_output_ref { uint32_t node; uint64_t log_last; } rv_output_ref;
+
+struct rv_job {
+    rv_engine *engine;
+    rv_spec *spec;             /* owned */
+    const rv_graph *graph;
+    rv_run *run;
+    rv_out out;                /* of this turn */
+    rv_arena arena;
+    char *id, *task, *stream;  /* NUL-terminated, in the arena */
+    char *file, *dir;
+    rv_str resumed_from;
+    uint64_t last_seq;         /* of what was stepped */
+    bool is_new, is_resumed, is_undriven, is_announced, row_is_dirty, is_ended;
+    uint32_t task_version;
+    rv_task_state task_state;
+    rv_admit admit;
+    rv_json *definition;       /* parsed normal form's top level (not the nodes) */
+    rv_buf load_value;         /* {"user":…,"env":…} */
+    rv_buf secrets_json;       /* name → keyed hash */
+    rv_mask *mask;
+    rv_log_writer *log;
+    uint32_t *attempt_of;      /* attempt_of[node]: index + 1 in engine->attempts, 0 none */
+    uint32_t *stamp;           /* stamp[node]: turn in which its row was written last */
+    int64_t *started_ms;       /* started_ms[node]: wall ms, 0 not yet */
+    uint32_t *blocker_revision; /* how often this node's blocker was opened */
+    RV_VEC(rv_attempt *) ended; /* attempts whose end is not in a batch yet */
+    RV_VEC(uint32_t) ahead;    /* nodes whose start is written and that wait for a slot, from ahead_begin on */
+    uint32_t ahead_begin, ahead_unwritten;
+    RV_VEC(struct rv_output_ref) outputs; /* where the output of nodes that templates read ends in the log */
+    int64_t created_ms, started_run_ms, ended_ms;
+    int exit_signal;           /* of an interrupt */
+};
+
+struct rv_engine {
+    rv_engine_config config;
+    RV_VEC(rv_job *) jobs;
+    RV_VEC(rv_attempt *) attempts; RV_VEC(rv_attempt *) attempts_free;
+    RV_VEC(rv_slot_dir *) dirs;
+    uint64_t batch_last;
+    uint32_t turn_number;
+    rv_flight *flying, *next_flight, *synced_head, *synced_tail; /* in flight; being collected; written, waiting for sync */
+    rv_timer *lazy_timer, *due_timer;
+    bool lazy_is_set, is_urgent, has_failed;
+    rv_watch *store_watch;
+    int64_t mono0_ms, engine0_ms, engine_saved_ms;
+    uint32_t slots, slots_used;
+    int64_t attempt_us;        /* running mean of attempts' length */
+    rv_arena scratch;          /* cleared after each use */
+    rv_buf scratch_buf;
+    uint8_t key[32];           /* the store's key for keyed hashes */
+    RV_VEC(const char *) base_env;
+    int jobs_fds[2];           /* GNU jobserver pipe, -1: none */
+    int jobs_own[2];           /* the same pipe through descriptions of our own that do not block */
+    uint32_t jobs_lent;        /* tokens that attempts of ours hold */
+    rv_watch *jobs_watch;
+    char *path_tmp;
+    rv_error failure;
+    rv_loop_fn *on_change;
+    void *on_change_user;
+};
+
+/* engine.c */
+rv_now rv_engine_now(rv_engine *engine);
+rv_flight *rv_engine_flight(rv_engine *engine); /* the one being collected */
+/* Step one input of `job` now; its effects and rows go with the next batch. urgent: somebody waits for it. */
+rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent);
+void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
+void rv_engine_fail(rv_engine *engine, const rv_error *err);
+void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);
+
+/* job.c */
+void rv_job_free(rv_job *job);
+rv_attempt *rv_job_attempt(rv_job *job, uint32_t node); /* NULL: none */
+/* Put rows and journal of this turn into `batch`; effects and notices into the flight. */
+void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight);
+
+/* rows.c */
+void rv_rows_collect(rv_job *job, rv_batch *batch);
+void rv_rows_run(rv_job *job, rv_batch *batch);
+
+/* attempt.c */
+/* The attempt is over: give back its slot, step its end, keep it until its row is written. */
+void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detail);
+rv_attempt *rv_attempt_new(rv_job *job, uint32_t node);
+void rv_attempt_free(rv_attempt *attempt);
+/* Perform SPAWN: render, start. Takes the slot if it has none. */
+void rv_attempt_start(rv_job *job, uint32_t node, uint32_t epoch);
+void rv_attempt_stop(rv_job *job, uint32_t node, uint32_t epoch, rv_stop_reason reason);
+/* Start what was started ahead while slots are free. */
+void rv_attempt_start_ahead(rv_job *job);
+
+/* value.c: resolve ${…} for templates of `node` [W10–W12]. */
+typedef struct rv_value_scope { rv_job *job; uint32_t node; const rv_attempt *attempt; bool for_argv; } rv_value_scope;
+rv_value_kind rv_value_resolve(void *user, rv_str path, rv_buf *out, rv_error *err);
+rv_status rv_value_render(const rv_value_scope *scope, rv_str text, bool null_is_error, rv_buf *out, rv_error *err);
+/* Render every string of a JSON tree (messages, payloads) into `w`. */
+rv_status rv_value_render_json(const rv_value_scope *scope, const rv_json *value, rv_json_writer *w, rv_error *err);
+/* The parsed body of a node, in the engine's scratch arena. */
+const rv_json *rv_value_body(rv_job *job, uint32_t node);
+
+/* result.c: what an attempt left behind. Sets row.detail, error, result; false: the attempt failed by it. */
+bool rv_result_collect(rv_attempt *attempt, const rv_json *body);
+void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
+rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err);
+void rv_slot_dir_give(rv_slot_dir *dir);
+rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err);
+void rv_slot_dirs_free(rv_engine *engine);
+
+/* reduce.c: perform a REDUCE effect and step its completion. */
+void rv_reduce_perform(rv_job *job, uint32_t node, uint32_t epoch);
+
+/* blocker.c */
+void rv_blocker_payload(rv_job *job, uint32_t node, rv_detail reason, rv_buf *out);
+void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch, rv_flight *flight);
+void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch, rv_flight *flight);
+/* Whether a node that waits for this waits for a person, hence has a blocker. */
+bool rv_blocker_is_for_people(rv_detail reason);
+uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);
+
+/* jobserver.c: lend slots to make, ninja and cargo below us. */
+void rv_jobserver_open(rv_engine *engine);
+void rv_jobserver_close(rv_engine *engine);
+bool rv_jobserver_take(rv_engine *engine, rv_attempt *attempt); /* false: all tokens are lent out */
+void rv_jobserver_give(rv_engine *engine, rv_attempt *attempt);
+
+#endif

@@ -1,0 +1,417 @@
+#include "engine/inner.h"
+
+#include <time.h>
+
+/* The life of a run in this engine: submit, resume, collect what a turn gave, end. */
+
+static char *copy(rv_job *job, rv_str text) { return rv_arena_cstring(&job->arena, text); }
+
+/* "20260131-090807-k3f9": sortable, readable, unique enough that a precondition catches the rest. */
+static void make_id(int64_t wall_ms, char ret[24])
+{
+    static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32, lower case */
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc;
+    uint8_t random[4];
+    char tail[5] = {0};
+    rv_random_bytes(random, sizeof random);
+    for (int i = 0; i < 4; i++) tail[i] = digits[random[i] & 31];
+    gmtime_r(&seconds, &utc);
+    snprintf(ret, 24, "%04d%02d%02d-%02d%02d%02d-%s", (utc.tm_year + 1900) % 10000, (utc.tm_mon + 1) % 100, utc.tm_mday % 100,
+             utc.tm_hour % 100, utc.tm_min % 100, utc.tm_sec % 100, tail);
+}
+
+/* ---- values ---- */
+
+static void keyed_hash(rv_engine *engine, rv_str value, char ret[RV_DIGEST_TEXT_SIZE + 1])
+{
+    rv_digest_text(rv_hmac_sha256((rv_str){(const char *)engine->key, sizeof engine->key}, value), ret);
+}
+
+void rv_engine_secret_hash(rv_engine *engine, rv_str value, char ret_text[72])
+{
+    char text[RV_DIGEST_TEXT_SIZE + 1];
+    keyed_hash(engine, value, text);
+    memcpy(ret_text, text, sizeof text);
+}
+
+static void take_secrets(rv_job *job)
+{
+    rv_json_writer w;
+    rv_str *values = rv_arena_new(&job->arena, rv_str, job->spec->secrets.count + 1);
+    rv_json_writer_init(&w, &job->secrets_json, 0);
+    rv_jw_object(&w);
+    for (uint32_t i = 0; i < job->spec->secrets.count; i++) {
+        char hash[RV_DIGEST_TEXT_SIZE + 1];
+        const rv_param_value *secret = &job->spec->secrets.at[i];
+        keyed_hash(job->engine, secret->value, hash);
+        rv_jw_key_str(&w, secret->name);
+        rv_jw_cstring(&w, hash);
+        values[i] = secret->value;
+    }
+    rv_jw_object_end(&w);
+    if (job->spec->secrets.count) job->mask = rv_mask_new(values, job->spec->secrets.count);
+}
+
+static void make_load_value(rv_job *job)
+{
+    rv_buf_cstring(&job->load_value, "{\"user\":");
+    rv_buf_str_add(&job->load_value, job->spec->user.size ? rv_buf_str(&job->spec->user) : RV_STR("{}"));
+    rv_buf_cstring(&job->load_value, ",\"env\":");
+    rv_buf_str_add(&job->load_value, job->spec->env.size ? rv_buf_str(&job->spec->env) : RV_STR("{}"));
+    rv_buf_byte(&job->load_value, '}');
+}
+
+/* ---- making and freeing ---- */
+
+static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
+{
+    rv_job *job = rv_alloc(sizeof *job);
+    job->engine = engine;
+    job->spec = spec;
+    job->graph = &spec->graph;
+    job->run = rv_run_new(job->graph);
+    job->id = copy(job, id);
+    job->stream = copy(job, rv_arena_printf(&job->arena, "run/%s", job->id));
+    job->attempt_of = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
+    job->stamp = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
+    job->started_ms = rv_arena_new(&job->arena, int64_t, job->graph->node_count);
+    job->blocker_revision = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
+    uint32_t cap = engine->config.slots ? engine->config.slots : job->graph->concurrency ? job->graph->concurrency : engine->slots;
+    engine->slots = cap;
+    rv_admit_init(&job->admit, &job->arena, job->graph, cap);
+    make_load_value(job);
+    take_secrets(job);
+    rv_vec_push(&engine->jobs, job);
+    return job;
+}
+
+void rv_job_free(rv_job *job)
+{
+    if (!job) return;
+    rv_log_close(job->log);
+    rv_mask_free(job->mask);
+    rv_run_free(job->run);
+    rv_out_deinit(&job->out);
+    rv_buf_deinit(&job->load_value);
+    rv_buf_deinit(&job->secrets_json);
+    rv_vec_deinit(&job->ahead);
+    rv_vec_deinit(&job->ended);
+    rv_vec_deinit(&job->outputs);
+    rv_spec_free(job->spec);
+    rv_arena_deinit(&job->arena);
+    rv_free(job);
+}
+
+/* Take `job` back out of the engine after a failure; the spec stays the caller's. */
+static rv_status drop(rv_job *job, rv_status status)
+{
+    rv_engine *engine = job->engine;
+    engine->jobs.count--;
+    RV_ASSERT(engine->jobs.at[engine->jobs.count] == job);
+    job->spec = NULL;
+    rv_job_free(job);
+    return status;
+}
+
+rv_attempt *rv_job_attempt(rv_job *job, uint32_t node)
+{
+    uint32_t index = job->attempt_of[node];
+    return index ? job->engine->attempts.at[index - 1] : NULL;
+}
+
+/* ---- announcing: a run's id is spoken of once it survives power loss ---- */
+
+static void on_announced(void *user, rv_status status, const rv_error *err)
+{
+    rv_job *job = user;
+    if (status != RV_OK) return; /* engine_fail tells */
+    job->is_announced = true;
+    if (job->engine->config.observer.run_started) job->engine->config.observer.run_started(job->engine->config.observer.user, job, job->is_resumed);
+}
+
+static void announce(rv_job *job)
+{
+    rv_flight *flight = rv_engine_flight(job->engine);
+    rv_vec_push(&flight->done, ((rv_done_item){on_announced, job}));
+    rv_engine_urgent(job->engine);
+}
+
+static rv_status open_log(rv_job *job, rv_error *err)
+{
+    return job->is_undriven ? RV_OK : rv_log_open(job->engine->config.root, rv_str_of(job->id), &job->log, err);
+}
+
+rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **ret_job, rv_error *err)
+{
+    char id[24], task[24];
+    rv_now now = rv_engine_now(engine);
+    make_id(now.wall_ms, id);
+    make_id(now.wall_ms, task);
+    rv_job *job = job_new(engine, submit->spec, rv_str_of(id));
+    job->is_new = job->row_is_dirty = true;
+    job->task = copy(job, rv_str_of(task));
+    job->file = copy(job, rv_str_of(submit->file));
+    job->dir = copy(job, rv_str_of(submit->dir));
+    job->resumed_from = rv_arena_str(&job->arena, submit->resumed_from);
+    job->created_ms = job->started_run_ms = now.wall_ms;
+    job->task_state = RV_TASK_QUEUED;
+    rv_status status = open_log(job, err);
+    if (status != RV_OK) return drop(job, status);
+    rv_event load = {.type = RV_EVENT_LOAD, .key = rv_str_of(job->id), .value = rv_buf_str(&job->load_value)};
+    rv_random_bytes(&load.seed, sizeof load.seed);
+    load.seed >>= 1; /* so that every reader of the journal has it exactly in 63 bits */
+    load.flags = submit->fail_fast ? RV_LOAD_FAIL_FAST : 0;
+    rv_answer answer = rv_engine_step(job, &load, true);
+    RV_ASSERT(answer == RV_ANSWER_TAKEN);
+    announce(job);
+    *ret_job = job;
+    return RV_OK;
+}
+
+/* ---- resuming ---- */
+
+typedef struct replay { rv_job *job; rv_error *err; int64_t engine_ms; } replay;
+
+/* How often each node's blocker was opened: that is its revision. */
+static void count_blockers(rv_job *job, const rv_journal_row *row)
+{
+    const char *at = row->body.at, *end = row->body.at + row->body.size;
+    rv_event event;
+    for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++)
+        if (event.type == RV_EVENT_NODE_STATE && event.state == RV_NODE_WAITING && rv_blocker_is_for_people((rv_detail)event.detail)) job->blocker_revision[event.node]++;
+}
+
+static rv_status replay_row(void *user, const rv_journal_row *row)
+{
+    replay *at = user;
+    rv_status status = rv_run_replay(at->job->run, row->body, row->event_count, at->err);
+    if (status != RV_OK) return rv_error_context(at->err, "run %s, event %llu", at->job->id, (unsigned long long)row->first_seq);
+    count_blockers(at->job, row);
+    at->job->last_seq = row->first_seq + row->event_count - 1;
+    at->engine_ms = RV_MAX(at->engine_ms, row->now.engine_ms);
+    return RV_OK;
+}
+
+/* Replay the journal into job->run. Leaves the values' arenas as they are: the load value is the recorded one. */
+static rv_status read_journal(rv_job *job, rv_error *err)
+{
+    replay at = {job, err, 0};
+    rv_status status = rv_store_journal(job->engine->config.store, rv_str_of(job->stream), 0, replay_row, &at, err);
+    if (status != RV_OK) return status;
+    if (job->last_seq == 0) return rv_error_set(err, RV_CORRUPT, "run %s has no journal", job->id);
+    const char *broken = rv_run_check(job->run);
+    if (broken) return rv_error_set(err, RV_CORRUPT, "run %s breaks an invariant after replay: %s; please report this with `reeve verify`", job->id, broken);
+    if (at.engine_ms >= job->engine->engine0_ms) job->engine->engine0_ms = at.engine_ms + 1;
+    rv_buf_clear(&job->load_value);
+    rv_buf_str_add(&job->load_value, job->run->load_value);
+    return RV_OK;
+}
+
+static void take_row(rv_job *job, const rv_run_row *row)
+{
+    job->task = copy(job, row->task);
+    job->file = copy(job, row->file);
+    job->dir = copy(job, row->dir);
+    job->resumed_from = rv_arena_str(&job->arena, row->resumed_from);
+    job->created_ms = row->created_ms;
+    job->started_run_ms = row->started_ms;
+}
+
+/* The rows of attempts that a dead engine left open, kept as ghosts so that their end can be written whole. */
+static rv_status take_ghosts(rv_job *job, rv_error *err)
+{
+    rv_attempt_rows rows = {0};
+    rv_status status = rv_store_attempts_open(job->engine->config.store, &job->arena, rv_str_of(job->id), &rows, err);
+    for (uint32_t i = 0; status == RV_OK && i < rows.count; i++) {
+        const rv_attempt_row *row = &rows.at[i];
+        bool is_current = row->node_index < job->graph->node_count && job->run->nodes[row->node_index].epoch == row->epoch;
+        if (!is_current) continue;
+        rv_attempt *ghost = rv_attempt_new(job, row->node_index);
+        ghost->is_ghost = ghost->is_started = true;
+        ghost->epoch = row->epoch;
+        ghost->number = row->number;
+        ghost->row = *row;
+        ghost->row.error = ghost->row.error_source = (rv_str){NULL, 0};
+        job->started_ms[row->node_index] = row->started_ms;
+    }
+    rv_vec_deinit(&rows);
+    return status;
+}
+
+static void settle_lost(rv_job *job)
+{
+    for (uint32_t node = 0; node < job->graph->node_count; node++) {
+        if (job->run->nodes[node].state != RV_NODE_RUNNING) continue;
+        const rv_attempt *ghost = rv_job_attempt(job, node);
+        rv_event lost = {.type = RV_EVENT_LOST, .node = node, .epoch = job->run->nodes[node].epoch,
+                         .text = RV_STR("the engine that ran it is gone")};
+        if (ghost && ghost->row.pid) lost.flags |= RV_LOST_WAS_STARTED;
+        if (job->graph->nodes[node].kind == RV_KIND_REDUCE) lost.flags |= RV_LOST_NEVER_STARTED;
+        rv_engine_step(job, &lost, true);
+        if (!ghost) continue;
+        rv_attempt *ended = rv_job_attempt(job, node);
+        ended->is_ended = true;
+        ended->row.state = (rv_attempt_state)job->run->nodes[node].attempt;
+        ended->row.detail = RV_DETAIL_LOST;
+        ended->row.error_source = RV_STR("engine");
+        rv_buf_cstring(&ended->error, "the engine that ran it is gone");
+        rv_vec_push(&job->ended, ended);
+        job->attempt_of[node] = 0;
+    }
+}
+
+/* Blockers that are open show themselves again to whoever watches. */
+static void reopen_blockers(rv_job *job)
+{
+    for (uint32_t node = 0; node < job->graph->node_count; node++) {
+        rv_detail reason = (rv_detail)job->run->nodes[node].detail;
+        if (job->run->nodes[node].state == RV_NODE_WAITING && rv_blocker_is_for_people(reason)) rv_blocker_open(job, node, reason, NULL, rv_engine_flight(job->engine));
+    }
+}
+
+static rv_status load_job(rv_engine *engine, rv_str run_id, rv_spec *spec, bool is_undriven, rv_job **ret_job, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_run_row row = {0};
+    rv_status status = rv_store_run(engine->config.store, &arena, run_id, &row, err);
+    if (status == RV_OK && rv_run_state_is_terminal(row.status))
+        status = rv_error_set(err, RV_CONFLICT, "run %.*s has ended (%s)", RV_FMT(run_id), rv_run_state_name(row.status));
+    if (status != RV_OK) {
+        rv_arena_deinit(&arena);
+        return status;
+    }
+    rv_job *job = job_new(engine, spec, row.id);
+    job->is_resumed = true;
+    job->is_undriven = is_undriven;
+    take_row(job, &row);
+    rv_task_row task = {0};
+    status = rv_store_task(engine->config.store, &job->arena, rv_str_of(job->task), &task, err);
+    job->task_version = task.version;
+    job->task_state = task.state;
+    if (status == RV_OK) status = read_journal(job, err);
+    if (status == RV_OK) status = take_ghosts(job, err);
+    if (status == RV_OK) status = open_log(job, err);
+    rv_arena_deinit(&arena);
+    if (status != RV_OK) return drop(job, status);
+    *ret_job = job;
+    return RV_OK;
+}
+
+rv_status rv_engine_resume(rv_engine *engine, rv_str run_id, rv_spec *spec, bool fail_fast, rv_job **ret_job, rv_error *err)
+{
+    rv_job *job = NULL;
+    rv_status status = load_job(engine, run_id, spec, false, &job, err);
+    if (status != RV_OK) return status;
+    job->row_is_dirty = true;
+    rv_engine_step(job, &(rv_event){.type = RV_EVENT_RESUME}, true);
+    settle_lost(job);
+    if (fail_fast) rv_engine_step(job, &(rv_event){.type = RV_EVENT_FAIL_FAST}, true);
+    reopen_blockers(job);
+    announce(job);
+    *ret_job = job;
+    return RV_OK;
+}
+
+rv_status rv_engine_load(rv_engine *engine, rv_str run_id, rv_spec *spec, rv_job **ret_job, rv_error *err)
+{
+    return load_job(engine, run_id, spec, true, ret_job, err);
+}
+
+/* ---- collecting a turn ---- */
+
+static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, rv_flight *flight)
+{
+    const rv_graph *graph = job->graph;
+    switch (effect->type) {
+    case RV_EFFECT_SPAWN: {
+        rv_attempt *attempt = rv_job_attempt(job, effect->node);
+        if (!attempt || attempt->epoch != effect->epoch) break; /* called off in the same turn */
+        bool must_sync = graph->policies[graph->nodes[effect->node].policy].delivery == RV_DELIVERY_AT_MOST_ONCE;
+        if (must_sync) rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect}));
+        else rv_vec_push(&flight->effects, ((rv_effect_item){job, *effect}));
+        break;
+    }
+    case RV_EFFECT_REDUCE:
+    case RV_EFFECT_STOP: rv_vec_push(&flight->effects, ((rv_effect_item){job, *effect})); break;
+    case RV_EFFECT_RUN_ENDED: rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect})); break;
+    case RV_EFFECT_PARK: rv_blocker_open(job, effect->node, effect->detail, batch, flight); break;
+    case RV_EFFECT_RESUMED: rv_blocker_close(job, effect->node, effect->detail, batch, flight); break;
+    case RV_EFFECT_NOTE: rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, RV_STR("a result came too late and changed nothing"), RV_STR("")); break;
+    case RV_EFFECT_ARM_TIMER: break; /* the engine asks for the due time each turn */
+    case RV_EFFECT_COUNT: RV_UNREACHABLE();
+    }
+}
+
+static void collect_status(rv_job *job)
+{
+    rv_run_state status = (rv_run_state)job->run->status;
+    if (rv_run_state_is_terminal(status) && job->ended_ms == 0) job->ended_ms = rv_engine_now(job->engine).wall_ms;
+    for (uint32_t i = 0; i < job->out.effects.count; i++)
+        if (job->out.effects.at[i].type == RV_EFFECT_RUN_ENDED) job->row_is_dirty = true;
+}
+
+void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
+{
+    rv_error error = {0};
+    if (job->out.event_count == 0 && !job->row_is_dirty) return;
+    if (job->log && rv_log_flush(job->log, &error) != RV_OK) {
+        rv_engine_fail(job->engine, &error);
+        return;
+    }
+    collect_status(job);
+    if (job->out.event_count) {
+        rv_batch_append(batch, rv_str_of(job->stream), job->last_seq + 1, job->out.event_count, rv_engine_now(job->engine), rv_buf_str(&job->out.journal));
+        job->last_seq += job->out.event_count;
+    }
+    if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);
+    for (uint32_t i = 0; i < job->out.effects.count; i++) sort_effect(job, &job->out.effects.at[i], batch, flight);
+    rv_rows_collect(job, batch);
+    job->is_new = job->row_is_dirty = false;
+    rv_out_clear(&job->out);
+}
+
+/* ---- reading ---- */
+
+rv_str rv_job_id(const rv_job *job) { return rv_str_of(job->id); }
+const rv_graph *rv_job_graph(const rv_job *job) { return job->graph; }
+rv_run_state rv_job_state(const rv_job *job) { return (rv_run_state)job->run->status; }
+rv_node_state rv_job_node_state(const rv_job *job, uint32_t node) { return (rv_node_state)job->run->nodes[node].state; }
+int64_t rv_job_started_ms(const rv_job *job) { return job->started_run_ms; }
+uint64_t rv_job_last_seq(const rv_job *job) { return job->last_seq; }
+
+void rv_job_counts(const rv_job *job, uint32_t ret_counts[RV_NODE_STATE_COUNT], uint32_t *ret_running)
+{
+    memcpy(ret_counts, job->run->counts, sizeof job->run->counts);
+    *ret_running = job->admit.used;
+}
+
+void rv_job_node_view(const rv_job *job, uint32_t index, rv_node_view *ret)
+{
+    const rv_node_run *node = &job->run->nodes[index];
+    uint32_t attempt = job->attempt_of[index];
+    *ret = (rv_node_view){.node = index, .name = rv_graph_name(job->graph, index), .kind = (rv_kind)job->graph->nodes[index].kind,
+                          .state = (rv_node_state)node->state, .detail = (rv_detail)node->detail, .error = rv_run_error(job->run, index),
+                          .number = node->number, .epoch = node->epoch, .exit_status = node->exit_status, .signal = -1,
+                          .started_ms = job->started_ms[index]};
+    if (node->root) ret->root = rv_graph_name(job->graph, node->root - 1);
+    if (!attempt) return;
+    ret->signal = job->engine->attempts.at[attempt - 1]->row.signal;
+    ret->ended_ms = job->engine->attempts.at[attempt - 1]->row.ended_ms;
+}
+
+int rv_job_exit_status(const rv_job *job)
+{
+    switch ((rv_run_state)job->run->status) {
+    case RV_RUN_OK: return 0;
+    case RV_RUN_ERROR: return 1;
+    case RV_RUN_TIMEOUT: return 124;
+    case RV_RUN_CANCELLED: return 1;
+    case RV_RUN_OVER_BUDGET: return 77;
+    case RV_RUN_INTERRUPTED: return job->exit_signal ? 128 + job->exit_signal : 76;
+    case RV_RUN_ACCEPTED:
+    case RV_RUN_RUNNING: return 75;
+    case RV_RUN_STATE_COUNT: break;
+    }
+    RV_UNREACHABLE();
+}

@@ -1,0 +1,137 @@
+#include "engine/inner.h"
+
+#include <sys/stat.h>
+
+/* What people say: decisions, answers, cancel, interrupt. Each is one input; its giver is told once it is synced. */
+
+static void refuse(rv_engine_done_fn *done, void *user, rv_status status, const char *fmt, rv_str what)
+{
+    rv_error error = {0};
+    rv_error_set(&error, status, fmt, RV_FMT(what));
+    if (done) done(user, status, &error);
+}
+
+static void finish(rv_engine *engine, rv_answer answer, rv_str what, rv_engine_done_fn *done, void *user)
+{
+    switch (answer) {
+    case RV_ANSWER_TAKEN:
+        if (done) rv_vec_push(&rv_engine_flight(engine)->done, ((rv_done_item){done, user}));
+        rv_engine_urgent(engine);
+        return;
+    case RV_ANSWER_STALE: refuse(done, user, RV_CONFLICT, "%.*s has been settled already", what); return;
+    case RV_ANSWER_NOT_FOUND: refuse(done, user, RV_NOT_FOUND, "no node %.*s in this run", what); return;
+    case RV_ANSWER_ILLEGAL: refuse(done, user, RV_CONFLICT, "%.*s does not wait for that now; `reeve show` tells what it waits for", what); return;
+    }
+}
+
+/* The node of an open blocker that `key` names; RV_NONE: refused, and the giver was told. */
+static uint32_t find_open(rv_engine *engine, rv_str run, rv_str key, rv_job **ret_job, rv_engine_done_fn *done, void *user)
+{
+    uint32_t revision, node;
+    *ret_job = rv_engine_job(engine, run);
+    if (!*ret_job) {
+        refuse(done, user, RV_NOT_FOUND, "run %.*s is not driven here", run);
+        return RV_NONE;
+    }
+    node = rv_blocker_find(*ret_job, key, &revision);
+    if (node == RV_NONE) {
+        refuse(done, user, RV_NOT_FOUND, "no node or question %.*s in this run", key);
+        return RV_NONE;
+    }
+    if (revision && revision != (*ret_job)->blocker_revision[node]) {
+        refuse(done, user, RV_CONFLICT, "question %.*s is not the one that is open now", key);
+        return RV_NONE;
+    }
+    return node;
+}
+
+static void write_decision(rv_buf *out, rv_decision decision, rv_str by, rv_str comment)
+{
+    static const char *const words[] = {"approved", "rejected", "done", "failed", "again"};
+    rv_json_writer w;
+    rv_json_writer_init(&w, out, 0);
+    rv_jw_object(&w);
+    rv_jw_kv_cstring(&w, "decision", words[decision]);
+    rv_jw_kv_str(&w, "by", by);
+    if (comment.size) rv_jw_kv_str(&w, "comment", comment);
+    rv_jw_object_end(&w);
+}
+
+void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_engine_done_fn *done, void *user)
+{
+    rv_job *job;
+    char digest[RV_DIGEST_TEXT_SIZE + 1];
+    uint32_t node = find_open(engine, run, key, &job, done, user);
+    if (node == RV_NONE) return;
+    rv_buf value = {0}, payload = {0};
+    write_decision(&value, decision, by, comment);
+    if (rv_blocker_is_for_people((rv_detail)job->run->nodes[node].detail)) rv_blocker_payload(job, node, (rv_detail)job->run->nodes[node].detail, &payload);
+    rv_digest_text(rv_sha256(rv_buf_str(&payload)), digest);
+    rv_event event = {.type = RV_EVENT_DECIDED, .node = node, .state = decision, .key = key, .value = rv_buf_str(&value), .text = rv_str_of(digest)};
+    finish(engine, rv_engine_step(job, &event, true), key, done, user);
+    rv_buf_deinit(&value);
+    rv_buf_deinit(&payload);
+}
+
+static rv_status check_answer(rv_job *job, uint32_t node, rv_str value_json, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_json *value = NULL;
+    rv_buf violations = {0};
+    rv_status status = rv_json_parse(&arena, value_json, &value, err);
+    const rv_json *spec = rv_json_get(rv_value_body(job, node), RV_STR("input"));
+    const rv_json *schema = spec ? rv_json_get(spec, RV_STR("schema")) : NULL;
+    if (status == RV_OK && value_json.size > RV_RESULT_SIZE_MAX) status = rv_error_set(err, RV_LIMIT, "the answer is over 1 MiB");
+    if (status == RV_OK && schema && !rv_schema_check(schema, value, &violations))
+        status = rv_error_set(err, RV_INVALID, "the answer does not fit: %.*s", RV_FMT(rv_buf_str(&violations)));
+    rv_buf_deinit(&violations);
+    rv_arena_deinit(&arena);
+    rv_arena_clear(&job->engine->scratch);
+    return status;
+}
+
+void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user)
+{
+    rv_job *job;
+    rv_error error = {0};
+    uint32_t node = find_open(engine, run, key, &job, done, user);
+    if (node == RV_NONE) return;
+    rv_status status = check_answer(job, node, value_json, &error);
+    if (status != RV_OK) {
+        if (done) done(user, status, &error);
+        return;
+    }
+    rv_event event = {.type = RV_EVENT_ANSWER, .node = node, .key = key, .value = value_json, .text = by};
+    finish(engine, rv_engine_step(job, &event, true), key, done, user);
+}
+
+void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user)
+{
+    rv_job *job = rv_engine_job(engine, run);
+    if (!job) {
+        refuse(done, user, RV_NOT_FOUND, "run %.*s is not driven here", run);
+        return;
+    }
+    rv_event event = {.type = RV_EVENT_CANCEL, .text = by, .flags = job->is_undriven ? RV_CANCEL_UNDRIVEN : 0};
+    finish(engine, rv_engine_step(job, &event, true), run, done, user);
+}
+
+void rv_engine_interrupt(rv_engine *engine, int signal)
+{
+    for (uint32_t i = 0; i < engine->jobs.count; i++) {
+        rv_job *job = engine->jobs.at[i];
+        job->exit_signal = signal;
+        rv_engine_step(job, &(rv_event){.type = RV_EVENT_INTERRUPT, .signal = signal}, true);
+    }
+    rv_engine_urgent(engine);
+}
+
+uint64_t rv_job_log_size(const rv_job *job)
+{
+    struct stat info;
+    rv_buf path = {0};
+    rv_buf_printf(&path, "%s/logs/%s.log", job->engine->config.root, job->id);
+    uint64_t size = stat(path.at, &info) == 0 ? (uint64_t)info.st_size : 0;
+    rv_buf_deinit(&path);
+    return size;
+}

@@ -1,0 +1,206 @@
+#include "engine/inner.h"
+
+/* Reducers over what dependencies gave [K14]: text reducers take stdout, value reducers take results. No process, no
+ * slot; the kernel does not hold bytes, so the engine performs them. */
+
+typedef struct reduce {
+    rv_job *job;
+    rv_attempt *attempt;
+    const rv_json *of;    /* array of node names */
+    rv_arena arena;
+    rv_error error;
+} reduce;
+
+typedef rv_status reducer_fn(reduce *r, rv_json_writer *w);
+
+static rv_status text_of(reduce *r, rv_str name, rv_buf *out)
+{
+    rv_value_scope scope = {.job = r->job, .node = r->attempt->node, .attempt = r->attempt};
+    rv_buf path = {0};
+    rv_buf_printf(&path, "%.*s.stdout", RV_FMT(name));
+    rv_value_kind kind = rv_value_resolve(&scope, rv_buf_str(&path), out, &r->error);
+    rv_buf_deinit(&path);
+    return kind == RV_VALUE_MISSING ? (r->error.status ? r->error.status : rv_error_set(&r->error, RV_INVALID, "%.*s gave no output", RV_FMT(name))) : RV_OK;
+}
+
+/* A node's value: its result, else its stdout as a string. */
+static rv_status value_of(reduce *r, rv_str name, rv_json **ret)
+{
+    uint32_t node = rv_run_find(r->job->run, name);
+    RV_ASSERT(node != RV_NONE);
+    rv_str result = rv_run_result(r->job->run, node);
+    if (result.size) return rv_json_parse(&r->arena, result, ret, &r->error);
+    rv_buf text = {0}, quoted = {0};
+    rv_status status = text_of(r, name, &text);
+    if (status == RV_OK) {
+        rv_json_quote(&quoted, rv_buf_str(&text));
+        status = rv_json_parse(&r->arena, rv_arena_str(&r->arena, rv_buf_str(&quoted)), ret, &r->error);
+    }
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&quoted);
+    return status;
+}
+
+static bool has_succeeded(const reduce *r, rv_str name)
+{
+    uint32_t node = rv_run_find(r->job->run, name);
+    return r->job->run->nodes[node].state == RV_NODE_SUCCEEDED || r->job->run->nodes[node].state == RV_NODE_PARTIAL;
+}
+
+#define EACH_INPUT(r_, item_) for (const rv_json *item_ = (r_)->of->child; item_; item_ = item_->next) if (has_succeeded((r_), item_->text))
+
+static rv_status reduce_concat(reduce *r, rv_json_writer *w)
+{
+    rv_buf all = {0};
+    rv_status status = RV_OK;
+    EACH_INPUT(r, item) {
+        if (status != RV_OK) break;
+        if (all.size) rv_buf_byte(&all, '\n');
+        status = text_of(r, item->text, &all);
+    }
+    if (status == RV_OK) rv_jw_str(w, rv_buf_str(&all));
+    rv_buf_deinit(&all);
+    return status;
+}
+
+static rv_status reduce_dedupe_lines(reduce *r, rv_json_writer *w)
+{
+    rv_map seen = {0};
+    rv_buf all = {0};
+    rv_status status = RV_OK;
+    rv_jw_array(w);
+    EACH_INPUT(r, item) {
+        if (status != RV_OK) break;
+        rv_buf_clear(&all);
+        status = text_of(r, item->text, &all);
+        rv_str rest = rv_arena_str(&r->arena, rv_buf_str(&all));
+        while (status == RV_OK && rest.size) {
+            size_t end = rv_str_find(rest, 0, '\n');
+            rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
+            if (line.size && rv_map_add(&seen, line, 0) == RV_NONE) rv_jw_str(w, line);
+            rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
+        }
+    }
+    rv_jw_array_end(w);
+    rv_map_deinit(&seen);
+    rv_buf_deinit(&all);
+    return status;
+}
+
+static rv_status reduce_merge_json_arrays(reduce *r, rv_json_writer *w)
+{
+    rv_status status = RV_OK;
+    rv_jw_array(w);
+    EACH_INPUT(r, item) {
+        rv_json *value = NULL;
+        if (status != RV_OK) break;
+        status = value_of(r, item->text, &value);
+        if (status == RV_OK && value->kind == RV_JSON_STRING) status = rv_json_parse(&r->arena, rv_arena_str(&r->arena, value->text), &value, &r->error);
+        if (status == RV_OK && value->kind != RV_JSON_ARRAY) status = rv_error_set(&r->error, RV_INVALID, "%.*s gave no JSON array", RV_FMT(item->text));
+        for (const rv_json *child = status == RV_OK ? value->child : NULL; child; child = child->next) {
+            rv_buf text = {0};
+            rv_json_write(&text, child, false);
+            rv_jw_raw(w, rv_buf_str(&text));
+            rv_buf_deinit(&text);
+        }
+    }
+    rv_jw_array_end(w);
+    return status;
+}
+
+static rv_status reduce_count(reduce *r, rv_json_writer *w)
+{
+    int64_t count = 0;
+    EACH_INPUT(r, item) count++;
+    rv_jw_i64(w, count);
+    return RV_OK;
+}
+
+static void write_value(rv_json_writer *w, const rv_json *value)
+{
+    rv_buf text = {0};
+    rv_json_write(&text, value, false);
+    rv_jw_raw(w, rv_buf_str(&text));
+    rv_buf_deinit(&text);
+}
+
+static rv_status reduce_first(reduce *r, rv_json_writer *w)
+{
+    EACH_INPUT(r, item) {
+        rv_json *value = NULL;
+        rv_status status = value_of(r, item->text, &value);
+        if (status == RV_OK) write_value(w, value);
+        return status;
+    }
+    rv_jw_null(w);
+    return RV_OK;
+}
+
+/* The value that most inputs gave; among equals the one that came first. */
+static rv_status reduce_majority(reduce *r, rv_json_writer *w)
+{
+    rv_json *best = NULL;
+    uint32_t best_votes = 0;
+    rv_json **values = rv_arena_new(&r->arena, rv_json *, r->of->count + 1);
+    uint32_t count = 0;
+    EACH_INPUT(r, item) {
+        rv_status status = value_of(r, item->text, &values[count]);
+        if (status != RV_OK) return status;
+        count++;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t votes = 0;
+        for (uint32_t j = 0; j < count; j++) votes += rv_json_equal(values[i], values[j]);
+        if (votes <= best_votes) continue;
+        best = values[i];
+        best_votes = votes;
+    }
+    if (best) write_value(w, best);
+    else rv_jw_null(w);
+    return RV_OK;
+}
+
+static const struct { const char *name; reducer_fn *fn; } reducers[] = {
+    {"concat", reduce_concat}, {"count", reduce_count}, {"dedupe_lines", reduce_dedupe_lines}, {"first", reduce_first},
+    {"majority", reduce_majority}, {"merge_json_arrays", reduce_merge_json_arrays},
+};
+
+static rv_status run_reducer(reduce *r, rv_str name)
+{
+    rv_json_writer w;
+    for (size_t i = 0; i < RV_COUNT(reducers); i++) {
+        if (!rv_str_is(name, reducers[i].name)) continue;
+        rv_json_writer_init(&w, &r->attempt->result, 0);
+        rv_jw_object(&w);
+        rv_jw_key(&w, "value");
+        rv_status status = reducers[i].fn(r, &w);
+        if (status == RV_OK) rv_jw_object_end(&w);
+        return status;
+    }
+    return rv_error_set(&r->error, RV_NOT_FOUND, "no reducer %.*s", RV_FMT(name));
+}
+
+void rv_reduce_perform(rv_job *job, uint32_t node, uint32_t epoch)
+{
+    rv_engine *engine = job->engine;
+    if (job->run->nodes[node].epoch != epoch || job->run->nodes[node].state != RV_NODE_RUNNING || engine->has_failed) return;
+    rv_attempt *attempt = rv_attempt_new(job, node);
+    attempt->epoch = epoch;
+    attempt->number = job->run->nodes[node].number;
+    attempt->row.started_ms = rv_loop_wall_ms(engine->config.loop);
+    const rv_json *spec = rv_json_get(rv_value_body(job, node), RV_STR("reduce"));
+    reduce r = {.job = job, .attempt = attempt, .of = rv_json_get(spec, RV_STR("of"))};
+    rv_status status = run_reducer(&r, rv_json_get(spec, RV_STR("reducer"))->text);
+    if (status == RV_OK && attempt->result.size > RV_RESULT_SIZE_MAX) status = rv_error_set(&r.error, RV_LIMIT, "the reduced value is over 1 MiB");
+    attempt->row.ended_ms = rv_loop_wall_ms(engine->config.loop);
+    if (status != RV_OK) {
+        rv_buf_clear(&attempt->result);
+        rv_buf_cstring(&attempt->error, r.error.text);
+        attempt->row.error_source = RV_STR("engine");
+    } else {
+        attempt->row.exit_status = 0;
+    }
+    rv_arena_deinit(&r.arena);
+    rv_arena_clear(&engine->scratch);
+    rv_attempt_end(attempt, status == RV_OK ? RV_ATTEMPT_OK : RV_ATTEMPT_ERROR, status == RV_OK ? RV_DETAIL_NONE : RV_DETAIL_REDUCER);
+}

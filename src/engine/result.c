@@ -1,0 +1,361 @@
+#include "engine/inner.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What an attempt leaves behind: a result in $REEVE_OUTPUT, files in $REEVE_ARTIFACTS, declared outputs [W14, E30].
+ *
+ * Attempts take turns in scratch directories. Most leave nothing: then two stats tell so and the directory serves the
+ * next attempt as it is; else it is emptied. */
+
+/* ---- scratch directories ---- */
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    (void)info, (void)type, (void)ftw;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static void remove_tree(const char *path) { (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
+
+rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err)
+{
+    rv_buf path = {0};
+    rv_buf_printf(&path, "%s/tmp", engine->config.root);
+    engine->path_tmp = rv_cstring_dup(rv_buf_str(&path));
+    rv_buf_deinit(&path);
+    remove_tree(engine->path_tmp); /* of a dead engine: the owner lock is ours */
+    if (mkdir(engine->path_tmp, 0700) != 0)
+        return rv_error_set(err, RV_STORE_IO, "cannot make %s: %s; check the permissions of the store", engine->path_tmp, strerror(errno));
+    return RV_OK;
+}
+
+void rv_slot_dirs_free(rv_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->dirs.count; i++) {
+        rv_slot_dir *dir = engine->dirs.at[i];
+        rv_free(dir->path), rv_free(dir->output), rv_free(dir->artifacts);
+        rv_free(dir);
+    }
+    rv_vec_deinit(&engine->dirs);
+    if (engine->path_tmp) remove_tree(engine->path_tmp);
+}
+
+static int64_t mtime_ns(const struct stat *info) { return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec; }
+
+/* Make artifacts/ anew, dated in the past so that any entry made in it changes its time. */
+static bool reset_artifacts(rv_slot_dir *dir)
+{
+    struct stat info;
+    struct timespec past[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    if (mkdir(dir->artifacts, 0700) != 0 && errno != EEXIST) return false;
+    if (utimensat(AT_FDCWD, dir->artifacts, past, 0) != 0 || stat(dir->artifacts, &info) != 0) return false;
+    dir->artifacts_mtime_ns = mtime_ns(&info);
+    return true;
+}
+
+static char *path_of(const char *base, const char *name)
+{
+    rv_buf path = {0};
+    rv_buf_printf(&path, "%s/%s", base, name);
+    char *copy = rv_cstring_dup(rv_buf_str(&path));
+    rv_buf_deinit(&path);
+    return copy;
+}
+
+static rv_slot_dir *slot_dir_make(rv_engine *engine, rv_error *err)
+{
+    char name[16];
+    snprintf(name, sizeof name, "s%u", engine->dirs.count);
+    rv_slot_dir *dir = rv_alloc(sizeof *dir);
+    dir->path = path_of(engine->path_tmp, name);
+    dir->output = path_of(dir->path, "output");
+    dir->artifacts = path_of(dir->path, "artifacts");
+    rv_vec_push(&engine->dirs, dir);
+    if (mkdir(dir->path, 0700) == 0 && reset_artifacts(dir)) return dir;
+    rv_error_set(err, RV_UNAVAILABLE, "cannot make %s: %s", dir->path, strerror(errno));
+    dir->is_busy = true; /* never handed out */
+    return NULL;
+}
+
+rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err)
+{
+    for (uint32_t i = 0; i < engine->dirs.count; i++) {
+        if (engine->dirs.at[i]->is_busy) continue;
+        engine->dirs.at[i]->is_busy = true;
+        return engine->dirs.at[i];
+    }
+    rv_slot_dir *dir = slot_dir_make(engine, err);
+    if (dir) dir->is_busy = true;
+    return dir;
+}
+
+static bool artifacts_changed(const rv_slot_dir *dir)
+{
+    struct stat info;
+    return stat(dir->artifacts, &info) != 0 || !S_ISDIR(info.st_mode) || mtime_ns(&info) != dir->artifacts_mtime_ns;
+}
+
+void rv_slot_dir_give(rv_slot_dir *dir)
+{
+    struct stat info;
+    if (artifacts_changed(dir)) {
+        remove_tree(dir->artifacts);
+        if (!reset_artifacts(dir)) return; /* stays busy: never handed out again */
+    }
+    if (lstat(dir->output, &info) == 0) remove_tree(dir->output);
+    dir->is_busy = false;
+}
+
+/* ---- $REEVE_OUTPUT: JSON, or lines of key=value ---- */
+
+static bool fail(rv_attempt *attempt, rv_detail detail, const char *text)
+{
+    attempt->row.detail = detail;
+    rv_buf_cstring(&attempt->error, text);
+    return false;
+}
+
+static void write_line(rv_json_writer *w, rv_str line)
+{
+    size_t equals = rv_str_find(line, 0, '=');
+    rv_jw_key_str(w, rv_str_cut(line, 0, equals));
+    rv_jw_str(w, rv_str_from(line, equals + 1));
+}
+
+/* A later line with the same key wins, as in a shell. */
+static bool key_comes_again(rv_str rest, rv_str key)
+{
+    while (rest.size) {
+        size_t end = rv_str_find(rest, 0, '\n');
+        rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
+        if (line.size > key.size && line.at[key.size] == '=' && memcmp(line.at, key.at, key.size) == 0) return true;
+        rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
+    }
+    return false;
+}
+
+static bool parse_lines(rv_attempt *attempt, rv_str text)
+{
+    rv_json_writer w;
+    rv_json_writer_init(&w, &attempt->result, 0);
+    rv_jw_object(&w);
+    while (text.size) {
+        size_t end = rv_str_find(text, 0, '\n');
+        rv_str line = end == SIZE_MAX ? text : rv_str_cut(text, 0, end);
+        text = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(text, end + 1);
+        if (line.size && line.at[line.size - 1] == '\r') line.size--;
+        size_t equals = rv_str_find(line, 0, '=');
+        if (line.size == 0) continue;
+        if (equals == SIZE_MAX || equals == 0) {
+            rv_buf_clear(&attempt->result);
+            return fail(attempt, RV_DETAIL_SCHEMA, "$REEVE_OUTPUT is neither JSON nor lines of key=value");
+        }
+        if (!key_comes_again(text, rv_str_cut(line, 0, equals))) write_line(&w, line);
+    }
+    rv_jw_object_end(&w);
+    return true;
+}
+
+static bool parse_result(rv_attempt *attempt, rv_str text)
+{
+    rv_arena arena = {0};
+    rv_json *tree = NULL;
+    rv_error error = {0};
+    size_t first = 0;
+    bool is_good = true;
+    while (first < text.size && strchr(" \t\r\n", text.at[first])) first++;
+    if (first == text.size) return true; /* an empty file is no result */
+    rv_status status = rv_json_parse(&arena, text, &tree, &error);
+    if (status == RV_OK) {
+        rv_json_write(&attempt->result, tree, false);
+    } else if (text.at[first] == '{' || text.at[first] == '[') {
+        rv_buf message = {0};
+        rv_buf_printf(&message, "$REEVE_OUTPUT: %s", error.text);
+        is_good = fail(attempt, RV_DETAIL_SCHEMA, message.at);
+        rv_buf_deinit(&message);
+    } else {
+        is_good = parse_lines(attempt, text);
+    }
+    rv_arena_deinit(&arena);
+    return is_good;
+}
+
+static bool read_output(rv_attempt *attempt)
+{
+    struct stat info;
+    rv_buf text = {0}, masked = {0};
+    int fd = open(attempt->dir->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) return errno == ENOENT ? true : fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
+    bool is_good = true;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) is_good = fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
+    else if ((uint64_t)info.st_size > RV_RESULT_SIZE_MAX) is_good = fail(attempt, RV_DETAIL_SCHEMA, "the result in $REEVE_OUTPUT is over 1 MiB; write large things to $REEVE_ARTIFACTS");
+    if (is_good && info.st_size > 0) {
+        char *at = rv_buf_extend(&text, (size_t)info.st_size);
+        ssize_t size = read(fd, at, (size_t)info.st_size);
+        text.size = size > 0 ? (size_t)size : 0;
+        rv_mask_whole(attempt->job->mask, rv_buf_str(&text), &masked);
+        is_good = parse_result(attempt, rv_buf_str(&masked));
+    }
+    close(fd);
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&masked);
+    return is_good;
+}
+
+/* ---- artifacts ---- */
+
+static bool make_parents(const char *path, size_t root_size)
+{
+    rv_buf part = {0};
+    bool is_good = true;
+    for (size_t i = root_size + 1; path[i] && is_good; i++) {
+        if (path[i] != '/') continue;
+        rv_buf_clear(&part);
+        rv_buf_add(&part, path, i);
+        is_good = mkdir(part.at, 0700) == 0 || errno == EEXIST;
+    }
+    rv_buf_deinit(&part);
+    return is_good;
+}
+
+/* ROOT/artifacts/RUN/NODE/NAME: the same bytes under the name that their maker gave them; what `${node.artifact.NAME}` means. */
+static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
+{
+    rv_job *job = attempt->job;
+    rv_engine *engine = job->engine;
+    rv_buf blob = {0}, path = {0};
+    rv_blob_path(engine->config.blobs, digest, &blob);
+    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", engine->config.root, job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), RV_FMT(name));
+    bool is_good = make_parents(path.at, strlen(engine->config.root));
+    if (is_good && link(blob.at, path.at) != 0) is_good = errno == EEXIST && unlink(path.at) == 0 && link(blob.at, path.at) == 0;
+    rv_buf_deinit(&blob);
+    rv_buf_deinit(&path);
+    return is_good;
+}
+
+static void note_artifact(rv_attempt *attempt, rv_str name, rv_digest digest, uint64_t size)
+{
+    rv_json_writer w;
+    char text[RV_DIGEST_TEXT_SIZE + 1];
+    rv_digest_text(digest, text);
+    rv_json_writer_init(&w, &attempt->artifacts, 0);
+    rv_jw_array(&w);
+    rv_jw_str(&w, name);
+    rv_jw_cstring(&w, text);
+    rv_jw_u64(&w, size);
+    rv_jw_array_end(&w);
+    rv_buf_byte(&attempt->artifacts, '\n');
+}
+
+static bool store_artifact(rv_attempt *attempt, int fd, const rv_file_entry *entry)
+{
+    rv_digest digest;
+    uint64_t size;
+    rv_error error = {0};
+    rv_buf message = {0};
+    bool is_good = true;
+    if (entry->is_refused) {
+        rv_buf_printf(&message, "artifact %.*s is refused: %s", RV_FMT(entry->name), entry->reason);
+        is_good = fail(attempt, RV_DETAIL_OUTPUT_PATH, message.at);
+    } else if (rv_blob_put_file(attempt->job->engine->config.blobs, fd, entry->name.at, true, &digest, &size, &error) != RV_OK) {
+        is_good = fail(attempt, RV_DETAIL_CAPTURE, error.text);
+    } else if (!link_artifact(attempt, digest, entry->name)) {
+        is_good = fail(attempt, RV_DETAIL_CAPTURE, "cannot link an artifact into the store; check its space and permissions");
+    } else {
+        note_artifact(attempt, entry->name, digest, size);
+    }
+    rv_buf_deinit(&message);
+    return is_good;
+}
+
+static bool collect_artifacts(rv_attempt *attempt)
+{
+    rv_file_entries entries = {0};
+    rv_arena arena = {0};
+    rv_error error = {0};
+    bool is_good = true;
+    if (!artifacts_changed(attempt->dir)) return true;
+    int fd = open(attempt->dir->artifacts, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return fail(attempt, RV_DETAIL_OUTPUT_PATH, "$REEVE_ARTIFACTS is no longer a directory");
+    if (rv_blob_scan(&arena, fd, &entries, &error) != RV_OK) is_good = fail(attempt, RV_DETAIL_CAPTURE, error.text);
+    for (uint32_t i = 0; i < entries.count && is_good; i++) is_good = store_artifact(attempt, fd, &entries.at[i]);
+    close(fd);
+    rv_vec_deinit(&entries);
+    rv_arena_deinit(&arena);
+    return is_good;
+}
+
+void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch)
+{
+    rv_arena arena = {0};
+    rv_str rest = rv_buf_str(&attempt->artifacts);
+    while (rest.size) {
+        size_t end = rv_str_find(rest, 0, '\n');
+        rv_json *line = NULL;
+        rv_status status = rv_json_parse(&arena, rv_str_cut(rest, 0, end), &line, NULL);
+        RV_ASSERT(status == RV_OK);
+        rest = rv_str_from(rest, end + 1);
+        int64_t size = 0;
+        bool is_number = rv_json_i64(rv_json_at(line, 2), &size);
+        RV_ASSERT(is_number);
+        rv_artifact_row row = {.run = rv_str_of(job->id), .node = rv_graph_name(job->graph, attempt->node), .name = rv_json_at(line, 0)->text,
+                               .media_type = RV_STR("application/octet-stream"), .digest = rv_json_at(line, 1)->text, .epoch = attempt->epoch,
+                               .size = (uint64_t)size, .is_complete = true, .created_ms = attempt->row.ended_ms};
+        rv_batch_artifact(batch, &row);
+    }
+    rv_arena_deinit(&arena);
+}
+
+/* ---- declared outputs and the schema ---- */
+
+static bool has_glob(rv_str path)
+{
+    for (size_t i = 0; i < path.size; i++)
+        if (strchr("*?[{", path.at[i])) return true;
+    return false;
+}
+
+/* A declared literal output that was not produced fails the node [C13]. */
+static bool check_outputs(rv_attempt *attempt, const rv_json *body)
+{
+    const rv_json *outputs = rv_json_get(body, RV_STR("outputs"));
+    for (const rv_json *path = outputs ? outputs->child : NULL; path; path = path->next) {
+        struct stat info;
+        rv_buf full = {0};
+        if (has_glob(path->text)) continue;
+        rv_buf_printf(&full, "%s/%.*s", attempt->job->dir, RV_FMT(path->text));
+        bool exists = lstat(full.at, &info) == 0;
+        rv_buf_clear(&full);
+        rv_buf_printf(&full, "declared output %.*s was not made", RV_FMT(path->text));
+        if (!exists) fail(attempt, RV_DETAIL_OUTPUT_MISSING, full.at);
+        rv_buf_deinit(&full);
+        if (!exists) return false;
+    }
+    return true;
+}
+
+static bool check_schema(rv_attempt *attempt, const rv_json *body)
+{
+    const rv_json *schema = rv_json_get(body, RV_STR("output_schema"));
+    rv_arena arena = {0};
+    rv_json *value = NULL;
+    rv_buf violations = {0};
+    if (!schema) return true;
+    rv_str text = attempt->result.size ? rv_buf_str(&attempt->result) : RV_STR("null");
+    rv_status status = rv_json_parse(&arena, text, &value, NULL);
+    RV_ASSERT(status == RV_OK);
+    bool is_good = rv_schema_check(schema, value, &violations);
+    if (!is_good) fail(attempt, RV_DETAIL_SCHEMA, violations.at);
+    rv_buf_deinit(&violations);
+    rv_arena_deinit(&arena);
+    return is_good;
+}
+
+bool rv_result_collect(rv_attempt *attempt, const rv_json *body)
+{
+    return check_outputs(attempt, body) && read_output(attempt) && check_schema(attempt, body) && collect_artifacts(attempt);
+}

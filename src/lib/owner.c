@@ -1,0 +1,152 @@
+#include "lib/owner.h"
+
+#include "base/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The lock is a flock on an open file description that engine and keeper share: it is free when both are gone. */
+
+static rv_status make_dir(const char *path, rv_error *err)
+{
+    struct stat info;
+    if (mkdir(path, 0700) == 0) return RV_OK;
+    if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return RV_OK;
+    return rv_error_set(err, RV_STORE_IO, "cannot make the store %s: %s; choose another with --store or $REEVE_STORE", path, strerror(errno == EEXIST ? ENOTDIR : errno));
+}
+
+rv_status rv_store_make(const char *store_dir, rv_error *err)
+{
+    static const char *const folders[] = {"", "/logs", "/blobs", "/artifacts", "/compiled"};
+    rv_status status = RV_OK;
+    rv_buf path = {0};
+    for (size_t i = 0; i < RV_COUNT(folders) && status == RV_OK; i++) {
+        rv_buf_clear(&path);
+        rv_buf_printf(&path, "%s%s", store_dir, folders[i]);
+        status = make_dir(path.at, err);
+    }
+    rv_buf_clear(&path);
+    rv_buf_printf(&path, "%s/.gitignore", store_dir); /* a store beside a workflow is nothing to commit */
+    int fd = status == RV_OK ? open(path.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (fd >= 0) {
+        if (write(fd, "*\n", 2) != 2) (void)unlink(path.at);
+        close(fd);
+    }
+    rv_buf_deinit(&path);
+    return status;
+}
+
+static void sleep_ms(int ms) { (void)poll(NULL, 0, ms); }
+
+static int64_t mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* An owner is dying when its engine is gone but the lock is still held: its keeper is sweeping up. */
+static bool is_dying(const rv_owner *owner) { return owner->pid > 0 && kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH; }
+
+rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_owner *ret_owner, rv_error *err)
+{
+    rv_buf path = {0};
+    int64_t until_ms = mono_ms() + wait_ms;
+    rv_buf_printf(&path, "%s/owner.lock", store_dir);
+    int fd = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        rv_error_set(err, RV_STORE_IO, "cannot open %s: %s; check the permissions of the store", path.at, strerror(errno));
+        rv_buf_deinit(&path);
+        return RV_STORE_IO;
+    }
+    rv_buf_deinit(&path);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        bool is_known = rv_owner_read(store_dir, ret_owner, NULL) == RV_OK;
+        if (errno != EWOULDBLOCK && !is_known) {
+            close(fd);
+            return rv_error_set(err, RV_STORE_IO, "cannot lock the store %s: %s", store_dir, strerror(errno));
+        }
+        if ((is_known && !is_dying(ret_owner) && mono_ms() + wait_ms > until_ms + 200) || mono_ms() > until_ms) {
+            rv_buf since = {0};
+            rv_time_write(&since, ret_owner->since_ms);
+            rv_error_set(err, RV_CONFLICT, "the store %s is owned by process %lld (%s) since %s; wait for it, stop it, or choose another store with --store",
+                         store_dir, (long long)ret_owner->pid, ret_owner->command, since.at);
+            rv_buf_deinit(&since);
+            close(fd);
+            return RV_CONFLICT;
+        }
+        sleep_ms(10);
+    }
+    *ret_fd = fd;
+    return RV_OK;
+}
+
+rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err)
+{
+    rv_buf text = {0};
+    rv_json_writer w;
+    rv_json_writer_init(&w, &text, 0);
+    rv_jw_object(&w);
+    rv_jw_kv_i64(&w, "v", 1);
+    rv_jw_kv_i64(&w, "pid", owner->pid);
+    rv_jw_kv_i64(&w, "since_ms", owner->since_ms);
+    rv_jw_kv_cstring(&w, "boot_id", owner->boot_id);
+    rv_jw_kv_cstring(&w, "command", owner->command);
+    rv_jw_kv_cstring(&w, "socket", owner->socket);
+    rv_jw_object_end(&w);
+    rv_buf_byte(&text, '\n');
+    bool is_good = ftruncate(fd, 0) == 0 && pwrite(fd, text.at, text.size, 0) == (ssize_t)text.size;
+    rv_buf_deinit(&text);
+    return is_good ? RV_OK : rv_error_set(err, errno == ENOSPC ? RV_STORE_FULL : RV_STORE_IO, "cannot write owner.lock: %s; make room or choose another store", strerror(errno));
+}
+
+static void take_text(const rv_json *tree, const char *key, char *ret, size_t size)
+{
+    const rv_json *value = rv_json_get(tree, rv_str_of(key));
+    if (value && value->kind == RV_JSON_STRING) snprintf(ret, size, "%.*s", RV_FMT(value->text));
+}
+
+rv_status rv_owner_read(const char *store_dir, rv_owner *ret, rv_error *err)
+{
+    char text[1024];
+    rv_buf path = {0};
+    rv_arena arena = {0};
+    rv_json *tree = NULL;
+    memset(ret, 0, sizeof *ret);
+    rv_buf_printf(&path, "%s/owner.lock", store_dir);
+    int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof text) : -1;
+    if (fd >= 0) close(fd);
+    rv_status status = size > 0 ? rv_json_parse(&arena, (rv_str){text, (size_t)size}, &tree, NULL) : RV_NOT_FOUND;
+    if (status == RV_OK) {
+        const rv_json *pid = rv_json_get(tree, RV_STR("pid")), *since = rv_json_get(tree, RV_STR("since_ms"));
+        if (!pid || !rv_json_i64(pid, &ret->pid) || !since || !rv_json_i64(since, &ret->since_ms)) status = RV_CORRUPT;
+        take_text(tree, "boot_id", ret->boot_id, sizeof ret->boot_id);
+        take_text(tree, "command", ret->command, sizeof ret->command);
+        take_text(tree, "socket", ret->socket, sizeof ret->socket);
+    }
+    rv_arena_deinit(&arena);
+    if (status != RV_OK) status = rv_error_set(err, RV_NOT_FOUND, "%s says nothing of an owner", path.at);
+    rv_buf_deinit(&path);
+    return status;
+}
+
+void rv_owner_socket_path(const char *store_dir, char ret[108])
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    if (strlen(store_dir) + sizeof "/sock" <= 108) {
+        snprintf(ret, 108, "%s/sock", store_dir);
+        return;
+    }
+    uint64_t hash = rv_hash64(rv_str_of(store_dir), (uint64_t)getuid());
+    if (!runtime || strlen(runtime) > 60) runtime = "/tmp";
+    snprintf(ret, 108, "%s/reeve-%016llx.sock", runtime, (unsigned long long)hash);
+}

@@ -1,0 +1,23 @@
+/* owner.h: who owns a store: the owner lock, what its file says, the owner's socket. */
+#ifndef RV_OWNER_H
+#define RV_OWNER_H
+
+#include "base/json.h"
+
+typedef struct rv_owner {
+    int64_t pid, since_ms;  /* of the engine */
+    char boot_id[64], command[256], socket[108];
+} rv_owner;
+
+/* Take STORE/owner.lock. Waits up to wait_ms for one that is dying. CONFLICT: *ret_owner tells who has it; STORE_IO. */
+RV_MUST_USE rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_owner *ret_owner, rv_error *err);
+/* Write who we are into the lock's file. */
+RV_MUST_USE rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err);
+/* What the lock's file says; NOT_FOUND when it says nothing. Does not tell whether the owner lives. */
+RV_MUST_USE rv_status rv_owner_read(const char *store_dir, rv_owner *ret, rv_error *err);
+/* A path for the owner's socket: STORE/sock when it fits in sun_path, else a short one beneath $XDG_RUNTIME_DIR or /tmp. */
+void rv_owner_socket_path(const char *store_dir, char ret[108]);
+/* Make STORE with its folders, 0700. STORE_IO: err names the path and the cure. */
+RV_MUST_USE rv_status rv_store_make(const char *store_dir, rv_error *err);
+
+#endif
