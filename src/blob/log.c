@@ -58,30 +58,12 @@ struct rv_log_writer {
 
 static rv_status keep_frame(void *user, const rv_frame *frame) { return RV_OK; }
 
-/* Does the file end with a whole frame, or with its header? */
-static bool has_clean_end(const rv_log_file *file)
-{
-    char size_behind[4];
-    if (file->size == RV_LOG_HEADER_SIZE) return true;
-    if (file->size < RV_LOG_HEADER_SIZE + RV_FRAME_EDGE_SIZE) return false;
-    if (rv_file_read(file->fd, size_behind, 4, (off_t)(file->size - 4)) != 4) return false;
-    uint64_t size = (uint64_t)rv_frame_u32(size_behind) + RV_FRAME_EDGE_SIZE;
-    if (size > RV_FRAME_SIZE_MAX || size > file->size - RV_LOG_HEADER_SIZE) return false;
-    rv_frame frame;
-    char *bytes = rv_alloc(size);
-    uint64_t offset = file->size - size;
-    bool is_clean = rv_file_read(file->fd, bytes, size, (off_t)offset) == (ssize_t)size &&
-                    rv_frame_read((rv_str){bytes, size}, offset, file->base_ms, &frame) == RV_FRAME_OK && frame.size == size;
-    rv_free(bytes);
-    return is_clean;
-}
-
 /* Cut what a crash left half-written: everything from the first frame on that is not whole. */
 static rv_status cut_torn_end(rv_log_writer *log, rv_error *err)
 {
     rv_log_file *file = &log->file;
     uint64_t end = 0;
-    if (file->has_header && has_clean_end(file)) return RV_OK;
+    if (file->has_header && rv_log_file_has_clean_end(file)) return RV_OK;
     if (file->has_header) {
         end = RV_LOG_HEADER_SIZE;
         rv_status status = rv_log_file_each(file, &end, keep_frame, NULL, NULL, err);

@@ -69,6 +69,23 @@ void rv_log_file_close(rv_log_file *file)
     file->fd = -1;
 }
 
+bool rv_log_file_has_clean_end(const rv_log_file *file)
+{
+    char size_behind[4];
+    if (file->size == RV_LOG_HEADER_SIZE) return true;
+    if (file->size < RV_LOG_HEADER_SIZE + RV_FRAME_EDGE_SIZE) return false;
+    if (rv_file_read(file->fd, size_behind, 4, (off_t)(file->size - 4)) != 4) return false;
+    uint64_t size = (uint64_t)rv_frame_u32(size_behind) + RV_FRAME_EDGE_SIZE;
+    if (size > RV_FRAME_SIZE_MAX || size > file->size - RV_LOG_HEADER_SIZE) return false;
+    rv_frame frame;
+    char *bytes = rv_alloc(size);
+    uint64_t offset = file->size - size;
+    bool is_clean = rv_file_read(file->fd, bytes, size, (off_t)offset) == (ssize_t)size &&
+                    rv_frame_read((rv_str){bytes, size}, offset, file->base_ms, &frame) == RV_FRAME_OK && frame.size == size;
+    rv_free(bytes);
+    return is_clean;
+}
+
 rv_status rv_log_file_each(const rv_log_file *file, uint64_t *offset, rv_log_frame_fn *fn, void *user, rv_frame_result *ret_last,
                            rv_error *err)
 {

@@ -18,6 +18,9 @@ RV_MUST_USE rv_status rv_log_path(const char *root, rv_str run, rv_buf *out, rv_
  * UNSUPPORTED: of a later version; STORE_IO. On failure *ret needs no close. */
 RV_MUST_USE rv_status rv_log_file_open(const char *root, rv_str run, bool is_writable, rv_log_file *ret, rv_error *err);
 void rv_log_file_close(rv_log_file *file);
+/* Did the file, when it was opened, end with a whole frame, or with its header? What comes before is not looked at.
+ * file->has_header must be true. false also when it cannot be read. */
+bool rv_log_file_has_clean_end(const rv_log_file *file);
 /* Read frames from *offset on for as long as they are whole and `fn` returns RV_OK; *offset moves past
  * each frame that fn accepted. *ret_last (may be NULL): how it ended: OK at a border between frames, SHORT or BAD. */
 typedef rv_status rv_log_frame_fn(void *user, const rv_frame *frame);

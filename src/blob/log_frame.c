@@ -106,8 +106,8 @@ static bool head_read(const char *at, const char *end, int64_t base_ms, rv_frame
 
 rv_frame_result rv_frame_peek(rv_str bytes, uint64_t offset, int64_t base_ms, rv_frame *ret)
 {
-    uint32_t body_size = bytes.size < 4 ? 0 : rv_frame_u32(bytes.at);
-    if (body_size == 0) return RV_FRAME_SHORT;
+    if (bytes.size < 4) return RV_FRAME_SHORT;
+    uint32_t body_size = rv_frame_u32(bytes.at);
     if (body_size > RV_FRAME_SIZE_MAX - RV_FRAME_EDGE_SIZE) return RV_FRAME_BAD;
     if (bytes.size < 8 + RV_MIN(body_size, RV_FRAME_HEAD_MAX)) return RV_FRAME_SHORT;
     rv_frame frame = {.offset = offset, .size = body_size + RV_FRAME_EDGE_SIZE};
@@ -119,8 +119,8 @@ rv_frame_result rv_frame_peek(rv_str bytes, uint64_t offset, int64_t base_ms, rv
 
 rv_frame_result rv_frame_read(rv_str bytes, uint64_t offset, int64_t base_ms, rv_frame *ret)
 {
-    uint32_t body_size = bytes.size < 4 ? 0 : rv_frame_u32(bytes.at);
-    if (body_size == 0) return RV_FRAME_SHORT;
+    if (bytes.size < 4) return RV_FRAME_SHORT;
+    uint32_t body_size = rv_frame_u32(bytes.at);
     if (body_size > RV_FRAME_SIZE_MAX - RV_FRAME_EDGE_SIZE) return RV_FRAME_BAD;
     if (bytes.size < body_size + RV_FRAME_EDGE_SIZE) return RV_FRAME_SHORT;
     rv_frame frame = {.offset = offset, .size = body_size + RV_FRAME_EDGE_SIZE};

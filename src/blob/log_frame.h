@@ -43,7 +43,7 @@ void rv_frame_seal(rv_buf *out, size_t begin, uint64_t frame_offset);
 
 typedef enum rv_frame_result {
     RV_FRAME_OK,
-    RV_FRAME_SHORT, /* more bytes are needed, or zeros stand where it would be: not written yet */
+    RV_FRAME_SHORT, /* more bytes are needed */
     RV_FRAME_BAD,
 } rv_frame_result;
 /* The frame at the start of `bytes`, which lie at `offset` in the file. Everything is verified. */

@@ -89,7 +89,9 @@ rv_status rv_log_scan(const char *root, rv_str run, uint64_t *offset, rv_log_sca
         scan_call call = {fn, user};
         if (*offset < RV_LOG_HEADER_SIZE) *offset = RV_LOG_HEADER_SIZE;
         status = rv_log_file_each(&file, offset, scan_frame, &call, &last, err);
-        if (status == RV_OK && last == RV_FRAME_BAD) status = damaged(&file, *offset, err);
+        /* A frame that reaches past a clean end is not one that is still being written: its size is wrong. */
+        bool is_bad = last == RV_FRAME_BAD || (last == RV_FRAME_SHORT && *offset < file.size && rv_log_file_has_clean_end(&file));
+        if (status == RV_OK && is_bad) status = damaged(&file, *offset, err);
     }
     rv_log_file_close(&file);
     return status;
