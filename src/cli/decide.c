@@ -1,0 +1,121 @@
+/* decide.c: `approve`, `reject`, `answer`, `cancel`: a person's word on a run, recorded on disk before the command returns. */
+#include "cli/answer.h"
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+/* The open blocker's kind and payload. NOT_FOUND: nothing of that key waits; err names what does. */
+static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_kind, rv_str *ret_payload, rv_error *err)
+{
+    rv_rows rows;
+    rv_row row;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    rv_status status = rv_session_query(session, "select key, kind, payload, state from blocker where run = ?1 order by opened_ms", bound, 1, 0,
+                                        &rows, err);
+    if (status) return status;
+    rv_buf open = {0};
+    bool was_resolved = false, is_found = false;
+    while (rv_rows_next(&rows, &row)) {
+        bool is_key = rv_str_is(rv_row_str(&row, 0), key), is_open = rv_str_is(rv_row_str(&row, 3), "open");
+        if (is_key && is_open) {
+            *ret_kind = rv_row_str(&row, 1);
+            *ret_payload = rv_row_str(&row, 2);
+            is_found = true;
+        }
+        was_resolved |= is_key && !is_open;
+        if (is_open) rv_buf_printf(&open, "%s%.*s", open.size ? ", " : "", RV_FMT(rv_row_str(&row, 0)));
+    }
+    if (!is_found && was_resolved)
+        status = rv_error_set(err, RV_CONFLICT, "`%s` of run %s was decided already; `reeve show %s` says how", key, session->run.at, session->run.at);
+    else if (!is_found)
+        status = rv_error_set(err, RV_NOT_FOUND, "nothing named `%s` waits in run %s%s%s", key, session->run.at,
+                              open.size ? "; what waits: " : "; nothing waits there", open.size ? open.at : "");
+    rv_buf_deinit(&open);
+    return status;
+}
+
+static int report(const rv_args *args, const rv_session *session, const char *key, const char *word)
+{
+    rv_buf out = {0};
+    if (args->is_json) {
+        rv_json_writer w;
+        rv_cli_json_begin(&w, &out);
+        rv_jw_kv_str(&w, "run", rv_buf_str(&session->run));
+        if (key) rv_jw_kv_cstring(&w, "key", key);
+        rv_jw_kv_cstring(&w, "decision", word);
+        rv_jw_kv_cstring(&w, "by", rv_cli_user());
+        rv_jw_kv_bool(&w, "is_live", rv_client_is_remote(session->client));
+        rv_cli_json_end(&w);
+        return 0;
+    }
+    rv_ui_style(&out, RV_STYLE_GREEN, rv_str_of(rv_ui_node_glyph(RV_NODE_SUCCEEDED)));
+    if (key) rv_buf_printf(&out, " %s %s in run %s\n", key, word, session->run.at);
+    else rv_buf_printf(&out, " run %s %s\n", session->run.at, word);
+    if (key && !rv_client_is_remote(session->client)) {
+        rv_buf_printf(&out, "Nothing runs it now; go on with: reeve run --resume %s", session->run.at);
+        rv_cli_store_option(args, &out);
+        rv_buf_byte(&out, '\n');
+    }
+    rv_ui_out(rv_buf_str(&out));
+    rv_buf_deinit(&out);
+    return 0;
+}
+
+static int decide(const rv_args *args, bool is_yes)
+{
+    rv_error err = {0};
+    rv_session session = {0};
+    rv_str kind = {0}, payload = {0};
+    const char *key = rv_args_word(args, 1), *comment = rv_args_value(args, "comment"), *word = is_yes ? "approved" : "rejected";
+    rv_decision decision = is_yes ? RV_DECISION_APPROVE : RV_DECISION_REJECT;
+    bool is_again = is_yes && rv_args_has(args, "again");
+    rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
+    if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &err);
+    if (failed == RV_OK && rv_str_is(kind, "input"))
+        failed = rv_error_set(&err, RV_INVALID, "`%s` asks for a value; give it with `reeve answer %s %s VALUE`", key, session.run.at, key);
+    if (rv_str_is(kind, "unknown_outcome")) {
+        decision = is_again ? RV_DECISION_AGAIN : is_yes ? RV_DECISION_DONE : RV_DECISION_FAILED;
+        word = is_again ? "is to run again" : is_yes ? "counts as done" : "counts as failed";
+    } else if (failed == RV_OK && is_again) {
+        failed = rv_error_set(&err, RV_INVALID, "--again is for an outcome that is unknown; `%s` asks for an approval", key);
+    }
+    if (failed == RV_OK)
+        failed = rv_client_decide(session.client, rv_buf_str(&session.run), rv_str_of(key), decision, rv_str_of(rv_cli_user()),
+                                  rv_str_of(comment), &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, key, word);
+    rv_session_close(&session);
+    return status;
+}
+
+int rv_verb_approve(const rv_args *args) { return decide(args, true); }
+int rv_verb_reject(const rv_args *args) { return decide(args, false); }
+
+int rv_verb_answer(const rv_args *args)
+{
+    rv_error err = {0};
+    rv_session session = {0};
+    rv_str kind = {0}, payload = {0};
+    rv_buf value = {0};
+    const char *key = rv_args_word(args, 1);
+    rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
+    if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &err);
+    if (failed == RV_OK && !rv_str_is(kind, "input"))
+        failed = rv_error_set(&err, RV_INVALID, "`%s` asks for yes or no; give it with `reeve approve` or `reeve reject`", key);
+    if (failed == RV_OK) failed = rv_answer_value(payload, rv_str_of(rv_args_word(args, 2)), &value, &err);
+    if (failed == RV_OK)
+        failed = rv_client_answer(session.client, rv_buf_str(&session.run), rv_str_of(key), rv_buf_str(&value), rv_str_of(rv_cli_user()), &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, key, "answered");
+    rv_buf_deinit(&value);
+    rv_session_close(&session);
+    return status;
+}
+
+int rv_verb_cancel(const rv_args *args)
+{
+    rv_error err = {0};
+    rv_session session = {0};
+    rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
+    if (failed == RV_OK) failed = rv_client_cancel(session.client, rv_buf_str(&session.run), rv_str_of(rv_cli_user()), &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, NULL, "cancelled");
+    rv_session_close(&session);
+    return status;
+}

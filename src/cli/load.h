@@ -1,0 +1,30 @@
+/* load.h: a workflow file read for `run`, `check` and `graph`, its problems printed once. */
+#ifndef RV_LOAD_H
+#define RV_LOAD_H
+
+#include "cli/cli.h"
+
+typedef struct rv_load {
+    rv_buf path;      /* absolute */
+    rv_buf dir;       /* its directory, absolute */
+    rv_buf source;
+    rv_arena arena;   /* the --var values */
+    rv_problems problems;
+    rv_spec *spec;    /* NULL once somebody took it */
+    bool was_compiled; /* it came from the compiled form */
+} rv_load; /* {0} */
+
+/* Read and load the file that `word` means (NULL: reeve.yaml here or above).
+ * skip_values: parameters and environment need not be there (`check`, `graph`).
+ * compiled_dir: where compiled forms are; NULL: none are used.
+ * Every problem, also a warning, is printed: on standard error, or with --json (errors only) as one object on standard output.
+ * *ret_exit is the exit status when the result is not RV_OK. */
+RV_MUST_USE rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, bool skip_values, const char *compiled_dir,
+                                   int *ret_exit);
+/* Keep the compiled form of a large file in `compiled_dir` (made when absent). A failure is no error: the next load is slower. */
+void rv_load_keep(const rv_load *load, const char *compiled_dir);
+void rv_load_deinit(rv_load *load);
+/* Print problems as rv_load_file does; returns the exit status. */
+int rv_load_report(const rv_args *args, const rv_problems *problems, rv_str source, const char *file);
+
+#endif

@@ -1,0 +1,108 @@
+/* ls.c: `reeve ls`: the runs of a store, newest first. */
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+enum { ID, NAME, STATUS, INTERACTION, CREATED, STARTED, ENDED, TOTAL, SUCCEEDED, FAILED, SKIPPED, CANCELLED, EXIT, FILE_COLUMN, RESUMED_FROM };
+static const char runs_sql[] =
+    "select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
+    "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from from run where ?1 = '' or status = ?1 order by created_ms desc, id desc";
+
+static void json_row(rv_json_writer *w, const rv_row *row)
+{
+    static const struct { const char *key; uint32_t column; } times[] = {{"created_ms", CREATED}, {"started_ms", STARTED}, {"ended_ms", ENDED}};
+    static const struct { const char *key; uint32_t column; } counts[] = {
+        {"total", TOTAL}, {"succeeded", SUCCEEDED}, {"failed", FAILED}, {"skipped", SKIPPED}, {"cancelled", CANCELLED}};
+    rv_jw_object(w);
+    rv_jw_kv_str(w, "run", rv_row_str(row, ID));
+    rv_jw_kv_str(w, "name", rv_row_str(row, NAME));
+    rv_jw_kv_str(w, "status", rv_row_str(row, STATUS));
+    rv_jw_kv_str(w, "interaction", rv_row_str(row, INTERACTION));
+    for (size_t i = 0; i < RV_COUNT(times); i++)
+        if (rv_row_i64(row, times[i].column)) rv_jw_kv_i64(w, times[i].key, rv_row_i64(row, times[i].column));
+    if (rv_row_i64(row, ENDED)) rv_jw_kv_i64(w, "exit_status", rv_row_i64(row, EXIT));
+    rv_jw_key(w, "nodes");
+    rv_jw_object(w);
+    for (size_t i = 0; i < RV_COUNT(counts); i++) rv_jw_kv_i64(w, counts[i].key, rv_row_i64(row, counts[i].column));
+    rv_jw_object_end(w);
+    if (rv_row_str(row, FILE_COLUMN).size) rv_jw_kv_str(w, "file", rv_row_str(row, FILE_COLUMN));
+    if (rv_row_str(row, RESUMED_FROM).size) rv_jw_kv_str(w, "resumed_from", rv_row_str(row, RESUMED_FROM));
+    rv_jw_object_end(w);
+}
+
+static void table_row(rv_table *table, const rv_row *row, int64_t now)
+{
+    rv_str status = rv_row_str(row, STATUS);
+    bool is_waiting = rv_str_is(status, "running") && rv_str_is(rv_row_str(row, INTERACTION), "waiting_for_input");
+    if (is_waiting) status = RV_STR("waiting");
+    rv_buf cell = {0};
+    rv_buf_printf(&cell, "%s %.*s", rv_ui_run_glyph(status), RV_FMT(status));
+    rv_table_cell_style(table, rv_ui_run_style(status), rv_buf_str(&cell));
+    rv_table_cell(table, rv_row_str(row, ID));
+    rv_buf_clear(&cell);
+    rv_ui_time(&cell, rv_row_i64(row, CREATED), now);
+    rv_table_cell(table, rv_buf_str(&cell));
+    rv_buf_clear(&cell);
+    int64_t started = rv_row_i64(row, STARTED), ended = rv_row_i64(row, ENDED);
+    if (started && ended) rv_duration_write(&cell, ended - started);
+    else rv_buf_cstring(&cell, rv_ui_glyph(RV_GLYPH_DASH));
+    rv_table_cell(table, rv_buf_str(&cell));
+    rv_buf_clear(&cell);
+    int64_t done = rv_row_i64(row, SUCCEEDED) + rv_row_i64(row, FAILED) + rv_row_i64(row, SKIPPED) + rv_row_i64(row, CANCELLED);
+    rv_buf_printf(&cell, "%lld/%lld", (long long)done, (long long)rv_row_i64(row, TOTAL));
+    rv_table_cell(table, rv_buf_str(&cell));
+    rv_buf_clear(&cell);
+    if (rv_row_i64(row, FAILED)) rv_buf_printf(&cell, "%lld", (long long)rv_row_i64(row, FAILED));
+    rv_table_cell_style(table, RV_STYLE_RED, rv_buf_str(&cell));
+    rv_table_cell(table, rv_row_str(row, NAME));
+    rv_buf_deinit(&cell);
+}
+
+static void print(const rv_args *args, rv_rows *rows)
+{
+    rv_buf out = {0};
+    rv_row row;
+    if (args->is_json) {
+        rv_json_writer w;
+        rv_cli_json_begin(&w, &out);
+        rv_jw_key(&w, "runs");
+        rv_jw_array(&w);
+        while (rv_rows_next(rows, &row)) json_row(&w, &row);
+        rv_jw_array_end(&w);
+        rv_jw_kv_bool(&w, "cut", rows->is_cut);
+        rv_cli_json_end(&w);
+        return;
+    }
+    if (rows->count == 0) {
+        rv_ui_out(RV_STR("No runs. Begin one with `reeve run`.\n"));
+        return;
+    }
+    static const struct { const char *title; bool is_right; } columns[] = {
+        {"status", false}, {"run", false}, {"began", false}, {"took", true}, {"nodes", true}, {"failed", true}, {"workflow", false}};
+    rv_table table = {0};
+    for (size_t i = 0; i < RV_COUNT(columns); i++) rv_table_column(&table, columns[i].title, columns[i].is_right);
+    int64_t now = rv_ui_now_ms();
+    while (rv_rows_next(rows, &row)) table_row(&table, &row, now);
+    rv_table_write_take(&table, &out);
+    if (rows->is_cut) rv_buf_cstring(&out, "and more: --limit N\n");
+    rv_ui_out(rv_buf_str(&out));
+    rv_buf_deinit(&out);
+}
+
+int rv_verb_ls(const rv_args *args)
+{
+    rv_error err = {0};
+    uint32_t limit = 20;
+    rv_session session = {0};
+    rv_rows rows;
+    const char *status_word = rv_args_value(args, "status");
+    rv_str wanted = rv_str_of(status_word ? status_word : "");
+    bool is_known = wanted.size == 0;
+    for (uint32_t i = 0; i < RV_RUN_STATE_COUNT; i++) is_known |= rv_str_is(wanted, rv_run_state_name((rv_run_state)i));
+    if (!is_known) return rv_cli_failf(args, RV_INVALID, "there is no status `%s`; see `reeve ls --help`", status_word);
+    rv_status failed = rv_args_number(args, "limit", 1, 1000000, 20, &limit, &err);
+    if (failed == RV_OK) failed = rv_session_open(args, false, NULL, &session, &err);
+    if (failed == RV_OK) failed = rv_session_query(&session, runs_sql, &wanted, 1, limit, &rows, &err);
+    if (failed == RV_OK) print(args, &rows);
+    rv_session_close(&session);
+    return failed ? rv_cli_fail(args, &err) : 0;
+}

@@ -1,0 +1,193 @@
+#include "cli/plan.h"
+
+#include "kernel/expr.h"
+
+/* ---- conditions over load-time values ---- */
+
+typedef struct plan_values { const rv_json *user, *env; bool needs_results; } plan_values;
+
+static bool is_load_time(rv_str path)
+{
+    return rv_str_starts(path, RV_STR("user.")) || rv_str_starts(path, RV_STR("env."));
+}
+
+static void note_reference(void *user, rv_str path, bool has_default, size_t offset)
+{
+    plan_values *values = user;
+    (void)has_default, (void)offset;
+    if (!is_load_time(path)) values->needs_results = true;
+}
+
+static const rv_json *resolve(void *user, rv_arena *arena, rv_str path)
+{
+    const plan_values *values = user;
+    (void)arena;
+    bool is_user = rv_str_starts(path, RV_STR("user."));
+    return rv_json_get(is_user ? values->user : values->env, rv_str_from(path, is_user ? 5 : 4));
+}
+
+static rv_status condition(const rv_graph *graph, uint32_t node, rv_arena *arena, plan_values *values, rv_plan_word *ret, rv_error *err)
+{
+    rv_str when = rv_graph_str(graph, graph->nodes[node].when);
+    *ret = RV_PLAN_RUN;
+    if (when.size == 0) return RV_OK;
+    size_t offset = 0;
+    values->needs_results = false;
+    rv_status status = rv_expr_check(when, note_reference, values, &offset, err);
+    const rv_json *value = NULL;
+    if (status == RV_OK && values->needs_results) return *ret = RV_PLAN_MAYBE, RV_OK;
+    if (status == RV_OK) status = rv_expr_eval(arena, when, resolve, values, &value, err);
+    if (status) return rv_error_context(err, "node %.*s: when", RV_FMT(rv_graph_name(graph, node)));
+    if (value->kind == RV_JSON_FALSE) *ret = RV_PLAN_SKIP;
+    return RV_OK;
+}
+
+/* ---- what a node does ---- */
+
+static void add_words(rv_buf *out, const rv_json *argv)
+{
+    for (const rv_json *word = argv->child; word; word = word->next) {
+        if (word != argv->child) rv_buf_byte(out, ' ');
+        rv_ui_shell_word(out, word->text);
+    }
+}
+
+static void add_script(rv_buf *out, rv_str script)
+{
+    size_t end = rv_str_find(script, 0, '\n');
+    rv_str line = end == SIZE_MAX ? script : rv_str_cut(script, 0, end);
+    rv_ui_plain(out, line, 120);
+    if (end != SIZE_MAX && end + 1 < script.size) rv_buf_printf(out, " %s", rv_ui_glyph(RV_GLYPH_ELLIPSIS));
+}
+
+void rv_plan_action(rv_buf *out, const rv_graph *graph, uint32_t node)
+{
+    const rv_node_def *def = &graph->nodes[node];
+    rv_arena arena = {0};
+    rv_json *body = NULL;
+    rv_error ignored;
+    rv_kind kind = (rv_kind)def->kind;
+    if (rv_json_parse(&arena, rv_graph_str(graph, def->body), &body, &ignored) == RV_OK) {
+        const rv_json *value = rv_json_get(body, rv_str_of(rv_kind_name(kind)));
+        const rv_json *text = NULL;
+        if (value && value->kind == RV_JSON_OBJECT) {
+            text = rv_json_get(value, RV_STR("message"));
+            if (!text) text = rv_json_get(value, RV_STR("question"));
+        }
+        if (value && kind == RV_KIND_RUN && value->kind == RV_JSON_ARRAY) add_words(out, value);
+        else if (value && value->kind == RV_JSON_STRING) add_script(out, value->text);
+        else if (text && text->kind == RV_JSON_STRING) add_script(out, text->text);
+        else if (value) rv_json_write(out, value, false);
+    }
+    rv_arena_deinit(&arena);
+}
+
+/* ---- order ---- */
+
+/* order[0..count): each node after its predecessors; among those that are free, by the graph's order. */
+static void sort(const rv_graph *graph, rv_arena *arena, uint32_t *order)
+{
+    uint32_t *waits_for = rv_arena_new(arena, uint32_t, graph->plain_count + 1);
+    rv_bitset ready; /* by position */
+    rv_bitset_init(&ready, arena, RV_MAX(graph->node_count, 1u));
+    for (uint32_t n = 0; n < graph->plain_count; n++) {
+        waits_for[n] = graph->pred_begin[n + 1] - graph->pred_begin[n];
+        if (waits_for[n] == 0) rv_bitset_add(&ready, graph->position[n]);
+    }
+    for (uint32_t at = 0; at < graph->plain_count; at++) {
+        uint32_t position = rv_bitset_next(&ready, 0);
+        RV_ASSERT(position != RV_NONE); /* a graph has no cycle */
+        rv_bitset_remove(&ready, position);
+        uint32_t node = order[at] = graph->order[position];
+        for (uint32_t i = graph->succ_begin[node]; i < graph->succ_begin[node + 1]; i++) {
+            uint32_t next = RV_EDGE_NODE(graph->succ[i]);
+            if (--waits_for[next] == 0) rv_bitset_add(&ready, graph->position[next]);
+        }
+    }
+}
+
+/* ---- printing ---- */
+
+static const char *const plan_words[] = {[RV_PLAN_RUN] = "run", [RV_PLAN_SKIP] = "skip", [RV_PLAN_MAYBE] = "maybe"};
+
+static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, rv_plan_word word)
+{
+    rv_buf action = {0};
+    rv_plan_action(&action, graph, node);
+    rv_jw_object(w);
+    rv_jw_kv_str(w, "node", rv_graph_name(graph, node));
+    rv_jw_kv_cstring(w, "kind", rv_kind_name((rv_kind)graph->nodes[node].kind));
+    rv_jw_kv_cstring(w, "will", plan_words[word]);
+    if (graph->nodes[node].when.size) rv_jw_kv_str(w, "when", rv_graph_str(graph, graph->nodes[node].when));
+    rv_jw_kv_str(w, "action", rv_buf_str(&action));
+    rv_jw_object_end(w);
+    rv_buf_deinit(&action);
+}
+
+static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, uint32_t number, rv_plan_word word)
+{
+    rv_buf text = {0};
+    rv_buf_u64(&text, number);
+    rv_table_cell(table, rv_buf_str(&text));
+    rv_style style = word == RV_PLAN_SKIP ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
+    rv_table_cell_style(table, style, rv_str_of(plan_words[word]));
+    rv_table_cell(table, rv_graph_name(graph, node));
+    rv_table_cell(table, rv_str_of(rv_kind_name((rv_kind)graph->nodes[node].kind)));
+    rv_buf_clear(&text);
+    rv_str when = rv_graph_str(graph, graph->nodes[node].when);
+    if (word != RV_PLAN_RUN) {
+        rv_buf_cstring(&text, word == RV_PLAN_SKIP ? "when is false: " : "when ");
+        rv_ui_plain(&text, when, 60);
+        rv_buf_cstring(&text, "  ");
+    }
+    rv_plan_action(&text, graph, node);
+    rv_table_cell(table, rv_buf_str(&text));
+    rv_buf_deinit(&text);
+}
+
+static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena, rv_error *err)
+{
+    const rv_graph *graph = &spec->graph;
+    rv_json *user = NULL, *env = NULL;
+    rv_status status = rv_json_parse(arena, spec->user.size ? rv_buf_str(&spec->user) : RV_STR("{}"), &user, err);
+    if (status == RV_OK) status = rv_json_parse(arena, spec->env.size ? rv_buf_str(&spec->env) : RV_STR("{}"), &env, err);
+    if (status) return status;
+    plan_values values = {.user = user, .env = env};
+    uint32_t *order = rv_arena_new(arena, uint32_t, graph->plain_count + 1);
+    sort(graph, arena, order);
+    rv_table table = {0};
+    rv_table_column(&table, "", true);
+    rv_table_column(&table, "will", false);
+    rv_table_column(&table, "node", false);
+    rv_table_column(&table, "kind", false);
+    rv_table_column(&table, "what", false);
+    rv_buf out = {0};
+    rv_json_writer w;
+    if (args->is_json) {
+        rv_cli_json_begin(&w, &out);
+        rv_jw_key(&w, "plan");
+        rv_jw_array(&w);
+    }
+    for (uint32_t i = 0; i < graph->plain_count && status == RV_OK; i++) {
+        rv_plan_word word = RV_PLAN_RUN;
+        status = condition(graph, order[i], arena, &values, &word, err);
+        if (status == RV_OK && args->is_json) json_node(&w, graph, order[i], word);
+        else if (status == RV_OK) table_node(&table, graph, order[i], i + 1, word);
+    }
+    if (args->is_json) rv_jw_array_end(&w);
+    else rv_table_write_take(&table, &out);
+    if (status == RV_OK && args->is_json) rv_cli_json_end(&w);
+    else if (status == RV_OK) rv_ui_out(rv_buf_str(&out));
+    rv_vec_deinit(&table.cells);
+    rv_arena_deinit(&table.arena);
+    rv_buf_deinit(&out);
+    return status;
+}
+
+rv_status rv_plan_print(const rv_spec *spec, const rv_args *args, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_status status = print(spec, args, &arena, err);
+    rv_arena_deinit(&arena);
+    return status;
+}

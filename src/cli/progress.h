@@ -1,0 +1,92 @@
+/* progress.h: what `run` and `each` show while a run goes on: an observer of the engine with three faces.
+ *
+ *   plain  lines: `node │ text` as it comes, one line a node that ended
+ *   live   the same on a terminal, but output stays in a region at the bottom: a line each running node, the count, a question
+ *   json   one JSON object a line for each thing that happens (docs/json.md)
+ *
+ *  (1) What is written goes through `out` and is flushed at the latest 20 ms later; the timer is set only while something waits.
+ *  (2) The region is redrawn at most ten times a second, and once a second while a node runs; never when nothing changes.
+ *  (3) A node costs four bytes here; line buffers belong to slots, of which there are as many as nodes run at once. */
+#ifndef RV_PROGRESS_H
+#define RV_PROGRESS_H
+
+#include "cli/options.h"
+#include "cli/ui.h"
+#include "lib/host.h"
+
+typedef enum rv_output_mode { RV_OUTPUT_LIVE, RV_OUTPUT_BUFFERED, RV_OUTPUT_QUIET } rv_output_mode;
+typedef enum rv_face { RV_FACE_PLAIN, RV_FACE_LIVE, RV_FACE_JSON } rv_face;
+
+#define RV_FAILURES_SHOWN_MAX 10u /* failed nodes whose last lines are kept */
+#define RV_TAIL_LINES_MAX 20u
+#define RV_LINE_SIZE_MAX 8192u    /* a longer line is cut into several */
+#define RV_HELD_SIZE_MAX (1u << 20) /* buffered output of one node; the rest is in its log */
+
+typedef struct rv_slot {
+    bool is_used;
+    uint32_t node, number;
+    int64_t begun_mono_ms;
+    rv_buf line[2];   /* what came after the last newline of standard output, standard error */
+    rv_buf last;      /* last whole line, for the region */
+    rv_buf tail;      /* last lines, for the end */
+    rv_buf held;      /* buffered mode: prefixed lines */
+    uint64_t held_cut; /* bytes that were too many for `held` */
+} rv_slot;
+typedef struct rv_failure { uint32_t node, number; rv_node_state state; rv_buf why, tail; } rv_failure;
+typedef struct rv_question { rv_buf key, kind, payload; uint32_t node; bool is_sent; } rv_question;
+
+typedef struct rv_progress {
+    const rv_args *args;
+    const char *store_dir;   /* absolute */
+    rv_output_mode mode;
+    rv_face face;
+    bool no_wait;
+    rv_host *host;           /* set once it is open */
+    rv_job *job;
+    rv_buf out;              /* what waits to be written */
+    rv_timer *timer;
+    bool is_timer_set, is_dirty; /* the region has to be redrawn */
+    int64_t drawn_mono_ms, begun_mono_ms;
+    uint32_t region_lines;   /* lines of the region that stand on the terminal now */
+    RV_VEC(rv_slot) slots;
+    uint32_t used_slots;
+    uint32_t *slot_of;       /* node → slot + 1 */
+    uint32_t ended_nodes;
+    RV_VEC(rv_failure) failures;
+    uint32_t failure_count;  /* all of them */
+    RV_VEC(rv_question) questions; /* open ones, oldest first */
+    struct rv_ask *ask;      /* the question being typed at; NULL: none can be asked here */
+    int signal;              /* that asked to stop; 0: none */
+    bool is_ended, gave_up;  /* run_ended came; ended by no_wait */
+    rv_run_state state;      /* once is_ended */
+} rv_progress;
+
+void rv_progress_init(rv_progress *progress, const rv_args *args, const char *store_dir);
+/* The host is open: from now on timers and standard input may be watched. */
+void rv_progress_open(rv_progress *progress, rv_host *host);
+/* Write what waits, take the region away, give the terminal back. Before rv_host_close. */
+void rv_progress_close(rv_progress *progress);
+void rv_progress_deinit(rv_progress *progress);
+rv_observer rv_progress_observer(rv_progress *progress);
+void rv_progress_signalled(void *progress, int signal);
+
+/* ---- between the files of progress ---- */
+/* Something was added to out, or the region changed: flush or redraw soon. */
+void rv_progress_touch(rv_progress *progress);
+void rv_progress_flush(rv_progress *progress);
+/* ` --store DIR` when the lines to paste need it to find this store from here; else nothing. */
+void rv_progress_store_words(const rv_progress *progress, rv_buf *out);
+
+/* progress_live.c: append the region's lines; returns how many. */
+uint32_t rv_region_write(rv_progress *progress, rv_buf *out);
+/* progress_json.c */
+rv_observer rv_progress_json_observer(void);
+/* ask.c: take a question, show how to answer it or ask it in place; forget one that was answered. */
+void rv_ask_opened(rv_progress *progress, const rv_blocker_view *view);
+void rv_ask_closed(rv_progress *progress, rv_str key);
+uint32_t rv_ask_region(rv_progress *progress, rv_buf *out, uint32_t columns);
+void rv_ask_end(rv_progress *progress);
+/* summary.c: the end of a run, for people. */
+void rv_summary_write(rv_progress *progress, rv_buf *out);
+
+#endif

@@ -1,0 +1,295 @@
+#include "cli/report.h"
+
+#include <stdlib.h>
+
+#include "blob/blob.h"
+
+#define TAIL_SIZE_MAX (64u * 1024)
+
+/* ---- rows ---- */
+
+static rv_status read_run(rv_session *session, rv_report *r, rv_str *ret_body, rv_error *err)
+{
+    static const char sql[] =
+        "select run.id, run.name, run.status, run.interaction, run.workflow_hash, run.file, run.dir, run.resumed_from, run.created_ms, "
+        "run.started_ms, run.ended_ms, run.exit_status, workflow.body from run join workflow on workflow.hash = run.workflow_hash where run.id = ?1";
+    rv_rows rows;
+    rv_row row;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    rv_status status = rv_session_query(session, sql, bound, 1, 1, &rows, err);
+    if (status) return status;
+    if (!rv_rows_next(&rows, &row)) return rv_error_set(err, RV_NOT_FOUND, "there is no run %s in this store", session->run.at);
+    rv_str *texts[] = {&r->id, &r->name, &r->status, &r->interaction, &r->workflow, &r->file, &r->dir, &r->resumed_from};
+    for (uint32_t i = 0; i < RV_COUNT(texts); i++) *texts[i] = rv_row_str(&row, i);
+    r->created_ms = rv_row_i64(&row, 8);
+    r->started_ms = rv_row_i64(&row, 9);
+    r->ended_ms = rv_row_i64(&row, 10);
+    r->exit_status = rv_row_i64(&row, 11);
+    *ret_body = rv_row_str(&row, 12);
+    return RV_OK;
+}
+
+static rv_status load_graph(rv_report *r, rv_str body, rv_error *err)
+{
+    rv_problems problems = {0};
+    rv_spec_input input = {.source = body, .file = "the run's definition", .dir = "/", .is_json = true,
+                           .environ = (const char *const *)environ, .skip_values = true};
+    rv_status status = rv_spec_load(&input, &r->spec, &problems);
+    if (status) {
+        rv_str what = problems.list.count ? problems.list.at[0].what : RV_STR("it cannot be loaded");
+        rv_error_set(err, RV_CORRUPT, "the definition of run %.*s: %.*s", RV_FMT(r->id), RV_FMT(what));
+    }
+    rv_problems_deinit(&problems);
+    return status ? RV_CORRUPT : RV_OK;
+}
+
+static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
+{
+    static const char sql[] = "select \"index\", state, detail, root, error, attempts, ready_ms, started_ms, ended_ms from node where run = ?1";
+    const rv_graph *graph = &r->spec->graph;
+    rv_rows rows;
+    rv_row row;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    r->node_count = graph->node_count;
+    r->nodes = rv_arena_new(r->arena, rv_report_node, graph->node_count + 1);
+    for (uint32_t n = 0; n < graph->node_count; n++)
+        r->nodes[n] = (rv_report_node){.name = rv_graph_name(graph, n),
+                                       .kind = rv_str_of(rv_kind_name((rv_kind)graph->nodes[n].kind)),
+                                       .facts = {.exit_status = -1, .signal = -1},
+                                       .log_last = UINT64_MAX};
+    rv_status status = rv_session_query(session, sql, bound, 1, 0, &rows, err);
+    if (status) return status;
+    while (rv_rows_next(&rows, &row)) {
+        int64_t index = rv_row_i64(&row, 0);
+        if (index < 0 || index >= r->node_count) continue;
+        rv_report_node *node = &r->nodes[index];
+        node->facts.state = rv_cli_node_state(rv_row_str(&row, 1));
+        node->facts.detail = rv_row_str(&row, 2);
+        node->facts.root = rv_row_str(&row, 3);
+        node->facts.error = rv_row_str(&row, 4);
+        node->attempts = (uint32_t)rv_row_i64(&row, 5);
+        node->ready_ms = rv_row_i64(&row, 6);
+        node->started_ms = rv_row_i64(&row, 7);
+        node->ended_ms = rv_row_i64(&row, 8);
+    }
+    for (uint32_t n = 0; n < graph->plain_count; n++) r->counts[r->nodes[n].facts.state]++;
+    return RV_OK;
+}
+
+static rv_status read_attempts(rv_session *session, rv_report *r, rv_error *err)
+{
+    static const char sql[] =
+        "select node_index, number, epoch, state, detail, error, exit_status, signal, started_ms, ended_ms, stdout_size, stderr_size, user_us, "
+        "system_us, rss_max, cast(log_last as text) from attempt where run = ?1 order by started_ms, epoch";
+    rv_rows rows;
+    rv_row row;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    rv_status status = rv_session_query(session, sql, bound, 1, 0, &rows, err);
+    if (status) return status;
+    r->attempts = rv_arena_new(r->arena, rv_report_attempt, rows.count + 1);
+    while (rv_rows_next(&rows, &row)) {
+        rv_report_attempt *a = &r->attempts[r->attempt_count++];
+        a->node = (uint32_t)rv_row_i64(&row, 0);
+        a->number = (uint32_t)rv_row_i64(&row, 1);
+        a->epoch = (uint32_t)rv_row_i64(&row, 2);
+        a->state = rv_row_str(&row, 3);
+        bool is_good = rv_str_is(a->state, "ok") || rv_str_is(a->state, "partial");
+        a->facts = (rv_outcome_facts){.state = is_good ? RV_NODE_SUCCEEDED : RV_NODE_FAILED, .detail = rv_row_str(&row, 4),
+                                      .error = rv_row_str(&row, 5), .exit_status = rv_row_i64(&row, 6), .signal = rv_row_i64(&row, 7)};
+        a->started_ms = rv_row_i64(&row, 8);
+        a->ended_ms = rv_row_i64(&row, 9);
+        uint64_t *sizes[] = {&a->stdout_size, &a->stderr_size, &a->user_us, &a->system_us, &a->rss_max};
+        for (uint32_t i = 0; i < RV_COUNT(sizes); i++) *sizes[i] = (uint64_t)rv_row_i64(&row, 10 + i);
+        rv_str log = rv_row_str(&row, 15);
+        long long offset = log.size ? strtoll(rv_arena_cstring(r->arena, log), NULL, 10) : -1;
+        a->log_last = offset < 0 ? UINT64_MAX : (uint64_t)offset; /* 2^64-1 is stored as -1 */
+        if (a->node >= r->node_count) {
+            r->attempt_count--;
+            continue;
+        }
+        rv_report_node *node = &r->nodes[a->node];
+        node->facts.exit_status = a->facts.exit_status;
+        node->facts.signal = a->facts.signal;
+        if (a->log_last != UINT64_MAX) node->log_last = a->log_last;
+    }
+    return RV_OK;
+}
+
+static rv_status read_blockers(rv_session *session, rv_report *r, rv_error *err)
+{
+    rv_rows rows;
+    rv_row row;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    rv_status status = rv_session_query(
+        session, "select key, kind, payload, state, decision, by, comment, opened_ms, resolved_ms from blocker where run = ?1 order by opened_ms",
+        bound, 1, 0, &rows, err);
+    if (status) return status;
+    r->blockers = rv_arena_new(r->arena, rv_report_blocker, rows.count + 1);
+    while (rv_rows_next(&rows, &row)) {
+        rv_report_blocker *b = &r->blockers[r->blocker_count++];
+        rv_str *texts[] = {&b->key, &b->kind, &b->payload, &b->state, &b->decision, &b->by, &b->comment};
+        for (uint32_t i = 0; i < RV_COUNT(texts); i++) *texts[i] = rv_row_str(&row, i);
+        b->opened_ms = rv_row_i64(&row, 7);
+        b->resolved_ms = rv_row_i64(&row, 8);
+    }
+    return RV_OK;
+}
+
+static rv_status read_artifacts(rv_session *session, rv_report *r, rv_error *err)
+{
+    rv_rows rows;
+    rv_row row;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    rv_status status = rv_session_query(session, "select node, name, digest, media_type, size from artifact where run = ?1 order by node, name",
+                                        bound, 1, 0, &rows, err);
+    if (status) return status;
+    r->artifacts = rv_arena_new(r->arena, rv_report_artifact, rows.count + 1);
+    while (rv_rows_next(&rows, &row))
+        r->artifacts[r->artifact_count++] = (rv_report_artifact){rv_row_str(&row, 0), rv_row_str(&row, 1), rv_row_str(&row, 2),
+                                                                 rv_row_str(&row, 3), (uint64_t)rv_row_i64(&row, 4)};
+    return RV_OK;
+}
+
+/* ---- what follows from them ---- */
+
+int64_t rv_report_took_ms(const rv_report *r, int64_t started_ms, int64_t ended_ms)
+{
+    if (started_ms == 0) return -1;
+    if (ended_ms == 0) {
+        if (!r->is_live) return -1; /* nobody runs it: its clock stands still */
+        ended_ms = r->now_ms;
+    }
+    return RV_MAX(ended_ms - started_ms, 0);
+}
+
+/* From the node that ended last, always back to the predecessor that ended last. */
+static void critical_path(rv_report *r)
+{
+    const rv_graph *graph = &r->spec->graph;
+    uint32_t last = RV_NONE;
+    for (uint32_t n = 0; n < graph->plain_count; n++) {
+        const rv_report_node *node = &r->nodes[n];
+        if (node->started_ms && node->ended_ms && (last == RV_NONE || node->ended_ms > r->nodes[last].ended_ms)) last = n;
+    }
+    r->path = rv_arena_new(r->arena, uint32_t, graph->plain_count + 1);
+    while (last != RV_NONE) {
+        r->path[r->path_count++] = last;
+        uint32_t before = RV_NONE;
+        for (uint32_t i = graph->pred_begin[last]; i < graph->pred_begin[last + 1]; i++) {
+            uint32_t pred = RV_EDGE_NODE(graph->pred[i]);
+            bool has_ended = r->nodes[pred].started_ms && r->nodes[pred].ended_ms;
+            if (has_ended && (before == RV_NONE || r->nodes[pred].ended_ms > r->nodes[before].ended_ms)) before = pred;
+        }
+        last = before;
+    }
+    for (uint32_t i = 0; i < r->path_count / 2; i++) {
+        uint32_t other = r->path[i];
+        r->path[i] = r->path[r->path_count - 1 - i];
+        r->path[r->path_count - 1 - i] = other;
+    }
+}
+
+typedef struct edge_time { int64_t at; int32_t change; } edge_time;
+
+static int by_time(const void *a, const void *b)
+{
+    const edge_time *x = a, *y = b;
+    if (x->at != y->at) return x->at < y->at ? -1 : 1;
+    return x->change - y->change; /* an end before a start at the same instant */
+}
+
+static void parallelism(rv_report *r)
+{
+    edge_time *edges = rv_arena_new(r->arena, edge_time, 2 * (size_t)r->attempt_count + 1);
+    uint32_t count = 0;
+    int32_t now = 0;
+    for (uint32_t i = 0; i < r->attempt_count; i++) {
+        int64_t took = rv_report_took_ms(r, r->attempts[i].started_ms, r->attempts[i].ended_ms);
+        if (took < 0) continue;
+        r->busy_ms += took;
+        edges[count++] = (edge_time){r->attempts[i].started_ms, 1};
+        edges[count++] = (edge_time){r->attempts[i].started_ms + took, -1};
+    }
+    qsort(edges, count, sizeof *edges, by_time);
+    for (uint32_t i = 0; i < count; i++) {
+        now += edges[i].change;
+        r->peak = RV_MAX(r->peak, (uint32_t)RV_MAX(now, 0));
+    }
+    if (r->peak == 0 && count > 0) r->peak = 1; /* all of them shorter than a millisecond */
+}
+
+bool rv_report_is_root(const rv_report *r, uint32_t node)
+{
+    const rv_outcome_facts *facts = &r->nodes[node].facts;
+    bool is_bad = facts->state == RV_NODE_FAILED || facts->state == RV_NODE_DENIED;
+    return is_bad && (facts->root.size == 0 || rv_str_eq(facts->root, r->nodes[node].name));
+}
+
+/* caused[n]: how many nodes name n as their root. */
+static void count_caused(rv_report *r)
+{
+    rv_map names = {0};
+    rv_map_reserve(&names, r->node_count);
+    r->caused = rv_arena_new(r->arena, uint32_t, r->node_count + 1);
+    for (uint32_t n = 0; n < r->node_count; n++) rv_map_add(&names, r->nodes[n].name, n);
+    for (uint32_t n = 0; n < r->node_count; n++) {
+        uint32_t root = r->nodes[n].facts.root.size ? rv_map_get(&names, r->nodes[n].facts.root) : RV_NONE;
+        if (root != RV_NONE && root != n) r->caused[root]++;
+    }
+    rv_map_deinit(&names);
+}
+
+rv_status rv_report_read(rv_session *session, rv_report *ret, rv_error *err)
+{
+    rv_str body = {0};
+    *ret = (rv_report){.arena = &session->arena, .now_ms = rv_ui_now_ms(), .is_live = rv_client_is_remote(session->client)};
+    rv_status status = read_run(session, ret, &body, err);
+    if (status == RV_OK) status = load_graph(ret, body, err);
+    if (status == RV_OK) status = read_nodes(session, ret, err);
+    if (status == RV_OK) status = read_attempts(session, ret, err);
+    if (status == RV_OK) status = read_blockers(session, ret, err);
+    if (status == RV_OK) status = read_artifacts(session, ret, err);
+    if (status) {
+        rv_report_deinit(ret);
+        return status;
+    }
+    if (rv_str_is(ret->status, "running") && rv_str_is(ret->interaction, "waiting_for_input")) ret->status = RV_STR("waiting");
+    ret->wall_ms = RV_MAX(rv_report_took_ms(ret, ret->started_ms, ret->ended_ms), 0);
+    count_caused(ret);
+    critical_path(ret);
+    parallelism(ret);
+    return RV_OK;
+}
+
+void rv_report_deinit(rv_report *report)
+{
+    rv_spec_free(report->spec);
+    report->spec = NULL;
+}
+
+/* ---- last lines of a log ---- */
+
+static rv_status keep_tail(void *user, int stream, int64_t wall_ms, uint64_t cut_before, rv_str bytes)
+{
+    rv_buf *tail = user;
+    (void)stream, (void)wall_ms, (void)cut_before;
+    rv_buf_str_add(tail, bytes);
+    if (tail->size > 2 * TAIL_SIZE_MAX) {
+        memmove(tail->at, tail->at + tail->size - TAIL_SIZE_MAX, TAIL_SIZE_MAX);
+        tail->size = TAIL_SIZE_MAX;
+    }
+    return RV_OK;
+}
+
+void rv_report_tail(const rv_report *r, rv_session *session, uint32_t node, uint32_t lines_max, rv_buf *out)
+{
+    rv_buf tail = {0};
+    rv_error ignored;
+    if (r->nodes[node].log_last == UINT64_MAX) return;
+    rv_status status = rv_log_read(rv_client_store(session->client), r->id, r->nodes[node].log_last, 0, keep_tail, &tail, &ignored);
+    size_t begin = tail.size ? tail.size - 1 : 0;
+    for (uint32_t lines = 0; begin > 0; begin--)
+        if (tail.at[begin - 1] == '\n' && ++lines == lines_max) break;
+    if (status == RV_OK && tail.size) rv_buf_add(out, tail.at + begin, tail.size - begin);
+    rv_buf_deinit(&tail);
+}

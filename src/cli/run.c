@@ -1,0 +1,112 @@
+/* run.c: `reeve run`: keeper, file, store, run, summary; in this order. */
+#include <unistd.h>
+
+#include "cli/drive.h"
+#include "cli/load.h"
+#include "cli/plan.h"
+#include "cli/verbs.h"
+
+typedef struct run_verb {
+    const rv_args *args;
+    rv_load load;
+    rv_buf store, compiled; /* directories */
+    rv_resume resume;
+    bool is_resume;
+} run_verb;
+
+static rv_status begin_new(rv_drive *drive, rv_host *host, rv_job **ret_job, rv_error *err)
+{
+    run_verb *run = drive->user;
+    rv_load_keep(&run->load, run->compiled.at);
+    rv_submit submit = {.spec = run->load.spec, .file = run->load.path.at, .dir = run->load.dir.at, .fail_fast = drive->fail_fast};
+    rv_status status = rv_engine_submit(rv_host_engine(host), &submit, ret_job, err);
+    if (status == RV_OK) run->load.spec = NULL;
+    return status;
+}
+
+static rv_status begin_resume(rv_drive *drive, rv_host *host, rv_job **ret_job, rv_error *err)
+{
+    run_verb *run = drive->user;
+    rv_status status = rv_resume_begin(&run->resume, host, ret_job, err);
+    drive->status_early = run->resume.status_early;
+    return status;
+}
+
+/* FILE comes as a word or with -f; both is one too many. */
+static rv_status file_word(const rv_args *args, const char **ret, rv_error *err)
+{
+    const char *word = rv_args_word(args, 0), *option = rv_args_value(args, "file");
+    if (word && option) return rv_error_set(err, RV_INVALID, "the file is named twice: %s and %s; leave out one", word, option);
+    *ret = word ? word : option;
+    return RV_OK;
+}
+
+static rv_status check_usage(const rv_args *args, const char *word, rv_error *err)
+{
+    bool is_resume = rv_args_has(args, "resume");
+    if (rv_args_has(args, "edit") && !is_resume) return rv_error_set(err, RV_INVALID, "--edit goes with --resume: it makes a child of a run");
+    if (rv_args_has(args, "dry-run") && is_resume)
+        return rv_error_set(err, RV_INVALID, "--dry-run tells about a new run; `reeve show RUN` tells what a run has still to do");
+    if (word && !strchr(word, '/') && !rv_str_ends(rv_str_of(word), RV_STR(".yaml")) && !rv_str_ends(rv_str_of(word), RV_STR(".yml")) &&
+        !rv_str_ends(rv_str_of(word), RV_STR(".json")) && access(word, F_OK) != 0)
+        return rv_error_set(err, RV_NOT_FOUND, "%s: no such file; a workflow's name ends in .yaml, .yml or .json", word);
+    return RV_OK;
+}
+
+/* Where the store is, and for --resume which run is meant. */
+static rv_status locate(run_verb *run, const char *word, rv_error *err)
+{
+    const char *option = rv_args_value(run->args, "store");
+    run->resume = (rv_resume){.args = run->args,
+                              .word = rv_args_value(run->args, "resume"),
+                              .edit = rv_args_has(run->args, "edit"),
+                              .fail_fast = rv_args_has(run->args, "fail-fast")};
+    bool is_by_id = run->is_resume && run->resume.word && !word;
+    if (is_by_id) return rv_store_locate(option, NULL, &run->store, err);
+    rv_status status = rv_cli_find_file(word, &run->load.path, err);
+    if (status) return status;
+    run->resume.file = run->load.path.at;
+    return rv_cli_store_for(option, run->load.path.at, &run->store, err);
+}
+
+static int run_located(run_verb *run, const char *word, rv_drive *drive)
+{
+    int status = 0;
+    rv_error err = {0};
+    rv_buf_printf(&run->compiled, "%s/compiled", run->store.at);
+    if (run->is_resume) {
+        if (access(run->store.at, F_OK) != 0)
+            return rv_cli_failf(run->args, RV_NOT_FOUND, "there is no store at %s yet, so there is nothing to resume", run->store.at);
+        drive->begin = begin_resume;
+        return rv_drive_run(drive);
+    }
+    if (rv_load_file(&run->load, run->args, word, false, run->compiled.at, &status)) return status;
+    if (rv_args_has(run->args, "dry-run")) {
+        if (rv_plan_print(run->load.spec, run->args, &err)) return rv_cli_fail(run->args, &err);
+        return 0;
+    }
+    drive->begin = begin_new;
+    return rv_drive_run(drive);
+}
+
+int rv_verb_run(const rv_args *args)
+{
+    run_verb run = {.args = args, .is_resume = rv_args_has(args, "resume")};
+    rv_drive drive = {.args = args, .user = &run, .keeper_fd = -1};
+    const char *word = NULL;
+    rv_error err = {0};
+    rv_status failed = file_word(args, &word, &err);
+    if (failed == RV_OK) failed = check_usage(args, word, &err);
+    if (failed == RV_OK) failed = rv_drive_options(&drive, &err);
+    /* Before anything is loaded, so that the keeper stays tiny. */
+    if (failed == RV_OK && !rv_args_has(args, "dry-run")) failed = rv_keeper_fork(&drive.keeper_fd, &err);
+    if (failed == RV_OK) failed = locate(&run, word, &err);
+    drive.store_dir = run.store.at;
+    drive.fail_fast = rv_args_has(args, "fail-fast");
+    drive.no_wait = rv_args_has(args, "no-wait");
+    int status = failed ? rv_cli_fail(args, &err) : run_located(&run, word, &drive);
+    rv_load_deinit(&run.load);
+    rv_buf_deinit(&run.store);
+    rv_buf_deinit(&run.compiled);
+    return status;
+}

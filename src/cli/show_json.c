@@ -1,0 +1,168 @@
+/* show_json.c: `reeve show --json`; the shape is in docs/json.md. */
+#include "cli/report.h"
+
+static void time_member(rv_json_writer *w, const char *key, int64_t wall_ms)
+{
+    if (wall_ms) rv_jw_kv_i64(w, key, wall_ms);
+}
+
+static void text_member(rv_json_writer *w, const char *key, rv_str text)
+{
+    if (text.size) rv_jw_kv_str(w, key, text);
+}
+
+static void facts_members(rv_json_writer *w, const rv_outcome_facts *facts)
+{
+    text_member(w, "detail", facts->detail);
+    text_member(w, "root", facts->root);
+    text_member(w, "error", facts->error);
+    if (facts->exit_status >= 0) rv_jw_kv_i64(w, "exit_status", facts->exit_status);
+    if (facts->signal > 0) rv_jw_kv_i64(w, "signal", facts->signal);
+}
+
+static void run_members(rv_json_writer *w, const rv_report *r)
+{
+    rv_jw_kv_str(w, "run", r->id);
+    rv_jw_kv_str(w, "name", r->name);
+    rv_jw_kv_str(w, "workflow", r->workflow);
+    rv_jw_kv_str(w, "status", r->status);
+    rv_jw_kv_str(w, "interaction", r->interaction);
+    rv_jw_kv_bool(w, "is_live", r->is_live);
+    text_member(w, "file", r->file);
+    text_member(w, "dir", r->dir);
+    text_member(w, "resumed_from", r->resumed_from);
+    time_member(w, "created_ms", r->created_ms);
+    time_member(w, "started_ms", r->started_ms);
+    time_member(w, "ended_ms", r->ended_ms);
+    if (r->ended_ms) rv_jw_kv_i64(w, "exit_status", r->exit_status);
+    rv_jw_key(w, "counts");
+    rv_jw_object(w);
+    for (uint32_t state = 0; state < RV_NODE_STATE_COUNT; state++)
+        if (r->counts[state]) rv_jw_kv_i64(w, rv_node_state_name((rv_node_state)state), r->counts[state]);
+    rv_jw_object_end(w);
+    rv_jw_kv_i64(w, "wall_ms", r->wall_ms);
+    rv_jw_kv_i64(w, "busy_ms", r->busy_ms);
+    rv_jw_kv_i64(w, "parallel_max", r->peak);
+}
+
+static void nodes_member(rv_json_writer *w, const rv_report *r)
+{
+    rv_jw_key(w, "nodes");
+    rv_jw_array(w);
+    for (uint32_t n = 0; n < r->node_count; n++) {
+        const rv_report_node *node = &r->nodes[n];
+        rv_jw_object(w);
+        rv_jw_kv_str(w, "node", node->name);
+        rv_jw_kv_str(w, "kind", node->kind);
+        rv_jw_kv_cstring(w, "state", rv_node_state_name(node->facts.state));
+        facts_members(w, &node->facts);
+        rv_jw_kv_i64(w, "attempts", node->attempts);
+        time_member(w, "ready_ms", node->ready_ms);
+        time_member(w, "started_ms", node->started_ms);
+        time_member(w, "ended_ms", node->ended_ms);
+        rv_jw_object_end(w);
+    }
+    rv_jw_array_end(w);
+}
+
+static void attempts_member(rv_json_writer *w, const rv_report *r)
+{
+    rv_jw_key(w, "attempts");
+    rv_jw_array(w);
+    for (uint32_t i = 0; i < r->attempt_count; i++) {
+        const rv_report_attempt *a = &r->attempts[i];
+        rv_jw_object(w);
+        rv_jw_kv_str(w, "node", r->nodes[a->node].name);
+        rv_jw_kv_i64(w, "attempt", a->number);
+        rv_jw_kv_i64(w, "epoch", a->epoch);
+        rv_jw_kv_str(w, "state", a->state);
+        facts_members(w, &a->facts);
+        time_member(w, "started_ms", a->started_ms);
+        time_member(w, "ended_ms", a->ended_ms);
+        rv_jw_key(w, "stdout_size");
+        rv_jw_u64(w, a->stdout_size);
+        rv_jw_key(w, "stderr_size");
+        rv_jw_u64(w, a->stderr_size);
+        rv_jw_key(w, "user_us");
+        rv_jw_u64(w, a->user_us);
+        rv_jw_key(w, "system_us");
+        rv_jw_u64(w, a->system_us);
+        rv_jw_key(w, "rss_max");
+        rv_jw_u64(w, a->rss_max);
+        rv_jw_object_end(w);
+    }
+    rv_jw_array_end(w);
+}
+
+static void blockers_member(rv_json_writer *w, const rv_report *r)
+{
+    rv_jw_key(w, "blockers");
+    rv_jw_array(w);
+    for (uint32_t i = 0; i < r->blocker_count; i++) {
+        const rv_report_blocker *b = &r->blockers[i];
+        rv_jw_object(w);
+        rv_jw_kv_str(w, "key", b->key);
+        rv_jw_kv_str(w, "kind", b->kind);
+        rv_jw_kv_str(w, "state", b->state);
+        rv_jw_key(w, "payload");
+        if (b->payload.size) rv_jw_raw(w, b->payload);
+        else rv_jw_null(w);
+        text_member(w, "decision", b->decision);
+        text_member(w, "by", b->by);
+        text_member(w, "comment", b->comment);
+        time_member(w, "opened_ms", b->opened_ms);
+        time_member(w, "resolved_ms", b->resolved_ms);
+        rv_jw_object_end(w);
+    }
+    rv_jw_array_end(w);
+}
+
+static void rest_members(rv_json_writer *w, const rv_report *r)
+{
+    rv_jw_key(w, "artifacts");
+    rv_jw_array(w);
+    for (uint32_t i = 0; i < r->artifact_count; i++) {
+        const rv_report_artifact *a = &r->artifacts[i];
+        rv_jw_object(w);
+        rv_jw_kv_str(w, "node", a->node);
+        rv_jw_kv_str(w, "name", a->name);
+        rv_jw_kv_str(w, "digest", a->digest);
+        text_member(w, "media_type", a->media_type);
+        rv_jw_key(w, "size");
+        rv_jw_u64(w, a->size);
+        rv_jw_object_end(w);
+    }
+    rv_jw_array_end(w);
+    rv_jw_key(w, "failed");
+    rv_jw_array(w);
+    for (uint32_t n = 0; n < r->node_count; n++) {
+        const rv_report_node *node = &r->nodes[n];
+        if (!rv_report_is_root(r, n)) continue;
+        rv_buf why = {0};
+        rv_words_why(&why, &node->facts);
+        rv_jw_object(w);
+        rv_jw_kv_str(w, "node", node->name);
+        rv_jw_kv_str(w, "why", rv_buf_str(&why));
+        rv_jw_kv_i64(w, "caused", r->caused[n]);
+        rv_jw_object_end(w);
+        rv_buf_deinit(&why);
+    }
+    rv_jw_array_end(w);
+    rv_jw_key(w, "critical_path");
+    rv_jw_array(w);
+    for (uint32_t i = 0; i < r->path_count; i++) rv_jw_str(w, r->nodes[r->path[i]].name);
+    rv_jw_array_end(w);
+}
+
+void rv_report_json(const rv_report *r)
+{
+    rv_buf out = {0};
+    rv_json_writer w;
+    rv_cli_json_begin(&w, &out);
+    run_members(&w, r);
+    nodes_member(&w, r);
+    attempts_member(&w, r);
+    blockers_member(&w, r);
+    rest_members(&w, r);
+    rv_cli_json_end(&w);
+}
