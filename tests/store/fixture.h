@@ -16,6 +16,9 @@
 void folder_make(char *ret_path, size_t size);
 void folder_remove(const char *path);
 
+/* The same in memory where there is such a place: for thousands of stores whose disk is a model anyway. */
+void folder_make_fast(char *ret_path, size_t size);
+
 /* Rows with every field set, from a number; strings in `arena`. */
 rv_run_row sample_run(rv_arena *arena, rv_str id, uint64_t number);
 rv_task_row sample_task(rv_arena *arena, rv_str id, uint32_t version, uint64_t number);
