@@ -361,7 +361,7 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
     }
     collect_status(job);
     if (job->out.event_count) {
-        rv_batch_append(batch, rv_str_of(job->stream), job->last_seq + 1, job->out.event_count, rv_engine_now(job->engine), rv_buf_str(&job->out.journal));
+        rv_batch_append(batch, rv_str_of(job->stream), job->last_seq + 1, job->out.event_count, job->out.first_now, rv_buf_str(&job->out.journal));
         job->last_seq += job->out.event_count;
     }
     if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);

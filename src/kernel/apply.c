@@ -212,7 +212,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_FAIL_FAST: run->fail_fast = true; return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_INTERRUPT: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
-    case RV_EVENT_RESUME: case RV_EVENT_NOTE: return true; /* no stored part of their own */
+    case RV_EVENT_RESUME: case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }
     return false;

@@ -58,6 +58,7 @@
     X(NOTE, 38, "note", 'F', RV_F_NODE | RV_F_DETAIL | RV_F_TEXT) /* dropped, stale, refused … [P9] */         \
     X(ERROR_TEXT, 39, "error_text", 'F', RV_F_NODE | RV_F_TEXT)                                                 \
     X(EXPIRED, 41, "expired", 'F', RV_F_NODE)              /* timeout_total has passed */                      \
+    X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)         /* the time of what follows in this row; seed: wall ms, due: engine ms */ \
     X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */
 
 #define X(name_, ...) RV_FIELD_##name_,

@@ -78,6 +78,7 @@ void rv_run_free(rv_run *run); /* NULL is legal */
 typedef struct rv_out {
     rv_buf journal;            /* packed events: the input, then its facts; appended */
     uint32_t event_count;
+    rv_now first_now, last_now; /* of the first and the latest step since it was clear: the first is the journal row's time */
     RV_VEC(rv_effect) effects; /* appended, in order */
     RV_VEC(uint32_t) changed;  /* nodes whose stored fields changed (may repeat) */
 } rv_out; /* {0} */

@@ -42,7 +42,7 @@ void rv_step_emit(rv_step *step, const rv_event *fact)
     const rv_event *cause = fact == step->input ? NULL : step->input;
     rv_status status = rv_run_apply(step->run, fact, cause, &error);
     RV_ASSERT(status == RV_OK);
-    bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE;
+    bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE && fact->type != RV_EVENT_CLOCK;
     if (is_stored && fact->node != RV_NONE) rv_vec_push(&step->out->changed, fact->node);
 }
 
@@ -159,7 +159,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_TICK: return is_live ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_RESUME: return is_live || status == RV_RUN_INTERRUPTED ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
-    case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_PHASE:
+    case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
     }
     return RV_ANSWER_ILLEGAL;
@@ -408,7 +408,7 @@ static void decide(rv_step *step)
     case RV_EVENT_RESUME: on_resume(step); break;
     case RV_EVENT_FAIL_FAST: break; /* its stored part is all; rv_step_finish looks at it */
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
-    case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_PHASE:
+    case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
     }
 }
@@ -418,6 +418,17 @@ static void decide(rv_step *step)
 static const char *const late_texts[RV_EVENT_TYPE_MAX] = {RV_EVENT_MAP(X)};
 #undef X
 
+/* A row has one time; a step at another one is preceded by it, so that deciding again decides at the same instants. */
+static void tell_time(rv_step *step)
+{
+    rv_out *out = step->out;
+    rv_now now = step->now;
+    if (out->event_count == 0) out->first_now = now;
+    else if (now.wall_ms != out->last_now.wall_ms || now.engine_ms != out->last_now.engine_ms)
+        rv_step_emit(step, &(rv_event){.type = RV_EVENT_CLOCK, .node = RV_NONE, .seed = (uint64_t)now.wall_ms, .due_ms = now.engine_ms});
+    out->last_now = now;
+}
+
 rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *out)
 {
     rv_step step = {.run = run, .input = input, .now = now, .out = out};
@@ -426,10 +437,12 @@ rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *ou
     if (answer == RV_ANSWER_STALE && input->type != RV_EVENT_TICK && input->type != RV_EVENT_STARTED) {
         rv_event none = {.type = RV_EVENT_TICK};
         step.input = &none;
+        tell_time(&step);
         rv_step_note(&step, input->node < run->graph->node_count ? input->node : RV_NONE, late_texts[input->type]);
     }
     if (answer != RV_ANSWER_TAKEN) return answer;
     int64_t due_ms = rv_run_due_ms(run);
+    tell_time(&step);
     rv_step_emit(&step, input);
     decide(&step);
     rv_step_finish(&step);
