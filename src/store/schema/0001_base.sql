@@ -97,7 +97,7 @@ CREATE TABLE node_data (
     id TEXT NOT NULL,
     kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 6),
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 9),
-    detail INTEGER NOT NULL CHECK (detail BETWEEN 0 AND 40),
+    detail INTEGER NOT NULL CHECK (detail BETWEEN 0 AND 39),
     root TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
@@ -116,11 +116,11 @@ CREATE TABLE detail_word (
 ) STRICT;
 INSERT INTO detail_word (number, text) VALUES
     (0, ''), (1, 'question'), (2, 'input'), (3, 'approval'), (4, 'timer'), (5, 'event'), (6, 'children'), (7, 'budget'),
-    (8, 'unknown_outcome'), (9, 'reducer_run'), (10, 'fresh'), (11, 'cache'), (12, 'replay'), (13, 'person'), (14, 'condition'),
-    (15, 'pruned'), (16, 'upstream'), (17, 'over_budget'), (18, 'violation'), (19, 'fail_fast'), (20, 'signalled'), (21, 'run'),
-    (22, 'upstream_cancelled'), (23, 'superseded'), (24, 'exit'), (25, 'signal'), (26, 'timeout'), (27, 'start'), (28, 'wait'),
-    (29, 'capture'), (30, 'output_not_regular'), (31, 'output_missing'), (32, 'output_path'), (33, 'schema'), (34, 'rejected'),
-    (35, 'denied'), (36, 'lost'), (37, 'unavailable'), (38, 'value'), (39, 'reducer'), (40, 'deadline');
+    (8, 'unknown_outcome'), (9, 'fresh'), (10, 'cache'), (11, 'replay'), (12, 'person'), (13, 'condition'), (14, 'pruned'),
+    (15, 'upstream'), (16, 'over_budget'), (17, 'violation'), (18, 'fail_fast'), (19, 'signalled'), (20, 'run'),
+    (21, 'upstream_cancelled'), (22, 'superseded'), (23, 'exit'), (24, 'signal'), (25, 'timeout'), (26, 'start'),
+    (27, 'wait'), (28, 'capture'), (29, 'output_not_regular'), (30, 'output_missing'), (31, 'output_path'), (32, 'schema'),
+    (33, 'rejected'), (34, 'denied'), (35, 'lost'), (36, 'unavailable'), (37, 'value'), (38, 'reducer'), (39, 'deadline');
 
 -- The equation finds the run of a node; the range, which says the same, finds the nodes of a run by their primary key.
 CREATE VIEW node AS
@@ -141,7 +141,7 @@ CREATE TABLE attempt_data (
     node TEXT NOT NULL,
     number INTEGER NOT NULL,
     state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 11),
-    detail INTEGER NOT NULL CHECK (detail BETWEEN 0 AND 40),
+    detail INTEGER NOT NULL CHECK (detail BETWEEN 0 AND 39),
     error_source TEXT NOT NULL,
     error TEXT NOT NULL,
     exit_status INTEGER NOT NULL,
