@@ -158,7 +158,9 @@ static rv_status settings(rv_sqlite *self, rv_error *err) {
     (void)snprintf(page_size, sizeof page_size, "PRAGMA page_size = %d", RV_SQLITE_PAGE_SIZE);
     if ((status = pragma_expect(self, "PRAGMA locking_mode = EXCLUSIVE", "exclusive", err)))
         return status;
-    if ((status = rv_sqlite_exec(self, page_size, err)))
+    /* EXTRA while a new database becomes one with a log: else the rollback journal of that one transaction could come
+     * back after a power loss, and roll back to nothing. */
+    if ((status = rv_sqlite_exec(self, page_size, err)) || (status = rv_sqlite_exec(self, "PRAGMA synchronous = EXTRA", err)))
         return status;
     if (!self->is_immutable && (status = pragma_expect(self, "PRAGMA journal_mode = WAL", "wal", err)))
         return status;
