@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include <sys/types.h>
+#include <unistd.h>
 
 /* Status of a failed system call on the store's own files: STORE_FULL (ENOSPC, EDQUOT), NO_MEMORY, else STORE_IO. */
 rv_status rv_file_status(int error_number);
@@ -20,11 +21,9 @@ RV_MUST_USE bool rv_file_make_dir(const char *path, bool *ret_is_new);
 /* fsync the directory `path`. false with errno. */
 RV_MUST_USE bool rv_file_sync_dir(const char *path);
 
-static inline void rv_file_close_(const int *fd);
 /* Closes the descriptor at the end of its scope, if it is one. */
 #define RV_AUTO_CLOSE __attribute__((cleanup(rv_file_close_)))
-
-#include <unistd.h>
+/* What RV_AUTO_CLOSE calls: close *fd unless it is negative. */
 static inline void rv_file_close_(const int *fd)
 {
     if (*fd >= 0) close(*fd);

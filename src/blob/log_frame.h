@@ -32,6 +32,7 @@ typedef struct rv_frame {
     uint32_t size;         /* of the whole frame */
 } rv_frame;
 
+/* Append a header to `out`. base_ms: the wall time that frames count from. */
 void rv_log_header_write(rv_buf *out, int64_t base_ms);
 /* CORRUPT: not a log, or damaged. UNSUPPORTED: a later version. bytes.size ≥ RV_LOG_HEADER_SIZE. */
 RV_MUST_USE rv_status rv_log_header_read(rv_str bytes, int64_t *ret_base_ms);

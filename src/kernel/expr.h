@@ -26,6 +26,7 @@ RV_MUST_USE rv_status rv_expr_check(rv_str text, rv_expr_ref_fn *ref, void *user
 /* *ret lives in the arena, is a constant, or is what the resolver returned; `text` may go. Any kind of value: a condition
  * must see to it that it is a boolean. RV_INVALID: a missing reference, a type error; err names the offset, the operand's
  * source and its kind, never its value (it may be a secret); *ret untouched. O(size of text + of the values compared). */
-RV_MUST_USE rv_status rv_expr_eval(rv_arena *arena, rv_str text, rv_expr_resolve_fn *resolve, void *user, const rv_json **ret, rv_error *err);
+RV_MUST_USE rv_status rv_expr_eval(rv_arena *arena, rv_str text, rv_expr_resolve_fn *resolve, void *user, const rv_json **ret,
+                                   rv_error *err);
 
 #endif

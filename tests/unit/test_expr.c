@@ -272,7 +272,8 @@ typedef struct node {
 /* Literals with the JSON that they mean. */
 static const struct { const char *token, *json; } literals[] = {
     {"true", "true"}, {"false", "false"}, {"null", "null"}, {"0", "0"}, {"-0.0", "0"}, {"1", "1"}, {"1.0", "1"}, {"3", "3"}, {"30e-1", "3"},
-    {"2.5", "2.5"}, {"'x'", "\"x\""}, {"\"x\"", "\"x\""}, {"'ab'", "\"ab\""}, {"'\\u0061b'", "\"ab\""}, {"''", "\"\""}, {"'fail'", "\"fail\""},
+    {"2.5", "2.5"},
+    {"'x'", "\"x\""}, {"\"x\"", "\"x\""}, {"'ab'", "\"ab\""}, {"'\\u0061b'", "\"ab\""}, {"''", "\"\""}, {"'fail'", "\"fail\""},
     {"${gone:-ab}", "\"ab\""}, {"${nothing:-3}", "3"}, {"${a.count:-7}", "3"},
     {"${yes}", "true"}, {"${no}", "false"}, {"${nothing}", "null"}, {"${a.state}", "\"failed\""}, {"${a.count}", "3"},
     {"${a.list}", "[1, \"x\", null, [2.0], true]"}, {"${a.names}", "[\"ab\", \"b\"]"}, {"${a.map}", "{\"k\": 1, \"l\": \"v\"}"},
@@ -484,7 +485,8 @@ static void expr__agrees_with_a_recursive_evaluator(void **state)
         const rv_json *expected = is_syntax_right ? walk(&t, tree) : NULL, *got = NULL;
         rv_error err = {0};
         rv_status checked = rv_expr_check(rv_buf_str(&text), NULL, NULL, NULL, &err);
-        if ((checked == RV_OK) != is_syntax_right) fail_msg("seed %llu round %u: check of %s: %s", (unsigned long long)seed, round, text.at, err.text);
+        if ((checked == RV_OK) != is_syntax_right)
+            fail_msg("seed %llu round %u: check of %s: %s", (unsigned long long)seed, round, text.at, err.text);
         rv_status status = rv_expr_eval(&arena, rv_buf_str(&text), resolve, NULL, &got, &err);
         if ((status == RV_OK) != (expected != NULL) || (expected && !rv_json_equal(expected, got)))
             fail_msg("seed %llu round %u: %s: %s", (unsigned long long)seed, round, text.at, status == RV_OK ? "another value" : err.text);

@@ -15,6 +15,7 @@
 
 #include "blob/blob.h"
 #include "blob/log_frame.h"
+#include "blob/log_tail.h"
 
 #define RUN RV_STR("run-1")
 #define SIZE_MAX_WIDE (1u << 20)
@@ -143,7 +144,8 @@ static void log__interleaved_attempts_are_read_back_each_for_itself(void **state
 {
     (void)state;
     rv_log_writer *log = open_log();
-    rv_log_attempt *a = rv_log_attempt_new(log, 7, 1, SIZE_MAX_WIDE, NULL), *b = rv_log_attempt_new(log, 900000, 4000000000u, SIZE_MAX_WIDE, NULL);
+    rv_log_attempt *a = rv_log_attempt_new(log, 7, 1, SIZE_MAX_WIDE, NULL);
+    rv_log_attempt *b = rv_log_attempt_new(log, 900000, 4000000000u, SIZE_MAX_WIDE, NULL);
     add(a, 1, 1000, "a1");
     add(b, 1, 1000, "b1");
     add(a, 2, 1001, "a2");
@@ -336,6 +338,38 @@ static void log__keeps_head_and_tail_and_marks_the_cut_of_each_stream(void **sta
     assert_true(cut_count > 500);
 }
 
+static void log__a_tail_of_too_many_pieces_forgets_its_oldest(void **state)
+{
+    (void)state;
+    enum { EXTRA = 1000, LAST = 100000 };
+    rv_tail tail = {0};
+    rv_tail_piece piece;
+    rv_str bytes;
+    char last[LAST];
+    memset(last, 'z', sizeof last);
+    for (uint32_t i = 0; i < RV_TAIL_PIECES_MAX + EXTRA; i++) { /* no two neighbours can share a piece */
+        char byte = (char)('a' + i % 26);
+        rv_tail_add(&tail, 1 + (int)(i & 1), 5, (rv_str){&byte, 1}, 1 << 30);
+    }
+    rv_tail_add(&tail, 1, 6, (rv_str){last, sizeof last}, 1 << 30); /* grows a ring that is wrapped */
+    assert_int_equal(tail.cut[1] + tail.cut[2], EXTRA + 1);
+    for (uint32_t i = EXTRA + 1; i < RV_TAIL_PIECES_MAX + EXTRA; i++) {
+        assert_true(rv_tail_take(&tail, 10, &piece, &bytes));
+        assert_int_equal(bytes.size, 1);
+        assert_int_equal(bytes.at[0], 'a' + i % 26);
+        assert_int_equal(piece.stream, 1 + (i & 1));
+    }
+    uint64_t size = 0;
+    while (rv_tail_take(&tail, 64 << 10, &piece, &bytes)) {
+        assert_int_equal(piece.wall_ms, 6);
+        assert_true(memcmp(bytes.at, last, bytes.size) == 0);
+        size += bytes.size;
+    }
+    assert_int_equal(size, LAST);
+    assert_int_equal(tail.size, 0);
+    rv_tail_deinit(&tail);
+}
+
 /* ---------------------------------------------------------- crash, damage */
 
 /* A small log of three attempts; *ret: the lasts. */
@@ -345,7 +379,8 @@ static void write_small(uint64_t last[3])
     rv_log_attempt *attempts[3];
     for (uint32_t i = 0; i < 3; i++) attempts[i] = rv_log_attempt_new(log, i, 1, 40, NULL);
     for (uint32_t round = 0; round < 4; round++)
-        for (uint32_t i = 0; i < 3; i++) add(attempts[i], 1 + (int)(round & 1), 1000 + round, i == 2 ? "a longer piece of text\n" : "short\n");
+        for (uint32_t i = 0; i < 3; i++)
+            add(attempts[i], 1 + (int)(round & 1), 1000 + round, i == 2 ? "a longer piece of text\n" : "short\n");
     for (uint32_t i = 0; i < 3; i++) last[i] = end(attempts[i]);
     rv_log_close(log);
 }
@@ -467,6 +502,27 @@ static void log__a_changed_byte_is_found_or_changes_nothing(void **state)
         }
     }
     assert_true(found_count >= whole.size * 8 - 8); /* each byte belongs to the header or to one attempt */
+    rv_buf_deinit(&whole);
+}
+
+static void log__damage_within_is_said_and_not_taken_for_the_end(void **state)
+{
+    (void)state;
+    uint64_t last[3], offset = 0;
+    uint32_t seen = 0;
+    rv_buf whole = {0};
+    rv_error err = {0};
+    write_small(last);
+    read_file(&whole);
+    whole.at[RV_LOG_HEADER_SIZE + 1] = 0x40; /* the first frame's size: now past the end of the file */
+    write_file(rv_buf_str(&whole));
+    assert_int_equal(rv_log_scan(root, RUN, &offset, count_frame, &seen, &err), RV_CORRUPT);
+    assert_non_null(strstr(err.text, "offset 24 is damaged"));
+    rv_log_writer *log = open_log(); /* its end is whole: nothing is cut */
+    assert_int_equal(rv_log_torn_size(log), 0);
+    rv_log_close(log);
+    assert_string_equal(read_back(last[0], 0), "CORRUPT");
+    assert_string_not_equal(read_back(last[1], 0), "CORRUPT"); /* its own frames are whole */
     rv_buf_deinit(&whole);
 }
 
@@ -623,9 +679,11 @@ int main(void)
         LOG_TEST(log__an_attempt_goes_on_after_the_log_was_opened_again),
         LOG_TEST(log__masks_across_chunks_before_it_cuts),
         LOG_TEST(log__keeps_head_and_tail_and_marks_the_cut_of_each_stream),
+        LOG_TEST(log__a_tail_of_too_many_pieces_forgets_its_oldest),
         LOG_TEST(log__cut_at_any_byte_opens_cleanly_and_keeps_every_whole_frame),
         LOG_TEST(log__zeros_or_noise_behind_the_last_frame_are_cut),
         LOG_TEST(log__a_changed_byte_is_found_or_changes_nothing),
+        LOG_TEST(log__damage_within_is_said_and_not_taken_for_the_end),
         LOG_TEST(log__what_is_no_log_is_refused_and_left_alone),
         LOG_TEST(log__a_failed_write_loses_nothing_and_is_made_again),
         LOG_TEST(log__a_flush_is_one_write),

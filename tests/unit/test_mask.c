@@ -132,7 +132,8 @@ static void mask__every_split_of_a_text_gives_the_same(void **state)
 {
     (void)state;
     const rv_str secrets[] = {RV_STR("hunter22"), RV_STR("hunter2222"), RV_STR("ter2"), RV_STR("22-22"), RV_STR("a\0b\xff"), RV_STR("e-k")};
-    check_splits(secrets, RV_COUNT(secrets), RV_STR("the-key hunter22 hunter222 hunter2222-22hunter22hun ter2 a\0b\xff a\0b huntera\0b\xffter2 hunter2"));
+    check_splits(secrets, RV_COUNT(secrets),
+                 RV_STR("the-key hunter22 hunter222 hunter2222-22hunter22hun ter2 a\0b\xff a\0b huntera\0b\xffter2 hunter2"));
     check_splits((rv_str[]){RV_STR("aaaa"), RV_STR("aabaa")}, 2, RV_STR("aaabaaaabaaaaaaabaabaabaaaabbaaaa"));
     check_splits((rv_str[]){RV_STR("line one\nline two\n")}, 1, RV_STR("x\nline one\nline two\nline one\nline "));
 }
