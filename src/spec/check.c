@@ -59,7 +59,7 @@ static void check_word(rv_loader *l, uint32_t value, const rv_type *type, rv_str
     if (!text_of(l, value, name, words.at, &text) || rv_word_find(type->words, text) != RV_NONE) return;
     uint32_t count = 0;
     while (type->words[count]) count++;
-    const char *nearest = rv_nearest(text, type->words, count);
+    const char *nearest = rv_near(text, type->words, count);
     wants_other(l, value, name, words.at, nearest ? rv_loader_hint(l, nearest, "") : RV_STR(""));
 }
 
@@ -143,8 +143,8 @@ static void check_path(rv_loader *l, uint32_t value, const rv_type *type, rv_str
         at = end + 1;
     }
     if (leads_out) wants_other(l, value, name, type->want, RV_STR("stay beneath the node's directory"));
-    for (size_t at = rv_str_find(text, 0, '$'); at + 1 < text.size; at = rv_str_find(text, at + 1, '$')) {
-        if (text.at[at + 1] != '{') continue;
+    for (size_t at = rv_str_find(text, 0, '$'); at != SIZE_MAX; at = rv_str_find(text, at + 1, '$')) {
+        if (at + 1 == text.size || text.at[at + 1] != '{') continue;
         rv_loader_error(l, value, at, RV_STR("write the path out"), "`%.*s` takes no references", RV_FMT(name));
         break;
     }
@@ -219,8 +219,8 @@ static void check_script(rv_loader *l, uint32_t value, const rv_type *type, rv_s
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     if (rv_str_starts(text, RV_STR("file://")) && !read_file(l, value, &text)) return;
-    for (size_t at = rv_str_find(text, 0, '$'); at < text.size; at = rv_str_find(text, at + 1, '$')) {
-        if (at + 1 >= text.size || text.at[at + 1] != '{') continue;
+    for (size_t at = rv_str_find(text, 0, '$'); at != SIZE_MAX; at = rv_str_find(text, at + 1, '$')) {
+        if (at + 1 == text.size || text.at[at + 1] != '{') continue;
         size_t end = at + 2;
         while (end < text.size && strchr("}:", text.at[end]) == NULL) end++;
         rv_str path = rv_str_cut(text, at + 2, end - at - 2);
@@ -266,14 +266,13 @@ static void unknown_key(rv_loader *l, uint32_t key, const rv_key_table *table) {
         rv_loader_error(l, key, 0, RV_STR("use `defaults`, or write the keys out"), "merge keys are not part of YAML 1.2");
         return;
     }
-    rv_str cure = RV_STR("remove it; `reeve schema` lists the keys");
+    static const rv_key_table *const inner[] = {&rv_approve_table, &rv_input_table, &rv_wait_table, &rv_reduce_table, &rv_retry_table};
+    bool is_node = table->keys == rv_node_table.keys;
     const char *nearest = rv_key_nearest(table, name);
-    if (nearest) cure = rv_loader_hint(l, nearest, "");
-    else if (table == &rv_node_table) { /* a key of a kind's own map, one level too high */
-        static const rv_key_table *const inner[] = {&rv_approve_table, &rv_input_table, &rv_wait_table, &rv_reduce_table, &rv_retry_table};
-        for (size_t i = 0; i < RV_COUNT(inner); i++)
-            if (rv_key_find(inner[i], name) != RV_NONE) cure = rv_arena_printf(&l->arena, "it belongs inside of %s", inner[i]->place);
-    } else if (rv_key_find(&rv_node_table, name) != RV_NONE && table == &rv_file_table) cure = RV_STR("it belongs to a node, or into `defaults`");
+    rv_str cure = rv_loader_hint(l, nearest, "remove it; `reeve schema` lists the keys");
+    for (size_t i = 0; i < RV_COUNT(inner) && is_node; i++) /* a key of a kind's own map, one level too high */
+        if (rv_key_find(inner[i], name) != RV_NONE) cure = rv_arena_printf(&l->arena, "it belongs inside of %s", inner[i]->place);
+    if (table == &rv_file_table && rv_key_find(&rv_node_table, name) != RV_NONE) cure = RV_STR("it belongs to a node, or into `defaults`");
     rv_loader_error(l, key, 0, cure, "unknown key `%.*s` in %s", (int)RV_MIN(name.size, (size_t)80), name.at, table->place);
 }
 
@@ -378,12 +377,13 @@ static void check_schemas(rv_loader *l) {
 }
 
 static void check_defaults(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
-    static const rv_key_table table = {"defaults", "`defaults`", NULL, 0};
+    rv_key_table table = rv_node_table;
+    table.place = "`defaults`";
     if (!is_map(l, value, type, name)) return;
     for (uint32_t key = value + 1, end = rv_doc_next(&l->doc, value); key < end; key = rv_doc_next(&l->doc, key + 1)) {
-        uint32_t index = known_key(l, key, &rv_node_table);
+        uint32_t index = known_key(l, key, &table);
         if (index == RV_NONE) continue;
-        const rv_key *known = &rv_node_table.keys[index];
+        const rv_key *known = &table.keys[index];
         if (!(known->flags & RV_KEY_DEFAULT)) {
             rv_loader_error(l, key, 0, RV_STR("give it to the nodes"), "`%s` cannot stand in %s", known->name, table.place);
             continue;
@@ -562,7 +562,7 @@ rv_str rv_loader_node_hint(rv_loader *l, rv_str name, const char *otherwise) {
     l->hints_left--;
     const char **names = rv_alloc(sizeof *names * l->plain_count);
     for (uint32_t i = 0; i < l->plain_count; i++) names[i] = rv_arena_cstring(&l->arena, rv_loader_name(l, i));
-    rv_str hint = rv_loader_hint(l, rv_nearest(name, names, l->plain_count), otherwise);
+    rv_str hint = rv_loader_hint(l, rv_near(name, names, l->plain_count), otherwise);
     rv_free(names);
     return hint;
 }

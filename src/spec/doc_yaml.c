@@ -210,7 +210,8 @@ static rv_status syntax(reader *r) {
     if (at < doc->source.size && doc->source.at[at] == '\t')
         rv_doc_problem(doc, at, false, RV_STR("indent with spaces"), "a tab where YAML wants indentation");
     else if (parser->context && parser->context[0])
-        rv_doc_problem(doc, offset, false, RV_STR("correct the YAML"), "%s %s", parser->problem, parser->context);
+        rv_doc_problem(doc, offset, false, RV_STR("correct the YAML"), "%s %s that begins on line %zu", parser->problem, parser->context,
+                       parser->context_mark.line + 1);
     else rv_doc_problem(doc, offset, false, RV_STR("correct the YAML"), "%s", parser->problem);
     return RV_INVALID;
 }

@@ -94,7 +94,7 @@ static const rv_type defaults = {RV_TYPE_DEFAULTS, "a map such as {timeout: 10m}
 #define KEY_IF(name_, type_, fallback_, doc_) {name_, type_, 0, RV_ON_ALL, fallback_, doc_}
 #define KEY_MUST(name_, type_, doc_) {name_, type_, RV_KEY_REQUIRED, RV_ON_ALL, NULL, doc_}
 #define NOT_YET(name_) {name_, NULL, 0, RV_ON_ALL, NULL, NULL}
-#define TABLE(variable_, keys_, name_, place_) const rv_key_table variable_ = {name_, place_, keys_, RV_COUNT(keys_)}
+#define TABLE(variable_, keys_, id_, name_, place_) const rv_key_table variable_ = {id_, name_, place_, keys_, RV_COUNT(keys_)}
 
 static const rv_key file_keys[] = {
     NOT_YET("agents"),
@@ -120,7 +120,7 @@ static const rv_key file_keys[] = {
     NOT_YET("webhook"),
 };
 _Static_assert(RV_COUNT(file_keys) == RV_FK_COUNT, "one row a key");
-TABLE(rv_file_table, file_keys, "The file", "the file");
+TABLE(rv_file_table, file_keys, "file", "The file", "the file");
 
 #define NODE_KEY(name_, type_, flags_, kinds_, fallback_, doc_) {name_, type_, flags_, kinds_, fallback_, doc_}
 #define KIND_KEY(name_, type_, doc_) {name_, type_, RV_KEY_KIND, RV_ON_ALL, NULL, doc_}
@@ -179,7 +179,7 @@ static const rv_key node_keys[] = {
     KIND_KEY("workflow", NULL, NULL),
 };
 _Static_assert(RV_COUNT(node_keys) == RV_NK_COUNT, "one row a key");
-TABLE(rv_node_table, node_keys, "A node", "a node");
+TABLE(rv_node_table, node_keys, "node", "A node", "a node");
 
 static const rv_key retry_keys[] = {
     KEY_IF("backoff", &backoff, "fixed", "`exponential` doubles the delay after each failure."),
@@ -190,7 +190,7 @@ static const rv_key retry_keys[] = {
     KEY_IF("max_attempts", &attempts, "1", "Recorded failures that are allowed."),
     KEY_IF("on", &retry_on, "any exit status but 0, signal, unavailable", "What is tried again."),
 };
-TABLE(rv_retry_table, retry_keys, "retry", "`retry`");
+TABLE(rv_retry_table, retry_keys, "retry", "retry", "`retry`");
 
 static const rv_key param_keys[] = {
     KEY("default", &param_value, "Its value when none is given; without it the param is required."),
@@ -199,13 +199,13 @@ static const rv_key param_keys[] = {
     KEY_IF("secret", &boolean, "false", "Masked wherever it would be printed, never stored; only in `env`."),
     KEY_IF("type", &param_type, "string", "Its type; arrays and objects are given as JSON."),
 };
-TABLE(rv_param_table, param_keys, "params.NAME", "a param");
+TABLE(rv_param_table, param_keys, "param", "params.NAME", "a param");
 
 static const rv_key concurrency_keys[] = {
     KEY_IF("default", &cap, "auto", "Attempts at a time; `auto`: as many as there are processors. `-j` wins."),
     KEY("tags", &caps, "For a tag: how many of its nodes run at a time."),
 };
-TABLE(rv_concurrency_table, concurrency_keys, "concurrency", "`concurrency`");
+TABLE(rv_concurrency_table, concurrency_keys, "concurrency", "concurrency", "`concurrency`");
 
 static const rv_key on_keys[] = {
     KEY("cancel", &node_body, "The run was cancelled."),
@@ -213,7 +213,7 @@ static const rv_key on_keys[] = {
     KEY("failure", &node_body, "A node failed."),
     KEY("success", &node_body, "Nothing failed."),
 };
-TABLE(rv_on_table, on_keys, "on", "`on`");
+TABLE(rv_on_table, on_keys, "on", "on", "`on`");
 
 static const rv_key approve_keys[] = {
     KEY_IF("deadline", &duration, "none", "Time for the answer; the node fails after it."),
@@ -221,7 +221,7 @@ static const rv_key approve_keys[] = {
     KEY_IF("on_reject", &on_reject, "fail", "`continue`: a no is a result, not a failure."),
     KEY("show", &messages, "What is shown with it; the approval is for exactly this."),
 };
-TABLE(rv_approve_table, approve_keys, "approve", "`approve`");
+TABLE(rv_approve_table, approve_keys, "approve", "approve", "`approve`");
 
 static const rv_key input_keys[] = {
     KEY_IF("deadline", &duration, "none", "Time for the answer; then the default, or the node fails."),
@@ -229,20 +229,20 @@ static const rv_key input_keys[] = {
     KEY_MUST("question", &message, "What is asked."),
     KEY("schema", &schema, "JSON Schema of the answer."),
 };
-TABLE(rv_input_table, input_keys, "input", "`input`");
+TABLE(rv_input_table, input_keys, "input", "input", "`input`");
 
 static const rv_key wait_keys[] = {
     NOT_YET("event"),
     KEY("for", &delay, "How long."),
     KEY("until", &instant, "Until when: RFC 3339, with its zone."),
 };
-TABLE(rv_wait_table, wait_keys, "wait", "`wait`");
+TABLE(rv_wait_table, wait_keys, "wait", "wait", "`wait`");
 
 static const rv_key reduce_keys[] = {
     KEY_MUST("of", &nodes_of, "The nodes whose outputs are taken, in this order."),
     KEY_MUST("reducer", &reducer, "How they become one value."),
 };
-TABLE(rv_reduce_table, reduce_keys, "reduce", "`reduce`");
+TABLE(rv_reduce_table, reduce_keys, "reduce", "reduce", "`reduce`");
 
 static const rv_key schema_keys[] = {
     KEY("$comment", &text, "Not checked."),
@@ -290,7 +290,7 @@ static const rv_key schema_keys[] = {
     NOT_YET("unevaluatedProperties"),
     NOT_YET("uniqueItems"),
 };
-TABLE(rv_schema_table, schema_keys, "JSON Schema", "a JSON Schema");
+TABLE(rv_schema_table, schema_keys, "schema", "JSON Schema", "a JSON Schema");
 
 const rv_key_table *const rv_key_tables[] = {
     &rv_file_table,  &rv_node_table,   &rv_retry_table, &rv_approve_table, &rv_input_table,  &rv_wait_table,
@@ -315,7 +315,13 @@ const char *rv_key_nearest(const rv_key_table *table, rv_str name) {
     const char *names[64];
     RV_ASSERT(table->count <= RV_COUNT(names));
     for (uint32_t i = 0; i < table->count; i++) names[i] = table->keys[i].name;
-    return rv_nearest(name, names, table->count);
+    return rv_near(name, names, table->count);
+}
+
+/* Of a word of three letters two may differ by chance. */
+const char *rv_near(rv_str word, const char *const *candidates, size_t candidate_count) {
+    const char *nearest = rv_nearest(word, candidates, candidate_count);
+    return nearest && word.size <= 3 && word.at[0] != nearest[0] ? NULL : nearest;
 }
 
 rv_kind rv_key_kind(rv_node_key key) {

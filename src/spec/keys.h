@@ -77,6 +77,7 @@ typedef struct rv_key {
     const char *doc;
 } rv_key;
 struct rv_key_table {
+    const char *id;    /* of its definition in the JSON Schema */
     const char *name;  /* of its section in the reference */
     const char *place; /* for messages: "a node", "`retry`" */
     const rv_key *keys;
@@ -87,6 +88,9 @@ struct rv_key_table {
 uint32_t rv_key_find(const rv_key_table *table, rv_str name);
 /* The nearest key's name, or NULL. */
 const char *rv_key_nearest(const rv_key_table *table, rv_str name);
+
+/* rv_nearest, but stricter with short words: NULL rather than a word that has little in common. */
+const char *rv_near(rv_str word, const char *const *candidates, size_t candidate_count);
 
 /* Node keys by number: the order of rv_node_table. */
 #define RV_NODE_KEY_MAP(X)                                                                                               \

@@ -35,7 +35,7 @@ static const char *param_hint(rv_loader *l, uint32_t params, rv_str name) {
     uint32_t count = 0;
     for (uint32_t key = params + 1, end = rv_doc_next(&l->doc, params); key < end && count < RV_COUNT(names); key = rv_doc_next(&l->doc, key + 1))
         names[count++] = rv_arena_cstring(&l->arena, rv_doc_text(&l->doc, key));
-    return rv_nearest(name, names, count);
+    return rv_near(name, names, count);
 }
 
 static void resolve_user(rv_loader *l, const rv_reference *ref, rv_str rest) {
@@ -172,11 +172,11 @@ static void check_ancestor(resolver *r, uint32_t index, uint32_t from) {
     rv_loader *l = r->loader;
     const rv_reference *ref = &l->references.at[index];
     uint32_t to = ref->node;
-    if (to >= l->plain_count || !l->is_acyclic) return; /* a handler runs when all have ended */
     if (from == to) {
         error_at(l, ref, RV_STR("remove it"), "`%.*s` reads itself", RV_FMT(rv_loader_name(l, to)));
         return;
     }
+    if (to >= l->plain_count || !l->is_acyclic) return; /* a handler runs when all have ended */
     if (r->direct_of != to) {
         r->direct_of = to;
         for (uint32_t i = l->pred_begin[to]; i < l->pred_begin[to + 1]; i++) r->direct[RV_EDGE_NODE(l->pred.at[i])] = to + 1;

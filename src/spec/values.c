@@ -179,7 +179,7 @@ static void resolve_params(values *v, rv_str params) {
         const char *names[64];
         uint32_t count = 0;
         for (const rv_json *param = tree ? tree->child : NULL; param && count < RV_COUNT(names); param = param->next) names[count++] = rv_arena_cstring(&v->arena, param->key);
-        const char *nearest = rv_nearest(name, names, count);
+        const char *nearest = rv_near(name, names, count);
         problem(v, name, nearest ? rv_arena_printf(&v->arena, "did you mean `%s`?", nearest) : RV_STR("declare it under `params`"),
                 rv_arena_printf(&v->arena, "--var %.*s: the workflow has no such param", RV_FMT(name)));
     }
