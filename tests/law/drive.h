@@ -17,6 +17,10 @@ typedef struct drive {
     rv_buf journal;
     RV_VEC(drive_row) rows;
     RV_VEC(rv_effect) effects;   /* all of them, in order */
+    uint64_t seed;               /* said when something is wrong */
+    uint32_t spawned_epoch;      /* the last one: no effect comes twice for one key */
+    bool is_quick;               /* leave out what costs more than the step: bytes before and after, walked pairs */
+    bool merges_rows;            /* the next step's events go into the row before, as when inputs share a turn */
     bool pairs_seen[RV_NODE_STATE_COUNT][RV_NODE_STATE_COUNT];         /* node: from, to; by facts of the journal */
     bool attempt_pairs_seen[RV_ATTEMPT_STATE_COUNT][RV_ATTEMPT_STATE_COUNT];
     bool run_pairs_seen[RV_RUN_STATE_COUNT][RV_RUN_STATE_COUNT];
@@ -39,9 +43,14 @@ rv_answer drive_lost(drive *d, const char *node, uint32_t flags);
 rv_answer drive_answer(drive *d, const char *node, const char *value);
 rv_answer drive_decide(drive *d, const char *node, rv_decision decision, const char *value);
 rv_answer drive_tick(drive *d, int64_t later_ms);              /* both clocks go on by later_ms, then TICK */
+rv_answer drive_until(drive *d, int64_t engine_ms);            /* the same, up to engine_ms if that is later than now */
 rv_answer drive_signal(drive *d, rv_event_type type);          /* INTERRUPT, CANCEL, PREEMPT, RESUME, FAIL_FAST */
 void drive_ok(drive *d, const char *node);                     /* admit, start, complete ok */
 void drive_fail(drive *d, const char *node, int32_t exit_status); /* admit, start, complete with this exit status */
+
+/* Bring the run to its end as a patient world would: resume, admit, complete, answer, let time pass. A run that makes no
+ * progress though it has not ended breaks [K5] and ends the program. */
+void drive_to_end(drive *d);
 
 /* "succeeded", "skipped upstream root=a": state, detail (but for none and fresh), root (but for itself). */
 const char *drive_says(drive *d, const char *node);
