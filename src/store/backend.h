@@ -76,8 +76,8 @@ typedef struct rv_backend {
 
 int64_t rv_store_mono_ms(void);
 
-/* Make a store around `self` (taken, also on failure: closed then). */
-RV_MUST_USE rv_status rv_store_new(const rv_backend *backend, void *self, bool has_thread, bool read_only, uint32_t sync_delay_ms,
-                                   uint64_t last_batch, rv_store **ret, rv_error *err);
+/* Make a store around `self` (taken, also on failure: closed then). Of `config`: is_single_threaded, read_only and times. */
+RV_MUST_USE rv_status rv_store_new(const rv_backend *backend, void *self, const rv_store_config *config, uint64_t last_batch,
+                                   rv_store **ret, rv_error *err);
 
 #endif

@@ -286,5 +286,6 @@ static const rv_backend memory_backend = {
 };
 
 rv_status rv_store_open_memory(rv_store **ret, rv_error *err) {
-    return rv_store_new(&memory_backend, rv_alloc(sizeof(memory)), false, false, 0, 0, ret, err);
+    rv_store_config config = {.is_single_threaded = true};
+    return rv_store_new(&memory_backend, rv_alloc(sizeof(memory)), &config, 0, ret, err);
 }

@@ -426,5 +426,5 @@ rv_status rv_store_open_sqlite(const rv_store_config *config, rv_store **ret, rv
         return status;
     }
     registry_add(self);
-    return rv_store_new(&sqlite_backend, self, !config->is_single_threaded, config->read_only, config->sync_delay_ms, last, ret, err);
+    return rv_store_new(&sqlite_backend, self, config, last, ret, err);
 }

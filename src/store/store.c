@@ -26,7 +26,7 @@ enum {
     TRANSACTION_BATCHES_MAX = 256,
     TRANSACTION_SIZE_MAX = 8 << 20, /* bytes of batches; a larger one goes alone */
     SYNC_DELAY_MS = 50,
-    QUERY_TIME_MAX_MS = 30000,
+    QUERY_MS_MAX = 30000,
 };
 
 typedef rv_status call_fn(rv_store *store, void *args, rv_error *err);
@@ -43,7 +43,7 @@ struct rv_store {
     const rv_backend *backend;
     void *self;
     bool has_thread, is_read_only;
-    uint32_t sync_delay_ms;
+    uint32_t sync_delay_ms, query_ms_max;
     int event_fd; /* -1 without a thread */
     uint64_t last_batch; /* highest id submitted; the caller's thread */
     pthread_t thread;
@@ -400,7 +400,7 @@ rv_status rv_store_query(rv_store *store, rv_str sql, const rv_str *args, uint32
     if (!store->backend->query_step)
         return rv_error_set(err, RV_UNSUPPORTED, "this store keeps its rows in memory and knows no SQL");
     rv_query query = {.sql = sql, .args = args, .arg_count = arg_count, .row_max = row_max, .out = out, .err = err,
-                      .deadline_ms = rv_store_mono_ms() + QUERY_TIME_MAX_MS, .waiting = &store->waiting};
+                      .deadline_ms = rv_store_mono_ms() + store->query_ms_max, .waiting = &store->waiting};
     size_t size = out->size;
     rv_status status = RV_OK;
     while (!status && query.stage != RV_QUERY_READY && query.stage != RV_QUERY_ENDED)
@@ -443,14 +443,16 @@ static void store_free(rv_store *store, bool is_clean) {
     rv_free(store);
 }
 
-rv_status rv_store_new(const rv_backend *backend, void *self, bool has_thread, bool read_only, uint32_t sync_delay_ms,
-                       uint64_t last_batch, rv_store **ret, rv_error *err) {
+rv_status rv_store_new(const rv_backend *backend, void *self, const rv_store_config *config, uint64_t last_batch, rv_store **ret,
+                       rv_error *err) {
     rv_store *store = rv_alloc(sizeof *store);
-    *store = (rv_store){.backend = backend, .self = self, .has_thread = has_thread, .is_read_only = read_only, .event_fd = -1,
-                        .sync_delay_ms = sync_delay_ms ? sync_delay_ms : SYNC_DELAY_MS, .last_batch = last_batch, .is_maintained = true};
+    *store = (rv_store){.backend = backend, .self = self, .has_thread = !config->is_single_threaded, .is_read_only = config->read_only,
+                        .sync_delay_ms = config->sync_delay_ms ? config->sync_delay_ms : SYNC_DELAY_MS,
+                        .query_ms_max = config->query_ms_max ? config->query_ms_max : QUERY_MS_MAX,
+                        .event_fd = -1, .last_batch = last_batch, .is_maintained = true};
     store->tail = &store->head;
-    store->is_refusing = read_only;
-    if (read_only)
+    store->is_refusing = config->read_only;
+    if (config->read_only)
         rv_error_set(&store->failure, RV_DENIED, "the store was opened for reading only");
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -459,7 +461,7 @@ rv_status rv_store_new(const rv_backend *backend, void *self, bool has_thread, b
     pthread_cond_init(&store->work, &monotonic);
     pthread_cond_init(&store->done, NULL);
     pthread_condattr_destroy(&monotonic);
-    rv_status status = has_thread ? thread_start(store, err) : RV_OK;
+    rv_status status = store->has_thread ? thread_start(store, err) : RV_OK;
     if (status) {
         store_free(store, true);
         return status;

@@ -50,7 +50,8 @@ uint32_t rv_batch_count(const rv_batch *batch); /* writes */
  * Returns the group's number, at most 63; rv_store_result says which groups were rejected. */
 uint32_t rv_batch_group(rv_batch *batch);
 /* One journal row of `stream` ("run/ID"): events [first_seq..first_seq+event_count) packed in `body`, at `now`. The store
- * adds the checksum: rv_hash64 over (version, stream, first_seq, event_count, now, body), seeded with the row before. */
+ * adds the checksum: rv_hash64 over (version, first_seq, event_count, now), then stream, then body, each seeded with the
+ * one before, the first with the checksum of the stream's row before (0 for its first row). */
 void rv_batch_append(rv_batch *batch, rv_str stream, uint64_t first_seq, uint32_t event_count, rv_now now, rv_str body);
 void rv_batch_workflow(rv_batch *batch, const rv_workflow_row *row);
 void rv_batch_task(rv_batch *batch, const rv_task_row *row);
@@ -73,9 +74,11 @@ typedef struct rv_store_result {
     rv_error error;            /* for FAILED and UNKNOWN */
 } rv_store_result;
 
-/* Queue `batch` (taken). batch_id: strictly increasing, ≥ 1, the caller's; the store records it in the transaction.
- * wants_sync: a second result with is_synced_notice comes when it is synced. Others are synced in the background,
- * grouped, at most sync_delay_ms after they were written. Never blocks on the disk. */
+/* Queue `batch` (taken). batch_id: strictly increasing (also over those that failed, and over those stored already:
+ * rv_store_last_batch), 1 to INT64_MAX, the caller's; the store records it in the transaction.
+ * wants_sync: if it is written, a second result with is_synced_notice comes when it is synced. Others are synced in the
+ * background, grouped, at most sync_delay_ms after they were written. Never blocks on the disk. An empty batch is legal.
+ * submit and dispatch are one thread's; reads, queries, flush and recover may be called from any thread. */
 void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool wants_sync, void *user);
 /* A descriptor that polls readable while results wait; -1: results are there as soon as submit returns. */
 int rv_store_fd(rv_store *store);
@@ -83,36 +86,46 @@ int rv_store_fd(rv_store *store);
 uint32_t rv_store_dispatch(rv_store *store, rv_store_result *ret_results, uint32_t max);
 /* Block until every batch submitted so far is written and, if `synced`, synced. The results still come by dispatch. */
 RV_MUST_USE rv_status rv_store_flush(rv_store *store, bool synced, rv_error *err);
-/* After FAILED or UNKNOWN: forget what is queued, make sure of a usable connection. */
+/* After FAILED or UNKNOWN: what is still queued comes back FAILED; the connection is made anew and, if it can be read,
+ * the store takes batches again. Any failure: it still refuses; call again when the cause is gone. After a failed sync it
+ * always fails (7). With nothing failed it is harmless. */
 RV_MUST_USE rv_status rv_store_recover(rv_store *store, rv_error *err);
 
 /* ---- reading: each blocks; strings live in `arena` ---- */
+/* Was this batch written? The store keeps the last id alone: ids rise and are written in order, so all up to it were
+ * written, but for those that came back FAILED. So ask about an UNKNOWN one before the next submit. */
 RV_MUST_USE rv_status rv_store_batch_exists(rv_store *store, uint64_t batch_id, bool *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_last_batch(rv_store *store, uint64_t *ret_batch_id, rv_error *err); /* 0: none */
 RV_MUST_USE rv_status rv_store_meta(rv_store *store, rv_arena *arena, rv_str key, rv_str *ret_value, rv_error *err); /* NOT_FOUND */
 RV_MUST_USE rv_status rv_store_workflow(rv_store *store, rv_arena *arena, rv_str hash, rv_workflow_row *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_run(rv_store *store, rv_arena *arena, rv_str id, rv_run_row *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_task(rv_store *store, rv_arena *arena, rv_str id, rv_task_row *ret, rv_error *err);
-/* Runs, newest first. file: only runs of this file (empty: all); unfinished: only those not in a terminal state. */
+/* Runs, newest first (by when they were first stored; a run's row is written before, or with, the first row that names
+ * it). limit 0: all. file: only runs of this file (empty: all); unfinished: only those not in a terminal state. */
 typedef struct rv_run_filter { rv_str file, name, workflow_hash; bool unfinished; uint32_t limit; } rv_run_filter;
 typedef RV_VEC(rv_run_row) rv_run_rows;
 RV_MUST_USE rv_status rv_store_runs(rv_store *store, rv_arena *arena, const rv_run_filter *filter, rv_run_rows *ret_add, rv_error *err);
 typedef RV_VEC(rv_attempt_row) rv_attempt_rows;
-/* Attempts of `run` that are not in a terminal state: what recovery must look for. */
+/* Attempts of `run` that are not in a terminal state, by node index and epoch: what recovery must look for. */
 RV_MUST_USE rv_status rv_store_attempts_open(rv_store *store, rv_arena *arena, rv_str run, rv_attempt_rows *ret_add, rv_error *err);
 /* Latest snapshot of `stream`, NOT_FOUND if none. */
 RV_MUST_USE rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uint64_t *ret_seq, rv_str *ret_body, rv_error *err);
 typedef struct rv_journal_row { uint64_t first_seq; uint32_t event_count, version; rv_now now; rv_str body; uint64_t checksum; } rv_journal_row;
 /* Call `row` for each journal row of `stream` with last seq > after_seq, in order, checksums verified against the
  * chain (RV_CORRUPT names stream and seq). Stops early when `row` returns other than RV_OK, and returns that. The
- * callback must not call the store. */
+ * callback runs on the store's thread while the caller waits, and must not call the store; the row's body is its own until
+ * it returns. An unknown stream has no rows. */
 typedef rv_status rv_journal_fn(void *user, const rv_journal_row *row);
 RV_MUST_USE rv_status rv_store_journal(rv_store *store, rv_str stream, uint64_t after_seq, rv_journal_fn *row, void *user, rv_error *err);
 
 /* ---- SQL over the documented schema (docs/schema.md), read only. Memory backend: RV_UNSUPPORTED ----
- * `args` are bound to ?1.. as text. Rows come as JSON lines into `out`: first an array of column names, then an
- * array a row; blobs as {"base64":"…"}. Cut after row_max rows with *ret_is_cut set (0: no limit). Writing statements,
- * ATTACH, PRAGMA writes and functions with side effects: RV_DENIED. Several statements: RV_INVALID. */
+ * `args` are bound to ?1.. as text; there must be one for each parameter. Rows come as JSON lines into `out`: first an
+ * array of column names, then an array a row; blobs as {"base64":"…"}. Cut after row_max rows with *ret_is_cut set (0: no
+ * limit), and at 256 MiB. On failure `out` is as it was. A query sees one moment of the store. One that is slow while
+ * batches wait does not hold them up: it begins again on a copy in memory, on the caller's thread.
+ * DENIED: a writing statement, ATTACH, PRAGMA (but those that tell of tables and indexes), functions with side effects.
+ * INVALID: not SQL, no statement, several statements, another number of arguments. TIMEOUT: it took over query_ms_max.
+ * UNAVAILABLE: slow, and the store is too busy and too large (512 MiB) to be copied. STORE_IO, CORRUPT: cannot be read. */
 RV_MUST_USE rv_status rv_store_query(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count,
                                      uint64_t row_max, rv_buf *out, bool *ret_is_cut, rv_error *err);
 
@@ -124,14 +137,17 @@ typedef struct rv_store_config {
     const char *vfs;         /* SQLite VFS name for fault injection; NULL: the system's */
     bool is_single_threaded; /* no thread of its own: submit does the work at once (simulator); no background sync: what
                                 was not wanted synced is synced by the next that is, by flush or by close */
+    uint32_t query_ms_max;   /* a query that takes longer is ended; 0 → 30 s */
     uint64_t wal_size_max;   /* bytes; past it the write-ahead log is checkpointed also while batches wait; 0 → 16 MiB */
 } rv_store_config;
 /* Open, making or migrating the schema (each migration checked by its checksum).
- * STORE_IO: cannot be opened, err says path and cure; CORRUPT: not a Reeve store or damaged; UNSUPPORTED: made by a
- * newer version. The caller already holds the owner lock. */
+ * STORE_IO, STORE_FULL: cannot be opened, err says path and cure; CORRUPT: not a Reeve store or damaged; UNSUPPORTED:
+ * made by a newer version (or, read-only, by an older one); CONFLICT: another process has it open; NOT_FOUND: read-only,
+ * and there is none. The caller already holds the owner lock. One store of a path at a time in a process (asserted). */
 RV_MUST_USE rv_status rv_store_open_sqlite(const rv_store_config *config, rv_store **ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_open_memory(rv_store **ret, rv_error *err);
-/* Write and sync what is queued, then close. NULL is legal. Undelivered results are lost. */
+/* Write and sync what is queued, then close. NULL is legal. Undelivered results are lost. The store is gone also when an
+ * error is returned: that of a sync, after which the last batches may not survive a power loss. */
 rv_status rv_store_close(rv_store *store, rv_error *err);
 
 #endif
