@@ -289,7 +289,7 @@ static void write_extras(rv_writer *w, rv_image *header) {
     for (uint32_t i = 0; i < l->env_names.count; i++) {
         rv_jw_array(&json);
         rv_jw_str(&json, l->env_names.at[i]);
-        rv_jw_bool(&json, l->env_required.at[i]);
+        rv_jw_bool(&json, l->env_needed.at[i] != RV_NONE);
         rv_jw_array_end(&json);
     }
     rv_jw_array_end(&json);

@@ -205,7 +205,7 @@ rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **re
     if (status == RV_OK) status = check_files(image, &spec->graph, input, err);
     if (status == RV_OK) {
         uint32_t before = problems->error_count;
-        rv_values_resolve(spec, input, rv_graph_str(&spec->graph, image->params), rv_graph_str(&spec->graph, image->env), NULL, RV_NONE, problems);
+        rv_values_resolve(spec, input, rv_graph_str(&spec->graph, image->params), rv_graph_str(&spec->graph, image->env), NULL, problems);
         rv_problems_sort(problems);
         if (problems->error_count > before) status = rv_error_set(err, RV_INVALID, "values are missing or wrong");
     }

@@ -85,7 +85,7 @@ static void loader_deinit(rv_loader *l) {
     rv_vec_deinit(&l->schemas);
     rv_vec_deinit(&l->contents);
     rv_vec_deinit(&l->env_names);
-    rv_vec_deinit(&l->env_required);
+    rv_vec_deinit(&l->env_needed);
     rv_map_deinit(&l->env_map);
     rv_vec_deinit(&l->pred);
 }
@@ -101,7 +101,7 @@ static rv_status run_steps(rv_loader *l, rv_spec *spec) {
     status = rv_loader_write(l, spec);
     if (status != RV_OK) return status;
     const rv_image *image = spec->image;
-    rv_values_resolve(spec, l->input, rv_graph_str(&spec->graph, image->params), rv_graph_str(&spec->graph, image->env), &l->doc, l->file_keys[RV_FK_PARAMS], l->problems);
+    rv_values_resolve(spec, l->input, rv_graph_str(&spec->graph, image->params), rv_graph_str(&spec->graph, image->env), l, l->problems);
     return l->problems->error_count > before ? RV_INVALID : RV_OK;
 }
 

@@ -49,7 +49,7 @@ typedef struct rv_loader {
     RV_VEC(uint32_t) schemas;          /* JSON Schemas that are still to be checked */
     RV_VEC(rv_content) contents;
     RV_VEC(rv_str) env_names;          /* that ${env.K} names */
-    RV_VEC(uint8_t) env_required;      /* some reference to it has no default */
+    RV_VEC(uint32_t) env_needed;       /* of each: the byte of the first reference without default; RV_NONE: all have one */
     rv_map env_map;
     uint32_t *pred_begin, *order, *position; /* order: topological, plain nodes */
     RV_VEC(uint32_t) pred;
@@ -95,10 +95,9 @@ RV_MUST_USE bool rv_instant_parse(rv_str text, int64_t *ret_ms);
 RV_MUST_USE rv_status rv_file_beneath(const char *dir, rv_str path, rv_buf *out, rv_error *err);
 
 /* ---- values of this run ---- */
-/* Resolve params and environment into spec->user, env, secrets. `params` and `env` are texts of the normal form:
- * {"name":{"type":…}} and [["NAME",required]…]. `doc` (NULL: none) gives positions: its map of params. */
-void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_doc *doc, uint32_t params_value,
-                       rv_problems *problems);
+/* Resolve params and environment into spec->user, env, secrets. `params` and `env` are texts of the image:
+ * {"name":{"type":…}} and [["NAME",required]…]. `loader` (NULL: none) gives positions. */
+void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_loader *loader, rv_problems *problems);
 
 /* ---- image (image.c) ---- */
 typedef struct rv_image_section { uint64_t offset, count; } rv_image_section;

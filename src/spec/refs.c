@@ -73,9 +73,9 @@ static void resolve_env(rv_loader *l, const rv_reference *ref, rv_str name) {
     if (known == RV_NONE) {
         known = l->env_names.count;
         rv_vec_push(&l->env_names, name);
-        rv_vec_push(&l->env_required, 0);
+        rv_vec_push(&l->env_needed, RV_NONE);
     }
-    if (!ref->has_default) l->env_required.at[known] = 1;
+    if (!ref->has_default) l->env_needed.at[known] = RV_MIN(l->env_needed.at[known], rv_doc_offset(&l->doc, ref->value, ref->within));
 }
 
 /* ---- values of nodes ---- */

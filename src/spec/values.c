@@ -63,17 +63,22 @@ typedef struct values {
     const rv_spec_input *input;
     rv_problems *problems;
     rv_arena arena;
-    rv_doc *doc;            /* NULL: no positions */
-    uint32_t params_value;
+    rv_loader *loader;      /* NULL: no positions */
     rv_json_writer user, secret_names;
 } values;
 
-static void problem(values *v, rv_str param, rv_str cure, rv_str what) {
+static void problem_at(values *v, uint32_t offset, rv_str cure, rv_str what) {
     uint32_t line = 0, column = 0;
-    if (v->doc && v->params_value != RV_NONE)
-        for (uint32_t key = v->params_value + 1; key < rv_doc_next(v->doc, v->params_value); key = rv_doc_next(v->doc, key + 1))
-            if (rv_str_eq(rv_doc_text(v->doc, key), param)) rv_doc_position(v->doc, rv_doc_at(v->doc, key)->offset, &line, &column);
+    if (v->loader && offset != RV_NONE) rv_doc_position(&v->loader->doc, offset, &line, &column);
     rv_problem_add(v->problems, rv_str_of(v->input->file ? v->input->file : "workflow"), line, column, false, what, cure);
+}
+
+static void problem(values *v, rv_str param, rv_str cure, rv_str what) {
+    uint32_t params = v->loader ? v->loader->file_keys[RV_FK_PARAMS] : RV_NONE, offset = RV_NONE;
+    const rv_doc *doc = v->loader ? &v->loader->doc : NULL;
+    for (uint32_t key = params + 1; params != RV_NONE && key < rv_doc_next(doc, params); key = rv_doc_next(doc, key + 1))
+        if (rv_str_eq(rv_doc_text(doc, key), param)) offset = rv_doc_at(doc, key)->offset;
+    problem_at(v, offset, cure, what);
 }
 
 static const char *wanted(rv_str type) {
@@ -200,21 +205,22 @@ static void resolve_env(values *v, rv_str env) {
     rv_json_writer out;
     rv_json_writer_init(&out, &v->spec->env, 0);
     rv_jw_object(&out);
-    for (const rv_json *entry = tree->child; entry; entry = entry->next) {
+    uint32_t index = 0;
+    for (const rv_json *entry = tree->child; entry; entry = entry->next, index++) {
         const rv_json *name = rv_json_at(entry, 0), *required = rv_json_at(entry, 1);
         const char *value = variable(v->input->environ, name->text);
         if (value) {
             rv_jw_key_str(&out, name->text);
             rv_jw_str(&out, rv_str_of(value));
         } else if (required->kind == RV_JSON_TRUE && !v->input->skip_values)
-            problem(v, RV_STR(""), rv_arena_printf(&v->arena, "set it, or write ${env.%.*s:-default}", RV_FMT(name->text)),
-                    rv_arena_printf(&v->arena, "the environment variable %.*s is not set", RV_FMT(name->text)));
+            problem_at(v, v->loader ? v->loader->env_needed.at[index] : RV_NONE, rv_arena_printf(&v->arena, "set it, or write ${env.%.*s:-default}", RV_FMT(name->text)),
+                       rv_arena_printf(&v->arena, "the environment variable %.*s is not set", RV_FMT(name->text)));
     }
     rv_jw_object_end(&out);
 }
 
-void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_doc *doc, uint32_t params_value, rv_problems *problems) {
-    values v = {.spec = spec, .input = input, .problems = problems, .doc = doc, .params_value = params_value};
+void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_loader *loader, rv_problems *problems) {
+    values v = {.spec = spec, .input = input, .problems = problems, .loader = loader};
     rv_json_writer_init(&v.user, &spec->user, 0);
     rv_json_writer_init(&v.secret_names, &spec->secret_names, 0);
     rv_jw_object(&v.user);
