@@ -154,7 +154,8 @@ static rv_status settings(rv_sqlite *self, rv_error *err) {
     char page_size[64];
     sqlite3_extended_result_codes(self->db, 1);
     sqlite3_wal_hook(self->db, wal_grew, self);
-    sqlite3_set_authorizer(self->db, rv_sqlite_authorize, &self->is_query);
+    sqlite3_set_authorizer(self->db, rv_sqlite_authorize, &self->guard);
+    sqlite3_db_config(self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)snprintf(page_size, sizeof page_size, "PRAGMA page_size = %d", RV_SQLITE_PAGE_SIZE);
     if ((status = pragma_expect(self, "PRAGMA locking_mode = EXCLUSIVE", "exclusive", err)))
         return status;

@@ -41,6 +41,9 @@ typedef struct rv_name {
 
 typedef struct rv_sqlite_copy rv_sqlite_copy;
 
+/* The authorizer's: while is_on nothing passes but reading; was_denied tells why a statement failed. */
+typedef struct rv_sqlite_guard { bool is_on, was_denied; } rv_sqlite_guard;
+
 typedef struct rv_sqlite {
     /* stored: how it was opened */
     char *path, *file, *vfs;
@@ -51,7 +54,7 @@ typedef struct rv_sqlite {
     /* derived: the connection */
     sqlite3 *db; /* NULL: lost; recover makes it again */
     sqlite3_stmt *statements[RV_STATEMENT_COUNT];
-    bool is_query; /* the authorizer lets nothing pass but reading */
+    rv_sqlite_guard guard;
     int wal_pages; /* in the log, as of the last commit */
     int checkpoint_pages_min; /* after a checkpoint that failed: not before the log has grown to this */
     rv_sqlite_copy *copies; /* unfinished ones */
@@ -92,6 +95,6 @@ RV_MUST_USE rv_status rv_sqlite_query_step(void *self, rv_query *query);
 RV_MUST_USE rv_status rv_sqlite_query_copy(rv_query *query);
 void rv_sqlite_query_drop(rv_query *query);
 void rv_sqlite_copies_abandon(rv_sqlite *self); /* before the connection goes */
-int rv_sqlite_authorize(void *is_query, int action, const char *a, const char *b, const char *database, const char *trigger);
+int rv_sqlite_authorize(void *guard, int action, const char *a, const char *b, const char *database, const char *trigger);
 
 #endif

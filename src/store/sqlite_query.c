@@ -19,7 +19,8 @@ struct rv_sqlite_copy {
     rv_sqlite_copy *next;
     sqlite3 *db;
     sqlite3_backup *backup; /* NULL: complete, or abandoned */
-    bool is_abandoned, is_query;
+    bool is_abandoned;
+    rv_sqlite_guard guard;
 };
 
 /* ---- what a query may do ---- */
@@ -31,18 +32,27 @@ static bool is_one_of(const char *word, const char *const *words, size_t count) 
     return false;
 }
 
-int rv_sqlite_authorize(void *is_query, int action, const char *a, const char *b, const char *database, const char *trigger) {
+static bool may(int action, const char *a, const char *b) {
     static const char *const pragmas[] = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo",
                                           "foreign_key_list", "function_list", "compile_options"};
     static const char *const functions[] = {"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "sqlite_log"};
-    if (!*(const bool *)is_query)
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE: return true;
+    case SQLITE_PRAGMA: return is_one_of(a, pragmas, RV_COUNT(pragmas));
+    case SQLITE_FUNCTION: return !is_one_of(b, functions, RV_COUNT(functions));
+    /* Asked when a table-valued pragma describes its columns. To really write there SQLite itself refuses. */
+    case SQLITE_UPDATE: return strcmp(a, "sqlite_master") == 0;
+    default: return false; /* SQLite's actions are not our enum, and new ones are refused */
+    }
+}
+
+int rv_sqlite_authorize(void *user, int action, const char *a, const char *b, const char *database, const char *trigger) {
+    rv_sqlite_guard *guard = user;
+    if (!guard->is_on || may(action, a, b))
         return SQLITE_OK;
-    if (action == SQLITE_SELECT || action == SQLITE_READ || action == SQLITE_RECURSIVE)
-        return SQLITE_OK;
-    if (action == SQLITE_PRAGMA)
-        return is_one_of(a, pragmas, RV_COUNT(pragmas)) ? SQLITE_OK : SQLITE_DENY;
-    if (action == SQLITE_FUNCTION)
-        return is_one_of(b, functions, RV_COUNT(functions)) ? SQLITE_DENY : SQLITE_OK;
+    guard->was_denied = true;
     return SQLITE_DENY;
 }
 
@@ -103,6 +113,7 @@ static void row_write(rv_buf *out, sqlite3_stmt *statement, bool is_header) {
 typedef struct running {
     rv_query *query;
     sqlite3 *db;
+    rv_sqlite_guard *guard;
     bool is_direct;
     int64_t slice_end_ms;
     bool is_late, is_yielding; /* why it was interrupted */
@@ -118,7 +129,7 @@ static int progress(void *user) {
 }
 
 static rv_status query_error(const running *run, int code, rv_error *err) {
-    if ((code & 0xff) == SQLITE_AUTH)
+    if ((code & 0xff) == SQLITE_AUTH || run->guard->was_denied)
         return rv_error_set(err, RV_DENIED, "the query may only read: %s", sqlite3_errmsg(run->db));
     if (run->is_late)
         return rv_error_set(err, RV_TIMEOUT, "the query was ended: it took longer than it may");
@@ -182,17 +193,17 @@ static rv_status query_rows(running *run, sqlite3_stmt *statement, rv_error *err
 }
 
 /* RV_UNAVAILABLE, err untouched: given up because batches wait (is_direct only). */
-static rv_status query_run(rv_query *query, sqlite3 *db, bool *is_query, bool is_direct) {
-    running run = {.query = query, .db = db, .is_direct = is_direct, .slice_end_ms = rv_store_mono_ms() + SLICE_MS};
+static rv_status query_run(rv_query *query, sqlite3 *db, rv_sqlite_guard *guard, bool is_direct) {
+    running run = {.query = query, .db = db, .guard = guard, .is_direct = is_direct, .slice_end_ms = rv_store_mono_ms() + SLICE_MS};
     sqlite3_stmt *statement = NULL;
-    *is_query = true;
+    *guard = (rv_sqlite_guard){.is_on = true};
     sqlite3_progress_handler(db, PROGRESS_OPS, progress, &run);
     rv_status status = query_prepare(&run, &statement, query->err);
     if (!status)
         status = query_rows(&run, statement, query->err);
     sqlite3_finalize(statement);
     sqlite3_progress_handler(db, 0, NULL, NULL);
-    *is_query = false;
+    guard->is_on = false;
     return status;
 }
 
@@ -241,7 +252,7 @@ static rv_status copy_step(rv_sqlite *self, rv_query *query) {
     int finish = sqlite3_backup_finish(copy->backup);
     copy->backup = NULL;
     if (code == SQLITE_DONE && finish == SQLITE_OK) {
-        sqlite3_set_authorizer(copy->db, rv_sqlite_authorize, &copy->is_query);
+        sqlite3_set_authorizer(copy->db, rv_sqlite_authorize, &copy->guard);
         query->stage = RV_QUERY_READY;
         return RV_OK;
     }
@@ -266,7 +277,7 @@ rv_status rv_sqlite_query_step(void *user, rv_query *query) {
     if (query->stage == RV_QUERY_COPYING)
         return copy_step(self, query);
     RV_ASSERT(query->stage == RV_QUERY_DIRECT);
-    rv_status status = query_run(query, self->db, &self->is_query, true);
+    rv_status status = query_run(query, self->db, &self->guard, true);
     if (status == RV_UNAVAILABLE)
         return copy_begin(self, query);
     query->stage = RV_QUERY_ENDED;
@@ -277,7 +288,7 @@ rv_status rv_sqlite_query_copy(rv_query *query) {
     rv_sqlite_copy *copy = query->copy;
     RV_ASSERT(query->stage == RV_QUERY_READY);
     query->stage = RV_QUERY_ENDED;
-    return query_run(query, copy->db, &copy->is_query, false);
+    return query_run(query, copy->db, &copy->guard, false);
 }
 
 void rv_sqlite_query_drop(rv_query *query) {
