@@ -313,8 +313,7 @@ static void write_extras(rv_writer *w, rv_image *header) {
     while (rv_str_find(file, 0, '/') != SIZE_MAX) file = rv_str_from(file, rv_str_find(file, 0, '/') + 1);
     static const char *const endings[] = {".yaml", ".yml", ".json"};
     for (size_t i = 0; i < RV_COUNT(endings); i++)
-        if (rv_str_ends(file, rv_str_of(endings[i]))) file.size -= strlen(endings[i]);
-    header->name = rv_writer_extra(w, file);
+        if (rv_str_ends(file, rv_str_of(endings[i]))) header->name = rv_writer_extra(w, rv_str_cut(file, 0, file.size - strlen(endings[i])));
 }
 
 /* ---- sections ---- */

@@ -122,12 +122,16 @@ static void check_output(rv_loader *l, const rv_reference *ref, uint32_t node, r
     rv_str more, field = first_word(rest, &more);
     rv_draft *draft = &l->nodes.at[node];
     bool is_process = draft->kind == RV_KIND_RUN || draft->kind == RV_KIND_SHELL, is_unknown = draft->kind == RV_KIND_COUNT;
-    bool is_evaluated = ref->use == RV_USE_WHEN || ref->use == RV_USE_SET;
-    if (rv_str_is(field, "stdout") || rv_str_is(field, "stderr")) draft->flags |= RV_NODE_F_READS_OUTPUT | (is_evaluated ? RV_NODE_F_KEEP_RESULT : 0);
+    bool is_evaluated = ref->use == RV_USE_WHEN || ref->use == RV_USE_SET, is_stdout = rv_str_is(field, "stdout"), is_stderr = rv_str_is(field, "stderr");
+    if (is_stdout || is_stderr) draft->flags |= is_evaluated ? RV_NODE_F_EXPR_OUTPUT : RV_NODE_F_READS_OUTPUT;
     else if (!rv_str_is(field, "state") && !rv_str_is(field, "error") && !rv_str_is(field, "exit_code") && !rv_str_is(field, "artifact"))
         draft->flags |= RV_NODE_F_KEEP_RESULT;
+    if (is_evaluated && (is_stderr || rv_str_is(field, "artifact"))) { /* the kernel evaluates over results; it holds no files */
+        error_at(l, ref, RV_STR("let the node write it to $REEVE_OUTPUT"), "`${%.*s}`: an expression cannot read `%.*s`", RV_FMT(ref->path), RV_FMT(field));
+        return;
+    }
     if (field.size == 0) error_at(l, ref, RV_STR("write ${NODE.FIELD}, such as .stdout or .state"), "`${%.*s}` names no value of the node", RV_FMT(ref->path));
-    else if (rv_str_is(field, "state") || rv_str_is(field, "error") || rv_str_is(field, "stdout") || rv_str_is(field, "stderr") || rv_str_is(field, "exit_code")) {
+    else if (rv_str_is(field, "state") || rv_str_is(field, "error") || is_stdout || is_stderr || rv_str_is(field, "exit_code")) {
         bool is_any = field.at[0] == 'e' ? rv_str_is(field, "error") : rv_str_is(field, "state");
         if (more.size) error_at(l, ref, RV_STR("remove what follows it"), "`${%.*s}`: `%.*s` has no fields", RV_FMT(ref->path), RV_FMT(field));
         else if (!is_any && !is_process && !is_unknown)

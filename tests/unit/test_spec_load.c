@@ -144,6 +144,19 @@ static void graph__flags_say_what_is_read(void **state) {
     loaded_free(&l);
 }
 
+static void graph__flags_tell_expressions_from_templates(void **state) {
+    loaded l = load_good("reeve: 1\nnodes: {a: {run: [x]}, b: {run: [x]}, c: {run: [x, '${b.stderr}'], needs: [a, b], when: '${a.stdout} == \"y\" && ${b.state} != \"z\"'}}\n");
+    assert_int_equal(l.spec->graph.nodes[0].flags, RV_NODE_F_EXPR_OUTPUT);
+    assert_int_equal(l.spec->graph.nodes[1].flags, RV_NODE_F_READS_OUTPUT);
+    loaded_free(&l);
+}
+
+static void graph__name_is_the_files_when_it_gives_none(void **state) {
+    loaded l = load_good("reeve: 1\nnodes: {a: {run: [x]}}\n");
+    assert_str(rv_graph_str(&l.spec->graph, l.spec->graph.name), "flow");
+    loaded_free(&l);
+}
+
 static void normal_form__env_has_three_layers(void **state) { /* [W15] */
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
@@ -552,7 +565,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(graph__nodes_keep_the_order_of_the_file), T(graph__edges_are_hard_and_soft_both_ways), T(graph__order_is_by_priority_then_index),
         T(graph__policies_merge_defaults_and_own_keys), T(graph__gates_hold_what_is_waited_for), T(graph__set_items_and_conditions_are_plain_text),
-        T(graph__classes_are_sets_of_tags), T(graph__flags_say_what_is_read), T(normal_form__env_has_three_layers),
+        T(graph__classes_are_sets_of_tags), T(graph__flags_say_what_is_read), T(graph__flags_tell_expressions_from_templates), T(graph__name_is_the_files_when_it_gives_none), T(normal_form__env_has_three_layers),
         T(normal_form__body_is_a_slice_of_the_definition), T(normal_form__is_its_own_normal_form),
         T(normal_form__yaml_and_json_of_one_workflow_have_one_digest), T(normal_form__of_random_workflows_is_idempotent_and_the_same_from_yaml),
         T(cycles__are_found_exactly_where_a_slow_twin_finds_them), T(ancestors__are_those_that_a_slow_twin_reaches), T(ancestors__far_behind_are_found),

@@ -115,6 +115,8 @@ static const wrong table[] = {
     {"W10 a reference without its end", N "  a: {run: [echo, \"x ${a\"]}\n", "flow.yaml:3:22: `${` without its `}`; write `${node.field}`, or `$${` for a literal `${`\n"},
     {"W10 values of loops are not supported yet", N "  a: {run: [echo, \"${item}\"]}\n", "flow.yaml:3:20: `${item}` is not supported by this version; remove it\n"},
     {"W10 a condition has no attempt", N "  a: {run: [x], when: '${attempt.epoch} == 1'}\n", "flow.yaml:3:24: `${attempt.epoch}`: there is no attempt here; use it in argv, env or dir\n"},
+    {"W13 an expression cannot read files", N "  a: {run: [x]}\n  b: {set: {e: '${a.stderr}'}, needs: [a]}\n",
+     "flow.yaml:4:17: `${a.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},
     {"W13 a condition is parsed", N "  a: {run: [x], when: '1 =='}\n", NULL},
     {"W11 nothing is replaced in a script", N "  a: {run: [x]}\n  b: {shell: 'echo ${a.stdout}', needs: [a], leave: no}\n",
      "flow.yaml:4:20: warning: `${a.stdout}` is not replaced in a script; pass it through `env` and use the variable\n"
