@@ -46,7 +46,7 @@ void drive_free(drive *d)
 /* What the facts of a row say about the tables: which pairs were really walked. */
 static void note_pairs(drive *d, const rv_run *before)
 {
-    const char *at = d->out.journal.at, *end = at + d->out.journal.size;
+    const char *at = d->out.journal.at + d->step_size, *end = d->out.journal.at + d->out.journal.size;
     uint8_t *states = rv_alloc(d->graph->node_count + 1), *attempts = rv_alloc(d->graph->node_count + 1), status = before->status;
     for (uint32_t n = 0; n < d->graph->node_count; n++) states[n] = before->nodes[n].state, attempts[n] = before->nodes[n].attempt;
     while (at < end) {
@@ -67,37 +67,37 @@ static void note_pairs(drive *d, const rv_run *before)
     rv_free(attempts);
 }
 
-static bool is_only_notes(const rv_out *out)
+static bool is_only_notes(const drive *d)
 {
-    const char *at = out->journal.at, *end = at + out->journal.size;
+    const char *at = d->out.journal.at + d->step_size, *end = d->out.journal.at + d->out.journal.size;
     uint32_t count = 0;
     while (at < end) {
         rv_event event;
-        if (rv_event_read(&at, end, &event, NULL) != RV_OK || event.type != RV_EVENT_NOTE) return false;
-        count++;
+        if (rv_event_read(&at, end, &event, NULL) != RV_OK || (event.type != RV_EVENT_NOTE && event.type != RV_EVENT_CLOCK)) return false;
+        count += event.type == RV_EVENT_NOTE;
     }
-    for (uint32_t i = 0; i < out->effects.count; i++)
-        if (out->effects.at[i].type != RV_EFFECT_NOTE) return false;
-    return count <= 1 && count == out->event_count;
+    for (uint32_t i = d->step_effects; i < d->out.effects.count; i++)
+        if (d->out.effects.at[i].type != RV_EFFECT_NOTE) return false;
+    return count <= 1;
 }
 
+/* A turn that goes on adds to its row. */
 static void keep_row(drive *d)
 {
-    drive_row row = {d->journal.size, d->out.journal.size, d->out.event_count};
-    if (row.event_count == 0) return;
-    if (d->merges_rows && d->rows.count) {
-        d->rows.at[d->rows.count - 1].size += row.size;
-        d->rows.at[d->rows.count - 1].event_count += row.event_count;
-        rv_buf_str_add(&d->journal, rv_buf_str(&d->out.journal));
-        return;
+    rv_str added = rv_str_from(rv_buf_str(&d->out.journal), d->step_size);
+    if (d->out.event_count == d->step_events) return;
+    if (d->step_events == 0) {
+        drive_row row = {.at = d->journal.size, .now = d->out.first_now};
+        rv_vec_push(&d->rows, row);
     }
-    rv_buf_str_add(&d->journal, rv_buf_str(&d->out.journal));
-    rv_vec_push(&d->rows, row);
+    d->rows.at[d->rows.count - 1].size += added.size;
+    d->rows.at[d->rows.count - 1].event_count += d->out.event_count - d->step_events;
+    rv_buf_str_add(&d->journal, added);
 }
 
 static void keep_effects(drive *d)
 {
-    for (uint32_t i = 0; i < d->out.effects.count; i++) {
+    for (uint32_t i = d->step_effects; i < d->out.effects.count; i++) {
         rv_effect effect = d->out.effects.at[i];
         if (effect.type == RV_EFFECT_SPAWN || effect.type == RV_EFFECT_REDUCE) {
             EXPECT(d, effect.epoch > d->spawned_epoch, "an effect comes twice for one key");
@@ -116,7 +116,7 @@ static void check_after(drive *d, const rv_event *input, rv_answer answer, const
     if (answer == RV_ANSWER_TAKEN || d->is_quick) return;
     rv_run_encode(d->run, &after);
     EXPECT(d, rv_str_eq(rv_buf_str(before), rv_buf_str(&after)), "an input that was not taken changed the state");
-    EXPECT(d, answer == RV_ANSWER_STALE ? is_only_notes(&d->out) : d->out.event_count + d->out.effects.count == 0,
+    EXPECT(d, answer == RV_ANSWER_STALE ? is_only_notes(d) : d->out.event_count + d->out.effects.count == d->step_events + d->step_effects,
            "an input that was not taken left more than a note");
     rv_buf_deinit(&after);
 }
@@ -130,7 +130,10 @@ rv_answer drive_step(drive *d, const rv_event *input)
         shallow = *d->run;
         shallow.nodes = memcpy(rv_alloc((d->graph->node_count + 1) * sizeof *shallow.nodes), d->run->nodes, d->graph->node_count * sizeof *shallow.nodes);
     }
-    rv_out_clear(&d->out);
+    if (!d->merges_rows) rv_out_clear(&d->out);
+    d->step_size = d->out.journal.size;
+    d->step_events = d->out.event_count;
+    d->step_effects = d->out.effects.count;
     EXPECT(d, rv_run_reserve(d->run, &d->out, input) == RV_OK, "no room for a step");
     rv_answer answer = rv_run_step(d->run, input, d->now, &d->out);
     check_after(d, input, answer, &before);
@@ -284,7 +287,7 @@ const char *drive_says(drive *d, const char *node)
 bool drive_has_effect(const drive *d, rv_effect_type type, const char *node)
 {
     uint32_t wanted = node ? rv_graph_text_node(d->graph, node) : RV_NONE;
-    for (uint32_t i = 0; i < d->out.effects.count; i++)
+    for (uint32_t i = d->step_effects; i < d->out.effects.count; i++)
         if (d->out.effects.at[i].type == type && d->out.effects.at[i].node == wanted) return true;
     return false;
 }
@@ -310,6 +313,40 @@ static rv_run *replayed(const drive *d)
     return run;
 }
 
+/* What was decided: notes of late inputs stand without their input, clocks with theirs. */
+static void add_decisions(rv_str body, rv_buf *out)
+{
+    rv_event event;
+    for (const char *at = body.at, *end = at + body.size; at < end;)
+        if (rv_event_read(&at, end, &event, NULL) == RV_OK && event.type != RV_EVENT_NOTE && event.type != RV_EVENT_CLOCK) rv_event_write(out, &event);
+}
+
+static void check_decisions(const drive *d)
+{
+    rv_run *run = rv_run_new(d->graph);
+    rv_out out = {0};
+    rv_buf recorded = {0}, again = {0};
+    for (uint32_t i = 0; i < d->rows.count; i++) {
+        const char *at = d->journal.at + d->rows.at[i].at, *end = at + d->rows.at[i].size;
+        rv_now now = d->rows.at[i].now;
+        add_decisions((rv_str){at, d->rows.at[i].size}, &recorded);
+        while (at < end) {
+            rv_event event;
+            EXPECT(d, rv_event_read(&at, end, &event, NULL) == RV_OK, "a row that cannot be read");
+            if (event.type == RV_EVENT_CLOCK) now = (rv_now){(int64_t)event.seed, event.due_ms};
+            if (!rv_event_is_input(event.type)) continue;
+            EXPECT(d, rv_run_reserve(run, &out, &event) == RV_OK, "no room for a step");
+            EXPECT(d, rv_run_step(run, &event, now, &out) == RV_ANSWER_TAKEN, "an input that was taken is refused the second time");
+        }
+    }
+    add_decisions(rv_buf_str(&out.journal), &again);
+    EXPECT(d, rv_str_eq(rv_buf_str(&recorded), rv_buf_str(&again)), "deciding again gives something else");
+    rv_buf_deinit(&recorded);
+    rv_buf_deinit(&again);
+    rv_out_deinit(&out);
+    rv_run_free(run);
+}
+
 static void expect_same(const drive *d, const rv_run *run, const char *what)
 {
     rv_buf live = {0}, other = {0};
@@ -331,6 +368,7 @@ void drive_check_replay(const drive *d)
     rv_run_encode(d->run, &bytes);
     EXPECT(d, rv_run_decode(run, rv_buf_str(&bytes), &error) == RV_OK, error.text);
     expect_same(d, run, "encode, decode, encode differ");
+    check_decisions(d);
     rv_run_free(run);
     rv_buf_deinit(&bytes);
 }
@@ -341,4 +379,6 @@ void drive_crash(drive *d)
     rv_run *run = replayed(d);
     rv_run_free(d->run);
     d->run = run;
+    rv_out_clear(&d->out); /* its turn is over */
+    d->step_size = d->step_events = d->step_effects = 0;
 }

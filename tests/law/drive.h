@@ -7,13 +7,15 @@
 #include "kernel/admit.h"
 #include "kernel/run.h"
 
-typedef struct drive_row { size_t at, size; uint32_t event_count; } drive_row; /* of drive.journal */
+typedef struct drive_row { size_t at, size; uint32_t event_count; rv_now now; } drive_row; /* of drive.journal */
 
 typedef struct drive {
     const rv_graph *graph;
     rv_run *run;
     rv_now now;
-    rv_out out;                  /* of the step just made */
+    rv_out out;                  /* of the turn: the step just made, and those before that share its row */
+    size_t step_size;            /* where in `out` the step just made begins: bytes, events, effects */
+    uint32_t step_events, step_effects;
     rv_buf journal;
     RV_VEC(drive_row) rows;
     RV_VEC(rv_effect) effects;   /* all of them, in order */
@@ -60,7 +62,8 @@ uint32_t drive_effect_count(const drive *d, rv_effect_type type);             /*
 
 /* Throw the run away, replay the journal into a new one, which must encode to the same bytes. */
 void drive_crash(drive *d);
-/* The same without replacing the run; also encode → decode → encode. */
+/* The same without replacing the run; also encode → decode → encode, and the inputs of the journal, decided once more
+ * at their times, must give the facts that are recorded. */
 void drive_check_replay(const drive *d);
 
 #endif

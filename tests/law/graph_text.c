@@ -197,7 +197,8 @@ static void read_whole(builder *b, rv_str statement)
         b->made->graph.timeout_ms = number_of(b, value);
     } else if (rv_str_starts(statement, RV_STR("%cap="))) {
         size_t slash = rv_str_find(value, 0, '/');
-        b->tags.at[tag_of(b, rv_str_cut(value, 0, slash))].cap = (uint32_t)number_of(b, rv_str_from(value, slash + 1));
+        uint32_t tag = tag_of(b, rv_str_cut(value, 0, slash));
+        b->tags.at[tag].cap = (uint32_t)number_of(b, rv_str_from(value, slash + 1));
     } else {
         refuse(b, statement, "unknown setting of the graph");
     }

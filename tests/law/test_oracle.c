@@ -53,7 +53,7 @@ static void admit_one(world *w)
     if (node == RV_NONE) return;
     rv_admit_take(&w->admit, w->d->graph, w->d->graph->nodes[node].class_index);
     assert_int_equal(give(w, &event), RV_ANSWER_TAKEN);
-    assert_int_equal(w->d->out.effects.at[0].type, RV_EFFECT_SPAWN);
+    assert_int_equal(w->d->out.effects.at[w->d->step_effects].type, RV_EFFECT_SPAWN);
 }
 
 static void end_attempt(world *w, const rv_event *event)

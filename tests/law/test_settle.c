@@ -119,7 +119,7 @@ static void force_state(drive *d, const char *node, rv_node_state to, rv_detail 
     rv_event_write(&body, &event);
     rv_event_write(&body, &fact);
     assert_int_equal(rv_run_replay(d->run, rv_buf_str(&body), 2, NULL), RV_OK);
-    drive_row row = {d->journal.size, body.size, 2};
+    drive_row row = {d->journal.size, body.size, 2, d->now};
     rv_buf_str_add(&d->journal, rv_buf_str(&body));
     rv_vec_push(&d->rows, row);
     rv_buf_deinit(&body);
