@@ -48,9 +48,17 @@ rv_status rv_answer_value(rv_str payload, rv_str text, rv_buf *out, rv_error *er
     return status;
 }
 
+#define SHOWN_LINES_MAX 12u
+
 static void indented(rv_buf *out, rv_str text, uint32_t indent)
 {
+    uint32_t lines = 0;
     for (size_t at = 0; at < text.size;) {
+        if (lines++ == SHOWN_LINES_MAX) {
+            for (uint32_t i = 0; i < indent; i++) rv_buf_byte(out, ' ');
+            rv_buf_printf(out, "%s\n", rv_ui_glyph(RV_GLYPH_ELLIPSIS));
+            return;
+        }
         size_t end = rv_str_find(text, at, '\n');
         rv_str line = rv_str_cut(text, at, (end == SIZE_MAX ? text.size : end) - at);
         for (uint32_t i = 0; i < indent; i++) rv_buf_byte(out, ' ');

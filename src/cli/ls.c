@@ -2,10 +2,12 @@
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
-enum { ID, NAME, STATUS, INTERACTION, CREATED, STARTED, ENDED, TOTAL, SUCCEEDED, FAILED, SKIPPED, CANCELLED, EXIT, FILE_COLUMN, RESUMED_FROM };
+enum { ID, NAME, STATUS, INTERACTION, CREATED, STARTED, ENDED, TOTAL, SUCCEEDED, FAILED, SKIPPED, CANCELLED, EXIT, FILE_COLUMN, RESUMED_FROM, IS_WAITING };
 static const char runs_sql[] =
     "select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
-    "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from from run where ?1 = '' or status = ?1 order by created_ms desc, id desc";
+    "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from, "
+    "status = 'running' and exists (select 1 from blocker where blocker.run = run.id and blocker.state = 'open') "
+    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')) from run where ?1 = '' or status = ?1 order by created_ms desc, id desc";
 
 static void json_row(rv_json_writer *w, const rv_row *row)
 {
@@ -15,7 +17,7 @@ static void json_row(rv_json_writer *w, const rv_row *row)
     rv_jw_object(w);
     rv_jw_kv_str(w, "run", rv_row_str(row, ID));
     rv_jw_kv_str(w, "name", rv_row_str(row, NAME));
-    rv_jw_kv_str(w, "status", rv_row_str(row, STATUS));
+    rv_jw_kv_str(w, "status", rv_row_i64(row, IS_WAITING) ? RV_STR("waiting") : rv_row_str(row, STATUS));
     rv_jw_kv_str(w, "interaction", rv_row_str(row, INTERACTION));
     for (size_t i = 0; i < RV_COUNT(times); i++)
         if (rv_row_i64(row, times[i].column)) rv_jw_kv_i64(w, times[i].key, rv_row_i64(row, times[i].column));
@@ -32,8 +34,7 @@ static void json_row(rv_json_writer *w, const rv_row *row)
 static void table_row(rv_table *table, const rv_row *row, int64_t now)
 {
     rv_str status = rv_row_str(row, STATUS);
-    bool is_waiting = rv_str_is(status, "running") && rv_str_is(rv_row_str(row, INTERACTION), "waiting_for_input");
-    if (is_waiting) status = RV_STR("waiting");
+    if (rv_row_i64(row, IS_WAITING)) status = RV_STR("waiting");
     rv_buf cell = {0};
     rv_buf_printf(&cell, "%s %.*s", rv_ui_run_glyph(status), RV_FMT(status));
     rv_table_cell_style(table, rv_ui_run_style(status), rv_buf_str(&cell));

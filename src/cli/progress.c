@@ -15,6 +15,7 @@
 /* Draw what waits above the region, then the region again, in one write. */
 void rv_progress_flush(rv_progress *p)
 {
+    if (!p->is_announced && !p->is_ended && !p->signal) return; /* keeps (4) */
     if (p->face == RV_FACE_LIVE && (p->out.size || p->is_dirty || p->region_lines)) {
         rv_buf screen = {0};
         if (p->region_lines > 1) rv_buf_printf(&screen, "\033[%uA", p->region_lines - 1);
@@ -193,18 +194,29 @@ static rv_outcome_facts facts_of(const rv_node_view *view)
                               .signal = view->signal};
 }
 
+void rv_progress_announce(rv_progress *p, rv_str line)
+{
+    rv_buf held = p->out;
+    p->out = (rv_buf){0};
+    rv_buf_str_add(&p->out, line);
+    rv_buf_str_add(&p->out, rv_buf_str(&held));
+    rv_buf_deinit(&held);
+    p->is_announced = true;
+    rv_progress_touch(p);
+}
+
 static void on_run_started(void *user, rv_job *job, bool is_resumed)
 {
     rv_progress *p = user;
+    rv_buf line = {0};
     p->job = job;
-    p->begun_mono_ms = rv_loop_mono_ms(rv_host_loop(p->host));
-    if (p->mode == RV_OUTPUT_QUIET) return;
     const rv_graph *graph = rv_job_graph(job);
     rv_str id = rv_job_id(job), name = rv_graph_str(graph, graph->name);
-    rv_ui_stylef(&p->out, RV_STYLE_DIM, "run %.*s %s %.*s %s %u node%s%s", RV_FMT(id), rv_ui_glyph(RV_GLYPH_DOT), RV_FMT(name),
+    rv_ui_stylef(&line, RV_STYLE_DIM, "run %.*s %s %.*s %s %u node%s%s", RV_FMT(id), rv_ui_glyph(RV_GLYPH_DOT), RV_FMT(name),
                  rv_ui_glyph(RV_GLYPH_DOT), graph->plain_count, graph->plain_count == 1 ? "" : "s", is_resumed ? ", resumed" : "");
-    rv_buf_byte(&p->out, '\n');
-    rv_progress_touch(p);
+    rv_buf_byte(&line, '\n');
+    rv_progress_announce(p, p->mode == RV_OUTPUT_QUIET ? RV_STR("") : rv_buf_str(&line));
+    rv_buf_deinit(&line);
 }
 
 static void on_attempt_started(void *user, rv_job *job, const rv_node_view *view)
@@ -361,7 +373,6 @@ void rv_progress_signalled(void *user, int signal)
     p->signal = signal;
     rv_ask_end(p);
     if (p->face == RV_FACE_JSON) return;
-    rv_buf_cstring(&p->out, p->face == RV_FACE_LIVE ? "\r" : "");
     rv_words_signal(&p->out, signal);
     rv_buf_printf(&p->out, ": stopping %s press again to exit at once\n", rv_ui_glyph(RV_GLYPH_ELLIPSIS));
     rv_progress_flush(p);

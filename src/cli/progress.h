@@ -6,7 +6,8 @@
  *
  *  (1) What is written goes through `out` and is flushed at the latest 20 ms later; the timer is set only while something waits.
  *  (2) The region is redrawn at most ten times a second, and once a second while a node runs; never when nothing changes.
- *  (3) A node costs four bytes here; line buffers belong to slots, of which there are as many as nodes run at once. */
+ *  (3) A node costs four bytes here; line buffers belong to slots, of which there are as many as nodes run at once.
+ *  (4) Nothing is written before the run is announced, which its id being on disk allows; what happened earlier is held until then. */
 #ifndef RV_PROGRESS_H
 #define RV_PROGRESS_H
 
@@ -57,6 +58,7 @@ typedef struct rv_progress {
     RV_VEC(rv_question) questions; /* open ones, oldest first */
     struct rv_ask *ask;      /* the question being typed at; NULL: none can be asked here */
     int signal;              /* that asked to stop; 0: none */
+    bool is_announced;       /* its first line is written, or about to be */
     bool is_ended, gave_up;  /* run_ended came; ended by no_wait */
     rv_run_state state;      /* once is_ended */
 } rv_progress;
@@ -74,6 +76,8 @@ void rv_progress_signalled(void *progress, int signal);
 /* Something was added to out, or the region changed: flush or redraw soon. */
 void rv_progress_touch(rv_progress *progress);
 void rv_progress_flush(rv_progress *progress);
+/* The run's first line, before all that is held. */
+void rv_progress_announce(rv_progress *progress, rv_str line);
 /* ` --store DIR` when the lines to paste need it to find this store from here; else nothing. */
 void rv_progress_store_words(const rv_progress *progress, rv_buf *out);
 

@@ -43,10 +43,12 @@ static void on_run_started(void *user, rv_job *job, bool is_resumed)
 {
     rv_progress *p = user;
     rv_json_writer w;
+    rv_buf held = p->out;
     p->job = job;
     const rv_graph *graph = rv_job_graph(job);
     char digest[RV_DIGEST_TEXT_SIZE + 1];
     rv_digest_text(graph->digest, digest);
+    p->out = (rv_buf){0}; /* the first line goes before what is held */
     line_begin(p, &w, "run_started");
     rv_jw_kv_str(&w, "run", rv_job_id(job));
     rv_jw_kv_str(&w, "name", rv_graph_str(graph, graph->name));
@@ -54,7 +56,12 @@ static void on_run_started(void *user, rv_job *job, bool is_resumed)
     rv_jw_kv_i64(&w, "nodes", graph->plain_count);
     rv_jw_kv_bool(&w, "is_resumed", is_resumed);
     rv_jw_kv_cstring(&w, "store", p->store_dir);
-    line_end(p, &w);
+    rv_jw_object_end(&w);
+    rv_buf_byte(&p->out, '\n');
+    rv_buf line = p->out;
+    p->out = held;
+    rv_progress_announce(p, rv_buf_str(&line));
+    rv_buf_deinit(&line);
 }
 
 static void on_attempt_started(void *user, rv_job *job, const rv_node_view *view)

@@ -239,6 +239,17 @@ static void count_caused(rv_report *r)
     rv_map_deinit(&names);
 }
 
+/* How long it took; of a run that nobody drives, until the last thing that is known of it. */
+static void wall(rv_report *r)
+{
+    bool has_open = false;
+    int64_t last_ms = r->ended_ms;
+    for (uint32_t i = 0; i < r->blocker_count; i++) has_open |= rv_str_is(r->blockers[i].state, "open");
+    if (rv_str_is(r->status, "running") && has_open && r->counts[RV_NODE_RUNNING] == 0 && r->counts[RV_NODE_READY] == 0) r->status = RV_STR("waiting");
+    for (uint32_t n = 0; !r->is_live && r->ended_ms == 0 && n < r->node_count; n++) last_ms = RV_MAX(last_ms, r->nodes[n].ended_ms);
+    r->wall_ms = RV_MAX(rv_report_took_ms(r, r->started_ms, last_ms), 0);
+}
+
 rv_status rv_report_read(rv_session *session, rv_report *ret, rv_error *err)
 {
     rv_str body = {0};
@@ -253,8 +264,7 @@ rv_status rv_report_read(rv_session *session, rv_report *ret, rv_error *err)
         rv_report_deinit(ret);
         return status;
     }
-    if (rv_str_is(ret->status, "running") && rv_str_is(ret->interaction, "waiting_for_input")) ret->status = RV_STR("waiting");
-    ret->wall_ms = RV_MAX(rv_report_took_ms(ret, ret->started_ms, ret->ended_ms), 0);
+    wall(ret);
     count_caused(ret);
     critical_path(ret);
     parallelism(ret);

@@ -154,6 +154,21 @@ static rv_status load_pinned(const rv_args *args, rv_store *store, const rv_run_
     return status;
 }
 
+/* A secret that is another one than before is used, and said [E31]. */
+static void compare_secrets(rv_engine *engine, const rv_run_row *row, const rv_spec *spec, rv_arena *arena)
+{
+    rv_json *hashes = NULL;
+    rv_error ignored;
+    if (row->secrets.size == 0 || rv_json_parse(arena, row->secrets, &hashes, &ignored)) return;
+    for (uint32_t i = 0; i < spec->secrets.count; i++) {
+        const rv_json *before = rv_json_get(hashes, spec->secrets.at[i].name);
+        char now[RV_DIGEST_TEXT_SIZE + 1];
+        rv_engine_secret_hash(engine, spec->secrets.at[i].value, now);
+        if (before && !rv_str_is(before->text, now))
+            rv_cli_note("the secret parameter %.*s is not what it was when the run began; the new value is used", RV_FMT(spec->secrets.at[i].name));
+    }
+}
+
 /* ---- the file as it is now ---- */
 
 static void say_names(const char *what, const rv_str *names, uint32_t count)
@@ -265,6 +280,7 @@ static rv_status go_on(rv_resume *resume, rv_host *host, rv_arena *arena, rv_job
     }
     status = load_pinned(resume->args, store, &row, arena, &spec, err);
     if (status) return status;
+    compare_secrets(rv_host_engine(host), &row, spec, arena);
     if (!resume->edit) compare_with_file(&row, &spec->graph, arena);
     bool is_child = rv_run_state_is_terminal(row.status) || resume->edit;
     if (is_child) status = submit_child(resume, host, &row, arena, spec, ret_job, err);

@@ -33,7 +33,7 @@ static void header(const rv_report *r, rv_buf *out)
         rv_duration_write(out, r->wall_ms);
     }
     bool is_orphan = !r->is_live && (rv_str_is(r->status, "running") || rv_str_is(r->status, "accepted"));
-    if (is_orphan) rv_buf_cstring(out, ", but nothing runs it now; --resume goes on");
+    if (is_orphan) rv_buf_cstring(out, ", but no process drives it; `reeve run --resume` goes on");
     rv_buf_byte(out, '\n');
     text_field(out, "run", r->id);
     text_field(out, "workflow", rv_str_cut(r->workflow, 0, 7 + 16));
