@@ -24,7 +24,7 @@ static const char *check_attempts(const rv_run *run, uint32_t index)
     HOLDS(node->number <= node->epoch, "more attempts than epochs");
     HOLDS((node->number == 0) == (node->epoch == 0), "attempts without an epoch, or an epoch without an attempt");
     HOLDS((node->number == 0) == (node->attempt == RV_ATTEMPT_PENDING), "an attempt without a state, or the reverse");
-    HOLDS((uint64_t)node->failures + node->losses <= node->number, "more attempts ended than began");
+    HOLDS((uint64_t)node->failures + node->losses + is_live <= node->number, "more attempts ended than began");
     HOLDS(is_live == (node->state == RV_NODE_RUNNING), "a live attempt without a running node, or the reverse");
     HOLDS(node->number == 0 || has_attempts, "an attempt at a node that needs none");
     HOLDS(node->state != RV_NODE_READY || has_attempts, "a node that needs no attempt is ready for one");

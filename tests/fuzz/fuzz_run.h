@@ -2,6 +2,8 @@
 #ifndef RV_FUZZ_RUN_H
 #define RV_FUZZ_RUN_H
 
+#include <stdio.h>
+
 #include "graph_text.h"
 #include "kernel/run.h"
 
@@ -38,7 +40,9 @@ static inline void fuzz_step(rv_run *run, rv_out *out, rv_event event, rv_now no
     rv_out_clear(out);
     if (rv_run_reserve(run, out, &event) != RV_OK) return;
     rv_run_step(run, &event, now, out);
-    RV_ASSERT(rv_run_check(run) == NULL);
+    const char *broken = rv_run_check(run);
+    if (broken) fprintf(stderr, "after %s of node %u: %s\n", rv_event_name(event.type), event.node, broken);
+    RV_ASSERT(broken == NULL);
 }
 
 /* A run that passed its check is as good as any other: it takes inputs, keeps its invariants, encodes and decodes. */
