@@ -1,7 +1,7 @@
 /* Disks that fail: every n-th operation of a scripted workload, one after the other, fails in every way, once or from then
  * on. Whatever happens, nothing acknowledged is lost, nothing happens twice, and each failure says what and where.
  *
- *   fault_test [long]     without `long`: every n for the first twenty, then steps (the order is seeded and printed) */
+ *   fault_test [long]     without `long`: every n for the first eight, then steps (the order is seeded and printed) */
 #include "fault_vfs.h"
 #include "workload.h"
 
@@ -146,7 +146,7 @@ static void faults__nothing_acknowledged_is_lost_whatever_fails_when(void **stat
     assert_true(count > 300);
     for (fault kind = FAULT_EIO; kind < FAULT_COUNT; kind++)
         for (int is_sticky = 0; is_sticky < 2; is_sticky++)
-            for (uint64_t at = 0; at < count; at += is_long || at < 20 ? 1 : 1 + rv_rng_below(&seed, kind == FAULT_EIO ? 16 : 64)) {
+            for (uint64_t at = 0; at < count; at += is_long || at < 8 ? 1 : 1 + rv_rng_below(&seed, kind == FAULT_EIO ? 40 : 160)) {
                 script_run(kind, at, is_sticky, &hits);
                 runs++;
                 failed += hits > 0;
