@@ -345,8 +345,9 @@ static void on_idle(void *user, rv_job *job)
     rv_job_counts(job, counts, &running);
     if (!p->no_wait || p->questions.count == 0 || running > 0) return;
     if (counts[RV_NODE_READY] > 0 || counts[RV_NODE_RUNNING] > 0 || counts[RV_NODE_WAITING] > p->questions.count) return;
+    if (p->gave_up) return;
     p->gave_up = true;
-    rv_host_stop(p->host);
+    rv_engine_interrupt(rv_host_engine(p->host), 0); /* recorded as interrupted: nobody drives it until it is resumed */
 }
 
 rv_observer rv_progress_observer(rv_progress *p)

@@ -84,7 +84,7 @@ static void headline(const rv_progress *p, rv_buf *out, rv_run_state state)
     rv_buf_byte(out, ' ');
     rv_ui_style(out, RV_STYLE_BOLD, rv_graph_str(graph, graph->name));
     rv_buf_cstring(out, "  ");
-    rv_ui_style(out, style, rv_str_of(words[state]));
+    rv_ui_style(out, style, p->gave_up ? RV_STR("waiting") : rv_str_of(words[state]));
     if (state == RV_RUN_INTERRUPTED && p->signal) {
         rv_buf_cstring(out, " by ");
         rv_words_signal(out, p->signal);

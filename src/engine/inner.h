@@ -77,6 +77,9 @@ typedef struct rv_flight {
     struct rv_flight *next;
 } rv_flight;
 
+/* What a person was shown, kept until it is decided: a decision is for its digest [P7]. */
+typedef struct rv_shown { uint32_t node; rv_str payload, digest; int64_t opened_ms; } rv_shown;
+
 typedef struct rv_output_ref { uint32_t node; uint64_t log_last; } rv_output_ref;
 
 struct rv_job {
@@ -106,6 +109,7 @@ struct rv_job {
     RV_VEC(rv_attempt *) ended; /* attempts whose end is not in a batch yet */
     RV_VEC(uint32_t) ahead;    /* nodes whose start is written and that wait for a slot, from ahead_begin on */
     uint32_t ahead_begin, ahead_unwritten;
+    RV_VEC(rv_shown) shown;    /* open blockers */
     RV_VEC(struct rv_output_ref) outputs; /* where the output of nodes that templates read ends in the log */
     int64_t created_ms, started_run_ms, ended_ms;
     int exit_signal;           /* of an interrupt */
@@ -190,9 +194,12 @@ void rv_slot_dirs_free(rv_engine *engine);
 void rv_reduce_perform(rv_job *job, uint32_t node, uint32_t epoch);
 
 /* blocker.c */
-void rv_blocker_payload(rv_job *job, uint32_t node, rv_detail reason, rv_buf *out);
-void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch, rv_flight *flight);
-void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch, rv_flight *flight);
+/* The open blocker of `node`, or NULL. */
+const rv_shown *rv_blocker_shown(rv_job *job, uint32_t node);
+/* After a replay: read what was shown from the store. */
+rv_status rv_blocker_load(rv_job *job, rv_error *err);
+void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch);
+void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch);
 /* Whether a node that waits for this waits for a person, hence has a blocker. */
 bool rv_blocker_is_for_people(rv_detail reason);
 uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);

@@ -98,6 +98,7 @@ void rv_job_free(rv_job *job)
     rv_vec_deinit(&job->ahead);
     rv_vec_deinit(&job->ended);
     rv_vec_deinit(&job->outputs);
+    rv_vec_deinit(&job->shown);
     rv_spec_free(job->spec);
     rv_arena_deinit(&job->arena);
     rv_free(job);
@@ -266,7 +267,7 @@ static void reopen_blockers(rv_job *job)
 {
     for (uint32_t node = 0; node < job->graph->node_count; node++) {
         rv_detail reason = (rv_detail)job->run->nodes[node].detail;
-        if (job->run->nodes[node].state == RV_NODE_WAITING && rv_blocker_is_for_people(reason)) rv_blocker_open(job, node, reason, NULL, rv_engine_flight(job->engine));
+        if (job->run->nodes[node].state == RV_NODE_WAITING && rv_blocker_is_for_people(reason)) rv_blocker_open(job, node, reason, NULL);
     }
 }
 
@@ -291,6 +292,7 @@ static rv_status load_job(rv_engine *engine, rv_str run_id, rv_spec *spec, bool 
     job->task_state = task.state;
     if (status == RV_OK) status = read_journal(job, err);
     if (status == RV_OK) status = take_ghosts(job, err);
+    if (status == RV_OK) status = rv_blocker_load(job, err);
     if (status == RV_OK) status = open_log(job, err);
     rv_arena_deinit(&arena);
     if (status != RV_OK) return drop(job, status);
@@ -335,8 +337,8 @@ static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, r
     case RV_EFFECT_REDUCE:
     case RV_EFFECT_STOP: rv_vec_push(&flight->effects, ((rv_effect_item){job, *effect})); break;
     case RV_EFFECT_RUN_ENDED: rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect})); break;
-    case RV_EFFECT_PARK: rv_blocker_open(job, effect->node, effect->detail, batch, flight); break;
-    case RV_EFFECT_RESUMED: rv_blocker_close(job, effect->node, effect->detail, batch, flight); break;
+    case RV_EFFECT_PARK: rv_blocker_open(job, effect->node, effect->detail, batch); break;
+    case RV_EFFECT_RESUMED: rv_blocker_close(job, effect->node, effect->detail, batch); break;
     case RV_EFFECT_NOTE: rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, RV_STR("a result came too late and changed nothing"), RV_STR("")); break;
     case RV_EFFECT_ARM_TIMER: break; /* the engine asks for the due time each turn */
     case RV_EFFECT_COUNT: RV_UNREACHABLE();

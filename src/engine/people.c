@@ -60,17 +60,14 @@ static void write_decision(rv_buf *out, rv_decision decision, rv_str by, rv_str 
 void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_engine_done_fn *done, void *user)
 {
     rv_job *job;
-    char digest[RV_DIGEST_TEXT_SIZE + 1];
     uint32_t node = find_open(engine, run, key, &job, done, user);
     if (node == RV_NONE) return;
-    rv_buf value = {0}, payload = {0};
+    rv_buf value = {0};
+    const rv_shown *shown = rv_blocker_shown(job, node);
     write_decision(&value, decision, by, comment);
-    if (rv_blocker_is_for_people((rv_detail)job->run->nodes[node].detail)) rv_blocker_payload(job, node, (rv_detail)job->run->nodes[node].detail, &payload);
-    rv_digest_text(rv_sha256(rv_buf_str(&payload)), digest);
-    rv_event event = {.type = RV_EVENT_DECIDED, .node = node, .state = decision, .key = key, .value = rv_buf_str(&value), .text = rv_str_of(digest)};
+    rv_event event = {.type = RV_EVENT_DECIDED, .node = node, .state = decision, .key = key, .value = rv_buf_str(&value), .text = shown ? shown->digest : RV_STR("")};
     finish(engine, rv_engine_step(job, &event, true), key, done, user);
     rv_buf_deinit(&value);
-    rv_buf_deinit(&payload);
 }
 
 static rv_status check_answer(rv_job *job, uint32_t node, rv_str value_json, rv_error *err)
