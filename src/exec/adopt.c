@@ -240,6 +240,13 @@ void rv_adopt_scan(rv_exec *exec, rv_proc *const *procs, uint32_t count)
         ;
 }
 
+void rv_adopt_reap_dead(rv_exec *exec)
+{
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 && try_pid(exec, info.si_pid))
+        info.si_pid = 0;
+}
+
 /* ---- what becomes of them -------------------------------------------------- */
 
 uint32_t rv_adopt_claim(rv_exec *exec, rv_proc *proc)

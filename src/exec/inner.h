@@ -1,6 +1,7 @@
 /* inner.h: what the files of exec/ share, and nobody else includes.
  *
- *   exec.c     attempts: slots, events, stop, output, the end
+ *   exec.c     attempts: events, output, stop, the end
+ *   start.c    their start, up to the clone
  *   adopt.c    orphans: found, attributed, killed, reaped
  *   spawn.c    from clone to execve
  *   path.c     argv[0] → a path
@@ -91,7 +92,7 @@ const rv_spawn_plan *rv_spawn_room_plan(const rv_spawn_room *room);
 /* Of a child that has ended: 0 when it executed its program, else errno and *ret_step. */
 int rv_spawn_failure(const rv_spawn_room *room, rv_spawn_step *ret_step);
 
-/* ---- exec.c and adopt.c ------------------------------------------------------ */
+/* ---- attempts and orphans ------------------------------------------------------ */
 
 typedef enum rv_proc_state {
     RV_PROC_FREE,
@@ -132,14 +133,19 @@ typedef struct rv_orphan {
     int signalled;      /* the strongest signal that it was sent; 0: none */
 } rv_orphan;
 
+/* The descriptors that a child is given at most: none of ours may be among them, see rv_exec.held_fds. */
+#define RV_EXEC_TARGET_COUNT 6
+extern const int rv_exec_targets[RV_EXEC_TARGET_COUNT];
+
 struct rv_exec {
     rv_loop *loop;
     rv_watch *watch;
     rv_timer *later;      /* ends of attempts that did not start */
     rv_timer *watch_timer; /* pipes of attempts that live long enough to be watched */
-    bool is_watch_timer_set, shares_children;
+    bool is_watch_timer_set, takes_child_signals, shares_children;
+    int64_t watch_due_mono_ms; /* of watch_timer while it is set */
     int epoll_fd, null_fd, leash_fd, loadavg_fd;
-    int held_fds[6];      /* keep 0, 1, 2, 60, 61, 62 taken, so that no descriptor of ours lands there; -1 */
+    int held_fds[RV_EXEC_TARGET_COUNT]; /* keep 0, 1, 2, 60, 61, 62 taken, so that no descriptor of ours lands there; -1 */
     rv_spawner *spawner;
     rv_path_cache *paths;
     RV_VEC(rv_proc *) procs;
@@ -161,6 +167,22 @@ static inline uint64_t rv_event_pack(uint32_t kind, uint32_t index, uint32_t gen
     return (uint64_t)generation << 32 | (uint64_t)index << 2 | kind;
 }
 
+/* ---- start.c and exec.c ---- */
+
+#define RV_EXEC_WATCH_AFTER_MS 5 /* an attempt's pipes are watched from this age on */
+
+void rv_exec_close_fd(int *fd); /* -1 is legal; sets -1 */
+/* A close-on-exec duplicate that is none of the targets, once they are all taken. -1 with errno. */
+int rv_exec_duplicate(int fd);
+/* What people read when an attempt did not start: sets error, error_text, and that it neither exited nor was signalled.
+ * plan->path is NULL when the command was not found. */
+void rv_exec_explain(rv_exit *exit, const rv_spawn_plan *plan, rv_spawn_step step, int error);
+/* The slot's one timer: first its timeout, then its grace. */
+void rv_exec_set_timer(rv_proc *proc, int64_t due_mono_ms);
+void rv_exec_on_timer(void *user);
+
+/* ---- adopt.c ---- */
+
 /* Remember, or forget, that `pid` is a child that we know. */
 void rv_adopt_know(rv_exec *exec, pid_t pid, bool is_known);
 /* Find the children that nobody knows and give each an owner, so that afterwards every living process that was orphaned
@@ -170,6 +192,8 @@ void rv_adopt_scan(rv_exec *exec, rv_proc *const *procs, uint32_t count);
  * With `leave` they are let go and 0 is returned. */
 uint32_t rv_adopt_claim(rv_exec *exec, rv_proc *proc);
 void rv_adopt_signal(rv_exec *exec, const rv_proc *proc, int signal);
+/* Reap orphans that died while their attempt lives. Finds most: one behind a zombie that is somebody's event stays. */
+void rv_adopt_reap_dead(rv_exec *exec);
 /* The orphan at `index` has ended: reap it. Returns its owner or NULL. */
 rv_proc *rv_adopt_ended(rv_exec *exec, uint32_t index);
 

@@ -147,6 +147,26 @@ static int flee(const char *pids)
     return 0;
 }
 
+/* litter COUNT: orphans COUNT processes that end at once, over more than a second, then says `ready` and lives. */
+static int litter(int count)
+{
+    for (int i = 0; i < count; i++) {
+        pid_t middle = fork();
+        if (middle == 0) {
+            pid_t child = fork();
+            if (child == 0)
+                usleep(2000); /* ends after its parent */
+            _exit(0);
+        }
+        waitpid(middle, NULL, 0);
+        usleep((useconds_t)(1500000 / count));
+    }
+    if (write(1, "ready\n", 6) != 6)
+        return 99;
+    sleep_for_ever();
+    return 0;
+}
+
 static void list_descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -177,6 +197,8 @@ int main(int argc, char **argv)
         return bomb(atoi(argv[2]), argv[3]);
     else if (!strcmp(mode, "flee"))
         return flee(argv[2]);
+    else if (!strcmp(mode, "litter"))
+        return litter(atoi(argv[2]));
     else if (!strcmp(mode, "descriptors"))
         list_descriptors();
     else if (!strcmp(mode, "signals"))

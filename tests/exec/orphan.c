@@ -265,6 +265,33 @@ static void free__ends_what_is_running(void **state)
     assert_false(has_children());
 }
 
+static bool count_zombie(void *user, pid_t pid)
+{
+    rv_process process;
+    if (rv_process_read(pid, &process) && process.state == 'Z' && process.parent == getpid())
+        ++*(uint32_t *)user;
+    return true;
+}
+
+static void orphan__that_ends_is_reaped_while_a_long_attempt_lives(void **state)
+{
+    bench b;
+    bench_init(&b);
+    attempt a = {0};
+    uint32_t zombies = 0;
+    start_hostile(&b, &a, (const char *[]){"litter", "300", NULL}, "01A");
+    bench_wait_output(&b, &a, 6, "an attempt that litters");
+    assert_int_equal(a.ended_count, 0);
+    assert_true(rv_process_each(count_zombie, &zombies));
+    print_message("  %u zombies of 300\n", zombies);
+    assert_true(zombies < 100);
+    rv_exec_stop(a.proc, RV_STOP_CANCEL, 0);
+    bench_wait(&b, &a, "its end");
+    assert_false(has_children());
+    attempt_deinit(&a);
+    bench_deinit(&b);
+}
+
 /* A host with children of its own keeps them, and their exit statuses. */
 static void host__its_own_children_are_not_touched(void **state)
 {
@@ -324,6 +351,7 @@ int main(void)
         cmocka_unit_test(orphan__of_another_attempt_is_not_touched),
         cmocka_unit_test(leave__what_the_leader_left_behind_lives_on),
         cmocka_unit_test(leave__does_not_save_from_a_stop),
+        cmocka_unit_test(orphan__that_ends_is_reaped_while_a_long_attempt_lives),
         cmocka_unit_test(free__ends_what_is_running),
         cmocka_unit_test(host__its_own_children_are_not_touched),
     };
