@@ -81,6 +81,7 @@ typedef struct rv_out {
     rv_now first_now, last_now; /* of the first and the latest step since it was clear: the first is the journal row's time */
     RV_VEC(rv_effect) effects; /* appended, in order */
     RV_VEC(uint32_t) changed;  /* nodes whose stored fields changed (may repeat) */
+    bool leaves_out_journal;   /* facts are applied but not written: for a host that keeps no journal, and for measuring */
 } rv_out; /* {0} */
 void rv_out_clear(rv_out *out);
 void rv_out_deinit(rv_out *out);

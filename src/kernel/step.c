@@ -37,7 +37,7 @@ rv_status rv_run_reserve(rv_run *run, rv_out *out, const rv_event *input)
 void rv_step_emit(rv_step *step, const rv_event *fact)
 {
     rv_error error = {0};
-    rv_event_write(&step->out->journal, fact);
+    if (!step->out->leaves_out_journal) rv_event_write(&step->out->journal, fact);
     step->out->event_count++;
     const rv_event *cause = fact == step->input ? NULL : step->input;
     rv_status status = rv_run_apply(step->run, fact, cause, &error);
