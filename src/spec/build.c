@@ -4,15 +4,19 @@
 
 /* ---- policies ---- */
 
-static int64_t ms_or_zero(const rv_doc *doc, uint32_t value) {
+static int64_t ms_or_zero(const rv_doc *doc, uint32_t value)
+{
     int64_t ms = 0;
     if (value != RV_NONE) RV_ASSERT(rv_doc_ms(doc, value, &ms));
     return ms;
 }
 
-static void retry_on(rv_policy *policy, const rv_doc *doc, uint32_t list) {
-    static const struct { const char *word; uint8_t bit; } words[] = {
-        {"signal", RV_RETRY_ON_SIGNAL}, {"timeout", RV_RETRY_ON_TIMEOUT}, {"unavailable", RV_RETRY_ON_UNAVAILABLE}};
+static void retry_on(rv_policy *policy, const rv_doc *doc, uint32_t list)
+{
+    static const struct {
+        const char *word;
+        uint8_t bit;
+    } words[] = {{"signal", RV_RETRY_ON_SIGNAL}, {"timeout", RV_RETRY_ON_TIMEOUT}, {"unavailable", RV_RETRY_ON_UNAVAILABLE}};
     policy->retry_on = 0;
     for (uint32_t item = list + 1, end = rv_doc_next(doc, list); item < end; item++) {
         int64_t status;
@@ -25,7 +29,8 @@ static void retry_on(rv_policy *policy, const rv_doc *doc, uint32_t list) {
     }
 }
 
-static void take_retry(rv_policy *policy, const rv_doc *doc, uint32_t map) {
+static void take_retry(rv_policy *policy, const rv_doc *doc, uint32_t map)
+{
     if (map == RV_NONE) return;
     for (uint32_t key = map + 1, end = rv_doc_next(doc, map); key < end; key = rv_doc_next(doc, key + 1)) {
         rv_str name = rv_doc_text(doc, key);
@@ -45,16 +50,19 @@ static void take_retry(rv_policy *policy, const rv_doc *doc, uint32_t map) {
     }
 }
 
-static uint8_t word_of(const rv_doc *doc, uint32_t value, rv_node_key key) {
+static uint8_t word_of(const rv_doc *doc, uint32_t value, rv_node_key key)
+{
     return value == RV_NONE ? 0 : (uint8_t)rv_word_find(rv_node_table.keys[key].type->words, rv_doc_text(doc, value));
 }
 
-static uint32_t policy_of(rv_writer *w, const uint32_t *values, uint64_t own, bool is_process) {
+static uint32_t policy_of(rv_writer *w, const uint32_t *values, uint64_t own, bool is_process)
+{
     const uint64_t keys = (uint64_t)1 << RV_NK_TIMEOUT | (uint64_t)1 << RV_NK_TIMEOUT_TOTAL | (uint64_t)1 << RV_NK_RETRY |
                           (uint64_t)1 << RV_NK_DELIVERY | (uint64_t)1 << RV_NK_ON_UNKNOWN;
     const rv_doc *doc = &w->loader->doc;
     if (!(own & keys) && w->plain_policy[is_process] != RV_NONE) return w->plain_policy[is_process];
-    rv_policy policy = {.max_attempts = 1, .lost_max = 3, .retry_on = RV_RETRY_ON_ANY_EXIT | RV_RETRY_ON_SIGNAL | RV_RETRY_ON_UNAVAILABLE};
+    rv_policy policy = {
+        .max_attempts = 1, .lost_max = 3, .retry_on = RV_RETRY_ON_ANY_EXIT | RV_RETRY_ON_SIGNAL | RV_RETRY_ON_UNAVAILABLE};
     if (is_process) {
         policy.timeout_ms = ms_or_zero(doc, values[RV_NK_TIMEOUT]);
         policy.timeout_total_ms = ms_or_zero(doc, values[RV_NK_TIMEOUT_TOTAL]);
@@ -75,14 +83,16 @@ static uint32_t policy_of(rv_writer *w, const uint32_t *values, uint64_t own, bo
 
 /* ---- tags ---- */
 
-static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap) {
+static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap)
+{
     uint32_t known = rv_map_add(&w->tag_map, name, w->tags.count);
     if (known != RV_NONE) return known;
     rv_vec_push(&w->tags, ((rv_tag_def){rv_writer_extra(w, name), cap}));
     return w->tags.count - 1;
 }
 
-static uint32_t class_of(rv_writer *w, uint32_t list) {
+static uint32_t class_of(rv_writer *w, uint32_t list)
+{
     const rv_doc *doc = &w->loader->doc;
     uint32_t first = w->class_tags.count;
     if (list == RV_NONE) return 0;
@@ -105,7 +115,8 @@ static uint32_t class_of(rv_writer *w, uint32_t list) {
     return w->classes.count - 1;
 }
 
-static void start_classes(rv_writer *w) {
+static void start_classes(rv_writer *w)
+{
     const rv_doc *doc = &w->loader->doc;
     uint32_t concurrency = w->loader->file_keys[RV_FK_CONCURRENCY];
     uint32_t caps = concurrency == RV_NONE ? RV_NONE : rv_doc_get(doc, concurrency, "tags");
@@ -120,7 +131,8 @@ static void start_classes(rv_writer *w) {
 
 /* ---- gates ---- */
 
-static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map) {
+static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map)
+{
     const rv_doc *doc = &w->loader->doc;
     rv_gate_def gate = {.ms = 0};
     uint32_t value;
@@ -144,7 +156,8 @@ static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map) {
 /* ---- a node ---- */
 
 /* The keys that a node has, its own or from defaults: bits, and their values. */
-static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint64_t *ret_own) {
+static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint64_t *ret_own)
+{
     const rv_loader *l = w->loader;
     const rv_doc *doc = &l->doc;
     uint32_t body = rv_loader_body(l, node), kind = l->nodes.at[node].kind;
@@ -165,7 +178,8 @@ static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint6
     return all;
 }
 
-static void write_env(rv_writer *w, uint32_t own) {
+static void write_env(rv_writer *w, uint32_t own)
+{
     uint32_t layers[] = {w->loader->file_keys[RV_FK_ENV], w->loader->defaults[RV_NK_ENV], own};
     if (own == RV_NONE && w->base_env.size) {
         rv_buf_str_add(&w->image, rv_buf_str(&w->base_env));
@@ -176,23 +190,27 @@ static void write_env(rv_writer *w, uint32_t own) {
     if (own == RV_NONE) rv_buf_add(&w->base_env, w->image.at + before, w->image.size - before);
 }
 
-static void write_key(rv_writer *w, rv_node_def *def, uint32_t index, uint32_t value, bool is_own) {
+static void write_key(rv_writer *w, rv_node_def *def, uint32_t index, uint32_t value, bool is_own)
+{
     const rv_key *key = &rv_node_table.keys[index];
     rv_buf_byte(&w->image, '"');
     rv_buf_cstring(&w->image, key->name);
     rv_buf_cstring(&w->image, "\":");
     if (index == RV_NK_ENV) write_env(w, is_own ? value : RV_NONE);
-    else if (index == RV_NK_RETRY) rv_writer_object_merged(w, w->loader->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
+    else if (index == RV_NK_RETRY)
+        rv_writer_object_merged(w, w->loader->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
     else if (index == RV_NK_WHEN) def->when = rv_writer_text(w, rv_doc_text(&w->loader->doc, value));
     else rv_writer_value(w, value, key->type);
 }
 
-static void write_node(rv_writer *w, uint32_t node, rv_slice name) {
+static void write_node(rv_writer *w, uint32_t node, rv_slice name)
+{
     rv_loader *l = w->loader;
     uint32_t values[RV_NK_COUNT], set_items = w->set_items.count;
     uint64_t own, all = node_values(w, node, values, &own);
     rv_kind kind = (rv_kind)l->nodes.at[node].kind;
-    rv_node_def def = {.name = name, .kind = (uint8_t)kind, .handler = l->nodes.at[node].handler, .flags = l->nodes.at[node].flags};
+    rv_node_def def = {
+        .name = name, .kind = (uint8_t)kind, .handler = l->nodes.at[node].handler, .flags = l->nodes.at[node].flags};
     size_t begin = w->image.size;
     rv_buf_byte(&w->image, '{');
     for (uint64_t left = all; left; left &= left - 1) {
@@ -208,7 +226,8 @@ static void write_node(rv_writer *w, uint32_t node, rv_slice name) {
     int64_t priority = 0;
     if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));
     def.priority = (int32_t)priority;
-    if (values[RV_NK_LEAVE] != RV_NONE && rv_doc_kind_of(&l->doc, values[RV_NK_LEAVE]) == RV_DOC_TRUE) def.flags |= RV_NODE_F_LEAVE;
+    if (values[RV_NK_LEAVE] != RV_NONE && rv_doc_kind_of(&l->doc, values[RV_NK_LEAVE]) == RV_DOC_TRUE)
+        def.flags |= RV_NODE_F_LEAVE;
     if (values[RV_NK_OUTPUT_SCHEMA] != RV_NONE) def.flags |= RV_NODE_F_HAS_SCHEMA;
     if (kind == RV_KIND_APPROVE) def.aux = gate_of(w, kind, values[RV_NK_APPROVE]);
     if (kind == RV_KIND_INPUT) def.aux = gate_of(w, kind, values[RV_NK_INPUT]);
@@ -222,7 +241,8 @@ static void write_node(rv_writer *w, uint32_t node, rv_slice name) {
 
 /* ---- the file ---- */
 
-static bool write_nodes(rv_writer *w) {
+static bool write_nodes(rv_writer *w)
+{
     rv_loader *l = w->loader;
     rv_buf_byte(&w->image, '{');
     for (uint32_t node = 0; node < l->plain_count; node++) {
@@ -231,7 +251,8 @@ static bool write_nodes(rv_writer *w) {
         rv_buf_byte(&w->image, ':');
         write_node(w, node, name);
         if (w->image.size - w->strings > RV_DEFINITION_MAX) {
-            rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"), "the normal form is larger than 512 MiB");
+            rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"),
+                            "the normal form is larger than 512 MiB");
             return false;
         }
     }
@@ -239,7 +260,8 @@ static bool write_nodes(rv_writer *w) {
     return true;
 }
 
-static void write_handlers(rv_writer *w) {
+static void write_handlers(rv_writer *w)
+{
     static const rv_handler sorted[] = {RV_HANDLER_CANCEL, RV_HANDLER_EXIT, RV_HANDLER_FAILURE, RV_HANDLER_SUCCESS};
     rv_loader *l = w->loader;
     bool is_first = true;
@@ -256,7 +278,8 @@ static void write_handlers(rv_writer *w) {
     rv_buf_byte(&w->image, '}');
 }
 
-static bool write_definition(rv_writer *w, rv_image *header) {
+static bool write_definition(rv_writer *w, rv_image *header)
+{
     rv_loader *l = w->loader;
     bool is_first = true;
     rv_buf_byte(&w->image, '{');
@@ -280,7 +303,8 @@ static bool write_definition(rv_writer *w, rv_image *header) {
 }
 
 /* What is needed to resolve values anew, and to see that file:// contents are still the same. */
-static void write_extras(rv_writer *w, rv_image *header) {
+static void write_extras(rv_writer *w, rv_image *header)
+{
     rv_loader *l = w->loader;
     rv_buf out = {0};
     rv_json_writer json;
@@ -313,15 +337,20 @@ static void write_extras(rv_writer *w, rv_image *header) {
     while (rv_str_find(file, 0, '/') != SIZE_MAX) file = rv_str_from(file, rv_str_find(file, 0, '/') + 1);
     static const char *const endings[] = {".yaml", ".yml", ".json"};
     for (size_t i = 0; i < RV_COUNT(endings); i++)
-        if (rv_str_ends(file, rv_str_of(endings[i]))) header->name = rv_writer_extra(w, rv_str_cut(file, 0, file.size - strlen(endings[i])));
+        if (rv_str_ends(file, rv_str_of(endings[i])))
+            header->name = rv_writer_extra(w, rv_str_cut(file, 0, file.size - strlen(endings[i])));
 }
 
 /* ---- sections ---- */
 
-static void *section_at(rv_writer *w, const rv_image *header, uint32_t section) { return w->image.at + header->sections[section].offset; }
+static void *section_at(rv_writer *w, const rv_image *header, uint32_t section)
+{
+    return w->image.at + header->sections[section].offset;
+}
 
 /* Room for `count` items at the end of the image. */
-static void add_section(rv_writer *w, rv_image *header, uint32_t section, uint64_t count, const void *items) {
+static void add_section(rv_writer *w, rv_image *header, uint32_t section, uint64_t count, const void *items)
+{
     size_t pad = -w->image.size & 15, size = (size_t)count * rv_section_item_size[section];
     memset(rv_buf_extend(&w->image, pad), 0, pad);
     header->sections[section] = (rv_image_section){w->image.size, count};
@@ -330,9 +359,11 @@ static void add_section(rv_writer *w, rv_image *header, uint32_t section, uint64
     else memset(at, 0, size);
 }
 
-static void fill_edges(rv_writer *w, const rv_image *header) {
+static void fill_edges(rv_writer *w, const rv_image *header)
+{
     const rv_loader *l = w->loader;
-    uint32_t *begin = section_at(w, header, RV_SECTION_SUCC_BEGIN), *succ = section_at(w, header, RV_SECTION_SUCC), count = l->nodes.count;
+    uint32_t *begin = section_at(w, header, RV_SECTION_SUCC_BEGIN), *succ = section_at(w, header, RV_SECTION_SUCC),
+             count = l->nodes.count;
     memcpy(section_at(w, header, RV_SECTION_PRED_BEGIN), l->pred_begin, sizeof(uint32_t) * (count + 1));
     if (l->pred.count) memcpy(section_at(w, header, RV_SECTION_PRED), l->pred.at, sizeof(uint32_t) * l->pred.count);
     uint32_t *next = rv_alloc(sizeof(uint32_t) * (count + 2));
@@ -346,7 +377,8 @@ static void fill_edges(rv_writer *w, const rv_image *header) {
 }
 
 /* By priority, then index: a merge sort over indices, which is stable; the usual case needs no pass at all. */
-static void fill_order(rv_writer *w, const rv_image *header) {
+static void fill_order(rv_writer *w, const rv_image *header)
+{
     const rv_node_def *nodes = section_at(w, header, RV_SECTION_NODES);
     uint32_t *order = section_at(w, header, RV_SECTION_ORDER), *position = section_at(w, header, RV_SECTION_POSITION);
     uint32_t count = w->loader->plain_count, all = w->loader->nodes.count;
@@ -358,7 +390,8 @@ static void fill_order(rv_writer *w, const rv_image *header) {
         for (uint32_t begin = 0; begin < count; begin += 2 * width) {
             uint32_t middle = RV_MIN(begin + width, count), end = RV_MIN(begin + 2 * width, count), a = begin, b = middle;
             for (uint32_t out = begin; out < end; out++)
-                other[out] = a < middle && (b >= end || nodes[order[a]].priority >= nodes[order[b]].priority) ? order[a++] : order[b++];
+                other[out] =
+                    a < middle && (b >= end || nodes[order[a]].priority >= nodes[order[b]].priority) ? order[a++] : order[b++];
         }
         memcpy(order, other, sizeof(uint32_t) * count);
     }
@@ -366,12 +399,14 @@ static void fill_order(rv_writer *w, const rv_image *header) {
     for (uint32_t i = 0; i < all; i++) position[order[i]] = i;
 }
 
-static void settle(rv_slice *slice, uint32_t definition_size) {
+static void settle(rv_slice *slice, uint32_t definition_size)
+{
     if (slice->at & RV_SLICE_EXTRA) slice->at = (slice->at & ~RV_SLICE_EXTRA) + definition_size;
 }
 
 /* The definition's size is known now: slices of `extra` become slices of the strings. */
-static void settle_all(rv_writer *w, rv_image *header) {
+static void settle_all(rv_writer *w, rv_image *header)
+{
     uint32_t size = header->definition.size;
     rv_node_def *nodes = section_at(w, header, RV_SECTION_NODES);
     for (uint32_t i = 0; i < w->loader->nodes.count; i++) {
@@ -389,7 +424,8 @@ static void settle_all(rv_writer *w, rv_image *header) {
     settle(&header->contents, size);
 }
 
-static bool assemble(rv_writer *w, rv_image *header) {
+static bool assemble(rv_writer *w, rv_image *header)
+{
     rv_loader *l = w->loader;
     uint32_t count = l->nodes.count;
     memset(rv_buf_extend(&w->image, sizeof *header), 0, sizeof *header);
@@ -420,7 +456,8 @@ static bool assemble(rv_writer *w, rv_image *header) {
     return true;
 }
 
-static void writer_deinit(rv_writer *w) {
+static void writer_deinit(rv_writer *w)
+{
     rv_buf_deinit(&w->extra);
     rv_buf_deinit(&w->base_env);
     rv_vec_deinit(&w->keys);
@@ -435,10 +472,13 @@ static void writer_deinit(rv_writer *w) {
     rv_map_deinit(&w->tag_map);
 }
 
-rv_status rv_loader_write(rv_loader *l, rv_spec *spec) {
+rv_status rv_loader_write(rv_loader *l, rv_spec *spec)
+{
     rv_writer w = {.loader = l, .plain_policy = {RV_NONE, RV_NONE}};
-    rv_image header = {.magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count};
-    uint32_t concurrency = l->file_keys[RV_FK_CONCURRENCY], cap = concurrency == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, concurrency, "default");
+    rv_image header = {
+        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count};
+    uint32_t concurrency = l->file_keys[RV_FK_CONCURRENCY],
+             cap = concurrency == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, concurrency, "default");
     int64_t number = 0;
     if (cap != RV_NONE && rv_doc_i64(&l->doc, cap, &number)) header.concurrency = (uint32_t)number;
     header.timeout_ms = ms_or_zero(&l->doc, l->file_keys[RV_FK_TIMEOUT]);

@@ -8,7 +8,8 @@ static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_st
 
 /* ---- scalars ---- */
 
-static const char *describe(const rv_doc *doc, uint32_t value) {
+static const char *describe(const rv_doc *doc, uint32_t value)
+{
     switch (rv_doc_kind_of(doc, value)) {
     case RV_DOC_NULL: return doc->values.at[value].size ? "null" : "nothing";
     case RV_DOC_FALSE: return "false";
@@ -21,17 +22,21 @@ static const char *describe(const rv_doc *doc, uint32_t value) {
     RV_UNREACHABLE();
 }
 
-static void wants(rv_loader *l, uint32_t value, rv_str name, const char *want, const char *cure) {
+static void wants(rv_loader *l, uint32_t value, rv_str name, const char *want, const char *cure)
+{
     rv_loader_error(l, value, 0, rv_str_of(cure), "`%.*s` wants %s, not %s", RV_FMT(name), want, describe(&l->doc, value));
 }
 
-static void wants_other(rv_loader *l, uint32_t value, rv_str name, const char *want, rv_str cure) {
+static void wants_other(rv_loader *l, uint32_t value, rv_str name, const char *want, rv_str cure)
+{
     rv_str text = rv_doc_text(&l->doc, value);
-    rv_loader_error(l, value, 0, cure, "`%.*s` wants %s, not `%.*s`", RV_FMT(name), want, (int)RV_MIN(text.size, (size_t)80), text.at);
+    rv_loader_error(l, value, 0, cure, "`%.*s` wants %s, not `%.*s`", RV_FMT(name), want, (int)RV_MIN(text.size, (size_t)80),
+                    text.at);
 }
 
 /* Where a string is wanted a plain YAML scalar is its own text; in JSON a non-string is an error [W5]. */
-static bool text_of(rv_loader *l, uint32_t value, rv_str name, const char *want, rv_str *ret) {
+static bool text_of(rv_loader *l, uint32_t value, rv_str name, const char *want, rv_str *ret)
+{
     const rv_doc_value *v = rv_doc_at(&l->doc, value);
     *ret = rv_doc_text(&l->doc, value);
     if (v->kind == RV_DOC_STRING) return true;
@@ -40,7 +45,8 @@ static bool text_of(rv_loader *l, uint32_t value, rv_str name, const char *want,
     return false;
 }
 
-static rv_str words_text(rv_loader *l, const char *const *words) {
+static rv_str words_text(rv_loader *l, const char *const *words)
+{
     rv_buf out = {0};
     for (uint32_t i = 0; words[i]; i++) rv_buf_printf(&out, "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
     rv_str text = rv_arena_printf(&l->arena, "%.*s", RV_FMT(rv_buf_str(&out)));
@@ -48,22 +54,28 @@ static rv_str words_text(rv_loader *l, const char *const *words) {
     return text;
 }
 
-uint32_t rv_word_find(const char *const *words, rv_str text) {
+uint32_t rv_word_find(const char *const *words, rv_str text)
+{
     for (uint32_t i = 0; words[i]; i++)
         if (rv_str_is(text, words[i])) return i;
     return RV_NONE;
 }
 
-static void check_word(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_word(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    const rv_doc_value *v = rv_doc_at(&l->doc, value);
+    bool is_text = v->kind == RV_DOC_STRING || (v->kind < RV_DOC_LIST && v->flags & RV_DOC_PLAIN);
+    if (is_text && rv_word_find(type->words, rv_doc_text(&l->doc, value)) != RV_NONE) return;
     rv_str text, words = words_text(l, type->words);
-    if (!text_of(l, value, name, words.at, &text) || rv_word_find(type->words, text) != RV_NONE) return;
+    if (!text_of(l, value, name, words.at, &text)) return;
     uint32_t count = 0;
     while (type->words[count]) count++;
     const char *nearest = rv_near(text, type->words, count);
     wants_other(l, value, name, words.at, nearest ? rv_loader_hint(l, nearest, "") : RV_STR(""));
 }
 
-static void check_boolean(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_boolean(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     static const char *const yes[] = {"yes", "Yes", "YES", "on", "On", "ON", "y", "Y", "True", "TRUE", NULL};
     static const char *const no[] = {"no", "No", "NO", "off", "Off", "OFF", "n", "N", "False", "FALSE", NULL};
     rv_doc_kind kind = rv_doc_kind_of(&l->doc, value);
@@ -79,7 +91,8 @@ static void check_boolean(rv_loader *l, uint32_t value, const rv_type *type, rv_
     else wants_other(l, value, name, type->want, RV_STR(""));
 }
 
-bool rv_doc_i64(const rv_doc *doc, uint32_t value, int64_t *ret) {
+bool rv_doc_i64(const rv_doc *doc, uint32_t value, int64_t *ret)
+{
     const rv_doc_value *v = rv_doc_at(doc, value);
     if (v->kind != RV_DOC_NUMBER || v->flags & RV_DOC_ODD_NUMBER) return false;
     rv_json number = {.kind = RV_JSON_NUMBER, .text = rv_doc_text(doc, value)};
@@ -88,14 +101,16 @@ bool rv_doc_i64(const rv_doc *doc, uint32_t value, int64_t *ret) {
 
 bool rv_doc_ms(const rv_doc *doc, uint32_t value, int64_t *ret) { return rv_duration_parse(rv_doc_text(doc, value), ret); }
 
-static void check_integer(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_integer(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     int64_t number;
     if (rv_doc_kind_of(&l->doc, value) != RV_DOC_NUMBER) wants(l, value, name, type->want, "");
     else if (!rv_doc_i64(&l->doc, value, &number) || number < type->least || number > type->most)
         wants_other(l, value, name, type->want, RV_STR(""));
 }
 
-static void check_duration(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_duration(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     int64_t ms;
     if (!text_of(l, value, name, type->want, &text)) return;
@@ -106,18 +121,22 @@ static void check_duration(rv_loader *l, uint32_t value, const rv_type *type, rv
     else if (ms > type->most) wants_other(l, value, name, type->want, RV_STR("ten years are the most"));
 }
 
-static void check_cap(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_cap(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     if (rv_doc_kind_of(&l->doc, value) == RV_DOC_STRING) {
         if (!rv_str_is(rv_doc_text(&l->doc, value), "auto")) wants_other(l, value, name, type->want, RV_STR(""));
     } else check_integer(l, value, type, name);
 }
 
-static void check_retry_on(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_retry_on(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     if (rv_doc_kind_of(&l->doc, value) != RV_DOC_STRING) check_integer(l, value, type, name);
-    else if (rv_word_find(type->words, rv_doc_text(&l->doc, value)) == RV_NONE) wants_other(l, value, name, type->want, RV_STR(""));
+    else if (rv_word_find(type->words, rv_doc_text(&l->doc, value)) == RV_NONE)
+        wants_other(l, value, name, type->want, RV_STR(""));
 }
 
-static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     if (!rv_is_identifier(text))
@@ -127,13 +146,15 @@ static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, 
         rv_vec_push(&l->references, ((rv_reference){.path = text, .node = l->node, .value = value, .use = RV_USE_OF}));
 }
 
-static void check_variable(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_variable(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (text_of(l, value, name, type->want, &text) && (text.size == 0 || rv_str_find(text, 0, '=') != SIZE_MAX))
         wants_other(l, value, name, type->want, RV_STR("it is not empty and has no `=`"));
 }
 
-static void check_path(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_path(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     bool leads_out = text.size == 0 || text.at[0] == '/';
@@ -150,13 +171,15 @@ static void check_path(rv_loader *l, uint32_t value, const rv_type *type, rv_str
     }
 }
 
-static void check_text(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_text(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (!text_of(l, value, name, type->want, &text) || type->most == 0) return;
     if ((int64_t)text.size < type->least || (int64_t)text.size > type->most) wants_other(l, value, name, type->want, RV_STR(""));
 }
 
-static void check_instant(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_instant(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     int64_t ms;
     if (text_of(l, value, name, type->want, &text) && !rv_instant_parse(text, &ms))
@@ -165,16 +188,22 @@ static void check_instant(rv_loader *l, uint32_t value, const rv_type *type, rv_
 
 /* ---- texts with references ---- */
 
-typedef struct collector { rv_loader *loader; uint32_t value; uint8_t use; } collector;
+typedef struct collector {
+    rv_loader *loader;
+    uint32_t value;
+    uint8_t use;
+} collector;
 
-static void collect(void *user, rv_str path, bool has_default, size_t offset) {
+static void collect(void *user, rv_str path, bool has_default, size_t offset)
+{
     collector *c = user;
     rv_reference reference = {path, c->loader->node, c->value, (uint32_t)offset, c->use, has_default};
     rv_vec_push(&c->loader->references, reference);
 }
 
 /* `file://x` stands for what is in x [W16]. */
-static bool read_file(rv_loader *l, uint32_t value, rv_str *text) {
+static bool read_file(rv_loader *l, uint32_t value, rv_str *text)
+{
     rv_error err = {0};
     rv_buf out = {0};
     rv_str path = rv_str_from(*text, strlen("file://"));
@@ -191,7 +220,8 @@ static bool read_file(rv_loader *l, uint32_t value, rv_str *text) {
     return status == RV_OK;
 }
 
-static void check_template(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_template(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     if (type->may_be_file && rv_str_starts(text, RV_STR("file://")) && !read_file(l, value, &text)) return;
@@ -204,7 +234,8 @@ static void check_template(rv_loader *l, uint32_t value, const rv_type *type, rv
         rv_loader_error(l, value, offset, RV_STR("write `${node.field}`, or `$${` for a literal `${`"), "%s", err.text);
 }
 
-static void check_expression(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_expression(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     rv_error err = {0};
@@ -215,7 +246,8 @@ static void check_expression(rv_loader *l, uint32_t value, const rv_type *type, 
 }
 
 /* Nothing is substituted in a script. `${a.b}` is no shell either, so whoever writes it believes that it is [W11]. */
-static void check_script(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_script(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     if (rv_str_starts(text, RV_STR("file://")) && !read_file(l, value, &text)) return;
@@ -225,21 +257,25 @@ static void check_script(rv_loader *l, uint32_t value, const rv_type *type, rv_s
         while (end < text.size && strchr("}:", text.at[end]) == NULL) end++;
         rv_str path = rv_str_cut(text, at + 2, end - at - 2);
         if (rv_str_find(path, 0, '.') == SIZE_MAX || !rv_is_reference_path(path)) continue;
-        rv_loader_warning(l, value, at, RV_STR("pass it through `env` and use the variable"), "`${%.*s}` is not replaced in a script", RV_FMT(path));
+        rv_loader_warning(l, value, at, RV_STR("pass it through `env` and use the variable"),
+                          "`${%.*s}` is not replaced in a script", RV_FMT(path));
     }
 }
 
 /* ---- data ---- */
 
-static void check_data(rv_loader *l, uint32_t value) {
+static void check_data(rv_loader *l, uint32_t value)
+{
     for (uint32_t v = value, end = rv_doc_next(&l->doc, value); v < end; v++)
         if (rv_doc_at(&l->doc, v)->flags & RV_DOC_ODD_NUMBER) {
             rv_str text = rv_doc_text(&l->doc, v);
-            rv_loader_error(l, v, 0, RV_STR("write it as JSON would, or put it in quotes"), "`%.*s` is a number in YAML only", RV_FMT(text));
+            rv_loader_error(l, v, 0, RV_STR("write it as JSON would, or put it in quotes"), "`%.*s` is a number in YAML only",
+                            RV_FMT(text));
         }
 }
 
-static void check_param_value(rv_loader *l, uint32_t value, rv_str name) {
+static void check_param_value(rv_loader *l, uint32_t value, rv_str name)
+{
     static const char *const wanted[] = {"a string", "a number", "a whole number", "true or false", "a list", "a map"};
     rv_doc_kind kind = rv_doc_kind_of(&l->doc, value);
     int64_t number;
@@ -260,24 +296,32 @@ static void check_param_value(rv_loader *l, uint32_t value, rv_str name) {
 
 /* ---- containers ---- */
 
-static void unknown_key(rv_loader *l, uint32_t key, const rv_key_table *table) {
+static void unknown_key(rv_loader *l, uint32_t key, const rv_key_table *table)
+{
     rv_str name = rv_doc_text(&l->doc, key);
     if (rv_str_is(name, "<<")) {
         rv_loader_error(l, key, 0, RV_STR("use `defaults`, or write the keys out"), "merge keys are not part of YAML 1.2");
         return;
     }
-    static const rv_key_table *const inner[] = {&rv_approve_table, &rv_input_table, &rv_wait_table, &rv_reduce_table, &rv_retry_table};
+    static const rv_key_table *const inner[] = {&rv_approve_table, &rv_input_table, &rv_wait_table, &rv_reduce_table,
+                                                &rv_retry_table};
     bool is_node = table->keys == rv_node_table.keys;
+    if (l->problems->list.count > RV_PROBLEMS_MAX) { /* counted only: a hint costs more than the key */
+        l->problems->error_count++;
+        return;
+    }
     const char *nearest = rv_key_nearest(table, name);
     rv_str cure = rv_loader_hint(l, nearest, "remove it; `reeve schema` lists the keys");
     for (size_t i = 0; i < RV_COUNT(inner) && is_node; i++) /* a key of a kind's own map, one level too high */
         if (rv_key_find(inner[i], name) != RV_NONE) cure = rv_arena_printf(&l->arena, "it belongs inside of %s", inner[i]->place);
-    if (table == &rv_file_table && rv_key_find(&rv_node_table, name) != RV_NONE) cure = RV_STR("it belongs to a node, or into `defaults`");
+    if (table == &rv_file_table && rv_key_find(&rv_node_table, name) != RV_NONE)
+        cure = RV_STR("it belongs to a node, or into `defaults`");
     rv_loader_error(l, key, 0, cure, "unknown key `%.*s` in %s", (int)RV_MIN(name.size, (size_t)80), name.at, table->place);
 }
 
 /* Index of a key in its table; what is unknown, unsupported or there twice is said once and left out: RV_NONE. */
-static uint32_t known_key(rv_loader *l, uint32_t key, const rv_key_table *table) {
+static uint32_t known_key(rv_loader *l, uint32_t key, const rv_key_table *table)
+{
     if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) return RV_NONE;
     rv_str name = rv_doc_text(&l->doc, key);
     uint32_t index = rv_key_find(table, name);
@@ -289,14 +333,17 @@ static uint32_t known_key(rv_loader *l, uint32_t key, const rv_key_table *table)
     return index;
 }
 
-static bool is_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static bool is_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     if (rv_doc_kind_of(&l->doc, value) == RV_DOC_MAP) return true;
-    wants(l, value, name, type->want, rv_doc_at(&l->doc, value)->size == 0 && rv_doc_is_scalar(&l->doc, value) ? "give it a value" : "");
+    wants(l, value, name, type->want,
+          rv_doc_at(&l->doc, value)->size == 0 && rv_doc_is_scalar(&l->doc, value) ? "give it a value" : "");
     return false;
 }
 
 /* Check the keys of an object; found[i] becomes the value of key i of the table, or RV_NONE. */
-static void check_keys(rv_loader *l, uint32_t map, const rv_key_table *table, uint32_t *found) {
+static void check_keys(rv_loader *l, uint32_t map, const rv_key_table *table, uint32_t *found)
+{
     for (uint32_t i = 0; i < table->count; i++) found[i] = RV_NONE;
     for (uint32_t key = map + 1, end = rv_doc_next(&l->doc, map); key < end; key = rv_doc_next(&l->doc, key + 1)) {
         uint32_t index = known_key(l, key, table);
@@ -304,19 +351,24 @@ static void check_keys(rv_loader *l, uint32_t map, const rv_key_table *table, ui
     }
     for (uint32_t i = 0; i < table->count; i++)
         if (found[i] == RV_NONE && table->keys[i].flags & RV_KEY_REQUIRED && table->keys[i].type)
-            rv_loader_error(l, map, 0, rv_arena_printf(&l->arena, "add `%s`: %s", table->keys[i].name, table->keys[i].type->want ? table->keys[i].type->want : "one of its words"),
+            rv_loader_error(l, map, 0,
+                            rv_arena_printf(&l->arena, "add `%s`: %s", table->keys[i].name,
+                                            table->keys[i].type->want ? table->keys[i].type->want : "one of its words"),
                             "%s has no `%s`", table->place, table->keys[i].name);
 }
 
-static void check_param(rv_loader *l, uint32_t map, const uint32_t *found) {
+static void check_param(rv_loader *l, uint32_t map, const uint32_t *found)
+{
     uint32_t type = rv_key_find(&rv_param_table, RV_STR("type")), secret = found[rv_key_find(&rv_param_table, RV_STR("secret"))];
     uint32_t fallback = found[rv_key_find(&rv_param_table, RV_STR("default"))];
-    l->param_type = found[type] == RV_NONE ? 0 : rv_word_find(rv_param_table.keys[type].type->words, rv_doc_text(&l->doc, found[type]));
+    l->param_type =
+        found[type] == RV_NONE ? 0 : rv_word_find(rv_param_table.keys[type].type->words, rv_doc_text(&l->doc, found[type]));
     if (secret != RV_NONE && rv_doc_kind_of(&l->doc, secret) == RV_DOC_TRUE && fallback != RV_NONE)
         rv_loader_error(l, fallback, 0, RV_STR("remove the default and give the value with --var"), "a secret in the file");
 }
 
-static void check_object(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_object(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     uint32_t found[64];
     if (!is_map(l, value, type, name)) return;
     RV_ASSERT(type->table->count <= RV_COUNT(found));
@@ -326,25 +378,33 @@ static void check_object(rv_loader *l, uint32_t value, const rv_type *type, rv_s
         uint32_t count = 0;
         for (uint32_t i = 0; i < rv_wait_table.count; i++) count += found[i] != RV_NONE;
         if (count != 1 && rv_doc_get(&l->doc, value, "event") == RV_NONE)
-            rv_loader_error(l, value, 0, RV_STR("give one of them"), "`wait` has %s of `for` and `until`", count ? "both" : "none");
+            rv_loader_error(l, value, 0, RV_STR("give one of them"), "`wait` has %s of `for` and `until`",
+                            count ? "both" : "none");
     }
     for (uint32_t i = 0; i < type->table->count; i++)
         if (found[i] != RV_NONE) check_value(l, found[i], type->table->keys[i].type, rv_str_of(type->table->keys[i].name));
 }
 
-static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     if (rv_doc_kind_of(&l->doc, value) != RV_DOC_LIST) {
         wants(l, value, name, type->want, rv_doc_is_scalar(&l->doc, value) ? "put it in brackets" : "");
         return;
     }
-    if (rv_doc_at(&l->doc, value)->size < type->least) rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
+    if (rv_doc_at(&l->doc, value)->size < type->least)
+        rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
+    if (type->most && rv_doc_at(&l->doc, value)->size > type->most)
+        rv_loader_error(l, value, 0, RV_STR("leave some out"), "`%.*s` has %u; %lld are the most", RV_FMT(name),
+                        rv_doc_at(&l->doc, value)->size, (long long)type->most);
     for (uint32_t item = value + 1, end = rv_doc_next(&l->doc, value); item < end; item = rv_doc_next(&l->doc, item))
         check_value(l, item, type->item, name);
 }
 
-static void check_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     if (!is_map(l, value, type, name)) return;
-    if (rv_doc_at(&l->doc, value)->size < type->least) rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
+    if (rv_doc_at(&l->doc, value)->size < type->least)
+        rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
     for (uint32_t key = value + 1, end = rv_doc_next(&l->doc, value); key < end; key = rv_doc_next(&l->doc, key + 1)) {
         if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
         if (type->key->kind != RV_TYPE_STRING) check_value(l, key, type->key, name);
@@ -352,7 +412,8 @@ static void check_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str 
     }
 }
 
-static void check_words(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_words(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_type one = *type;
     one.kind = RV_TYPE_WORD;
     if (rv_doc_kind_of(&l->doc, value) != RV_DOC_LIST) check_word(l, value, &one, name);
@@ -364,19 +425,22 @@ static void check_words(rv_loader *l, uint32_t value, const rv_type *type, rv_st
 }
 
 /* A schema inside of a schema waits in a list for its turn: no recursion over what a file nests. */
-static void later(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void later(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_doc_kind kind = rv_doc_kind_of(&l->doc, value);
     if (type->kind == RV_TYPE_SCHEMA_OR_BOOLEAN && (kind == RV_DOC_TRUE || kind == RV_DOC_FALSE)) return;
     if (kind == RV_DOC_MAP) rv_vec_push(&l->schemas, value);
     else wants(l, value, name, type->want, "");
 }
 
-static void check_schemas(rv_loader *l) {
+static void check_schemas(rv_loader *l)
+{
     static const rv_type type = {RV_TYPE_OBJECT, "a JSON Schema (a map)", .table = &rv_schema_table};
     while (l->schemas.count > 0) check_object(l, rv_vec_pop(&l->schemas), &type, RV_STR("schema"));
 }
 
-static void check_defaults(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_defaults(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     rv_key_table table = rv_node_table;
     table.place = "`defaults`";
     if (!is_map(l, value, type, name)) return;
@@ -393,7 +457,8 @@ static void check_defaults(rv_loader *l, uint32_t value, const rv_type *type, rv
     }
 }
 
-static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str name) {
+static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
     switch (type->kind) {
     case RV_TYPE_TEXT: check_text(l, value, type, name); return;
     case RV_TYPE_STRING:
@@ -437,27 +502,32 @@ static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_st
 /* ---- nodes ---- */
 
 /* The node's kind; RV_KIND_COUNT: none that is carried out, and the problem is listed. */
-static rv_kind check_kind(rv_loader *l, uint32_t key) {
+static rv_kind check_kind(rv_loader *l, uint32_t key)
+{
     uint32_t first = RV_NONE, body = key + 1;
     rv_kind kind = RV_KIND_COUNT;
     for (uint32_t k = body + 1, end = rv_doc_next(&l->doc, body); k < end; k = rv_doc_next(&l->doc, k + 1)) {
         uint32_t index = rv_key_find(&rv_node_table, rv_doc_text(&l->doc, k));
-        if (index == RV_NONE || !(rv_node_table.keys[index].flags & RV_KEY_KIND) || rv_doc_at(&l->doc, k)->flags & RV_DOC_DUPLICATE) continue;
+        if (index == RV_NONE || !(rv_node_table.keys[index].flags & RV_KEY_KIND) ||
+            rv_doc_at(&l->doc, k)->flags & RV_DOC_DUPLICATE)
+            continue;
         if (first != RV_NONE)
             rv_loader_error(l, k, 0, RV_STR("make two nodes of it"), "node `%.*s` is `%.*s` and `%s`: it can be one thing only",
-                            RV_FMT(rv_doc_text(&l->doc, key)), RV_FMT(rv_doc_text(&l->doc, first)), rv_node_table.keys[index].name);
+                            RV_FMT(rv_doc_text(&l->doc, key)), RV_FMT(rv_doc_text(&l->doc, first)),
+                            rv_node_table.keys[index].name);
         else {
             first = k;
             kind = rv_key_kind((rv_node_key)index);
         }
     }
     if (first == RV_NONE)
-        rv_loader_error(l, key, 0, RV_STR("give it one of run, shell, approve, input, wait, set, reduce"), "node `%.*s` does nothing",
-                        RV_FMT(rv_doc_text(&l->doc, key)));
+        rv_loader_error(l, key, 0, RV_STR("give it one of run, shell, approve, input, wait, set, reduce"),
+                        "node `%.*s` does nothing", RV_FMT(rv_doc_text(&l->doc, key)));
     return kind;
 }
 
-static void check_node(rv_loader *l, uint32_t node) {
+static void check_node(rv_loader *l, uint32_t node)
+{
     static const rv_type type = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
     rv_draft *draft = &l->nodes.at[node];
     uint32_t key = draft->key, body = key + 1;
@@ -473,39 +543,48 @@ static void check_node(rv_loader *l, uint32_t node) {
         if (index == RV_NONE) continue;
         const rv_key *known = &rv_node_table.keys[index];
         if (kind != RV_KIND_COUNT && !(known->kinds >> kind & 1))
-            rv_loader_error(l, k, 0, rv_str_of(index == RV_NK_TIMEOUT ? "use the `deadline` of its own map, or remove it" : "remove it"),
+            rv_loader_error(l, k, 0,
+                            rv_str_of(index == RV_NK_TIMEOUT ? "use the `deadline` of its own map, or remove it" : "remove it"),
                             "`%s` does not apply to `%s`", known->name, rv_kind_name(kind));
         if (draft->handler && (index == RV_NK_NEEDS || index == RV_NK_AFTER))
-            rv_loader_error(l, k, 0, RV_STR("remove it: handlers run when the graph has ended"), "a handler has no `%s`", known->name);
+            rv_loader_error(l, k, 0, RV_STR("remove it: handlers run when the graph has ended"), "a handler has no `%s`",
+                            known->name);
         check_value(l, k + 1, known->type, rv_str_of(known->name));
     }
     check_schemas(l);
 }
 
-uint32_t rv_loader_value(const rv_loader *l, uint32_t node, rv_node_key key) {
+uint32_t rv_loader_value(const rv_loader *l, uint32_t node, rv_node_key key)
+{
     const rv_key *known = &rv_node_table.keys[key];
     uint32_t value = rv_doc_get(&l->doc, rv_loader_body(l, node), known->name);
-    if (value == RV_NONE && l->nodes.at[node].kind < RV_KIND_COUNT && known->kinds >> l->nodes.at[node].kind & 1) value = l->defaults[key];
+    if (value == RV_NONE && l->nodes.at[node].kind < RV_KIND_COUNT && known->kinds >> l->nodes.at[node].kind & 1)
+        value = l->defaults[key];
     return value;
 }
 
 /* Never started twice, and tried again, exclude each other [W3a]. */
-static void check_delivery(rv_loader *l, uint32_t node) {
+static void check_delivery(rv_loader *l, uint32_t node)
+{
     uint32_t delivery = rv_loader_value(l, node, RV_NK_DELIVERY), retry = rv_loader_value(l, node, RV_NK_RETRY);
     int64_t attempts = 1;
     if (delivery == RV_NONE || !rv_str_is(rv_doc_text(&l->doc, delivery), "at_most_once")) return;
     uint32_t max = retry == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, retry, "max_attempts");
-    if (max == RV_NONE && l->defaults[RV_NK_RETRY] != RV_NONE) max = rv_doc_get(&l->doc, l->defaults[RV_NK_RETRY], "max_attempts");
+    if (max == RV_NONE && l->defaults[RV_NK_RETRY] != RV_NONE)
+        max = rv_doc_get(&l->doc, l->defaults[RV_NK_RETRY], "max_attempts");
     if (max != RV_NONE && rv_doc_i64(&l->doc, max, &attempts) && attempts > 1)
         rv_loader_error(l, delivery, 0, RV_STR("set retry: {max_attempts: 1} or leave out at_most_once"),
-                        "node `%.*s` may run at most once, but has %lld attempts", RV_FMT(rv_loader_name(l, node)), (long long)attempts);
+                        "node `%.*s` may run at most once, but has %lld attempts", RV_FMT(rv_loader_name(l, node)),
+                        (long long)attempts);
 }
 
-static void collect_nodes(rv_loader *l) {
+static void collect_nodes(rv_loader *l)
+{
     uint32_t map = l->file_keys[RV_FK_NODES], on = l->file_keys[RV_FK_ON];
     if (map != RV_NONE && rv_doc_kind_of(&l->doc, map) == RV_DOC_MAP) {
         uint32_t count = rv_doc_at(&l->doc, map)->size;
-        if (count == 0) rv_loader_error(l, map, 0, RV_STR("add one, such as `hello: {run: [echo, hello]}`"), "there are no nodes");
+        if (count == 0)
+            rv_loader_error(l, map, 0, RV_STR("add one, such as `hello: {run: [echo, hello]}`"), "there are no nodes");
         if (count > RV_NODES_MAX) {
             rv_loader_error(l, map, 0, RV_STR("split the workflow"), "%u nodes; 1,000,000 are the most", count);
             return;
@@ -514,7 +593,8 @@ static void collect_nodes(rv_loader *l) {
         rv_map_reserve(&l->names, count);
         for (uint32_t key = map + 1, end = rv_doc_next(&l->doc, map); key < end; key = rv_doc_next(&l->doc, key + 1)) {
             if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
-            if (rv_map_add(&l->names, rv_doc_text(&l->doc, key), l->nodes.count) == RV_NONE) rv_vec_push(&l->nodes, ((rv_draft){.key = key}));
+            if (rv_map_add(&l->names, rv_doc_text(&l->doc, key), l->nodes.count) == RV_NONE)
+                rv_vec_push(&l->nodes, ((rv_draft){.key = key}));
         }
     }
     l->plain_count = l->nodes.count;
@@ -524,16 +604,19 @@ static void collect_nodes(rv_loader *l) {
     }
 }
 
-static void check_version(rv_loader *l) {
+static void check_version(rv_loader *l)
+{
     uint32_t value = l->file_keys[RV_FK_REEVE];
     int64_t version;
     if (value == RV_NONE)
         rv_loader_warning(l, 0, 0, RV_STR("add `reeve: 1`"), "the file does not say which version of the format it is in");
     else if (rv_doc_i64(&l->doc, value, &version) && version > 1)
-        rv_loader_error(l, value, 0, RV_STR("install a newer reeve"), "format version %lld is newer than this program, which knows 1", (long long)version);
+        rv_loader_error(l, value, 0, RV_STR("install a newer reeve"),
+                        "format version %lld is newer than this program, which knows 1", (long long)version);
 }
 
-void rv_loader_check(rv_loader *l) {
+void rv_loader_check(rv_loader *l)
+{
     static const rv_type file = {RV_TYPE_OBJECT, "a map with `nodes`"};
     for (uint32_t i = 0; i < RV_NK_COUNT; i++) l->defaults[i] = RV_NONE;
     for (uint32_t i = 0; i < RV_FK_COUNT; i++) l->file_keys[i] = RV_NONE;
@@ -543,7 +626,8 @@ void rv_loader_check(rv_loader *l) {
     check_keys(l, 0, &rv_file_table, l->file_keys);
     check_version(l);
     for (uint32_t i = 0; i < RV_FK_COUNT; i++) /* params, env and defaults before nodes, whose checks need them */
-        if (l->file_keys[i] != RV_NONE) check_value(l, l->file_keys[i], rv_file_table.keys[i].type, rv_str_of(rv_file_table.keys[i].name));
+        if (l->file_keys[i] != RV_NONE)
+            check_value(l, l->file_keys[i], rv_file_table.keys[i].type, rv_str_of(rv_file_table.keys[i].name));
     collect_nodes(l);
     for (uint32_t node = 0; node < l->nodes.count; node++) {
         check_node(l, node);
@@ -553,11 +637,13 @@ void rv_loader_check(rv_loader *l) {
 
 /* ---- hints ---- */
 
-rv_str rv_loader_hint(rv_loader *l, const char *nearest, const char *otherwise) {
+rv_str rv_loader_hint(rv_loader *l, const char *nearest, const char *otherwise)
+{
     return nearest ? rv_arena_printf(&l->arena, "did you mean `%s`?", nearest) : rv_str_of(otherwise);
 }
 
-rv_str rv_loader_node_hint(rv_loader *l, rv_str name, const char *otherwise) {
+rv_str rv_loader_node_hint(rv_loader *l, rv_str name, const char *otherwise)
+{
     if (l->hints_left == 0 || l->plain_count == 0 || l->plain_count > 10000) return rv_str_of(otherwise);
     l->hints_left--;
     const char **names = rv_alloc(sizeof *names * l->plain_count);

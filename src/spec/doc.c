@@ -1,18 +1,21 @@
 #include "spec/doc.h"
 #include <stdio.h>
 
-static uint32_t add(rv_doc *doc, rv_doc_value value) {
+static uint32_t add(rv_doc *doc, rv_doc_value value)
+{
     uint32_t index = doc->values.count;
     value.end = index + 1;
     rv_vec_push(&doc->values, value);
     return index;
 }
 
-uint32_t rv_doc_scalar(rv_doc *doc, rv_doc_kind kind, uint8_t flags, uint32_t at, uint32_t size, uint32_t offset) {
+uint32_t rv_doc_scalar(rv_doc *doc, rv_doc_kind kind, uint8_t flags, uint32_t at, uint32_t size, uint32_t offset)
+{
     return add(doc, (rv_doc_value){.at = at, .size = size, .offset = offset, .kind = (uint8_t)kind, .flags = flags});
 }
 
-bool rv_doc_begin(rv_doc *doc, rv_doc_kind kind, uint32_t offset) {
+bool rv_doc_begin(rv_doc *doc, rv_doc_kind kind, uint32_t offset)
+{
     if (doc->depth == RV_DOC_DEPTH_MAX) {
         rv_doc_problem(doc, offset, false, RV_STR("flatten it"), "nested deeper than %d levels", RV_DOC_DEPTH_MAX);
         return false;
@@ -21,16 +24,22 @@ bool rv_doc_begin(rv_doc *doc, rv_doc_kind kind, uint32_t offset) {
     return true;
 }
 
-static void duplicate(rv_doc *doc, uint32_t key, uint32_t first) {
-    uint32_t line, column;
+static void duplicate(rv_doc *doc, uint32_t key, uint32_t first)
+{
+    uint32_t line = 0, column;
     doc->values.at[key].flags |= RV_DOC_DUPLICATE;
+    if (doc->problems->list.count > RV_PROBLEMS_MAX) {
+        doc->problems->error_count++;
+        return;
+    }
     rv_doc_position(doc, doc->values.at[first].offset, &line, &column);
-    rv_doc_problem(doc, doc->values.at[key].offset, false, RV_STR("remove or rename one of them"), "duplicate key `%.*s`, first on line %u",
-                   RV_FMT(rv_doc_text(doc, key)), line);
+    rv_doc_problem(doc, doc->values.at[key].offset, false, RV_STR("remove or rename one of them"),
+                   "duplicate key `%.*s`, first on line %u", RV_FMT(rv_doc_text(doc, key)), line);
 }
 
 /* Few keys are compared pair by pair, many through a map. */
-static void find_duplicates(rv_doc *doc, uint32_t map) {
+static void find_duplicates(rv_doc *doc, uint32_t map)
+{
     uint32_t count = doc->values.at[map].size, keys[8], seen = 0;
     if (count < 2) return;
     rv_map names = {0};
@@ -49,7 +58,8 @@ static void find_duplicates(rv_doc *doc, uint32_t map) {
     rv_map_deinit(&names);
 }
 
-void rv_doc_end(rv_doc *doc) {
+void rv_doc_end(rv_doc *doc)
+{
     RV_ASSERT(doc->depth > 0);
     uint32_t index = doc->open[--doc->depth], count = 0;
     rv_doc_value *value = &doc->values.at[index];
@@ -62,21 +72,24 @@ void rv_doc_end(rv_doc *doc) {
     } else value->size = count;
 }
 
-rv_str rv_doc_text(const rv_doc *doc, uint32_t value) {
+rv_str rv_doc_text(const rv_doc *doc, uint32_t value)
+{
     const rv_doc_value *v = &doc->values.at[value];
     if (v->kind >= RV_DOC_LIST) return RV_STR("");
     if (v->flags & RV_DOC_REPLACED) return doc->replaced.at[v->at];
     return (rv_str){(v->flags & RV_DOC_POOLED ? doc->pool.at : doc->source.at) + v->at, v->size};
 }
 
-void rv_doc_replace(rv_doc *doc, uint32_t value, rv_str text) {
+void rv_doc_replace(rv_doc *doc, uint32_t value, rv_str text)
+{
     rv_doc_value *v = &doc->values.at[value];
     v->flags |= RV_DOC_REPLACED;
     v->at = doc->replaced.count;
     rv_vec_push(&doc->replaced, text);
 }
 
-uint32_t rv_doc_get(const rv_doc *doc, uint32_t map, const char *key) {
+uint32_t rv_doc_get(const rv_doc *doc, uint32_t map, const char *key)
+{
     const rv_doc_value *v = &doc->values.at[map];
     if (v->kind != RV_DOC_MAP) return RV_NONE;
     for (uint32_t k = map + 1; k < v->end; k = rv_doc_next(doc, k + 1))
@@ -86,34 +99,53 @@ uint32_t rv_doc_get(const rv_doc *doc, uint32_t map, const char *key) {
 
 /* ---- positions and problems ---- */
 
-static void index_lines(rv_doc *doc) {
+#define BLOCK_SIZE 4096u
+
+static bool begins_character(char byte) { return ((unsigned char)byte & 0xc0) != 0x80; }
+
+static void index_lines(rv_doc *doc)
+{
+    uint32_t characters = 0;
     rv_vec_push(&doc->lines, 0);
-    for (size_t at = rv_str_find(doc->source, 0, '\n'); at != SIZE_MAX; at = rv_str_find(doc->source, at + 1, '\n'))
-        rv_vec_push(&doc->lines, (uint32_t)at + 1);
+    for (uint32_t at = 0; at < doc->source.size; at++) {
+        if (at % BLOCK_SIZE == 0) rv_vec_push(&doc->blocks, characters);
+        characters += begins_character(doc->source.at[at]);
+        if (doc->source.at[at] == '\n') rv_vec_push(&doc->lines, at + 1);
+    }
+    if (doc->source.size % BLOCK_SIZE == 0) rv_vec_push(&doc->blocks, characters);
 }
 
-void rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column) {
+/* Characters before byte `offset`. */
+static uint32_t characters_before(const rv_doc *doc, uint32_t offset)
+{
+    uint32_t characters = doc->blocks.at[offset / BLOCK_SIZE];
+    for (uint32_t at = offset / BLOCK_SIZE * BLOCK_SIZE; at < offset; at++) characters += begins_character(doc->source.at[at]);
+    return characters;
+}
+
+void rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column)
+{
     if (doc->lines.count == 0) index_lines(doc);
+    if (offset > doc->source.size) offset = (uint32_t)doc->source.size;
     uint32_t low = 0, high = doc->lines.count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (doc->lines.at[middle] <= offset) low = middle;
         else high = middle;
     }
-    uint32_t column = 1;
-    for (uint32_t at = doc->lines.at[low]; at < offset && at < doc->source.size; at++)
-        column += ((unsigned char)doc->source.at[at] & 0xc0) != 0x80;
     *ret_line = low + 1;
-    *ret_column = column;
+    *ret_column = characters_before(doc, offset) - characters_before(doc, doc->lines.at[low]) + 1;
 }
 
-uint32_t rv_doc_offset(const rv_doc *doc, uint32_t value, size_t within) {
+uint32_t rv_doc_offset(const rv_doc *doc, uint32_t value, size_t within)
+{
     const rv_doc_value *v = &doc->values.at[value];
     if (v->kind >= RV_DOC_LIST || v->flags & (RV_DOC_POOLED | RV_DOC_REPLACED)) return v->offset;
     return v->at + (uint32_t)RV_MIN(within, v->size);
 }
 
-void rv_doc_problem(rv_doc *doc, uint32_t offset, bool is_warning, rv_str cure, const char *fmt, ...) {
+void rv_doc_problem(rv_doc *doc, uint32_t offset, bool is_warning, rv_str cure, const char *fmt, ...)
+{
     if (doc->problems->list.count > RV_PROBLEMS_MAX) {
         doc->problems->error_count += !is_warning;
         return;
@@ -131,25 +163,27 @@ void rv_doc_problem(rv_doc *doc, uint32_t offset, bool is_warning, rv_str cure, 
 
 /* ---- reading ---- */
 
-static rv_status refuse(rv_doc *doc, uint32_t offset, rv_str cure, const char *what) {
+static rv_status refuse(rv_doc *doc, uint32_t offset, rv_str cure, const char *what)
+{
     rv_doc_problem(doc, offset, false, cure, "%s", what);
     return RV_INVALID;
 }
 
-rv_status rv_doc_read(rv_doc *doc, const rv_spec_input *input, rv_problems *problems) {
+rv_status rv_doc_read(rv_doc *doc, const rv_spec_input *input, rv_problems *problems)
+{
     rv_str source = input->source;
     doc->file = rv_str_of(input->file ? input->file : "workflow");
     doc->problems = problems;
     doc->is_json = input->is_json;
     if (source.size > RV_DOC_SOURCE_MAX) {
-        rv_problem_add(problems, doc->file, 0, 0, false, RV_STR("the file is larger than 256 MiB"), RV_STR("split it into several workflows"));
+        rv_problem_add(problems, doc->file, 0, 0, false, RV_STR("the file is larger than 256 MiB"),
+                       RV_STR("split it into several workflows"));
         return RV_INVALID;
     }
     if (rv_str_starts(source, RV_STR("\xef\xbb\xbf"))) source = rv_str_from(source, 3);
     doc->source = source;
     size_t valid = rv_utf8_valid(source);
-    if (valid < source.size)
-        return refuse(doc, (uint32_t)valid, RV_STR("save the file as UTF-8"), "the text is not UTF-8 here");
+    if (valid < source.size) return refuse(doc, (uint32_t)valid, RV_STR("save the file as UTF-8"), "the text is not UTF-8 here");
     if (memchr(source.at ? source.at : "", 0, source.size)) {
         const char *zero = memchr(source.at, 0, source.size);
         return refuse(doc, (uint32_t)(zero - source.at), RV_STR("remove it"), "a NUL byte");
@@ -159,9 +193,11 @@ rv_status rv_doc_read(rv_doc *doc, const rv_spec_input *input, rv_problems *prob
     return status;
 }
 
-void rv_doc_deinit(rv_doc *doc) {
+void rv_doc_deinit(rv_doc *doc)
+{
     rv_buf_deinit(&doc->pool);
     rv_vec_deinit(&doc->values);
     rv_vec_deinit(&doc->replaced);
     rv_vec_deinit(&doc->lines);
+    rv_vec_deinit(&doc->blocks);
 }

@@ -14,10 +14,18 @@
 #include "spec/spec.h"
 
 #define RV_DOC_DEPTH_MAX 64
-#define RV_DOC_SOURCE_MAX (256u << 20)    /* bytes of a workflow file */
+#define RV_DOC_SOURCE_MAX (256u << 20)   /* bytes of a workflow file */
 #define RV_DOC_ALIAS_VALUES_MAX 1000000u /* values that aliases may add in all */
 
-typedef enum rv_doc_kind { RV_DOC_NULL, RV_DOC_FALSE, RV_DOC_TRUE, RV_DOC_NUMBER, RV_DOC_STRING, RV_DOC_LIST, RV_DOC_MAP } rv_doc_kind;
+typedef enum rv_doc_kind {
+    RV_DOC_NULL,
+    RV_DOC_FALSE,
+    RV_DOC_TRUE,
+    RV_DOC_NUMBER,
+    RV_DOC_STRING,
+    RV_DOC_LIST,
+    RV_DOC_MAP
+} rv_doc_kind;
 
 enum {
     RV_DOC_PLAIN = 1,      /* an unquoted YAML scalar: where a string is wanted it is its own text */
@@ -44,7 +52,8 @@ typedef struct rv_doc {
     rv_buf pool;
     RV_VEC(rv_doc_value) values;
     RV_VEC(rv_str) replaced;
-    RV_VEC(uint32_t) lines; /* byte at which each line begins; made when first asked for */
+    RV_VEC(uint32_t) lines;          /* byte at which each line begins; made when first asked for */
+    RV_VEC(uint32_t) blocks;         /* characters before each block of the source: no column is counted over more than a block */
     uint32_t open[RV_DOC_DEPTH_MAX]; /* containers that are being read */
     uint32_t depth;
     rv_problems *problems;
@@ -74,7 +83,8 @@ uint32_t rv_doc_offset(const rv_doc *doc, uint32_t value, size_t within);
 void rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column);
 #define RV_PROBLEMS_MAX 10000u /* listed; what is beyond is counted */
 /* List a problem; line 0: about the whole file. Texts are copied. */
-void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t column, bool is_warning, rv_str what, rv_str cure);
+void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t column, bool is_warning, rv_str what,
+                    rv_str cure);
 void rv_problems_sort(rv_problems *problems);
 
 /* ---- for the two readers ---- */

@@ -1,6 +1,7 @@
 #include "spec/doc.h"
 
-static void text(rv_doc *doc, const rv_json_reader *reader, rv_doc_kind kind) {
+static void text(rv_doc *doc, const rv_json_reader *reader, rv_doc_kind kind)
+{
     uint32_t at = (uint32_t)(reader->text.at - doc->source.at), size = (uint32_t)reader->text.size;
     uint8_t flags = 0;
     if (kind == RV_DOC_STRING && reader->has_escapes) {
@@ -12,7 +13,8 @@ static void text(rv_doc *doc, const rv_json_reader *reader, rv_doc_kind kind) {
     rv_doc_scalar(doc, kind, flags, at, size, (uint32_t)reader->offset);
 }
 
-static rv_status fail(rv_doc *doc, const rv_json_reader *reader) {
+static rv_status fail(rv_doc *doc, const rv_json_reader *reader)
+{
     bool is_blank = true;
     for (size_t i = 0; i < doc->source.size && is_blank; i++) is_blank = strchr(" \t\r\n", doc->source.at[i]) != NULL;
     if (is_blank) rv_doc_problem(doc, 0, false, RV_STR("`reeve init` writes an example"), "the file is empty");
@@ -20,7 +22,8 @@ static rv_status fail(rv_doc *doc, const rv_json_reader *reader) {
     return RV_INVALID;
 }
 
-rv_status rv_doc_read_json(rv_doc *doc) {
+rv_status rv_doc_read_json(rv_doc *doc)
+{
     rv_json_reader reader;
     rv_json_reader_init(&reader, doc->source);
     rv_vec_reserve(&doc->values, (uint32_t)(doc->source.size / 12 + 16));

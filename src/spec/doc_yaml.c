@@ -7,23 +7,31 @@
 #include "spec/doc.h"
 #include <yaml.h>
 
-typedef struct anchor { rv_str name; uint32_t value; } anchor;
+typedef struct anchor {
+    rv_str name;
+    uint32_t value;
+} anchor;
 
 typedef struct reader {
     rv_doc *doc;
     yaml_parser_t parser;
-    rv_arena arena;          /* names of anchors */
+    rv_arena arena; /* names of anchors */
     RV_VEC(anchor) anchors;
-    rv_map by_name;          /* anchor's name → index in anchors */
-    uint32_t alias_values;   /* added by aliases, keeps (2) */
-    size_t character, byte;  /* the same place in both counts, keeps (3) */
+    rv_map by_name;         /* anchor's name → index in anchors */
+    uint32_t alias_values;  /* added by aliases, keeps (2) */
+    size_t character, byte; /* the same place in both counts, keeps (3) */
     uint32_t documents;
     uint64_t is_map, wants_value; /* a bit a level: it is a map; the next event in it is a value */
 } reader;
 
-static uint32_t byte_of(reader *r, size_t character) {
+static uint32_t byte_of(reader *r, size_t character)
+{
     rv_str source = r->doc->source;
-    if (character < r->character) r->character = r->byte = 0;
+    while (r->character > character) { /* the mark of an empty scalar may lie a little behind */
+        do r->byte--;
+        while (((unsigned char)source.at[r->byte] & 0xc0) == 0x80);
+        r->character--;
+    }
     while (r->character < character && r->byte < source.size) {
         r->byte++;
         while (r->byte < source.size && ((unsigned char)source.at[r->byte] & 0xc0) == 0x80) r->byte++;
@@ -34,13 +42,15 @@ static uint32_t byte_of(reader *r, size_t character) {
 
 /* ---- plain scalars, keeps (4) ---- */
 
-static size_t digits(rv_str text, size_t at) {
+static size_t digits(rv_str text, size_t at)
+{
     size_t begin = at;
     while (at < text.size && text.at[at] >= '0' && text.at[at] <= '9') at++;
     return at - begin;
 }
 
-static bool is_json_number(rv_str text) {
+static bool is_json_number(rv_str text)
+{
     size_t at = text.size && text.at[0] == '-', whole = digits(text, at);
     if (whole == 0 || (whole > 1 && text.at[at] == '0')) return false;
     at += whole;
@@ -60,7 +70,8 @@ static bool is_json_number(rv_str text) {
 }
 
 /* A number of the core schema that JSON would spell otherwise: 0x1F, 0o17, +1, 007, .5, 1., .inf, .nan */
-static bool is_odd_number(rv_str text) {
+static bool is_odd_number(rv_str text)
+{
     if (text.size > 2 && text.at[0] == '0' && (text.at[1] == 'x' || text.at[1] == 'o'))
         return strspn(text.at + 2, text.at[1] == 'x' ? "0123456789abcdefABCDEF" : "01234567") >= text.size - 2;
     size_t at = text.size && (text.at[0] == '-' || text.at[0] == '+');
@@ -85,7 +96,8 @@ static bool is_odd_number(rv_str text) {
     return at == rest.size;
 }
 
-static rv_doc_kind plain_kind(rv_str text, uint8_t *flags) {
+static rv_doc_kind plain_kind(rv_str text, uint8_t *flags)
+{
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
     *flags = RV_DOC_PLAIN;
     if (text.size <= 5) {
@@ -103,22 +115,26 @@ static rv_doc_kind plain_kind(rv_str text, uint8_t *flags) {
 
 /* ---- events ---- */
 
-static rv_status refuse(reader *r, const yaml_mark_t *mark, rv_str cure, const char *what) {
+static rv_status refuse(reader *r, const yaml_mark_t *mark, rv_str cure, const char *what)
+{
     rv_doc_problem(r->doc, byte_of(r, mark->index), false, cure, "%s", what);
     return RV_INVALID;
 }
 
 /* What a map's next event is alternates between key and value; keys must be scalars. */
-static bool takes_key(const reader *r) {
+static bool takes_key(const reader *r)
+{
     uint32_t depth = r->doc->depth;
     return depth > 0 && (r->is_map >> (depth - 1) & 1) && !(r->wants_value >> (depth - 1) & 1);
 }
-static void took_one(reader *r) {
+static void took_one(reader *r)
+{
     uint32_t depth = r->doc->depth;
     if (depth > 0) r->wants_value ^= (uint64_t)1 << (depth - 1);
 }
 
-static void remember(reader *r, const yaml_char_t *name, uint32_t value) {
+static void remember(reader *r, const yaml_char_t *name, uint32_t value)
+{
     if (name == NULL) return;
     rv_str text = rv_arena_str(&r->arena, rv_str_of((const char *)name));
     uint32_t known = rv_map_add(&r->by_name, text, r->anchors.count);
@@ -126,7 +142,8 @@ static void remember(reader *r, const yaml_char_t *name, uint32_t value) {
     else rv_vec_push(&r->anchors, ((anchor){text, value}));
 }
 
-static rv_status scalar(reader *r, const yaml_event_t *event) {
+static rv_status scalar(reader *r, const yaml_event_t *event)
+{
     rv_doc *doc = r->doc;
     rv_str text = {(const char *)event->data.scalar.value, event->data.scalar.length};
     uint8_t flags = 0;
@@ -148,13 +165,16 @@ static rv_status scalar(reader *r, const yaml_event_t *event) {
     return RV_OK;
 }
 
-static rv_status begin(reader *r, const yaml_event_t *event, bool is_map) {
+static rv_status begin(reader *r, const yaml_event_t *event, bool is_map)
+{
     if (takes_key(r)) return refuse(r, &event->start_mark, RV_STR("use a plain name as the key"), "a list or a map as a key");
     const yaml_char_t *tag = is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag;
-    if (tag) return refuse(r, &event->start_mark, RV_STR("remove the tag"), "tags other than !!str are not used in workflow files");
+    if (tag)
+        return refuse(r, &event->start_mark, RV_STR("remove the tag"), "tags other than !!str are not used in workflow files");
     took_one(r);
     uint32_t level = r->doc->depth, value = r->doc->values.count;
-    if (!rv_doc_begin(r->doc, is_map ? RV_DOC_MAP : RV_DOC_LIST, byte_of(r, event->start_mark.index))) return RV_INVALID; /* keeps (1) */
+    if (!rv_doc_begin(r->doc, is_map ? RV_DOC_MAP : RV_DOC_LIST, byte_of(r, event->start_mark.index)))
+        return RV_INVALID; /* keeps (1) */
     uint64_t bit = (uint64_t)1 << level;
     r->is_map = is_map ? r->is_map | bit : r->is_map & ~bit;
     r->wants_value &= ~bit;
@@ -163,11 +183,14 @@ static rv_status begin(reader *r, const yaml_event_t *event, bool is_map) {
 }
 
 /* Copy the anchor's subtree. Indices inside it move by one distance, so `end` moves with them. */
-static rv_status alias(reader *r, const yaml_event_t *event) {
+static rv_status alias(reader *r, const yaml_event_t *event)
+{
     rv_doc *doc = r->doc;
     rv_str name = rv_str_of((const char *)event->data.alias.anchor);
     uint32_t known = rv_map_get(&r->by_name, name);
-    if (known == RV_NONE) return refuse(r, &event->start_mark, RV_STR("define it with & before it is used"), "an alias of an anchor that is not defined");
+    if (known == RV_NONE)
+        return refuse(r, &event->start_mark, RV_STR("define it with & before it is used"),
+                      "an alias of an anchor that is not defined");
     uint32_t from = r->anchors.at[known].value, to = doc->values.count, end = doc->values.at[from].end;
     for (uint32_t d = 0; d < doc->depth; d++)
         if (doc->open[d] == from) return refuse(r, &event->start_mark, RV_STR("remove it"), "an alias inside of its own anchor");
@@ -175,13 +198,15 @@ static rv_status alias(reader *r, const yaml_event_t *event) {
         return refuse(r, &event->start_mark, RV_STR("use a plain name as the key"), "a list or a map as a key");
     r->alias_values += end - from; /* keeps (2) */
     if (r->alias_values > RV_DOC_ALIAS_VALUES_MAX)
-        return refuse(r, &event->start_mark, RV_STR("write the values out"), "the aliases of this file expand to more than 1,000,000 values");
+        return refuse(r, &event->start_mark, RV_STR("write the values out"),
+                      "the aliases of this file expand to more than 1,000,000 values");
     uint32_t ends[RV_DOC_DEPTH_MAX], depth = doc->depth;
     for (uint32_t i = from; i < end; i++) {
         rv_doc_value value = doc->values.at[i];
         while (depth > doc->depth && ends[depth - 1] <= i) depth--;
         if (value.kind >= RV_DOC_LIST) {
-            if (depth == RV_DOC_DEPTH_MAX) return refuse(r, &event->start_mark, RV_STR("flatten it"), "nested deeper than 64 levels");
+            if (depth == RV_DOC_DEPTH_MAX)
+                return refuse(r, &event->start_mark, RV_STR("flatten it"), "nested deeper than 64 levels");
             ends[depth++] = value.end;
         }
         value.end += to - from;
@@ -191,7 +216,8 @@ static rv_status alias(reader *r, const yaml_event_t *event) {
     return RV_OK;
 }
 
-static rv_status syntax(reader *r) {
+static rv_status syntax(reader *r)
+{
     yaml_parser_t *parser = &r->parser;
     rv_doc *doc = r->doc;
     if (parser->error == YAML_MEMORY_ERROR) {
@@ -210,13 +236,14 @@ static rv_status syntax(reader *r) {
     if (at < doc->source.size && doc->source.at[at] == '\t')
         rv_doc_problem(doc, at, false, RV_STR("indent with spaces"), "a tab where YAML wants indentation");
     else if (parser->context && parser->context[0])
-        rv_doc_problem(doc, offset, false, RV_STR("correct the YAML"), "%s %s that begins on line %zu", parser->problem, parser->context,
-                       parser->context_mark.line + 1);
+        rv_doc_problem(doc, offset, false, RV_STR("correct the YAML"), "%s %s that begins on line %zu", parser->problem,
+                       parser->context, parser->context_mark.line + 1);
     else rv_doc_problem(doc, offset, false, RV_STR("correct the YAML"), "%s", parser->problem);
     return RV_INVALID;
 }
 
-static rv_status take(reader *r, const yaml_event_t *event) {
+static rv_status take(reader *r, const yaml_event_t *event)
+{
     switch (event->type) {
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
@@ -224,7 +251,8 @@ static rv_status take(reader *r, const yaml_event_t *event) {
     case YAML_DOCUMENT_END_EVENT: return RV_OK;
     case YAML_DOCUMENT_START_EVENT:
         if (r->documents++ == 0) return RV_OK;
-        return refuse(r, &event->start_mark, RV_STR("one file is one workflow: move it to a file of its own"), "a second document");
+        return refuse(r, &event->start_mark, RV_STR("one file is one workflow: move it to a file of its own"),
+                      "a second document");
     case YAML_ALIAS_EVENT: return alias(r, event);
     case YAML_SCALAR_EVENT: return scalar(r, event);
     case YAML_SEQUENCE_START_EVENT: return begin(r, event, false);
@@ -235,7 +263,8 @@ static rv_status take(reader *r, const yaml_event_t *event) {
     RV_UNREACHABLE();
 }
 
-rv_status rv_doc_read_yaml(rv_doc *doc) {
+rv_status rv_doc_read_yaml(rv_doc *doc)
+{
     reader r = {.doc = doc};
     rv_status status = RV_OK;
     if (!yaml_parser_initialize(&r.parser)) return RV_NO_MEMORY;

@@ -12,15 +12,16 @@ typedef struct linker {
     uint64_t *seen; /* of a node: 2 × the node that named it last + 2, + 1 when in `after` */
 } linker;
 
-static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft) {
+static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft)
+{
     rv_loader *l = k->loader;
     rv_str name = rv_doc_text(&l->doc, value);
     const char *key = is_soft ? "after" : "needs";
     if (!rv_doc_is_scalar(&l->doc, value) || !rv_is_identifier(name)) return; /* said by check.c */
     uint32_t other = rv_map_get(&l->names, name);
     if (other == RV_NONE) {
-        rv_loader_error(l, value, 0, rv_loader_node_hint(l, name, "add the node or remove the name"), "`%s` of `%.*s` names `%.*s`, which is no node", key,
-                        RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
+        rv_loader_error(l, value, 0, rv_loader_node_hint(l, name, "add the node or remove the name"),
+                        "`%s` of `%.*s` names `%.*s`, which is no node", key, RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
         return;
     }
     if (other == node) {
@@ -33,22 +34,25 @@ static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft) {
         return;
     }
     if (is_soft && k->seen[other] == hard) {
-        rv_loader_error(l, value, 0, RV_STR("keep it in `needs`, which orders too"), "`%.*s` is in `needs` and in `after` of `%.*s`", RV_FMT(name),
-                        RV_FMT(rv_loader_name(l, node)));
+        rv_loader_error(l, value, 0, RV_STR("keep it in `needs`, which orders too"),
+                        "`%.*s` is in `needs` and in `after` of `%.*s`", RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
         return;
     }
     k->seen[other] = mark;
     rv_vec_push(&l->pred, is_soft ? other | RV_EDGE_SOFT : other);
 }
 
-static void edges_of(linker *k, uint32_t node, const char *key, bool is_soft) {
+static void edges_of(linker *k, uint32_t node, const char *key, bool is_soft)
+{
     rv_loader *l = k->loader;
     uint32_t list = rv_doc_get(&l->doc, rv_loader_body(l, node), key);
     if (list == RV_NONE || rv_doc_kind_of(&l->doc, list) != RV_DOC_LIST) return;
-    for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item)) edge(k, node, item, is_soft);
+    for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item))
+        edge(k, node, item, is_soft);
 }
 
-static void collect(rv_loader *l) {
+static void collect(rv_loader *l)
+{
     linker k = {l, rv_alloc(sizeof(uint64_t) * (l->nodes.count + 1))};
     for (uint32_t node = 0; node < l->nodes.count; node++) {
         l->pred_begin[node] = l->pred.count;
@@ -63,7 +67,8 @@ static void collect(rv_loader *l) {
 /* ---- order ---- */
 
 /* Fills order and position; returns how many nodes are in it. A node on or behind a cycle has position RV_NONE. */
-static uint32_t sort(rv_loader *l) {
+static uint32_t sort(rv_loader *l)
+{
     uint32_t count = l->plain_count, done = 0, placed = 0;
     uint32_t *begin = rv_alloc(sizeof(uint32_t) * (count + 2)), *succ = rv_alloc(sizeof(uint32_t) * (l->pred.count + 1));
     uint32_t *open = rv_alloc(sizeof(uint32_t) * (count + 1));
@@ -71,7 +76,8 @@ static uint32_t sort(rv_loader *l) {
     for (uint32_t node = 0; node < count; node++) begin[node + 2] += begin[node + 1];
     for (uint32_t node = 0; node < count; node++) {
         open[node] = l->pred_begin[node + 1] - l->pred_begin[node];
-        for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++) succ[begin[RV_EDGE_NODE(l->pred.at[i]) + 1]++] = node;
+        for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++)
+            succ[begin[RV_EDGE_NODE(l->pred.at[i]) + 1]++] = node;
         l->position[node] = RV_NONE;
         if (open[node] == 0) l->order[placed++] = node;
     }
@@ -97,14 +103,16 @@ typedef struct tarjan {
     uint32_t numbers, components;
 } tarjan;
 
-static void enter(tarjan *t, uint32_t node) {
+static void enter(tarjan *t, uint32_t node)
+{
     t->number[node] = t->low[node] = ++t->numbers;
     t->next[node] = t->loader->pred_begin[node];
     rv_vec_push(&t->path, node);
     rv_vec_push(&t->open, node);
 }
 
-static void leave(tarjan *t, uint32_t node) {
+static void leave(tarjan *t, uint32_t node)
+{
     (void)rv_vec_pop(&t->path);
     if (t->path.count > 0) {
         uint32_t parent = t->path.at[t->path.count - 1];
@@ -118,7 +126,8 @@ static void leave(tarjan *t, uint32_t node) {
     t->components++;
 }
 
-static void components_from(tarjan *t, uint32_t root) {
+static void components_from(tarjan *t, uint32_t root)
+{
     const rv_loader *l = t->loader;
     enter(t, root);
     while (t->path.count > 0) {
@@ -134,7 +143,8 @@ static void components_from(tarjan *t, uint32_t root) {
     }
 }
 
-static uint32_t pred_in(const tarjan *t, uint32_t node) {
+static uint32_t pred_in(const tarjan *t, uint32_t node)
+{
     const rv_loader *l = t->loader;
     for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++) {
         uint32_t other = RV_EDGE_NODE(l->pred.at[i]);
@@ -143,7 +153,8 @@ static uint32_t pred_in(const tarjan *t, uint32_t node) {
     return RV_NONE;
 }
 
-static void tell(rv_loader *l, const tarjan *t, uint32_t node, uint32_t *step) {
+static void tell(rv_loader *l, const tarjan *t, uint32_t node, uint32_t *step)
+{
     uint32_t steps = 0, at = node;
     while (step[at] == 0) { /* ends: inside a component every node has a predecessor */
         step[at] = ++steps;
@@ -156,14 +167,16 @@ static void tell(rv_loader *l, const tarjan *t, uint32_t node, uint32_t *step) {
         at = pred_in(t, at);
     } while (at != first);
     rv_buf_str_add(&text, rv_loader_name(l, first));
-    rv_loader_error(l, l->nodes.at[first].key, 0, RV_STR("remove one of these from `needs` or `after`"), "nodes wait for each other: %.*s (each waits for the next)",
-                    RV_FMT(rv_buf_str(&text)));
+    rv_loader_error(l, l->nodes.at[first].key, 0, RV_STR("remove one of these from `needs` or `after`"),
+                    "nodes wait for each other: %.*s (each waits for the next)", RV_FMT(rv_buf_str(&text)));
     rv_buf_deinit(&text);
 }
 
-static void tell_cycles(rv_loader *l) {
+static void tell_cycles(rv_loader *l)
+{
     size_t size = sizeof(uint32_t) * (l->plain_count + 1);
-    tarjan t = {.loader = l, .number = rv_alloc(size), .low = rv_alloc(size), .component = rv_alloc(size), .next = rv_alloc(size)};
+    tarjan t = {
+        .loader = l, .number = rv_alloc(size), .low = rv_alloc(size), .component = rv_alloc(size), .next = rv_alloc(size)};
     uint32_t *step = rv_alloc(size);
     memset(t.component, 0xff, size);
     for (uint32_t node = 0; node < l->plain_count; node++)
@@ -184,14 +197,16 @@ static void tell_cycles(rv_loader *l) {
     rv_vec_deinit(&t.open);
 }
 
-void rv_loader_link(rv_loader *l) {
+void rv_loader_link(rv_loader *l)
+{
     size_t size = sizeof(uint32_t) * (l->nodes.count + 2);
     l->pred_begin = rv_arena_alloc(&l->arena, size);
     l->order = rv_arena_alloc(&l->arena, size);
     l->position = rv_arena_alloc(&l->arena, size);
     collect(l);
     if (l->pred.count > RV_EDGES_MAX) {
-        rv_loader_error(l, 0, 0, RV_STR("put a node between those that all depend on the same ones"), "%u edges; %u are the most", l->pred.count, RV_EDGES_MAX);
+        rv_loader_error(l, 0, 0, RV_STR("put a node between those that all depend on the same ones"), "%u edges; %u are the most",
+                        l->pred.count, RV_EDGES_MAX);
         return;
     }
     l->is_acyclic = sort(l) == l->plain_count;

@@ -11,33 +11,28 @@
 #include <unistd.h>
 
 const uint8_t rv_section_item_size[RV_SECTION_COUNT] = {
-    [RV_SECTION_NODES] = sizeof(rv_node_def),
-    [RV_SECTION_PRED_BEGIN] = sizeof(uint32_t),
-    [RV_SECTION_PRED] = sizeof(uint32_t),
-    [RV_SECTION_SUCC_BEGIN] = sizeof(uint32_t),
-    [RV_SECTION_SUCC] = sizeof(uint32_t),
-    [RV_SECTION_ORDER] = sizeof(uint32_t),
-    [RV_SECTION_POSITION] = sizeof(uint32_t),
-    [RV_SECTION_POLICIES] = sizeof(rv_policy),
-    [RV_SECTION_GATES] = sizeof(rv_gate_def),
-    [RV_SECTION_SET_ITEMS] = sizeof(rv_set_item),
-    [RV_SECTION_CLASSES] = sizeof(rv_class_def),
-    [RV_SECTION_CLASS_TAGS] = sizeof(uint32_t),
-    [RV_SECTION_TAGS] = sizeof(rv_tag_def),
-    [RV_SECTION_STRINGS] = 1,
+    [RV_SECTION_NODES] = sizeof(rv_node_def),    [RV_SECTION_PRED_BEGIN] = sizeof(uint32_t),
+    [RV_SECTION_PRED] = sizeof(uint32_t),        [RV_SECTION_SUCC_BEGIN] = sizeof(uint32_t),
+    [RV_SECTION_SUCC] = sizeof(uint32_t),        [RV_SECTION_ORDER] = sizeof(uint32_t),
+    [RV_SECTION_POSITION] = sizeof(uint32_t),    [RV_SECTION_POLICIES] = sizeof(rv_policy),
+    [RV_SECTION_GATES] = sizeof(rv_gate_def),    [RV_SECTION_SET_ITEMS] = sizeof(rv_set_item),
+    [RV_SECTION_CLASSES] = sizeof(rv_class_def), [RV_SECTION_CLASS_TAGS] = sizeof(uint32_t),
+    [RV_SECTION_TAGS] = sizeof(rv_tag_def),      [RV_SECTION_STRINGS] = 1,
 };
 
 static const void *at(const rv_image *image, uint32_t section) { return (const char *)image + image->sections[section].offset; }
 static uint32_t count_of(const rv_image *image, uint32_t section) { return (uint32_t)image->sections[section].count; }
 
-static uint64_t checksum(const rv_image *image) {
+static uint64_t checksum(const rv_image *image)
+{
     const char *begin = (const char *)&image->checksum + sizeof image->checksum;
     return rv_hash64((rv_str){begin, image->size - (size_t)(begin - (const char *)image)}, RV_GRAPH_FORMAT);
 }
 
 void rv_image_seal(rv_image *image) { image->checksum = checksum(image); }
 
-void rv_image_graph(const rv_image *image, rv_graph *graph) {
+void rv_image_graph(const rv_image *image, rv_graph *graph)
+{
     *graph = (rv_graph){
         .digest = image->digest,
         .node_count = count_of(image, RV_SECTION_NODES),
@@ -72,22 +67,31 @@ void rv_image_graph(const rv_image *image, rv_graph *graph) {
 
 /* ---- looking at a foreign image ---- */
 
-static bool sections_fit(const rv_image *image) {
+static bool sections_fit(const rv_image *image)
+{
     for (uint32_t i = 0; i < RV_SECTION_COUNT; i++) {
         const rv_image_section *s = &image->sections[i];
-        if (s->offset < sizeof *image || s->offset > image->size || s->count > (image->size - s->offset) / rv_section_item_size[i]) return false;
+        if (s->offset < sizeof *image || s->offset > image->size ||
+            s->count > (image->size - s->offset) / rv_section_item_size[i])
+            return false;
         if (s->offset % 16 != 0 && i != RV_SECTION_STRINGS) return false;
         if (s->count > UINT32_MAX) return false;
     }
     uint64_t nodes = count_of(image, RV_SECTION_NODES);
-    return nodes <= RV_NODES_MAX + RV_HANDLER_COUNT && image->plain_count <= nodes && image->sections[RV_SECTION_PRED_BEGIN].count == nodes + 1 &&
+    return nodes <= RV_NODES_MAX + RV_HANDLER_COUNT && image->plain_count <= nodes &&
+           image->sections[RV_SECTION_PRED_BEGIN].count == nodes + 1 &&
            image->sections[RV_SECTION_SUCC_BEGIN].count == nodes + 1 && image->sections[RV_SECTION_ORDER].count == nodes &&
-           image->sections[RV_SECTION_POSITION].count == nodes && image->sections[RV_SECTION_PRED].count == image->sections[RV_SECTION_SUCC].count;
+           image->sections[RV_SECTION_POSITION].count == nodes &&
+           image->sections[RV_SECTION_PRED].count == image->sections[RV_SECTION_SUCC].count;
 }
 
-static bool slice_fits(const rv_graph *g, rv_slice slice) { return slice.at <= g->strings.size && slice.size <= g->strings.size - slice.at; }
+static bool slice_fits(const rv_graph *g, rv_slice slice)
+{
+    return slice.at <= g->strings.size && slice.size <= g->strings.size - slice.at;
+}
 
-static bool edges_fit(const rv_graph *g, const uint32_t *begin, const uint32_t *entries) {
+static bool edges_fit(const rv_graph *g, const uint32_t *begin, const uint32_t *entries)
+{
     if (begin[0] != 0 || begin[g->node_count] != g->edge_count) return false;
     bool fits = true;
     for (uint32_t i = 0; i < g->node_count; i++) fits &= begin[i] <= begin[i + 1];
@@ -95,18 +99,24 @@ static bool edges_fit(const rv_graph *g, const uint32_t *begin, const uint32_t *
     return fits;
 }
 
-static bool node_fits(const rv_graph *g, const rv_node_def *n) {
+static bool node_fits(const rv_graph *g, const rv_node_def *n)
+{
     bool is_gate = n->kind == RV_KIND_APPROVE || n->kind == RV_KIND_INPUT || n->kind == RV_KIND_WAIT;
-    return slice_fits(g, n->name) && slice_fits(g, n->body) && slice_fits(g, n->when) && n->policy < g->policy_count && n->class_index < g->class_count &&
-           n->kind < RV_KIND_COUNT && n->dep_policy < RV_DEP_COUNT && n->handler < RV_HANDLER_COUNT && (!is_gate || n->aux < g->gate_count) &&
+    return slice_fits(g, n->name) && slice_fits(g, n->body) && slice_fits(g, n->when) && n->policy < g->policy_count &&
+           n->class_index < g->class_count && n->kind < RV_KIND_COUNT && n->dep_policy < RV_DEP_COUNT &&
+           n->handler < RV_HANDLER_COUNT && (!is_gate || n->aux < g->gate_count) &&
            (n->kind != RV_KIND_SET || (n->aux <= g->set_item_count && n->aux_count <= g->set_item_count - n->aux));
 }
 
-static bool contents_fit(const rv_graph *g, const rv_image *image) {
-    bool fits = slice_fits(g, g->name) && slice_fits(g, image->params) && slice_fits(g, image->env) && slice_fits(g, image->contents);
-    for (uint32_t i = 0; i < g->node_count; i++) fits &= node_fits(g, &g->nodes[i]) && g->order[i] < g->node_count && g->position[i] < g->node_count;
+static bool contents_fit(const rv_graph *g, const rv_image *image)
+{
+    bool fits =
+        slice_fits(g, g->name) && slice_fits(g, image->params) && slice_fits(g, image->env) && slice_fits(g, image->contents);
+    for (uint32_t i = 0; i < g->node_count; i++)
+        fits &= node_fits(g, &g->nodes[i]) && g->order[i] < g->node_count && g->position[i] < g->node_count;
     for (uint32_t i = 0; i < g->gate_count; i++) fits &= slice_fits(g, g->gates[i].fallback);
-    for (uint32_t i = 0; i < g->set_item_count; i++) fits &= slice_fits(g, g->set_items[i].key) && slice_fits(g, g->set_items[i].expression);
+    for (uint32_t i = 0; i < g->set_item_count; i++)
+        fits &= slice_fits(g, g->set_items[i].key) && slice_fits(g, g->set_items[i].expression);
     for (uint32_t i = 0; i < g->class_count; i++)
         fits &= g->classes[i].first <= g->class_tag_count && g->classes[i].count <= g->class_tag_count - g->classes[i].first;
     for (uint32_t i = 0; i < g->class_tag_count; i++) fits &= g->class_tags[i] < g->tag_count;
@@ -114,7 +124,8 @@ static bool contents_fit(const rv_graph *g, const rv_image *image) {
     return fits && edges_fit(g, g->pred_begin, g->pred) && edges_fit(g, g->succ_begin, g->succ);
 }
 
-static rv_status check_image(const rv_image *image, size_t size, const char *path, rv_graph *ret, rv_error *err) {
+static rv_status check_image(const rv_image *image, size_t size, const char *path, rv_graph *ret, rv_error *err)
+{
     if (size < sizeof *image || memcmp(image->magic, RV_IMAGE_MAGIC, sizeof image->magic) != 0)
         return rv_error_set(err, RV_CORRUPT, "%s is no compiled workflow", path);
     if (image->format != RV_GRAPH_FORMAT || image->header_size != sizeof *image)
@@ -131,7 +142,8 @@ static rv_status check_image(const rv_image *image, size_t size, const char *pat
 /* ---- files ---- */
 
 /* What file:// named must still be what was compiled in. */
-static rv_status check_files(const rv_image *image, const rv_graph *graph, const rv_spec_input *input, rv_error *err) {
+static rv_status check_files(const rv_image *image, const rv_graph *graph, const rv_spec_input *input, rv_error *err)
+{
     rv_arena arena = {0};
     rv_json *list = NULL;
     rv_status status = rv_json_parse(&arena, rv_graph_str(graph, image->contents), &list, err);
@@ -140,11 +152,14 @@ static rv_status check_files(const rv_image *image, const rv_graph *graph, const
         rv_digest digest;
         const rv_json *path = rv_json_at(file, 0), *expected = rv_json_at(file, 1);
         rv_buf_clear(&text);
-        if (!path || !expected || !rv_digest_parse(expected->text, &digest)) status = rv_error_set(err, RV_CORRUPT, "the list of files is damaged");
-        else if (!input->dir || rv_file_beneath(input->dir, path->text, &text, err) != RV_OK) status = rv_error_set(err, RV_NOT_FOUND, "a file that it includes is gone");
+        if (!path || !expected || !rv_digest_parse(expected->text, &digest))
+            status = rv_error_set(err, RV_CORRUPT, "the list of files is damaged");
+        else if (!input->dir || rv_file_beneath(input->dir, path->text, &text, err) != RV_OK)
+            status = rv_error_set(err, RV_NOT_FOUND, "a file that it includes is gone");
         else {
             rv_digest now = rv_sha256(rv_buf_str(&text));
-            if (memcmp(&now, &digest, sizeof now) != 0) status = rv_error_set(err, RV_NOT_FOUND, "a file that it includes has changed");
+            if (memcmp(&now, &digest, sizeof now) != 0)
+                status = rv_error_set(err, RV_NOT_FOUND, "a file that it includes has changed");
         }
     }
     rv_buf_deinit(&text);
@@ -152,7 +167,8 @@ static rv_status check_files(const rv_image *image, const rv_graph *graph, const
     return status;
 }
 
-static rv_status write_all(int fd, const char *bytes, size_t size) {
+static rv_status write_all(int fd, const char *bytes, size_t size)
+{
     while (size > 0) {
         ssize_t written = write(fd, bytes, size);
         if (written < 0 && errno == EINTR) continue;
@@ -163,7 +179,8 @@ static rv_status write_all(int fd, const char *bytes, size_t size) {
     return RV_OK;
 }
 
-rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err) {
+rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err)
+{
     char temporary[4096];
     int size = snprintf(temporary, sizeof temporary, "%s.%ld.new", path, (long)getpid());
     if (size < 0 || (size_t)size >= sizeof temporary) return rv_error_set(err, RV_INVALID, "%s: the path is too long", path);
@@ -180,7 +197,8 @@ rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err) {
     return RV_OK;
 }
 
-static rv_status map_file(const char *path, const rv_image **ret, size_t *ret_size, rv_error *err) {
+static rv_status map_file(const char *path, const rv_image **ret, size_t *ret_size, rv_error *err)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return rv_error_set(err, errno == ENOENT ? RV_NOT_FOUND : RV_IO, "%s: %s", path, strerror(errno));
     struct stat stat;
@@ -194,7 +212,8 @@ static rv_status map_file(const char *path, const rv_image **ret, size_t *ret_si
     return RV_OK;
 }
 
-rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err) {
+rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err)
+{
     const rv_image *image = NULL;
     size_t size = 0;
     rv_status status = map_file(path, &image, &size, err);
@@ -205,7 +224,8 @@ rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **re
     if (status == RV_OK) status = check_files(image, &spec->graph, input, err);
     if (status == RV_OK) {
         uint32_t before = problems->error_count;
-        rv_values_resolve(spec, input, rv_graph_str(&spec->graph, image->params), rv_graph_str(&spec->graph, image->env), NULL, problems);
+        rv_values_resolve(spec, input, rv_graph_str(&spec->graph, image->params), rv_graph_str(&spec->graph, image->env), NULL,
+                          problems);
         rv_problems_sort(problems);
         if (problems->error_count > before) status = rv_error_set(err, RV_INVALID, "values are missing or wrong");
     }
@@ -214,14 +234,16 @@ rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **re
     return status;
 }
 
-void rv_spec_free(rv_spec *spec) {
+void rv_spec_free(rv_spec *spec)
+{
     if (spec == NULL) return;
     if (spec->is_mapped) (void)munmap(spec->image, spec->image_size);
     else rv_free(spec->image);
     rv_buf_deinit(&spec->user);
     rv_buf_deinit(&spec->secret_names);
     rv_buf_deinit(&spec->env);
-    for (uint32_t i = 0; i < spec->secrets.count; i++) explicit_bzero((void *)(uintptr_t)spec->secrets.at[i].value.at, spec->secrets.at[i].value.size);
+    for (uint32_t i = 0; i < spec->secrets.count; i++)
+        explicit_bzero((void *)(uintptr_t)spec->secrets.at[i].value.at, spec->secrets.at[i].value.size);
     rv_vec_deinit(&spec->secrets);
     rv_arena_deinit(&spec->arena);
     rv_free(spec);

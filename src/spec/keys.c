@@ -54,7 +54,8 @@ static const rv_type param_type = {RV_TYPE_WORD, NULL, .words = param_types};
 static const rv_type reducer = {RV_TYPE_WORD, NULL, .words = reducers};
 static const rv_type schema_type = {RV_TYPE_WORDS, "a type or a list of types", .words = schema_types};
 static const rv_type cap = {RV_TYPE_CAP, "auto or a whole number of at least 1", .least = 1, .most = 1000000};
-static const rv_type retry_on_item = {RV_TYPE_RETRY_ON, "an exit status from 1 to 255, signal, timeout or unavailable", .words = retried, .least = 1, .most = 255};
+static const rv_type retry_on_item = {RV_TYPE_RETRY_ON, "an exit status from 1 to 255, signal, timeout or unavailable",
+                                      .words = retried, .least = 1, .most = 255};
 static const rv_type param_value = {RV_TYPE_PARAM_VALUE, "a value of the param's type"};
 static const rv_type data = {RV_TYPE_DATA, "any value"};
 static const rv_type schema = {RV_TYPE_SCHEMA, "a JSON Schema (a map)"};
@@ -64,7 +65,7 @@ static const rv_type arguments = {RV_TYPE_LIST, "a list of strings: the command 
 static const rv_type messages = {RV_TYPE_LIST, "a list of strings", &message};
 static const rv_type nodes_list = {RV_TYPE_LIST, "a list of node names", &node};
 static const rv_type nodes_of = {RV_TYPE_LIST, "a list of node names", &node_of, .least = 1};
-static const rv_type tags = {RV_TYPE_LIST, "a list of tags", &identifier};
+static const rv_type tags = {RV_TYPE_LIST, "a list of at most 64 tags", &identifier, .most = 64};
 static const rv_type variables = {RV_TYPE_LIST, "a list of names of environment variables", &variable};
 static const rv_type paths = {RV_TYPE_LIST, "a list of relative paths", &path};
 static const rv_type strings = {RV_TYPE_LIST, "a list of strings", &string};
@@ -101,12 +102,16 @@ static const rv_key file_keys[] = {
     NOT_YET("budget"),
     KEY("concurrency", &concurrency, "How many attempts run at a time: in all, and for each tag."),
     NOT_YET("default"),
-    KEY("defaults", &defaults, "Keys that every node has unless it says otherwise. `env` and `retry` are merged key by key; a key goes to the kinds it applies to."),
+    KEY("defaults", &defaults,
+        "Keys that every node has unless it says otherwise. `env` and `retry` are merged key by key; a key goes to the kinds it "
+        "applies to."),
     KEY("description", &text, "What the workflow is for. Read by people only."),
     KEY("env", &env, "Environment of every node that runs a command; `defaults.env` and the node's own `env` are laid over it."),
     NOT_YET("hooks"),
     KEY_IF("name", &workflow_name, "the file's name without its ending", "What the workflow is called in lists."),
-    KEY_MUST("nodes", &nodes, "The work: names and what each of them does. Their order is the order in which they start when nothing else decides."),
+    KEY_MUST(
+        "nodes", &nodes,
+        "The work: names and what each of them does. Their order is the order in which they start when nothing else decides."),
     KEY("on", &handlers, "Nodes that run once when the graph has ended."),
     NOT_YET("operator"),
     KEY("params", &params, "Values that a run is given with `--var name=value`."),
@@ -133,12 +138,17 @@ static const rv_key node_keys[] = {
     NOT_YET("capabilities"),
     KIND_KEY("classify", NULL, NULL),
     NODE_KEY("criteria", &data, 0, RV_ON_ALL, NULL, "What makes the result good. Kept as data."),
-    NODE_KEY("delivery", &delivery, RV_KEY_DEFAULT, RV_ON_PROCESS, "at_least_once", "`at_most_once`: never started again when it is not known whether it ran."),
-    NODE_KEY("dep_policy", &dep_policy, RV_KEY_DEFAULT, RV_ON_ALL, "all_success", "Which outcomes of `needs` let this node start."),
+    NODE_KEY("delivery", &delivery, RV_KEY_DEFAULT, RV_ON_PROCESS, "at_least_once",
+             "`at_most_once`: never started again when it is not known whether it ran."),
+    NODE_KEY("dep_policy", &dep_policy, RV_KEY_DEFAULT, RV_ON_ALL, "all_success",
+             "Which outcomes of `needs` let this node start."),
     NODE_KEY("description", &text, 0, RV_ON_ALL, NULL, "What the node is for. Read by people only."),
-    NODE_KEY("dir", &directory, RV_KEY_DEFAULT, RV_ON_PROCESS, "the workflow's directory", "Working directory, relative to the workflow's."),
-    NODE_KEY("env", &env, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL, "Environment variables; the only place where a secret may be used."),
-    NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "all of them", "Variables of the caller that the node uses. A node that is not cached inherits all in any case."),
+    NODE_KEY("dir", &directory, RV_KEY_DEFAULT, RV_ON_PROCESS, "the workflow's directory",
+             "Working directory, relative to the workflow's."),
+    NODE_KEY("env", &env, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL,
+             "Environment variables; the only place where a secret may be used."),
+    NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "all of them",
+             "Variables of the caller that the node uses. A node that is not cached inherits all in any case."),
     KIND_KEY("foreach", NULL, NULL),
     NOT_YET("hooks"),
     KIND_KEY("http", NULL, NULL),
@@ -147,21 +157,26 @@ static const rv_key node_keys[] = {
     NOT_YET("inputs"),
     NOT_YET("isolation"),
     NOT_YET("lane"),
-    NODE_KEY("leave", &boolean, RV_KEY_DEFAULT, RV_ON_PROCESS, "false", "Processes that the command leaves behind are not killed."),
+    NODE_KEY("leave", &boolean, RV_KEY_DEFAULT, RV_ON_PROCESS, "false",
+             "Processes that the command leaves behind are not killed."),
     KIND_KEY("loop", NULL, NULL),
     NOT_YET("max_turns"),
     NODE_KEY("metadata", &data, 0, RV_ON_ALL, NULL, "Your own data. Kept, never read."),
     NOT_YET("model"),
     NOT_YET("mutex"),
     NODE_KEY("needs", &nodes_list, 0, RV_ON_ALL, NULL, "Hard edges: nodes whose outcome this one depends on."),
-    NODE_KEY("on_unknown", &on_unknown, RV_KEY_DEFAULT, RV_ON_PROCESS, "ask", "What happens to an at-most-once node of which it is not known whether it ran."),
+    NODE_KEY("on_unknown", &on_unknown, RV_KEY_DEFAULT, RV_ON_PROCESS, "ask",
+             "What happens to an at-most-once node of which it is not known whether it ran."),
     NOT_YET("operator"),
     NODE_KEY("output_schema", &schema, 0, RV_ON_PROCESS, NULL, "JSON Schema that the result must satisfy."),
-    NODE_KEY("outputs", &paths, 0, RV_ON_PROCESS, NULL, "Files that the node makes; one that is missing afterwards fails it. No two nodes may name the same file."),
-    NODE_KEY("priority", &priority, RV_KEY_DEFAULT, RV_ON_ALL, "0", "Of ready nodes the one with the higher number starts first."),
+    NODE_KEY("outputs", &paths, 0, RV_ON_PROCESS, NULL,
+             "Files that the node makes; one that is missing afterwards fails it. No two nodes may name the same file."),
+    NODE_KEY("priority", &priority, RV_KEY_DEFAULT, RV_ON_ALL, "0",
+             "Of ready nodes the one with the higher number starts first."),
     NOT_YET("prompt"),
     KIND_KEY("reduce", &reduce, "Outputs of other nodes made into one value, without a process. Result: `value`."),
-    NODE_KEY("retry", &retry, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL, "How often, when and for what a failed attempt is tried again."),
+    NODE_KEY("retry", &retry, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL,
+             "How often, when and for what a failed attempt is tried again."),
     NOT_YET("revise"),
     NOT_YET("role"),
     KIND_KEY("run", &arguments, "A command and its arguments. No shell reads them."),
@@ -171,7 +186,8 @@ static const rv_key node_keys[] = {
     NOT_YET("system_prompt"),
     NODE_KEY("tags", &tags, RV_KEY_DEFAULT, RV_ON_ALL, NULL, "Names that `concurrency.tags` can cap."),
     NODE_KEY("timeout", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none", "Time for one attempt."),
-    NODE_KEY("timeout_total", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none", "Time for all attempts and the delays between them."),
+    NODE_KEY("timeout_total", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none",
+             "Time for all attempts and the delays between them."),
     KIND_KEY("tournament", NULL, NULL),
     NOT_YET("trust"),
     KIND_KEY("wait", &wait, "A pause, or a time to wait for. Needs no process and holds no slot."),
@@ -293,13 +309,14 @@ static const rv_key schema_keys[] = {
 TABLE(rv_schema_table, schema_keys, "schema", "JSON Schema", "a JSON Schema");
 
 const rv_key_table *const rv_key_tables[] = {
-    &rv_file_table,  &rv_node_table,   &rv_retry_table, &rv_approve_table, &rv_input_table,  &rv_wait_table,
-    &rv_reduce_table, &rv_param_table, &rv_concurrency_table, &rv_on_table, &rv_schema_table, NULL,
+    &rv_file_table,   &rv_node_table,  &rv_retry_table,       &rv_approve_table, &rv_input_table,  &rv_wait_table,
+    &rv_reduce_table, &rv_param_table, &rv_concurrency_table, &rv_on_table,      &rv_schema_table, NULL,
 };
 
 /* ---- looking up ---- */
 
-uint32_t rv_key_find(const rv_key_table *table, rv_str name) {
+uint32_t rv_key_find(const rv_key_table *table, rv_str name)
+{
     uint32_t low = 0, high = table->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -311,7 +328,8 @@ uint32_t rv_key_find(const rv_key_table *table, rv_str name) {
     return RV_NONE;
 }
 
-const char *rv_key_nearest(const rv_key_table *table, rv_str name) {
+const char *rv_key_nearest(const rv_key_table *table, rv_str name)
+{
     const char *names[64];
     RV_ASSERT(table->count <= RV_COUNT(names));
     for (uint32_t i = 0; i < table->count; i++) names[i] = table->keys[i].name;
@@ -319,13 +337,18 @@ const char *rv_key_nearest(const rv_key_table *table, rv_str name) {
 }
 
 /* Of a word of three letters two may differ by chance. */
-const char *rv_near(rv_str word, const char *const *candidates, size_t candidate_count) {
+const char *rv_near(rv_str word, const char *const *candidates, size_t candidate_count)
+{
     const char *nearest = rv_nearest(word, candidates, candidate_count);
     return nearest && word.size <= 3 && word.at[0] != nearest[0] ? NULL : nearest;
 }
 
-rv_kind rv_key_kind(rv_node_key key) {
-    static const struct { rv_node_key key; rv_kind kind; } kinds[] = {
+rv_kind rv_key_kind(rv_node_key key)
+{
+    static const struct {
+        rv_node_key key;
+        rv_kind kind;
+    } kinds[] = {
         {RV_NK_RUN, RV_KIND_RUN},   {RV_NK_SHELL, RV_KIND_SHELL}, {RV_NK_APPROVE, RV_KIND_APPROVE}, {RV_NK_INPUT, RV_KIND_INPUT},
         {RV_NK_WAIT, RV_KIND_WAIT}, {RV_NK_SET, RV_KIND_SET},     {RV_NK_REDUCE, RV_KIND_REDUCE},
     };

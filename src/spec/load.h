@@ -19,45 +19,49 @@
 #define RV_EDGES_MAX 16000000u
 
 typedef struct rv_reference {
-    rv_str path;       /* between `${` and `}` or `:-`; use OF: a node's name */
-    uint32_t node;     /* that names it; RV_NONE: none */
-    uint32_t value;    /* whose text it stands in */
-    uint32_t within;   /* its offset there */
-    uint8_t use;       /* rv_use */
+    rv_str path;     /* between `${` and `}` or `:-`; use OF: a node's name */
+    uint32_t node;   /* that names it; RV_NONE: none */
+    uint32_t value;  /* whose text it stands in */
+    uint32_t within; /* its offset there */
+    uint8_t use;     /* rv_use */
     bool has_default;
 } rv_reference;
 
 typedef struct rv_draft { /* a node before it is in the graph */
-    uint32_t key;      /* the value that is its name; its body is the next one */
+    uint32_t key;         /* the value that is its name; its body is the next one */
     uint8_t kind, handler;
-    uint16_t flags;    /* rv_node_flag */
+    uint16_t flags; /* rv_node_flag */
 } rv_draft;
 
-typedef struct rv_content { rv_str path; rv_digest digest; } rv_content; /* a file that was read for file:// */
+typedef struct rv_content {
+    rv_str path;
+    rv_digest digest;
+} rv_content; /* a file that was read for file:// */
 
 typedef struct rv_loader {
     const rv_spec_input *input;
     rv_problems *problems;
     rv_doc doc;
     rv_arena arena;
-    uint32_t file_keys[RV_FK_COUNT];   /* values of the top level; RV_NONE: absent */
-    uint32_t defaults[RV_NK_COUNT];    /* values of `defaults`; RV_NONE: absent */
+    uint32_t file_keys[RV_FK_COUNT]; /* values of the top level; RV_NONE: absent */
+    uint32_t defaults[RV_NK_COUNT];  /* values of `defaults`; RV_NONE: absent */
     RV_VEC(rv_draft) nodes;
-    uint32_t plain_count;              /* the rest are handlers */
-    rv_map names;                      /* plain nodes */
-    RV_VEC(rv_reference) references;   /* by node, in rising order; those of `env` and `defaults` come first */
-    RV_VEC(uint32_t) schemas;          /* JSON Schemas that are still to be checked */
+    uint32_t plain_count;            /* the rest are handlers */
+    rv_map names;                    /* plain nodes */
+    RV_VEC(rv_reference) references; /* by node, in rising order; those of `env` and `defaults` come first */
+    RV_VEC(uint32_t) schemas;        /* JSON Schemas that are still to be checked */
     RV_VEC(rv_content) contents;
-    RV_VEC(rv_str) env_names;          /* that ${env.K} names */
-    RV_VEC(uint32_t) env_needed;       /* of each: the byte of the first reference without default; RV_NONE: all have one */
+    RV_VEC(rv_str) env_names;    /* that ${env.K} names */
+    RV_VEC(uint32_t) env_needed; /* of each: the byte of the first reference without default; RV_NONE: all have one */
     rv_map env_map;
+    rv_map members; /* of large maps: the map's number and a key → the key's value; see rv_loader_member */
     uint32_t *pred_begin, *order, *position; /* order: topological, plain nodes */
     RV_VEC(uint32_t) pred;
     bool is_acyclic;
     /* where check.c is */
-    uint32_t node;                     /* RV_NONE: outside of nodes */
-    uint32_t param_type;               /* index of its word while a param is checked or written */
-    uint32_t hints_left;               /* nearest names of large sets are looked up this often */
+    uint32_t node;       /* RV_NONE: outside of nodes */
+    uint32_t param_type; /* index of its word while a param is checked or written */
+    uint32_t hints_left; /* nearest names of large sets are looked up this often */
 } rv_loader;
 
 /* ---- steps. Each lists its problems. ---- */
@@ -69,7 +73,10 @@ RV_MUST_USE rv_status rv_loader_write(rv_loader *loader, rv_spec *spec);
 
 /* ---- small things that several steps use ---- */
 static inline uint32_t rv_loader_body(const rv_loader *loader, uint32_t node) { return loader->nodes.at[node].key + 1; }
-static inline rv_str rv_loader_name(const rv_loader *loader, uint32_t node) { return rv_doc_text(&loader->doc, loader->nodes.at[node].key); }
+static inline rv_str rv_loader_name(const rv_loader *loader, uint32_t node)
+{
+    return rv_doc_text(&loader->doc, loader->nodes.at[node].key);
+}
 /* List an error at `within` bytes into the text of `value`. */
 #define rv_loader_error(loader_, value_, within_, cure_, ...) \
     rv_doc_problem(&(loader_)->doc, rv_doc_offset(&(loader_)->doc, (value_), (within_)), false, (cure_), __VA_ARGS__)
@@ -81,6 +88,9 @@ rv_str rv_loader_hint(rv_loader *loader, const char *nearest, const char *otherw
 rv_str rv_loader_node_hint(rv_loader *loader, rv_str name, const char *otherwise);
 /* Value of a node's key, from its body or, where the key applies to its kind, from `defaults`; RV_NONE: absent. */
 uint32_t rv_loader_value(const rv_loader *loader, uint32_t node, rv_node_key key);
+
+/* The value of a key of `map` (which need not be a map), or RV_NONE. A large map is indexed when it is first asked. */
+uint32_t rv_loader_member(rv_loader *loader, uint32_t map, rv_str key);
 
 /* Scalars whose type was checked. false: not one. */
 RV_MUST_USE bool rv_doc_i64(const rv_doc *doc, uint32_t value, int64_t *ret);
@@ -97,19 +107,34 @@ RV_MUST_USE rv_status rv_file_beneath(const char *dir, rv_str path, rv_buf *out,
 /* ---- values of this run ---- */
 /* Resolve params and environment into spec->user, env, secrets. `params` and `env` are texts of the image:
  * {"name":{"type":…}} and [["NAME",required]…]. `loader` (NULL: none) gives positions. */
-void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_loader *loader, rv_problems *problems);
+void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_loader *loader,
+                       rv_problems *problems);
 
 /* ---- image (image.c) ---- */
-typedef struct rv_image_section { uint64_t offset, count; } rv_image_section;
+typedef struct rv_image_section {
+    uint64_t offset, count;
+} rv_image_section;
 enum {
-    RV_SECTION_NODES, RV_SECTION_PRED_BEGIN, RV_SECTION_PRED, RV_SECTION_SUCC_BEGIN, RV_SECTION_SUCC, RV_SECTION_ORDER, RV_SECTION_POSITION,
-    RV_SECTION_POLICIES, RV_SECTION_GATES, RV_SECTION_SET_ITEMS, RV_SECTION_CLASSES, RV_SECTION_CLASS_TAGS, RV_SECTION_TAGS,
-    RV_SECTION_STRINGS, RV_SECTION_COUNT
+    RV_SECTION_NODES,
+    RV_SECTION_PRED_BEGIN,
+    RV_SECTION_PRED,
+    RV_SECTION_SUCC_BEGIN,
+    RV_SECTION_SUCC,
+    RV_SECTION_ORDER,
+    RV_SECTION_POSITION,
+    RV_SECTION_POLICIES,
+    RV_SECTION_GATES,
+    RV_SECTION_SET_ITEMS,
+    RV_SECTION_CLASSES,
+    RV_SECTION_CLASS_TAGS,
+    RV_SECTION_TAGS,
+    RV_SECTION_STRINGS,
+    RV_SECTION_COUNT
 };
 typedef struct rv_image {
     char magic[8];
     uint32_t format, header_size;
-    uint64_t size, checksum;     /* of the whole; XXH3 of what follows `checksum` */
+    uint64_t size, checksum; /* of the whole; XXH3 of what follows `checksum` */
     rv_digest digest;
     uint32_t plain_count, concurrency;
     int64_t timeout_ms;

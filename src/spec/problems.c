@@ -4,13 +4,15 @@
 
 #define LINE_COLUMNS_MAX 110u /* of a source line that is shown; the window moves so that the caret is in it */
 
-void rv_problems_deinit(rv_problems *problems) {
+void rv_problems_deinit(rv_problems *problems)
+{
     rv_vec_deinit(&problems->list);
     rv_arena_deinit(&problems->arena);
     problems->error_count = 0;
 }
 
-void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t column, bool is_warning, rv_str what, rv_str cure) {
+void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t column, bool is_warning, rv_str what, rv_str cure)
+{
     problems->error_count += !is_warning;
     if (problems->list.count > RV_PROBLEMS_MAX) return;
     if (problems->list.count == RV_PROBLEMS_MAX) {
@@ -18,12 +20,13 @@ void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t 
         cure = RV_STR("correct these first");
         line = UINT32_MAX;
     }
-    rv_problem problem = {is_warning, rv_arena_str(&problems->arena, file), line, column, rv_arena_str(&problems->arena, what),
-                          rv_arena_str(&problems->arena, cure)};
+    rv_problem problem = {is_warning, rv_arena_str(&problems->arena, file), line,
+                          column,     rv_arena_str(&problems->arena, what), rv_arena_str(&problems->arena, cure)};
     rv_vec_push(&problems->list, problem);
 }
 
-static int compare(const rv_problem *a, const rv_problem *b) {
+static int compare(const rv_problem *a, const rv_problem *b)
+{
     if (a->line != b->line) return a->line < b->line ? -1 : 1;
     if (a->column != b->column) return a->column < b->column ? -1 : 1;
     if (a->is_warning != b->is_warning) return a->is_warning ? 1 : -1;
@@ -31,7 +34,8 @@ static int compare(const rv_problem *a, const rv_problem *b) {
 }
 
 /* Merge sort: stable, so that problems at one position stay in the order in which they were found. */
-static void sort(rv_problem *at, uint32_t count) {
+static void sort(rv_problem *at, uint32_t count)
+{
     rv_problem *other = rv_alloc(sizeof *other * RV_MAX(count, 1u));
     for (uint32_t width = 1; width < count; width *= 2) {
         for (uint32_t begin = 0; begin < count; begin += 2 * width) {
@@ -44,30 +48,52 @@ static void sort(rv_problem *at, uint32_t count) {
     rv_free(other);
 }
 
-void rv_problems_sort(rv_problems *problems) {
+void rv_problems_sort(rv_problems *problems)
+{
     if (problems->list.count > 1) sort(problems->list.at, problems->list.count);
 }
 
 /* ---- text ---- */
 
-static void caret(rv_buf *out, rv_str line, uint32_t column, bool with_color) {
-    uint32_t first = column > LINE_COLUMNS_MAX * 3 / 4 ? column - LINE_COLUMNS_MAX * 3 / 4 : 1; /* characters, from 1 */
+typedef struct cursor {
+    size_t at;
+    uint32_t line, character;
+} cursor; /* goes forward only: problems are sorted */
+
+static size_t character_size(rv_str source, size_t at)
+{
+    size_t size = 1;
+    while (at + size < source.size && ((unsigned char)source.at[at + size] & 0xc0) == 0x80) size++;
+    return size;
+}
+
+/* Move to the first character of the line that is shown. false: there is no such line. */
+static bool move(cursor *c, rv_str source, uint32_t line, uint32_t first)
+{
+    for (; c->line < line; c->line++) {
+        size_t end = rv_str_find(source, c->at, '\n');
+        if (end == SIZE_MAX) return false;
+        c->at = end + 1;
+        c->character = 1;
+    }
+    for (; c->character < first && c->at < source.size && source.at[c->at] != '\n'; c->character++)
+        c->at += character_size(source, c->at);
+    return c->line == line && c->at < source.size;
+}
+
+static void caret(rv_buf *out, rv_str source, const cursor *c, uint32_t column, bool with_color)
+{
     rv_buf pad = {0};
+    uint32_t character = c->character, last = c->character + LINE_COLUMNS_MAX;
     rv_buf_cstring(out, "    ");
-    uint32_t character = 0;
-    for (size_t at = 0; at < line.size;) {
-        size_t size = 1;
-        while (at + size < line.size && ((unsigned char)line.at[at + size] & 0xc0) == 0x80) size++;
-        character++;
-        rv_str one = rv_str_cut(line, at, size);
+    for (size_t at = c->at; at < source.size && source.at[at] != '\n' && character < last; character++) {
+        rv_str one = rv_str_cut(source, at, character_size(source, at));
         bool is_control = (unsigned char)one.at[0] < 0x20 || one.at[0] == 0x7f;
-        if (character >= first && character < first + LINE_COLUMNS_MAX) {
-            if (is_control) rv_buf_byte(out, ' ');
-            else rv_buf_str_add(out, one);
-            if (character < column)
-                for (size_t c = is_control ? 1 : rv_utf8_columns(one); c > 0; c--) rv_buf_byte(&pad, ' ');
-        }
-        at += size;
+        if (is_control) rv_buf_byte(out, ' ');
+        else rv_buf_str_add(out, one);
+        if (character < column)
+            for (size_t width = is_control ? 1 : rv_utf8_columns(one); width > 0; width--) rv_buf_byte(&pad, ' ');
+        at += one.size;
     }
     rv_buf_cstring(out, "\n    ");
     rv_buf_str_add(out, rv_buf_str(&pad));
@@ -75,7 +101,8 @@ static void caret(rv_buf *out, rv_str line, uint32_t column, bool with_color) {
     rv_buf_deinit(&pad);
 }
 
-static void headline(rv_buf *out, const rv_problem *problem, bool with_color) {
+static void headline(rv_buf *out, const rv_problem *problem, bool with_color)
+{
     if (with_color) rv_buf_cstring(out, "\x1b[1m");
     rv_buf_str_add(out, problem->file);
     if (problem->line && problem->line != UINT32_MAX) rv_buf_printf(out, ":%u:%u", problem->line, problem->column);
@@ -91,30 +118,27 @@ static void headline(rv_buf *out, const rv_problem *problem, bool with_color) {
     rv_buf_byte(out, '\n');
 }
 
-void rv_problems_text(rv_buf *out, const rv_problems *problems, rv_str source, bool with_caret, bool with_color) {
-    uint32_t count = problems->list.count, line = 1;
-    size_t at = 0;
+void rv_problems_text(rv_buf *out, const rv_problems *problems, rv_str source, bool with_caret, bool with_color)
+{
+    uint32_t count = problems->list.count;
+    cursor c = {.line = 1, .character = 1};
     if (count == 0) return;
     rv_problem *sorted = rv_alloc(sizeof *sorted * count);
     memcpy(sorted, problems->list.at, sizeof *sorted * count);
     sort(sorted, count);
     if (rv_str_starts(source, RV_STR("\xef\xbb\xbf"))) source = rv_str_from(source, 3);
     for (uint32_t i = 0; i < count; i++) {
+        uint32_t column = sorted[i].column;
         headline(out, &sorted[i], with_color);
         if (!with_caret || sorted[i].line == 0 || sorted[i].line == UINT32_MAX) continue;
-        for (; line < sorted[i].line; line++) {
-            size_t end = rv_str_find(source, at, '\n');
-            if (end == SIZE_MAX) break;
-            at = end + 1;
-        }
-        size_t end = rv_str_find(source, at, '\n');
-        if (line == sorted[i].line && at < source.size)
-            caret(out, rv_str_cut(source, at, (end == SIZE_MAX ? source.size : end) - at), sorted[i].column, with_color);
+        uint32_t first = column > LINE_COLUMNS_MAX * 3 / 4 ? column - LINE_COLUMNS_MAX * 3 / 4 : 1;
+        if (move(&c, source, sorted[i].line, first)) caret(out, source, &c, column, with_color);
     }
     rv_free(sorted);
 }
 
-void rv_problems_json(rv_json_writer *w, const rv_problems *problems) {
+void rv_problems_json(rv_json_writer *w, const rv_problems *problems)
+{
     rv_jw_array(w);
     for (uint32_t i = 0; i < problems->list.count; i++) {
         const rv_problem *problem = &problems->list.at[i];

@@ -7,14 +7,16 @@
 
 static void write_type(rv_json_writer *w, const rv_type *type);
 
-static void reference(rv_json_writer *w, const char *name) {
+static void reference(rv_json_writer *w, const char *name)
+{
     char text[80];
     (void)snprintf(text, sizeof text, "#/$defs/%s", name);
     rv_jw_kv_cstring(w, "$ref", text);
 }
 
 /* A plain YAML scalar is its own text, so an editor must let numbers and booleans pass where a string is wanted [W5]. */
-static void any_scalar(rv_json_writer *w) {
+static void any_scalar(rv_json_writer *w)
+{
     static const char *const types[] = {"string", "number", "boolean", "null"};
     rv_jw_key(w, "type");
     rv_jw_array(w);
@@ -22,20 +24,23 @@ static void any_scalar(rv_json_writer *w) {
     rv_jw_array_end(w);
 }
 
-static void write_words(rv_json_writer *w, const char *const *words) {
+static void write_words(rv_json_writer *w, const char *const *words)
+{
     rv_jw_key(w, "enum");
     rv_jw_array(w);
     for (uint32_t i = 0; words[i]; i++) rv_jw_cstring(w, words[i]);
     rv_jw_array_end(w);
 }
 
-static void write_range(rv_json_writer *w, const rv_type *type) {
+static void write_range(rv_json_writer *w, const rv_type *type)
+{
     rv_jw_kv_cstring(w, "type", "integer");
     rv_jw_kv_i64(w, "minimum", type->least);
     rv_jw_kv_i64(w, "maximum", type->most);
 }
 
-static void write_either(rv_json_writer *w, const rv_type *type) {
+static void write_either(rv_json_writer *w, const rv_type *type)
+{
     rv_jw_key(w, "anyOf");
     rv_jw_array(w);
     rv_jw_object(w);
@@ -55,7 +60,8 @@ static void write_either(rv_json_writer *w, const rv_type *type) {
     rv_jw_array_end(w);
 }
 
-static void write_container(rv_json_writer *w, const rv_type *type) {
+static void write_container(rv_json_writer *w, const rv_type *type)
+{
     bool is_list = type->kind == RV_TYPE_LIST;
     rv_jw_kv_cstring(w, "type", is_list ? "array" : "object");
     if (type->least > 0) rv_jw_kv_i64(w, is_list ? "minItems" : "minProperties", type->least);
@@ -71,7 +77,8 @@ static void write_container(rv_json_writer *w, const rv_type *type) {
     rv_jw_object_end(w);
 }
 
-static void write_type(rv_json_writer *w, const rv_type *type) {
+static void write_type(rv_json_writer *w, const rv_type *type)
+{
     switch (type->kind) {
     case RV_TYPE_TEXT:
     case RV_TYPE_TEMPLATE:
@@ -121,7 +128,8 @@ static void write_type(rv_json_writer *w, const rv_type *type) {
 }
 
 /* Exactly one kind key. */
-static void write_kinds(rv_json_writer *w, const rv_key_table *table) {
+static void write_kinds(rv_json_writer *w, const rv_key_table *table)
+{
     rv_jw_key(w, "oneOf");
     rv_jw_array(w);
     for (uint32_t i = 0; i < table->count; i++) {
@@ -136,7 +144,8 @@ static void write_kinds(rv_json_writer *w, const rv_key_table *table) {
     rv_jw_array_end(w);
 }
 
-static void write_table(rv_json_writer *w, const rv_key_table *table, uint32_t flags) {
+static void write_table(rv_json_writer *w, const rv_key_table *table, uint32_t flags)
+{
     bool has_required = false;
     rv_jw_kv_cstring(w, "type", "object");
     rv_jw_kv_bool(w, "additionalProperties", false);
@@ -163,7 +172,8 @@ static void write_table(rv_json_writer *w, const rv_key_table *table, uint32_t f
     if (table == &rv_node_table && flags == 0) write_kinds(w, table);
 }
 
-void rv_spec_schema(rv_buf *out) {
+void rv_spec_schema(rv_buf *out)
+{
     rv_json_writer w;
     rv_json_writer_init(&w, out, 2);
     rv_jw_object(&w);
@@ -189,15 +199,18 @@ void rv_spec_schema(rv_buf *out) {
 
 /* ---- key reference ---- */
 
-static void write_want(rv_buf *out, const rv_type *type) {
+static void write_want(rv_buf *out, const rv_type *type)
+{
     if (type->kind != RV_TYPE_WORD) {
         rv_buf_cstring(out, type->want);
         return;
     }
-    for (uint32_t i = 0; type->words[i]; i++) rv_buf_printf(out, "%s`%s`", i == 0 ? "" : type->words[i + 1] ? ", " : " or ", type->words[i]);
+    for (uint32_t i = 0; type->words[i]; i++)
+        rv_buf_printf(out, "%s`%s`", i == 0 ? "" : type->words[i + 1] ? ", " : " or ", type->words[i]);
 }
 
-static void write_kind_names(rv_buf *out, uint32_t kinds) {
+static void write_kind_names(rv_buf *out, uint32_t kinds)
+{
     const char *separator = "";
     for (uint32_t kind = 0; kind < RV_KIND_COUNT; kind++)
         if (kinds >> kind & 1) {
@@ -206,7 +219,8 @@ static void write_kind_names(rv_buf *out, uint32_t kinds) {
         }
 }
 
-static void write_row(rv_buf *out, const rv_key *key) {
+static void write_row(rv_buf *out, const rv_key *key)
+{
     rv_buf_printf(out, "| `%s` | ", key->name);
     write_want(out, key->type);
     rv_buf_printf(out, " | %s | %s", key->flags & RV_KEY_REQUIRED ? "required" : key->fallback ? key->fallback : "–", key->doc);
@@ -220,7 +234,8 @@ static void write_row(rv_buf *out, const rv_key *key) {
     rv_buf_cstring(out, " |\n");
 }
 
-void rv_keys_reference(rv_buf *out) {
+void rv_keys_reference(rv_buf *out)
+{
     for (uint32_t t = 0; rv_key_tables[t]; t++) {
         const rv_key_table *table = rv_key_tables[t];
         const char *separator = "";
@@ -230,7 +245,8 @@ void rv_keys_reference(rv_buf *out) {
         rv_buf_byte(out, '\n');
         for (uint32_t i = 0; i < table->count; i++)
             if (table->keys[i].type == NULL) {
-                rv_buf_printf(out, "%s`%s`", *separator ? separator : "Known, but not supported by this version: ", table->keys[i].name);
+                rv_buf_printf(out, "%s`%s`",
+                              *separator ? separator : "Known, but not supported by this version: ", table->keys[i].name);
                 separator = ", ";
             }
         if (*separator) rv_buf_cstring(out, ".\n\n");

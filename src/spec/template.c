@@ -1,11 +1,14 @@
 /* template.c: `${path}` and `${path:-default}` in a text [W10, W11]. One scanner serves checking and rendering. */
 #include "spec/template.h"
 
-static bool is_path_byte(char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_' || byte == '-';
+static bool is_path_byte(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_' ||
+           byte == '-';
 }
 
-bool rv_is_reference_path(rv_str path) {
+bool rv_is_reference_path(rv_str path)
+{
     bool wants_byte = true;
     for (size_t i = 0; i < path.size; i++) {
         if (is_path_byte(path.at[i])) wants_byte = false;
@@ -15,7 +18,8 @@ bool rv_is_reference_path(rv_str path) {
     return !wants_byte;
 }
 
-rv_status rv_template_next(rv_str text, size_t *at, rv_template_part *ret, rv_error *err) {
+rv_status rv_template_next(rv_str text, size_t *at, rv_template_part *ret, rv_error *err)
+{
     size_t begin = *at, dollar = begin;
     for (;; dollar++) { /* find `${`; a `$` before anything else is a letter */
         dollar = rv_str_find(text, dollar, '$');
@@ -51,7 +55,8 @@ rv_status rv_template_next(rv_str text, size_t *at, rv_template_part *ret, rv_er
     return RV_OK;
 }
 
-rv_status rv_template_references(rv_str template_, rv_reference_fn *ref, void *user, size_t *ret_error_offset, rv_error *err) {
+rv_status rv_template_references(rv_str template_, rv_reference_fn *ref, void *user, size_t *ret_error_offset, rv_error *err)
+{
     for (size_t at = 0; at < template_.size;) {
         rv_template_part part;
         size_t begin = at;
@@ -65,7 +70,8 @@ rv_status rv_template_references(rv_str template_, rv_reference_fn *ref, void *u
     return RV_OK;
 }
 
-rv_status rv_render(rv_str template_, rv_resolve_fn *resolve, void *user, bool null_is_error, rv_buf *out, rv_error *err) {
+rv_status rv_render(rv_str template_, rv_resolve_fn *resolve, void *user, bool null_is_error, rv_buf *out, rv_error *err)
+{
     for (size_t at = 0; at < template_.size;) {
         rv_template_part part;
         rv_status status = rv_template_next(template_, &at, &part, err);
@@ -81,9 +87,11 @@ rv_status rv_render(rv_str template_, rv_resolve_fn *resolve, void *user, bool n
         RV_ASSERT(out->size == size);
         if (part.has_default) rv_buf_str_add(out, part.text);
         else if (kind == RV_VALUE_MISSING)
-            return rv_error_set(err, RV_INVALID, "`${%.*s}`: %s", RV_FMT(part.path), detail.text[0] ? detail.text : "there is no such value");
+            return rv_error_set(err, RV_INVALID, "`${%.*s}`: %s", RV_FMT(part.path),
+                                detail.text[0] ? detail.text : "there is no such value");
         else if (null_is_error)
-            return rv_error_set(err, RV_INVALID, "`${%.*s}` is null; give a default with `${%.*s:-…}`", RV_FMT(part.path), RV_FMT(part.path));
+            return rv_error_set(err, RV_INVALID, "`${%.*s}` is null; give a default with `${%.*s:-…}`", RV_FMT(part.path),
+                                RV_FMT(part.path));
     }
     return RV_OK;
 }

@@ -6,9 +6,9 @@
 
 typedef struct rv_template_part {
     bool is_reference, has_default;
-    size_t offset;  /* where it begins in the template */
-    rv_str path;    /* reference: between `${` and `}` or `:-` */
-    rv_str text;    /* literal: its bytes; reference: the default */
+    size_t offset; /* where it begins in the template */
+    rv_str path;   /* reference: between `${` and `}` or `:-` */
+    rv_str text;   /* literal: its bytes; reference: the default */
 } rv_template_part;
 
 /* The part that begins at *at < text.size, moving *at past it. RV_INVALID: a `${` without end, or a path that is none; *at

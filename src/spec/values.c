@@ -4,7 +4,8 @@
 
 /* ---- times ---- */
 
-static bool digits(rv_str text, size_t at, size_t count, int64_t *ret) {
+static bool digits(rv_str text, size_t at, size_t count, int64_t *ret)
+{
     int64_t value = 0;
     if (at + count > text.size) return false;
     for (size_t i = at; i < at + count; i++) {
@@ -16,26 +17,31 @@ static bool digits(rv_str text, size_t at, size_t count, int64_t *ret) {
 }
 
 /* Days since 1970-01-01 in the proleptic Gregorian calendar: the year is taken to begin in March, so that the leap day is its last. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day) {
+static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
+{
     year -= month <= 2;
     int64_t era = year / 400, of_era = year - era * 400;
     int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-static int64_t days_in_month(int64_t year, int64_t month) {
+static int64_t days_in_month(int64_t year, int64_t month)
+{
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     return days[month - 1] + (month == 2 && is_leap);
 }
 
-bool rv_instant_parse(rv_str text, int64_t *ret_ms) {
+bool rv_instant_parse(rv_str text, int64_t *ret_ms)
+{
     int64_t year, month, day, hour, minute, second, ms = 0, zone_hour = 0, zone_minute = 0;
     if (!digits(text, 0, 4, &year) || !digits(text, 5, 2, &month) || !digits(text, 8, 2, &day) || !digits(text, 11, 2, &hour) ||
         !digits(text, 14, 2, &minute) || !digits(text, 17, 2, &second))
         return false;
-    if (text.at[4] != '-' || text.at[7] != '-' || strchr("Tt ", text.at[10]) == NULL || text.at[13] != ':' || text.at[16] != ':') return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59) return false;
+    if (text.at[4] != '-' || text.at[7] != '-' || strchr("Tt ", text.at[10]) == NULL || text.at[13] != ':' || text.at[16] != ':')
+        return false;
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59)
+        return false;
     size_t at = 19;
     if (at < text.size && text.at[at] == '.') {
         int64_t digit, weight = 100;
@@ -47,7 +53,9 @@ bool rv_instant_parse(rv_str text, int64_t *ret_ms) {
     else {
         if (at >= text.size || (text.at[at] != '+' && text.at[at] != '-')) return false;
         sign = text.at[at] == '+' ? 1 : -1;
-        if (!digits(text, at + 1, 2, &zone_hour) || !digits(text, at + 4, 2, &zone_minute) || text.at[at + 3] != ':' || zone_hour > 23 || zone_minute > 59) return false;
+        if (!digits(text, at + 1, 2, &zone_hour) || !digits(text, at + 4, 2, &zone_minute) || text.at[at + 3] != ':' ||
+            zone_hour > 23 || zone_minute > 59)
+            return false;
         at += 6;
     }
     if (at != text.size || year < 1970) return false;
@@ -63,34 +71,42 @@ typedef struct values {
     const rv_spec_input *input;
     rv_problems *problems;
     rv_arena arena;
-    rv_loader *loader;      /* NULL: no positions */
+    rv_loader *loader; /* NULL: no positions */
     rv_json_writer user, secret_names;
 } values;
 
-static void problem_at(values *v, uint32_t offset, rv_str cure, rv_str what) {
+static void problem_at(values *v, uint32_t offset, rv_str cure, rv_str what)
+{
     uint32_t line = 0, column = 0;
     if (v->loader && offset != RV_NONE) rv_doc_position(&v->loader->doc, offset, &line, &column);
     rv_problem_add(v->problems, rv_str_of(v->input->file ? v->input->file : "workflow"), line, column, false, what, cure);
 }
 
-static void problem(values *v, rv_str param, rv_str cure, rv_str what) {
-    uint32_t params = v->loader ? v->loader->file_keys[RV_FK_PARAMS] : RV_NONE, offset = RV_NONE;
-    const rv_doc *doc = v->loader ? &v->loader->doc : NULL;
-    for (uint32_t key = params + 1; params != RV_NONE && key < rv_doc_next(doc, params); key = rv_doc_next(doc, key + 1))
-        if (rv_str_eq(rv_doc_text(doc, key), param)) offset = rv_doc_at(doc, key)->offset;
-    problem_at(v, offset, cure, what);
+static void problem(values *v, rv_str param, rv_str cure, rv_str what)
+{
+    uint32_t params = v->loader ? v->loader->file_keys[RV_FK_PARAMS] : RV_NONE;
+    uint32_t value = params == RV_NONE ? RV_NONE : rv_loader_member(v->loader, params, param);
+    problem_at(v, value == RV_NONE ? RV_NONE : rv_doc_at(&v->loader->doc, value - 1)->offset, cure,
+               what); /* its key comes before it */
 }
 
-static const char *wanted(rv_str type) {
-    static const struct { const char *type, *want; } wants[] = {
-        {"string", "a string"},       {"number", "a number"},                {"integer", "a whole number"},
-        {"boolean", "true or false"}, {"array", "a JSON array, as [1, 2]"}, {"object", "a JSON object, as {\"a\": 1}"}};
+static const char *wanted(rv_str type)
+{
+    static const struct {
+        const char *type, *want;
+    } wants[] = {{"string", "a string"},
+                 {"number", "a number"},
+                 {"integer", "a whole number"},
+                 {"boolean", "true or false"},
+                 {"array", "a JSON array, as [1, 2]"},
+                 {"object", "a JSON object, as {\"a\": 1}"}};
     for (size_t i = 0; i < RV_COUNT(wants); i++)
         if (rv_str_is(type, wants[i].type)) return wants[i].want;
     RV_UNREACHABLE();
 }
 
-static bool has_type(const rv_json *value, rv_str type) {
+static bool has_type(const rv_json *value, rv_str type)
+{
     int64_t number;
     switch (value->kind) {
     case RV_JSON_NULL: return false;
@@ -105,7 +121,8 @@ static bool has_type(const rv_json *value, rv_str type) {
 }
 
 /* The text given with --var as a value of the type; NULL: it is none. */
-static const rv_json *parse_var(values *v, rv_str text, rv_str type) {
+static const rv_json *parse_var(values *v, rv_str text, rv_str type)
+{
     rv_json *value = NULL;
     if (rv_str_is(type, "string")) {
         value = rv_arena_new(&v->arena, rv_json, 1);
@@ -116,14 +133,16 @@ static const rv_json *parse_var(values *v, rv_str text, rv_str type) {
     return value;
 }
 
-static bool is_allowed(const rv_json *list, const rv_json *value) {
+static bool is_allowed(const rv_json *list, const rv_json *value)
+{
     if (list == NULL) return true;
     for (const rv_json *item = list->child; item; item = item->next)
         if (rv_json_equal(item, value)) return true;
     return false;
 }
 
-static void keep(values *v, rv_str name, const rv_json *value, bool is_secret) {
+static void keep(values *v, rv_str name, const rv_json *value, bool is_secret)
+{
     rv_buf text = {0};
     rv_json_write(&text, value, true);
     if (is_secret) {
@@ -139,8 +158,10 @@ static void keep(values *v, rv_str name, const rv_json *value, bool is_secret) {
     rv_buf_deinit(&text);
 }
 
-static void resolve_param(values *v, const rv_json *param) {
-    const rv_json *type = rv_json_get(param, RV_STR("type")), *secret = rv_json_get(param, RV_STR("secret")), *value = rv_json_get(param, RV_STR("default"));
+static void resolve_param(values *v, const rv_json *param)
+{
+    const rv_json *type = rv_json_get(param, RV_STR("type")), *secret = rv_json_get(param, RV_STR("secret")),
+                  *value = rv_json_get(param, RV_STR("default"));
     const rv_json *allowed = rv_json_get(param, RV_STR("enum"));
     rv_str kind = type ? type->text : RV_STR("string"), name = param->key;
     bool is_secret = secret && secret->kind == RV_JSON_TRUE, is_given = false;
@@ -149,7 +170,8 @@ static void resolve_param(values *v, const rv_json *param) {
         is_given = true;
         value = parse_var(v, v->input->vars[i].value, kind); /* given twice: the last counts */
         if (value == NULL) {
-            problem(v, name, RV_STR("correct --var"), rv_arena_printf(&v->arena, "param `%.*s` wants %s", RV_FMT(name), wanted(kind)));
+            problem(v, name, RV_STR("correct --var"),
+                    rv_arena_printf(&v->arena, "param `%.*s` wants %s", RV_FMT(name), wanted(kind)));
             return;
         }
     }
@@ -163,15 +185,17 @@ static void resolve_param(values *v, const rv_json *param) {
     if (!is_allowed(allowed, value)) {
         rv_buf list = {0};
         rv_json_write(&list, allowed, true);
-        problem(v, name, rv_arena_printf(&v->arena, "give one of %.*s", RV_FMT(rv_buf_str(&list))),
-                rv_arena_printf(&v->arena, "the %s of param `%.*s` is not allowed", is_given ? "value" : "default", RV_FMT(name)));
+        problem(
+            v, name, rv_arena_printf(&v->arena, "give one of %.*s", RV_FMT(rv_buf_str(&list))),
+            rv_arena_printf(&v->arena, "the %s of param `%.*s` is not allowed", is_given ? "value" : "default", RV_FMT(name)));
         rv_buf_deinit(&list);
         return;
     }
     keep(v, name, value, is_secret);
 }
 
-static void resolve_params(values *v, rv_str params) {
+static void resolve_params(values *v, rv_str params)
+{
     rv_json *tree = NULL;
     if (params.size) {
         rv_status status = rv_json_parse(&v->arena, params, &tree, NULL);
@@ -183,22 +207,26 @@ static void resolve_params(values *v, rv_str params) {
         if (tree && rv_json_get(tree, name)) continue;
         const char *names[64];
         uint32_t count = 0;
-        for (const rv_json *param = tree ? tree->child : NULL; param && count < RV_COUNT(names); param = param->next) names[count++] = rv_arena_cstring(&v->arena, param->key);
+        for (const rv_json *param = tree ? tree->child : NULL; param && count < RV_COUNT(names); param = param->next)
+            names[count++] = rv_arena_cstring(&v->arena, param->key);
         const char *nearest = rv_near(name, names, count);
-        problem(v, name, nearest ? rv_arena_printf(&v->arena, "did you mean `%s`?", nearest) : RV_STR("declare it under `params`"),
+        problem(v, name,
+                nearest ? rv_arena_printf(&v->arena, "did you mean `%s`?", nearest) : RV_STR("declare it under `params`"),
                 rv_arena_printf(&v->arena, "--var %.*s: the workflow has no such param", RV_FMT(name)));
     }
 }
 
 /* ---- environment ---- */
 
-static const char *variable(const char *const *environ, rv_str name) {
+static const char *variable(const char *const *environ, rv_str name)
+{
     for (; environ && *environ; environ++)
         if (strncmp(*environ, name.at, name.size) == 0 && (*environ)[name.size] == '=') return *environ + name.size + 1;
     return NULL;
 }
 
-static void resolve_env(values *v, rv_str env) {
+static void resolve_env(values *v, rv_str env)
+{
     rv_json *tree = NULL;
     rv_status status = rv_json_parse(&v->arena, env, &tree, NULL);
     RV_ASSERT(status == RV_OK);
@@ -213,13 +241,16 @@ static void resolve_env(values *v, rv_str env) {
             rv_jw_key_str(&out, name->text);
             rv_jw_str(&out, rv_str_of(value));
         } else if (required->kind == RV_JSON_TRUE && !v->input->skip_values)
-            problem_at(v, v->loader ? v->loader->env_needed.at[index] : RV_NONE, rv_arena_printf(&v->arena, "set it, or write ${env.%.*s:-default}", RV_FMT(name->text)),
+            problem_at(v, v->loader ? v->loader->env_needed.at[index] : RV_NONE,
+                       rv_arena_printf(&v->arena, "set it, or write ${env.%.*s:-default}", RV_FMT(name->text)),
                        rv_arena_printf(&v->arena, "the environment variable %.*s is not set", RV_FMT(name->text)));
     }
     rv_jw_object_end(&out);
 }
 
-void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_loader *loader, rv_problems *problems) {
+void rv_values_resolve(rv_spec *spec, const rv_spec_input *input, rv_str params, rv_str env, rv_loader *loader,
+                       rv_problems *problems)
+{
     values v = {.spec = spec, .input = input, .problems = problems, .loader = loader};
     rv_json_writer_init(&v.user, &spec->user, 0);
     rv_json_writer_init(&v.secret_names, &spec->secret_names, 0);

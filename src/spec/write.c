@@ -1,13 +1,15 @@
 #include "spec/write.h"
 #include <stdlib.h>
 
-rv_slice rv_writer_extra(rv_writer *w, rv_str text) {
+rv_slice rv_writer_extra(rv_writer *w, rv_str text)
+{
     rv_slice slice = {(uint32_t)w->extra.size | RV_SLICE_EXTRA, (uint32_t)text.size};
     rv_buf_str_add(&w->extra, text);
     return slice;
 }
 
-rv_slice rv_writer_text(rv_writer *w, rv_str text) {
+rv_slice rv_writer_text(rv_writer *w, rv_str text)
+{
     size_t before = w->image.size;
     rv_json_quote(&w->image, text);
     if (w->image.size - before != text.size + 2) return rv_writer_extra(w, text); /* something in it was escaped */
@@ -16,7 +18,8 @@ rv_slice rv_writer_text(rv_writer *w, rv_str text) {
 
 /* ---- maps, sorted ---- */
 
-static int compare_keys(const void *a, const void *b, void *user) {
+static int compare_keys(const void *a, const void *b, void *user)
+{
     const rv_doc *doc = user;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     int order = rv_str_cmp(rv_doc_text(doc, x), rv_doc_text(doc, y));
@@ -24,10 +27,12 @@ static int compare_keys(const void *a, const void *b, void *user) {
 }
 
 /* Push the keys of a map, sorted, on w->keys; returns where they begin. */
-static uint32_t push_keys(rv_writer *w, uint32_t map) {
+static uint32_t push_keys(rv_writer *w, uint32_t map)
+{
     const rv_doc *doc = &w->loader->doc;
     uint32_t begin = w->keys.count;
-    for (uint32_t key = map + 1, end = rv_doc_next(doc, map); key < end; key = rv_doc_next(doc, key + 1)) rv_vec_push(&w->keys, key);
+    for (uint32_t key = map + 1, end = rv_doc_next(doc, map); key < end; key = rv_doc_next(doc, key + 1))
+        rv_vec_push(&w->keys, key);
     uint32_t count = w->keys.count - begin;
     if (count < 16) {
         for (uint32_t i = begin + 1; i < w->keys.count; i++)
@@ -40,7 +45,8 @@ static uint32_t push_keys(rv_writer *w, uint32_t map) {
     return begin;
 }
 
-static void write_map(rv_writer *w, uint32_t map, const rv_type *type) {
+static void write_map(rv_writer *w, uint32_t map, const rv_type *type)
+{
     const rv_doc *doc = &w->loader->doc;
     bool is_set = type->item->kind == RV_TYPE_EXPRESSION;
     uint32_t begin = push_keys(w, map), end = w->keys.count;
@@ -57,7 +63,8 @@ static void write_map(rv_writer *w, uint32_t map, const rv_type *type) {
     w->keys.count = begin;
 }
 
-void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_count, const rv_type *type) {
+void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_count, const rv_type *type)
+{
     const rv_doc *doc = &w->loader->doc;
     uint32_t begin[4], at[4], end[4], first = w->keys.count;
     bool is_empty = true;
@@ -70,7 +77,9 @@ void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_c
     for (;;) { /* the least key of all layers, from the highest layer that has it */
         uint32_t from = RV_NONE;
         for (uint32_t i = 0; i < layer_count; i++)
-            if (at[i] < end[i] && (from == RV_NONE || rv_str_cmp(rv_doc_text(doc, w->keys.at[at[i]]), rv_doc_text(doc, w->keys.at[at[from]])) <= 0)) from = i;
+            if (at[i] < end[i] &&
+                (from == RV_NONE || rv_str_cmp(rv_doc_text(doc, w->keys.at[at[i]]), rv_doc_text(doc, w->keys.at[at[from]])) <= 0))
+                from = i;
         if (from == RV_NONE) break;
         uint32_t key = w->keys.at[at[from]];
         for (uint32_t i = 0; i < layer_count; i++)
@@ -85,7 +94,8 @@ void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_c
     w->keys.count = first;
 }
 
-void rv_writer_object_merged(rv_writer *w, uint32_t below, uint32_t above, const rv_key_table *table) {
+void rv_writer_object_merged(rv_writer *w, uint32_t below, uint32_t above, const rv_key_table *table)
+{
     const rv_doc *doc = &w->loader->doc;
     uint32_t found[64], layers[] = {below, above};
     memset(found, 0xff, sizeof found);
@@ -109,12 +119,14 @@ void rv_writer_object_merged(rv_writer *w, uint32_t below, uint32_t above, const
 
 /* ---- data ---- */
 
-static void write_number(rv_buf *out, rv_str digits) {
+static void write_number(rv_buf *out, rv_str digits)
+{
     rv_json number = {.kind = RV_JSON_NUMBER, .text = digits};
     rv_json_write(out, &number, true);
 }
 
-static void write_scalar(rv_writer *w, rv_buf *out, uint32_t value) {
+static void write_scalar(rv_writer *w, rv_buf *out, uint32_t value)
+{
     const rv_doc *doc = &w->loader->doc;
     switch (rv_doc_kind_of(doc, value)) {
     case RV_DOC_NULL: rv_buf_cstring(out, "null"); return;
@@ -128,9 +140,13 @@ static void write_scalar(rv_writer *w, rv_buf *out, uint32_t value) {
     RV_UNREACHABLE();
 }
 
-typedef struct frame { uint32_t begin, next, end; bool is_map; } frame; /* map: of w->keys; list: values */
+typedef struct frame {
+    uint32_t begin, next, end;
+    bool is_map;
+} frame; /* map: of w->keys; list: values */
 
-void rv_writer_data(rv_writer *w, rv_buf *out, uint32_t value) {
+void rv_writer_data(rv_writer *w, rv_buf *out, uint32_t value)
+{
     const rv_doc *doc = &w->loader->doc;
     frame stack[RV_DOC_DEPTH_MAX + 1];
     uint32_t depth = 0;
@@ -168,7 +184,8 @@ void rv_writer_data(rv_writer *w, rv_buf *out, uint32_t value) {
 
 /* ---- typed values ---- */
 
-static void write_list(rv_writer *w, uint32_t list, const rv_type *type) {
+static void write_list(rv_writer *w, uint32_t list, const rv_type *type)
+{
     const rv_doc *doc = &w->loader->doc;
     rv_buf_byte(&w->image, '[');
     for (uint32_t item = list + 1, end = rv_doc_next(doc, list); item < end; item = rv_doc_next(doc, item)) {
@@ -178,7 +195,8 @@ static void write_list(rv_writer *w, uint32_t list, const rv_type *type) {
     rv_buf_byte(&w->image, ']');
 }
 
-static void write_time(rv_writer *w, uint32_t value, bool is_instant) {
+static void write_time(rv_writer *w, uint32_t value, bool is_instant)
+{
     int64_t ms = 0;
     rv_str text = rv_doc_text(&w->loader->doc, value);
     RV_ASSERT(is_instant ? rv_instant_parse(text, &ms) : rv_doc_ms(&w->loader->doc, value, &ms));
@@ -192,12 +210,14 @@ static void write_time(rv_writer *w, uint32_t value, bool is_instant) {
 }
 
 /* Does a param's own `type` make its values texts? */
-static void note_param_type(rv_writer *w, uint32_t param) {
+static void note_param_type(rv_writer *w, uint32_t param)
+{
     uint32_t type = rv_doc_get(&w->loader->doc, param, "type");
     w->loader->param_type = type != RV_NONE && !rv_str_is(rv_doc_text(&w->loader->doc, type), "string");
 }
 
-void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type) {
+void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
+{
     const rv_doc *doc = &w->loader->doc;
     switch (type->kind) {
     case RV_TYPE_TEXT:

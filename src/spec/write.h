@@ -14,9 +14,9 @@
 typedef struct rv_writer {
     rv_loader *loader;
     rv_buf image;
-    size_t nodes, strings;   /* where they begin in the image */
-    rv_buf extra;            /* texts that do not stand letter by letter in the definition */
-    RV_VEC(uint32_t) keys;   /* scratch for sorting maps: a stack */
+    size_t nodes, strings; /* where they begin in the image */
+    rv_buf extra;          /* texts that do not stand letter by letter in the definition */
+    RV_VEC(uint32_t) keys; /* scratch for sorting maps: a stack */
     RV_VEC(rv_set_item) set_items;
     RV_VEC(rv_policy) policies;
     RV_VEC(rv_gate_def) gates;
@@ -25,7 +25,7 @@ typedef struct rv_writer {
     RV_VEC(rv_tag_def) tags;
     rv_map policy_map, class_map, tag_map;
     uint32_t plain_policy[2]; /* of nodes that say nothing about it: [0] no process, [1] process; RV_NONE: not made yet */
-    rv_buf base_env;         /* normal form of the env that a node without its own has; size 0: none */
+    rv_buf base_env;          /* normal form of the env that a node without its own has; size 0: none */
 } rv_writer;
 
 /* Bit set in rv_slice.at while the size of the definition is not known: the text is in `extra`. */

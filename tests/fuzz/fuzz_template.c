@@ -4,16 +4,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-typedef struct seen { uint32_t references, defaults; rv_str text; } seen;
+typedef struct seen {
+    uint32_t references, defaults;
+    rv_str text;
+} seen;
 
-static void see(void *user, rv_str path, bool has_default, size_t offset) {
+static void see(void *user, rv_str path, bool has_default, size_t offset)
+{
     seen *s = user;
     s->references++;
     s->defaults += has_default;
     RV_ASSERT(path.size > 0 && path.at == s->text.at + offset + 2);
 }
 
-static rv_value_kind answer(void *user, rv_str path, rv_buf *out, rv_error *err) {
+static rv_value_kind answer(void *user, rv_str path, rv_buf *out, rv_error *err)
+{
     seen *s = user;
     (void)err;
     s->references--;
@@ -21,12 +26,14 @@ static rv_value_kind answer(void *user, rv_str path, rv_buf *out, rv_error *err)
     return RV_VALUE_TEXT;
 }
 
-static rv_value_kind nothing(void *user, rv_str path, rv_buf *out, rv_error *err) {
+static rv_value_kind nothing(void *user, rv_str path, rv_buf *out, rv_error *err)
+{
     (void)user, (void)path, (void)out, (void)err;
     return RV_VALUE_NULL;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     seen s = {.text = {(const char *)data, size}};
     rv_buf out = {0};
     rv_error err = {0};

@@ -5,9 +5,11 @@
 
 #include "spec/spec.h"
 
-static inline void check_graph(const rv_graph *graph) {
+static inline void check_graph(const rv_graph *graph)
+{
     RV_ASSERT(graph->plain_count >= 1 && graph->plain_count <= graph->node_count);
-    RV_ASSERT(graph->pred_begin[graph->node_count] == graph->edge_count && graph->succ_begin[graph->node_count] == graph->edge_count);
+    RV_ASSERT(graph->pred_begin[graph->node_count] == graph->edge_count &&
+              graph->succ_begin[graph->node_count] == graph->edge_count);
     for (uint32_t node = 0; node < graph->node_count; node++) {
         const rv_node_def *def = &graph->nodes[node];
         rv_str body = rv_graph_str(graph, def->body);
@@ -15,11 +17,13 @@ static inline void check_graph(const rv_graph *graph) {
         RV_ASSERT(body.size >= 2 && body.at[0] == '{' && body.at[body.size - 1] == '}');
         RV_ASSERT((def->handler == RV_HANDLER_NONE) == (node < graph->plain_count));
         RV_ASSERT(graph->policies[def->policy].max_attempts >= 1);
-        for (uint32_t i = graph->pred_begin[node]; i < graph->pred_begin[node + 1]; i++) RV_ASSERT(RV_EDGE_NODE(graph->pred[i]) != node);
+        for (uint32_t i = graph->pred_begin[node]; i < graph->pred_begin[node + 1]; i++)
+            RV_ASSERT(RV_EDGE_NODE(graph->pred[i]) != node);
     }
 }
 
-static inline void load_workflow(const uint8_t *data, size_t size, bool is_json) {
+static inline void load_workflow(const uint8_t *data, size_t size, bool is_json)
+{
     rv_spec_input input = {.source = {(const char *)data, size}, .file = "fuzz", .is_json = is_json, .skip_values = true};
     rv_problems problems = {0}, again = {0};
     rv_spec *spec = NULL, *normal = NULL;
@@ -27,7 +31,9 @@ static inline void load_workflow(const uint8_t *data, size_t size, bool is_json)
     rv_buf text = {0};
     rv_problems_text(&text, &problems, input.source, true, true);
     RV_ASSERT((status == RV_OK) == (problems.error_count == 0));
-    for (uint32_t i = 0; i < problems.list.count; i++) RV_ASSERT(problems.list.at[i].what.size > 0 && (problems.list.at[i].line == UINT32_MAX || problems.list.at[i].line <= size + 1));
+    for (uint32_t i = 0; i < problems.list.count; i++)
+        RV_ASSERT(problems.list.at[i].what.size > 0 &&
+                  (problems.list.at[i].line == UINT32_MAX || problems.list.at[i].line <= size + 1));
     if (spec) {
         check_graph(&spec->graph);
         input.source = spec->graph.definition;

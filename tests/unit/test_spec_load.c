@@ -5,22 +5,28 @@
 
 static const char example[] =
     "reeve: 1\nname: release-notes\nparams:\n  topic: {type: string, default: llamas}\n  token: {type: string, secret: true}\n"
-    "env: {LANG: C.UTF-8, A: top}\ndefaults: {timeout: 10m, env: {A: default, B: default}, retry: {max_attempts: 2, delay: 1s}, tags: [all]}\n"
+    "env: {LANG: C.UTF-8, A: top}\ndefaults: {timeout: 10m, env: {A: default, B: default}, retry: {max_attempts: 2, delay: 1s}, "
+    "tags: [all]}\n"
     "concurrency: {default: 4, tags: {net: 2}}\ntimeout: 1h\n"
     "nodes:\n"
     "  fetch:   {run: [git, log, --oneline, -50], tags: [net, all], priority: -1}\n"
-    "  draft:\n    run: [echo, \"about ${user.topic} from ${fetch.stdout}\"]\n    needs: [fetch]\n    output_schema: {type: object, required: [title]}\n"
+    "  draft:\n    run: [echo, \"about ${user.topic} from ${fetch.stdout}\"]\n    needs: [fetch]\n    output_schema: {type: "
+    "object, required: [title]}\n"
     "    retry: {max_attempts: 3, backoff: exponential, delay_max: 1m, jitter: true, on: [75, timeout]}\n    leave: true\n"
-    "  review:  {approve: {message: \"Publish ${draft.title}?\", on_reject: continue, deadline: 1d}, needs: [draft], priority: 5}\n"
-    "  publish:\n    needs: [review]\n    after: [fetch]\n    shell: ./publish.sh \"$BODY\"\n    env: {B: \"${draft.body}\", T: \"${user.token}\"}\n"
-    "    when: '${review.decision} == \"approve\"'\n    dep_policy: all_terminal\n    delivery: at_most_once\n    retry: {max_attempts: 1}\n    on_unknown: fail\n"
+    "  review:  {approve: {message: \"Publish ${draft.title}?\", on_reject: continue, deadline: 1d}, needs: [draft], priority: "
+    "5}\n"
+    "  publish:\n    needs: [review]\n    after: [fetch]\n    shell: ./publish.sh \"$BODY\"\n    env: {B: \"${draft.body}\", T: "
+    "\"${user.token}\"}\n"
+    "    when: '${review.decision} == \"approve\"'\n    dep_policy: all_terminal\n    delivery: at_most_once\n    retry: "
+    "{max_attempts: 1}\n    on_unknown: fail\n"
     "  pause:   {wait: {until: \"2030-01-01T01:00:00+01:00\"}}\n"
     "  ask:     {input: {question: Which?, default: {b: 1, a: [2]}, deadline: 30s}}\n"
     "  values:  {set: {z: '${ask.value}', a: \"1 < 2\"}, needs: [ask]}\n"
     "  all:     {reduce: {reducer: concat, of: [fetch]}, needs: [fetch]}\n"
     "on:\n  failure: {run: [tell, \"${draft.error}\"]}\n  success: {shell: 'true'}\n";
 
-static loaded load_example(void) {
+static loaded load_example(void)
+{
     static const rv_param_value vars[] = {{{"token", 5}, {"s3cret", 6}}};
     rv_spec_input input = input_of(example, false);
     input.vars = vars;
@@ -31,8 +37,10 @@ static loaded load_example(void) {
     return l;
 }
 
-static void graph__nodes_keep_the_order_of_the_file(void **state) {
-    static const char *const names[] = {"fetch", "draft", "review", "publish", "pause", "ask", "values", "all", "on.success", "on.failure"};
+static void graph__nodes_keep_the_order_of_the_file(void **state)
+{
+    static const char *const names[] = {"fetch", "draft",  "review", "publish",    "pause",
+                                        "ask",   "values", "all",    "on.success", "on.failure"};
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
     assert_int_equal(g->node_count, 10);
@@ -46,7 +54,8 @@ static void graph__nodes_keep_the_order_of_the_file(void **state) {
     loaded_free(&l);
 }
 
-static void graph__edges_are_hard_and_soft_both_ways(void **state) {
+static void graph__edges_are_hard_and_soft_both_ways(void **state)
+{
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
     assert_int_equal(g->edge_count, 6);
@@ -60,7 +69,8 @@ static void graph__edges_are_hard_and_soft_both_ways(void **state) {
     loaded_free(&l);
 }
 
-static void graph__order_is_by_priority_then_index(void **state) {
+static void graph__order_is_by_priority_then_index(void **state)
+{
     static const uint32_t order[] = {2, 1, 3, 4, 5, 6, 7, 0, 8, 9};
     loaded l = load_example();
     for (uint32_t i = 0; i < RV_COUNT(order); i++) {
@@ -70,10 +80,12 @@ static void graph__order_is_by_priority_then_index(void **state) {
     loaded_free(&l);
 }
 
-static void graph__policies_merge_defaults_and_own_keys(void **state) { /* [W3, W3a] */
+static void graph__policies_merge_defaults_and_own_keys(void **state)
+{ /* [W3, W3a] */
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
-    const rv_policy *fetch = &g->policies[g->nodes[0].policy], *draft = &g->policies[g->nodes[1].policy], *publish = &g->policies[g->nodes[3].policy];
+    const rv_policy *fetch = &g->policies[g->nodes[0].policy], *draft = &g->policies[g->nodes[1].policy],
+                    *publish = &g->policies[g->nodes[3].policy];
     assert_int_equal(fetch->timeout_ms, 600000);
     assert_int_equal(fetch->max_attempts, 2);
     assert_int_equal(fetch->delay_ms, 1000);
@@ -93,10 +105,12 @@ static void graph__policies_merge_defaults_and_own_keys(void **state) { /* [W3, 
     loaded_free(&l);
 }
 
-static void graph__gates_hold_what_is_waited_for(void **state) {
+static void graph__gates_hold_what_is_waited_for(void **state)
+{
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
-    const rv_gate_def *review = &g->gates[g->nodes[2].aux], *pause = &g->gates[g->nodes[4].aux], *ask = &g->gates[g->nodes[5].aux];
+    const rv_gate_def *review = &g->gates[g->nodes[2].aux], *pause = &g->gates[g->nodes[4].aux],
+                      *ask = &g->gates[g->nodes[5].aux];
     assert_int_equal(review->ms, 86400000);
     assert_int_equal(review->on_reject_continue, 1);
     assert_int_equal(pause->is_until, 1);
@@ -106,7 +120,8 @@ static void graph__gates_hold_what_is_waited_for(void **state) {
     loaded_free(&l);
 }
 
-static void graph__set_items_and_conditions_are_plain_text(void **state) {
+static void graph__set_items_and_conditions_are_plain_text(void **state)
+{
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
     const rv_node_def *values = &g->nodes[6];
@@ -119,7 +134,8 @@ static void graph__set_items_and_conditions_are_plain_text(void **state) {
     loaded_free(&l);
 }
 
-static void graph__classes_are_sets_of_tags(void **state) {
+static void graph__classes_are_sets_of_tags(void **state)
+{
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
     assert_int_equal(g->tag_count, 2);
@@ -134,7 +150,8 @@ static void graph__classes_are_sets_of_tags(void **state) {
     loaded_free(&l);
 }
 
-static void graph__flags_say_what_is_read(void **state) {
+static void graph__flags_say_what_is_read(void **state)
+{
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
     assert_int_equal(g->nodes[0].flags, RV_NODE_F_READS_OUTPUT | RV_NODE_F_KEEP_RESULT); /* its stdout; and `all` takes it */
@@ -144,30 +161,38 @@ static void graph__flags_say_what_is_read(void **state) {
     loaded_free(&l);
 }
 
-static void graph__flags_tell_expressions_from_templates(void **state) {
-    loaded l = load_good("reeve: 1\nnodes: {a: {run: [x]}, b: {run: [x]}, c: {run: [x, '${b.stderr}'], needs: [a, b], when: '${a.stdout} == \"y\" && ${b.state} != \"z\"'}}\n");
+static void graph__flags_tell_expressions_from_templates(void **state)
+{
+    loaded l = load_good("reeve: 1\nnodes: {a: {run: [x]}, b: {run: [x]}, c: {run: [x, '${b.stderr}'], needs: [a, b], when: "
+                         "'${a.stdout} == \"y\" && ${b.state} != \"z\"'}}\n");
     assert_int_equal(l.spec->graph.nodes[0].flags, RV_NODE_F_EXPR_OUTPUT);
     assert_int_equal(l.spec->graph.nodes[1].flags, RV_NODE_F_READS_OUTPUT);
     loaded_free(&l);
 }
 
-static void graph__name_is_the_files_when_it_gives_none(void **state) {
+static void graph__name_is_the_files_when_it_gives_none(void **state)
+{
     loaded l = load_good("reeve: 1\nnodes: {a: {run: [x]}}\n");
     assert_str(rv_graph_str(&l.spec->graph, l.spec->graph.name), "flow");
     loaded_free(&l);
 }
 
-static void normal_form__env_has_three_layers(void **state) { /* [W15] */
+static void normal_form__env_has_three_layers(void **state)
+{ /* [W15] */
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
-    assert_str(rv_graph_str(g, g->nodes[0].body), "{\"env\":{\"A\":\"default\",\"B\":\"default\",\"LANG\":\"C.UTF-8\"},\"priority\":-1,\"retry\":{\"delay\":\"1000ms\","
-                                                  "\"max_attempts\":2},\"run\":[\"git\",\"log\",\"--oneline\",\"-50\"],\"tags\":[\"net\",\"all\"],\"timeout\":\"600000ms\"}");
+    assert_str(
+        rv_graph_str(g, g->nodes[0].body),
+        "{\"env\":{\"A\":\"default\",\"B\":\"default\",\"LANG\":\"C.UTF-8\"},\"priority\":-1,\"retry\":{\"delay\":\"1000ms\","
+        "\"max_attempts\":2},\"run\":[\"git\",\"log\",\"--oneline\",\"-50\"],\"tags\":[\"net\",\"all\"],\"timeout\":"
+        "\"600000ms\"}");
     assert_non_null(strstr(rv_arena_cstring(&l.spec->arena, rv_graph_str(g, g->nodes[3].body)),
                            "\"env\":{\"A\":\"default\",\"B\":\"${draft.body}\",\"LANG\":\"C.UTF-8\",\"T\":\"${user.token}\"}"));
     loaded_free(&l);
 }
 
-static void normal_form__body_is_a_slice_of_the_definition(void **state) {
+static void normal_form__body_is_a_slice_of_the_definition(void **state)
+{
     loaded l = load_example();
     const rv_graph *g = &l.spec->graph;
     for (uint32_t i = 0; i < g->node_count; i++) {
@@ -180,7 +205,8 @@ static void normal_form__body_is_a_slice_of_the_definition(void **state) {
     loaded_free(&l);
 }
 
-static void assert_idempotent(const rv_graph *graph) {
+static void assert_idempotent(const rv_graph *graph)
+{
     rv_spec_input again = {.source = graph->definition, .file = "flow.json", .is_json = true, .skip_values = true};
     loaded l = load_input(&again);
     if (l.spec == NULL) print_error("%s", l.text.at);
@@ -193,16 +219,22 @@ static void assert_idempotent(const rv_graph *graph) {
     loaded_free(&l);
 }
 
-static void normal_form__is_its_own_normal_form(void **state) {
+static void normal_form__is_its_own_normal_form(void **state)
+{
     loaded l = load_example();
     assert_idempotent(&l.spec->graph);
     loaded_free(&l);
 }
 
-static void normal_form__yaml_and_json_of_one_workflow_have_one_digest(void **state) {
-    loaded y = load_good("nodes:\n  b:\n    env: &e {A: 1.10, \"B\": 'yes'}\n    run:\n    - echo\n    - -50\n    - |\n      two\n      lines\n  a: {run: [x], env: *e, needs: [b], metadata: {z: [1.0, null, ~], y: no}}\nreeve: 1\n");
-    loaded j = load_json("{\"nodes\":{\"b\":{\"run\":[\"echo\",\"-50\",\"two\\nlines\\n\"],\"env\":{\"B\":\"yes\",\"A\":\"1.10\"}},"
-                         "\"a\":{\"needs\":[\"b\"],\"env\":{\"A\":\"1.10\",\"B\":\"yes\"},\"metadata\":{\"y\":\"no\",\"z\":[1,null,null]},\"run\":[\"x\"]}},\"reeve\":1}");
+static void normal_form__yaml_and_json_of_one_workflow_have_one_digest(void **state)
+{
+    loaded y =
+        load_good("nodes:\n  b:\n    env: &e {A: 1.10, \"B\": 'yes'}\n    run:\n    - echo\n    - -50\n    - |\n      two\n      "
+                  "lines\n  a: {run: [x], env: *e, needs: [b], metadata: {z: [1.0, null, ~], y: no}}\nreeve: 1\n");
+    loaded j =
+        load_json("{\"nodes\":{\"b\":{\"run\":[\"echo\",\"-50\",\"two\\nlines\\n\"],\"env\":{\"B\":\"yes\",\"A\":\"1.10\"}},"
+                  "\"a\":{\"needs\":[\"b\"],\"env\":{\"A\":\"1.10\",\"B\":\"yes\"},\"metadata\":{\"y\":\"no\",\"z\":[1,null,null]"
+                  "},\"run\":[\"x\"]}},\"reeve\":1}");
     assert_non_null(j.spec);
     assert_true(rv_str_eq(y.spec->graph.definition, j.spec->graph.definition));
     assert_memory_equal(&y.spec->graph.digest, &j.spec->graph.digest, sizeof(rv_digest));
@@ -212,47 +244,75 @@ static void normal_form__yaml_and_json_of_one_workflow_have_one_digest(void **st
 
 /* ---- random workflows ---- */
 
-static uint64_t seed_of(void) {
+static uint64_t seed_of(void)
+{
     const char *text = getenv("REEVE_TEST_SEED");
     uint64_t seed = text ? strtoull(text, NULL, 0) : 20260131;
     print_message("seed %llu\n", (unsigned long long)seed);
     return seed;
 }
 
-static void random_common(rv_buf *out, uint64_t *rng, bool is_process) {
-    static const char *const common[] = {",\"tags\":[\"b\",\"a\"]", ",\"priority\":-3", ",\"description\":\"x \\\"y\\\" \\u00e4\"", ",\"metadata\":{\"z\":[1e2,{\"b\":null,\"a\":true}],\"k\":\"\"}",
-                                         ",\"dep_policy\":\"optional\"", ",\"when\":\"${user.p} != \\\"q\\\"\""};
-    static const char *const process[] = {",\"timeout\":\"1h30m\"", ",\"retry\":{\"on\":[1,\"signal\"],\"delay\":\"90s\"}", ",\"env\":{\"Z\":\"${env.HOME:-x}\",\"A\":\"${user.s}\"}",
-                                          ",\"delivery\":\"at_least_once\"", ",\"leave\":true", ",\"outputs\":[]", ",\"timeout_total\":\"2d\"", ",\"dir\":\"a/${user.p}\"", ",\"env_host\":[\"A\"]",
-                                          ",\"output_schema\":{\"type\":[\"object\",\"null\"],\"properties\":{\"b\":{\"minimum\":1.50},\"a\":{}}}"};
+static void random_common(rv_buf *out, uint64_t *rng, bool is_process)
+{
+    static const char *const common[] = {",\"tags\":[\"b\",\"a\"]",
+                                         ",\"priority\":-3",
+                                         ",\"description\":\"x \\\"y\\\" \\u00e4\"",
+                                         ",\"metadata\":{\"z\":[1e2,{\"b\":null,\"a\":true}],\"k\":\"\"}",
+                                         ",\"dep_policy\":\"optional\"",
+                                         ",\"when\":\"${user.p} != \\\"q\\\"\""};
+    static const char *const process[] = {
+        ",\"timeout\":\"1h30m\"",
+        ",\"retry\":{\"on\":[1,\"signal\"],\"delay\":\"90s\"}",
+        ",\"env\":{\"Z\":\"${env.HOME:-x}\",\"A\":\"${user.s}\"}",
+        ",\"delivery\":\"at_least_once\"",
+        ",\"leave\":true",
+        ",\"outputs\":[]",
+        ",\"timeout_total\":\"2d\"",
+        ",\"dir\":\"a/${user.p}\"",
+        ",\"env_host\":[\"A\"]",
+        ",\"output_schema\":{\"type\":[\"object\",\"null\"],\"properties\":{\"b\":{\"minimum\":1.50},\"a\":{}}}"};
     for (size_t i = 0; i < RV_COUNT(common); i++)
         if (rv_rng_below(rng, 4) == 0) rv_buf_cstring(out, common[i]);
     for (size_t i = 0; i < RV_COUNT(process) && is_process; i++)
         if (rv_rng_below(rng, 4) == 0) rv_buf_cstring(out, process[i]);
 }
 
-static void random_workflow(rv_buf *out, uint64_t *rng) {
-    static const char *const kinds[] = {"\"run\":[\"echo\",\"${user.p}\",\"$${x}\"]", "\"shell\":\"a \\\"$B\\\"\\n\"", "\"approve\":{\"show\":[\"x\"],\"message\":\"m\",\"deadline\":\"3h\"}",
-                                        "\"input\":{\"question\":\"q\",\"default\":{\"b\":1,\"a\":[]}}", "\"wait\":{\"for\":\"0s\"}", "\"wait\":{\"until\":\"2031-02-28T23:59:59.5-05:30\"}", "\"set\":{\"b\":\"1\",\"a\":\"\\\"t\\\"\"}"};
+static void random_workflow(rv_buf *out, uint64_t *rng)
+{
+    static const char *const kinds[] = {"\"run\":[\"echo\",\"${user.p}\",\"$${x}\"]",
+                                        "\"shell\":\"a \\\"$B\\\"\\n\"",
+                                        "\"approve\":{\"show\":[\"x\"],\"message\":\"m\",\"deadline\":\"3h\"}",
+                                        "\"input\":{\"question\":\"q\",\"default\":{\"b\":1,\"a\":[]}}",
+                                        "\"wait\":{\"for\":\"0s\"}",
+                                        "\"wait\":{\"until\":\"2031-02-28T23:59:59.5-05:30\"}",
+                                        "\"set\":{\"b\":\"1\",\"a\":\"\\\"t\\\"\"}"};
     uint32_t count = 1 + rv_rng_below(rng, 12);
     rv_buf_cstring(out, "{\"reeve\":1,\"params\":{\"s\":{\"secret\":true},\"p\":{\"default\":\"q\",\"enum\":[\"q\",\"r\"]}}");
     if (rv_rng_below(rng, 2)) rv_buf_cstring(out, ",\"env\":{\"T\":\"top\",\"A\":\"top\"}");
-    if (rv_rng_below(rng, 2)) rv_buf_cstring(out, ",\"defaults\":{\"retry\":{\"max_attempts\":4,\"delay\":\"1s\"},\"env\":{\"A\":\"d\"},\"tags\":[\"d\"],\"timeout\":\"1d\",\"shell_name\":\"bash\"}");
-    if (rv_rng_below(rng, 2)) rv_buf_cstring(out, ",\"concurrency\":{\"tags\":{\"b\":2},\"default\":\"auto\"},\"timeout\":\"5m\",\"name\":\"n\",\"description\":\"d\"");
+    if (rv_rng_below(rng, 2))
+        rv_buf_cstring(out, ",\"defaults\":{\"retry\":{\"max_attempts\":4,\"delay\":\"1s\"},\"env\":{\"A\":\"d\"},\"tags\":["
+                            "\"d\"],\"timeout\":\"1d\",\"shell_name\":\"bash\"}");
+    if (rv_rng_below(rng, 2))
+        rv_buf_cstring(
+            out,
+            ",\"concurrency\":{\"tags\":{\"b\":2},\"default\":\"auto\"},\"timeout\":\"5m\",\"name\":\"n\",\"description\":\"d\"");
     rv_buf_cstring(out, ",\"nodes\":{");
     for (uint32_t i = 0; i < count; i++) {
         uint32_t kind = rv_rng_below(rng, RV_COUNT(kinds));
         rv_buf_printf(out, "%s\"n%u\":{%s", i ? "," : "", (i * 7) % 13, kinds[kind]);
         random_common(out, rng, kind < 2);
-        if (i > 0) rv_buf_printf(out, ",\"%s\":[\"n%u\"]", rv_rng_below(rng, 2) ? "needs" : "after", (rv_rng_below(rng, i) * 7) % 13);
+        if (i > 0)
+            rv_buf_printf(out, ",\"%s\":[\"n%u\"]", rv_rng_below(rng, 2) ? "needs" : "after", (rv_rng_below(rng, i) * 7) % 13);
         rv_buf_byte(out, '}');
     }
     rv_buf_byte(out, '}');
-    if (rv_rng_below(rng, 2)) rv_buf_cstring(out, ",\"on\":{\"success\":{\"run\":[\"${n0.state}\"]},\"cancel\":{\"shell\":\"x\",\"priority\":9}}");
+    if (rv_rng_below(rng, 2))
+        rv_buf_cstring(out, ",\"on\":{\"success\":{\"run\":[\"${n0.state}\"]},\"cancel\":{\"shell\":\"x\",\"priority\":9}}");
     rv_buf_byte(out, '}');
 }
 
-static void normal_form__of_random_workflows_is_idempotent_and_the_same_from_yaml(void **state) {
+static void normal_form__of_random_workflows_is_idempotent_and_the_same_from_yaml(void **state)
+{
     uint64_t rng = seed_of();
     for (int round = 0; round < 500; round++) {
         rv_buf source = {0};
@@ -275,16 +335,21 @@ static void normal_form__of_random_workflows_is_idempotent_and_the_same_from_yam
 /* ---- graphs against slow twins ---- */
 
 #define SMALL 24u
-typedef struct twin { bool edge[SMALL][SMALL], reach[SMALL][SMALL]; uint32_t count; } twin; /* reach[a][b]: b waits for a */
+typedef struct twin {
+    bool edge[SMALL][SMALL], reach[SMALL][SMALL];
+    uint32_t count;
+} twin; /* reach[a][b]: b waits for a */
 
-static void twin_close(twin *t) {
+static void twin_close(twin *t)
+{
     memcpy(t->reach, t->edge, sizeof t->edge);
     for (uint32_t k = 0; k < t->count; k++)
         for (uint32_t i = 0; i < t->count; i++)
             for (uint32_t j = 0; j < t->count; j++) t->reach[i][j] |= t->reach[i][k] && t->reach[k][j];
 }
 
-static void write_twin(rv_buf *out, const twin *t, const uint32_t *reads, uint64_t *rng) {
+static void write_twin(rv_buf *out, const twin *t, const uint32_t *reads, uint64_t *rng)
+{
     rv_buf_cstring(out, "{\"reeve\":1,\"nodes\":{");
     for (uint32_t i = 0; i < t->count; i++) {
         rv_buf_printf(out, "%s\"n%u\":{\"run\":[\"x\"", i ? "," : "", i);
@@ -303,7 +368,8 @@ static void write_twin(rv_buf *out, const twin *t, const uint32_t *reads, uint64
     rv_buf_cstring(out, "}}");
 }
 
-static void cycles__are_found_exactly_where_a_slow_twin_finds_them(void **state) {
+static void cycles__are_found_exactly_where_a_slow_twin_finds_them(void **state)
+{
     uint64_t rng = seed_of();
     uint32_t cyclic = 0;
     for (int round = 0; round < 400; round++) {
@@ -330,7 +396,8 @@ static void cycles__are_found_exactly_where_a_slow_twin_finds_them(void **state)
     assert_true(cyclic > 50 && cyclic < 390);
 }
 
-static void ancestors__are_those_that_a_slow_twin_reaches(void **state) {
+static void ancestors__are_those_that_a_slow_twin_reaches(void **state)
+{
     uint64_t rng = seed_of();
     uint32_t right = 0, wrong = 0;
     for (int round = 0; round < 400; round++) {
@@ -358,7 +425,8 @@ static void ancestors__are_those_that_a_slow_twin_reaches(void **state) {
 }
 
 /* 3,000 nodes in a row, each reading one far behind: beyond the short walk, so that the batches decide. */
-static void ancestors__far_behind_are_found(void **state) {
+static void ancestors__far_behind_are_found(void **state)
+{
     rv_buf source = {0};
     rv_buf_cstring(&source, "reeve: 1\nnodes:\n  stray: {run: [x]}\n  n0: {run: [x]}\n");
     for (int i = 1; i < 3000; i++) rv_buf_printf(&source, "  n%d: {run: [x, \"${n%d.v}\"], needs: [n%d]}\n", i, i / 2, i - 1);
@@ -373,11 +441,54 @@ static void ancestors__far_behind_are_found(void **state) {
     rv_buf_deinit(&source);
 }
 
-static void graph__of_20000_nodes_loads(void **state) { /* [W8] */
+/* Large maps are searched through an index, small ones pair by pair: both find the same. */
+static void values__members_of_large_maps_are_found(void **state)
+{
+    for (int count = 14; count <= 19; count++) {
+        rv_buf source = {0};
+        rv_buf_cstring(&source, "{\"reeve\":1,\"params\":{\"p0\":{\"default\":\"x\"}");
+        for (int i = 1; i < count; i++) rv_buf_printf(&source, ",\"p%d\":{\"default\":\"x\"}", i);
+        rv_buf_cstring(&source, "},\"nodes\":{\"s\":{\"set\":{\"k0\":\"1\"");
+        for (int i = 1; i < count; i++) rv_buf_printf(&source, ",\"k%d\":\"1\"", i);
+        rv_buf_printf(
+            &source,
+            "}},\"r\":{\"needs\":[\"s\"],\"run\":[\"${s.k%d}\",\"${user.p%d}\",\"${s.k%d}\",\"${user.p%d}\",\"${s.k0}\"]}}}",
+            count - 1, count - 1, count, count);
+        loaded l = load_json(source.at);
+        assert_null(l.spec);
+        assert_int_equal(l.problems.error_count, 2);
+        assert_non_null(strstr(l.text.at, "`s` has no output"));
+        assert_non_null(strstr(l.text.at, "there is no such param"));
+        loaded_free(&l);
+        rv_buf_deinit(&source);
+    }
+}
+
+/* Columns are counted over blocks of 4 KiB: a slow twin counts from the beginning. */
+static void problems__columns_far_to_the_right_are_exact(void **state)
+{
+    for (uint32_t pad = 4070; pad < 4130; pad += 3) {
+        rv_buf source = {0};
+        rv_buf_cstring(&source, "{\"reeve\":1,\"nodes\":{\"a\":{\"run\":[\"");
+        for (uint32_t i = 0; i < pad; i++) rv_buf_cstring(&source, i % 3 ? "x" : "\xc3\xa4");
+        rv_buf_cstring(&source, "\"],\"leave\":3}}}");
+        uint32_t column = 1;
+        for (const char *at = source.at; at < strstr(source.at, "3}}}"); at++) column += ((unsigned char)*at & 0xc0) != 0x80;
+        loaded l = load_json(source.at);
+        assert_int_equal(l.problems.list.count, 1);
+        assert_int_equal(l.problems.list.at[0].column, column);
+        loaded_free(&l);
+        rv_buf_deinit(&source);
+    }
+}
+
+static void graph__of_20000_nodes_loads(void **state)
+{ /* [W8] */
     rv_buf source = {0};
     uint64_t rng = seed_of();
     rv_buf_cstring(&source, "{\"reeve\":1,\"nodes\":{\"n0\":{\"run\":[\"true\"]}");
-    for (uint32_t i = 1; i < 20000; i++) rv_buf_printf(&source, ",\"n%u\":{\"run\":[\"true\"],\"needs\":[\"n%u\"]}", i, rv_rng_below(&rng, i));
+    for (uint32_t i = 1; i < 20000; i++)
+        rv_buf_printf(&source, ",\"n%u\":{\"run\":[\"true\"],\"needs\":[\"n%u\"]}", i, rv_rng_below(&rng, i));
     rv_buf_cstring(&source, "}}");
     loaded l = load_json(source.at);
     assert_non_null(l.spec);
@@ -389,11 +500,15 @@ static void graph__of_20000_nodes_loads(void **state) { /* [W8] */
 
 /* ---- values of a run ---- */
 
-static void values__params_have_their_types(void **state) { /* [W10] */
-    static const rv_param_value vars[] = {{{"i", 1}, {"7", 1}}, {{"a", 1}, {"[1, 2]", 6}}, {{"s", 1}, {"7", 1}}, {{"k", 1}, {"hush", 4}}};
+static void values__params_have_their_types(void **state)
+{ /* [W10] */
+    static const rv_param_value vars[] = {
+        {{"i", 1}, {"7", 1}}, {{"a", 1}, {"[1, 2]", 6}}, {{"s", 1}, {"7", 1}}, {{"k", 1}, {"hush", 4}}};
     static const char *const environ_[] = {"A=1", "HOME=/root", NULL};
-    rv_spec_input input = input_of("reeve: 1\nparams: {i: {type: integer}, a: {type: array}, s: {}, d: {type: boolean, default: true}, k: {secret: true}}\n"
-                                   "nodes: {a: {run: [\"${env.HOME}\", \"${env.NONE:-x}\", \"${user.a}\"]}}\n", false);
+    rv_spec_input input = input_of(
+        "reeve: 1\nparams: {i: {type: integer}, a: {type: array}, s: {}, d: {type: boolean, default: true}, k: {secret: true}}\n"
+        "nodes: {a: {run: [\"${env.HOME}\", \"${env.NONE:-x}\", \"${user.a}\"]}}\n",
+        false);
     input.vars = vars;
     input.var_count = RV_COUNT(vars);
     input.environ = environ_;
@@ -408,19 +523,23 @@ static void values__params_have_their_types(void **state) { /* [W10] */
     loaded_free(&l);
 }
 
-static void values__what_is_missing_or_wrong_is_said_at_once(void **state) { /* [W10, W12] */
+static void values__what_is_missing_or_wrong_is_said_at_once(void **state)
+{ /* [W10, W12] */
     static const rv_param_value vars[] = {{{"i", 1}, {"x", 1}}, {{"e", 1}, {"z", 1}}, {{"topik", 5}, {"7", 1}}};
-    rv_spec_input input = input_of("reeve: 1\nparams:\n  i: {type: integer}\n  topic: {}\n  k: {secret: true}\n  e: {enum: [a, b]}\nnodes: {a: {run: [\"${env.NOT_SET}\"]}}\n", false);
+    rv_spec_input input = input_of("reeve: 1\nparams:\n  i: {type: integer}\n  topic: {}\n  k: {secret: true}\n  e: {enum: [a, "
+                                   "b]}\nnodes: {a: {run: [\"${env.NOT_SET}\"]}}\n",
+                                   false);
     input.vars = vars;
     input.var_count = RV_COUNT(vars);
     loaded l = load_input(&input);
     assert_null(l.spec);
-    assert_str(rv_buf_str(&l.text), "flow.yaml: --var topik: the workflow has no such param; did you mean `topic`?\n"
-                                    "flow.yaml:3:3: param `i` wants a whole number; correct --var\n"
-                                    "flow.yaml:4:3: param `topic` has no value; give it with --var topic=…\n"
-                                    "flow.yaml:5:3: secret `k` has no value; give it with --var k=…\n"
-                                    "flow.yaml:6:3: the value of param `e` is not allowed; give one of [\"a\",\"b\"]\n"
-                                    "flow.yaml:7:20: the environment variable NOT_SET is not set; set it, or write ${env.NOT_SET:-default}\n");
+    assert_str(rv_buf_str(&l.text),
+               "flow.yaml: --var topik: the workflow has no such param; did you mean `topic`?\n"
+               "flow.yaml:3:3: param `i` wants a whole number; correct --var\n"
+               "flow.yaml:4:3: param `topic` has no value; give it with --var topic=…\n"
+               "flow.yaml:5:3: secret `k` has no value; give it with --var k=…\n"
+               "flow.yaml:6:3: the value of param `e` is not allowed; give one of [\"a\",\"b\"]\n"
+               "flow.yaml:7:20: the environment variable NOT_SET is not set; set it, or write ${env.NOT_SET:-default}\n");
     loaded_free(&l);
     input.skip_values = true;
     input.var_count = 0;
@@ -432,7 +551,8 @@ static void values__what_is_missing_or_wrong_is_said_at_once(void **state) { /* 
 /* ---- files ---- */
 
 static char dir[] = "/tmp/reeve-spec-XXXXXX";
-static void write_file(const char *name, const void *bytes, size_t size) {
+static void write_file(const char *name, const void *bytes, size_t size)
+{
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *file = fopen(path, "w");
@@ -440,7 +560,8 @@ static void write_file(const char *name, const void *bytes, size_t size) {
     assert_int_equal(fwrite(bytes, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
 }
-static int make_dir(void **state) {
+static int make_dir(void **state)
+{
     char path[256];
     if (mkdtemp(dir) == NULL) return -1;
     (void)snprintf(path, sizeof path, "%s/sub", dir);
@@ -448,25 +569,30 @@ static int make_dir(void **state) {
     (void)snprintf(path, sizeof path, "%s/sub/out", dir);
     return symlink("/etc", path);
 }
-static int remove_dir(void **state) {
+static int remove_dir(void **state)
+{
     char command[300];
     (void)snprintf(command, sizeof command, "rm -rf %s", dir);
     return system(command);
 }
 
-static void file__content_becomes_part_of_the_digest(void **state) { /* [W16] */
-    rv_spec_input input = input_of("reeve: 1\nnodes: {a: {approve: {message: file://sub/ask.txt}}, b: {shell: file://s.sh}}\n", false);
+static void file__content_becomes_part_of_the_digest(void **state)
+{ /* [W16] */
+    rv_spec_input input =
+        input_of("reeve: 1\nnodes: {a: {approve: {message: file://sub/ask.txt}}, b: {shell: file://s.sh}}\n", false);
     input.dir = dir;
     write_file("sub/ask.txt", "Go ${run.id}?", 13);
     write_file("s.sh", "echo hi\n", 8);
     loaded l = load_input(&input);
     assert_non_null(l.spec);
-    assert_str(l.spec->graph.definition, "{\"nodes\":{\"a\":{\"approve\":{\"message\":\"Go ${run.id}?\"}},\"b\":{\"shell\":\"echo hi\\n\"}},\"reeve\":1}");
+    assert_str(l.spec->graph.definition,
+               "{\"nodes\":{\"a\":{\"approve\":{\"message\":\"Go ${run.id}?\"}},\"b\":{\"shell\":\"echo hi\\n\"}},\"reeve\":1}");
     assert_idempotent(&l.spec->graph);
     loaded_free(&l);
 }
 
-static void file__nothing_outside_of_the_directory_is_read(void **state) { /* [W16] */
+static void file__nothing_outside_of_the_directory_is_read(void **state)
+{ /* [W16] */
     static const char *const names[] = {"/etc/passwd", "../x", "sub/../../x", "sub/out/passwd", "sub", "nothing", ""};
     for (size_t i = 0; i < RV_COUNT(names); i++) {
         char source[200];
@@ -481,7 +607,8 @@ static void file__nothing_outside_of_the_directory_is_read(void **state) { /* [W
     }
 }
 
-static void read__a_directory_and_a_missing_file_are_named(void **state) {
+static void read__a_directory_and_a_missing_file_are_named(void **state)
+{
     rv_buf out = {0};
     rv_error err = {0};
     assert_int_equal(rv_spec_read(dir, &out, &err), RV_INVALID);
@@ -491,7 +618,8 @@ static void read__a_directory_and_a_missing_file_are_named(void **state) {
     rv_buf_deinit(&out);
 }
 
-static void image__maps_to_the_same_graph(void **state) {
+static void image__maps_to_the_same_graph(void **state)
+{
     char path[256];
     rv_error err = {0};
     (void)snprintf(path, sizeof path, "%s/image", dir);
@@ -518,7 +646,8 @@ static void image__maps_to_the_same_graph(void **state) {
     loaded_free(&l);
 }
 
-static void image__every_damaged_byte_is_noticed(void **state) {
+static void image__every_damaged_byte_is_noticed(void **state)
+{
     char path[256];
     rv_error err = {0};
     rv_problems problems = {0};
@@ -542,7 +671,8 @@ static void image__every_damaged_byte_is_noticed(void **state) {
     loaded_free(&l);
 }
 
-static void image__is_stale_when_an_included_file_changes(void **state) {
+static void image__is_stale_when_an_included_file_changes(void **state)
+{
     char path[256];
     rv_error err = {0};
     rv_problems problems = {0};
@@ -561,17 +691,38 @@ static void image__is_stale_when_an_included_file_changes(void **state) {
 }
 
 #define T(name_) cmocka_unit_test(name_)
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        T(graph__nodes_keep_the_order_of_the_file), T(graph__edges_are_hard_and_soft_both_ways), T(graph__order_is_by_priority_then_index),
-        T(graph__policies_merge_defaults_and_own_keys), T(graph__gates_hold_what_is_waited_for), T(graph__set_items_and_conditions_are_plain_text),
-        T(graph__classes_are_sets_of_tags), T(graph__flags_say_what_is_read), T(graph__flags_tell_expressions_from_templates), T(graph__name_is_the_files_when_it_gives_none), T(normal_form__env_has_three_layers),
-        T(normal_form__body_is_a_slice_of_the_definition), T(normal_form__is_its_own_normal_form),
-        T(normal_form__yaml_and_json_of_one_workflow_have_one_digest), T(normal_form__of_random_workflows_is_idempotent_and_the_same_from_yaml),
-        T(cycles__are_found_exactly_where_a_slow_twin_finds_them), T(ancestors__are_those_that_a_slow_twin_reaches), T(ancestors__far_behind_are_found),
-        T(graph__of_20000_nodes_loads), T(values__params_have_their_types), T(values__what_is_missing_or_wrong_is_said_at_once),
-        T(file__content_becomes_part_of_the_digest), T(file__nothing_outside_of_the_directory_is_read), T(read__a_directory_and_a_missing_file_are_named),
-        T(image__maps_to_the_same_graph), T(image__every_damaged_byte_is_noticed), T(image__is_stale_when_an_included_file_changes),
+        T(graph__nodes_keep_the_order_of_the_file),
+        T(graph__edges_are_hard_and_soft_both_ways),
+        T(graph__order_is_by_priority_then_index),
+        T(graph__policies_merge_defaults_and_own_keys),
+        T(graph__gates_hold_what_is_waited_for),
+        T(graph__set_items_and_conditions_are_plain_text),
+        T(graph__classes_are_sets_of_tags),
+        T(graph__flags_say_what_is_read),
+        T(graph__flags_tell_expressions_from_templates),
+        T(graph__name_is_the_files_when_it_gives_none),
+        T(normal_form__env_has_three_layers),
+        T(normal_form__body_is_a_slice_of_the_definition),
+        T(normal_form__is_its_own_normal_form),
+        T(normal_form__yaml_and_json_of_one_workflow_have_one_digest),
+        T(normal_form__of_random_workflows_is_idempotent_and_the_same_from_yaml),
+        T(cycles__are_found_exactly_where_a_slow_twin_finds_them),
+        T(ancestors__are_those_that_a_slow_twin_reaches),
+        T(ancestors__far_behind_are_found),
+        T(graph__of_20000_nodes_loads),
+        T(values__members_of_large_maps_are_found),
+        T(problems__columns_far_to_the_right_are_exact),
+        T(values__params_have_their_types),
+        T(values__what_is_missing_or_wrong_is_said_at_once),
+        T(file__content_becomes_part_of_the_digest),
+        T(file__nothing_outside_of_the_directory_is_read),
+        T(read__a_directory_and_a_missing_file_are_named),
+        T(image__maps_to_the_same_graph),
+        T(image__every_damaged_byte_is_noticed),
+        T(image__is_stale_when_an_included_file_changes),
     };
     return cmocka_run_group_tests_name("spec load", tests, make_dir, remove_dir);
 }

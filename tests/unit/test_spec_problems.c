@@ -1,68 +1,95 @@
 /* Every rule about what a workflow file may not contain: the claim, the file, and the exact diagnostics [W6]. */
 #include "spec_help.h"
 
-typedef struct wrong { const char *claim, *source, *expected; bool is_json; } wrong;
+typedef struct wrong {
+    const char *claim, *source, *expected;
+    bool is_json;
+} wrong;
 
 #define N "reeve: 1\nnodes:\n"
 static const wrong table[] = {
     /* reading */
     {"W5 an empty file is said to be empty", "", "flow.yaml:1:1: the file is empty; `reeve init` writes an example\n"},
     {"W5 a file of comments is empty", "# nothing\n", "flow.yaml:1:1: the file is empty; `reeve init` writes an example\n"},
-    {"W5 an empty JSON file is said to be empty", " \n", "flow.json:1:1: the file is empty; `reeve init` writes an example\n", true},
-    {"W5 a tab as indentation is named", "nodes:\n\ta: {run: [x]}\n", "flow.yaml:2:1: a tab where YAML wants indentation; indent with spaces\n"},
-    {"W5 text that is not UTF-8 is refused at its byte", "nodes:\n  \xc3\xa4: \xff\n", "flow.yaml:2:6: the text is not UTF-8 here; save the file as UTF-8\n"},
+    {"W5 an empty JSON file is said to be empty", " \n", "flow.json:1:1: the file is empty; `reeve init` writes an example\n",
+     true},
+    {"W5 a tab as indentation is named", "nodes:\n\ta: {run: [x]}\n",
+     "flow.yaml:2:1: a tab where YAML wants indentation; indent with spaces\n"},
+    {"W5 text that is not UTF-8 is refused at its byte", "nodes:\n  \xc3\xa4: \xff\n",
+     "flow.yaml:2:6: the text is not UTF-8 here; save the file as UTF-8\n"},
     {"W5 a list is no workflow", "- a\n", "flow.yaml:1:1: `a workflow` wants a map with `nodes`, not a list\n"},
     {"W5 a second document is refused", "reeve: 1\nnodes: {a: {run: [x]}}\n---\nb: 1\n",
      "flow.yaml:3:1: a second document; one file is one workflow: move it to a file of its own\n"},
-    {"W5 duplicate keys are errors", N "  a: {run: [x]}\n  a: {run: [y]}\n", "flow.yaml:4:3: duplicate key `a`, first on line 3; remove or rename one of them\n"},
+    {"W5 duplicate keys are errors", N "  a: {run: [x]}\n  a: {run: [y]}\n",
+     "flow.yaml:4:3: duplicate key `a`, first on line 3; remove or rename one of them\n"},
     {"W5 duplicate keys are errors in JSON", "{\"reeve\":1,\"nodes\":{\"a\":{\"run\":[\"x\"],\"run\":[\"y\"]}}}",
      "flow.json:1:38: duplicate key `run`, first on line 1; remove or rename one of them\n", true},
-    {"W5 an alias inside of its own anchor is refused", "a: &a [*a]\n", "flow.yaml:1:8: an alias inside of its own anchor; remove it\n"},
-    {"W5 an alias without anchor is refused", "a: *b\n", "flow.yaml:1:4: an alias of an anchor that is not defined; define it with & before it is used\n"},
+    {"W5 an alias inside of its own anchor is refused", "a: &a [*a]\n",
+     "flow.yaml:1:8: an alias inside of its own anchor; remove it\n"},
+    {"W5 an alias without anchor is refused", "a: *b\n",
+     "flow.yaml:1:4: an alias of an anchor that is not defined; define it with & before it is used\n"},
     {"W5 merge keys are refused by name", N "  a: {run: [x], <<: {leave: true}}\n",
      "flow.yaml:3:17: merge keys are not part of YAML 1.2; use `defaults`, or write the keys out\n"},
-    {"W5 other tags than str are refused", N "  a: {run: [!foo x]}\n", "flow.yaml:3:13: tags other than !!str are not used in workflow files; remove the tag\n"},
+    {"W5 other tags than str are refused", N "  a: {run: [!foo x]}\n",
+     "flow.yaml:3:13: tags other than !!str are not used in workflow files; remove the tag\n"},
     {"W5 a list as a key is refused", "? [a]\n: b\n", "flow.yaml:1:3: a list or a map as a key; use a plain name as the key\n"},
     /* keys and types */
     {"W1 a missing version warns only", "nodes: {}\n",
      "flow.yaml:1:1: warning: the file does not say which version of the format it is in; add `reeve: 1`\n"
      "flow.yaml:1:8: there are no nodes; add one, such as `hello: {run: [echo, hello]}`\n"},
-    {"W1 a higher version is an error", "reeve: 2\nnodes: {a: {run: [x]}}\n", "flow.yaml:1:8: format version 2 is newer than this program, which knows 1; install a newer reeve\n"},
-    {"W7 a file without nodes is an error", "reeve: 1\n", "flow.yaml:1:1: the file has no `nodes`; add `nodes`: a map from node to its body\n"},
-    {"W5 an unknown key gives the nearest", N "  a: {run: [x], need: [b]}\n", "flow.yaml:3:17: unknown key `need` in a node; did you mean `needs`?\n"},
+    {"W1 a higher version is an error", "reeve: 2\nnodes: {a: {run: [x]}}\n",
+     "flow.yaml:1:8: format version 2 is newer than this program, which knows 1; install a newer reeve\n"},
+    {"W7 a file without nodes is an error", "reeve: 1\n",
+     "flow.yaml:1:1: the file has no `nodes`; add `nodes`: a map from node to its body\n"},
+    {"W5 an unknown key gives the nearest", N "  a: {run: [x], need: [b]}\n",
+     "flow.yaml:3:17: unknown key `need` in a node; did you mean `needs`?\n"},
     {"W5 a key of an inner map says where it belongs", N "  a: {for: 10m}\n",
      "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce\n"
      "flow.yaml:3:7: unknown key `for` in a node; it belongs inside of `wait`\n"},
     {"W5 a node's key at the top says where it belongs", "reeve: 1\nretry: {}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:1: unknown key `retry` in the file; it belongs to a node, or into `defaults`\n"},
-    {"W2b a known kind that is not carried out is refused at its position", N "  a: {agent: writer}\n", "flow.yaml:3:7: `agent` is not supported by this version; remove it\n"},
-    {"W2b a known key that is not carried out is refused at its position", "reeve: 1\nbudget: {usd: 5}\nnodes: {a: {run: [x], cache: true, mutex: m}}\n",
+    {"W2b a known kind that is not carried out is refused at its position", N "  a: {agent: writer}\n",
+     "flow.yaml:3:7: `agent` is not supported by this version; remove it\n"},
+    {"W2b a known key that is not carried out is refused at its position",
+     "reeve: 1\nbudget: {usd: 5}\nnodes: {a: {run: [x], cache: true, mutex: m}}\n",
      "flow.yaml:2:1: `budget` is not supported by this version; remove it\n"
      "flow.yaml:3:23: `cache` is not supported by this version; remove it\n"
      "flow.yaml:3:36: `mutex` is not supported by this version; remove it\n"},
-    {"W2b waiting for an event is refused", N "  a: {wait: {event: x}}\n", "flow.yaml:3:14: `event` is not supported by this version; remove it\n"},
-    {"W2 a node is one thing only", N "  a: {run: [x], shell: y}\n", "flow.yaml:3:17: node `a` is `run` and `shell`: it can be one thing only; make two nodes of it\n"},
-    {"W2 a node must be something", N "  a: {needs: []}\n", "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce\n"},
-    {"W2 run is a list", N "  a: {run: make}\n", "flow.yaml:3:12: `run` wants a list of strings: the command and its arguments, not a string; put it in brackets\n"},
+    {"W2b waiting for an event is refused", N "  a: {wait: {event: x}}\n",
+     "flow.yaml:3:14: `event` is not supported by this version; remove it\n"},
+    {"W2 a node is one thing only", N "  a: {run: [x], shell: y}\n",
+     "flow.yaml:3:17: node `a` is `run` and `shell`: it can be one thing only; make two nodes of it\n"},
+    {"W2 a node must be something", N "  a: {needs: []}\n",
+     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce\n"},
+    {"W2 run is a list", N "  a: {run: make}\n",
+     "flow.yaml:3:12: `run` wants a list of strings: the command and its arguments, not a string; put it in brackets\n"},
     {"W2 run is not empty", N "  a: {run: []}\n", "flow.yaml:3:12: `run` is empty; give one at least\n"},
     {"W3 a key that does not apply to the kind is refused", N "  a: {approve: {message: m}, timeout: 1m}\n",
      "flow.yaml:3:30: `timeout` does not apply to `approve`; use the `deadline` of its own map, or remove it\n"},
     {"W4 a bare number is no duration", N "  a: {run: [x], timeout: 10}\n",
      "flow.yaml:3:26: `timeout` wants a duration such as 250ms, 30s, 10m, 2h or 1d, not `10`; add a unit: ms, s, m, h or d\n"},
-    {"W4 a name is an identifier", N "  a b: {run: [x]}\n", "flow.yaml:3:3: `a b` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"},
-    {"W5 yes is no boolean", N "  a: {run: [x], leave: yes}\n", "flow.yaml:3:24: `leave` wants true or false, not `yes`; write true\n"},
-    {"W5 off is no boolean", N "  a: {run: [x], leave: off}\n", "flow.yaml:3:24: `leave` wants true or false, not `off`; write false\n"},
-    {"W5 in JSON a number is no string", "{\"reeve\":1,\"nodes\":{\"a\":{\"run\":[\"x\",5]}}}", "flow.json:1:37: `run` wants a string, not a number; put it in quotes\n", true},
+    {"W4 a name is an identifier", N "  a b: {run: [x]}\n",
+     "flow.yaml:3:3: `a b` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"},
+    {"W5 yes is no boolean", N "  a: {run: [x], leave: yes}\n",
+     "flow.yaml:3:24: `leave` wants true or false, not `yes`; write true\n"},
+    {"W5 off is no boolean", N "  a: {run: [x], leave: off}\n",
+     "flow.yaml:3:24: `leave` wants true or false, not `off`; write false\n"},
+    {"W5 in JSON a number is no string", "{\"reeve\":1,\"nodes\":{\"a\":{\"run\":[\"x\",5]}}}",
+     "flow.json:1:37: `run` wants a string, not a number; put it in quotes\n", true},
     {"W5 a number of YAML alone is no data", N "  a: {run: [x], metadata: {n: 0x1F}}\n",
      "flow.yaml:3:31: `0x1F` is a number in YAML only; write it as JSON would, or put it in quotes\n"},
     {"W3a at most once excludes a second attempt", N "  a: {run: [x], delivery: at_most_once, retry: {max_attempts: 2}}\n",
-     "flow.yaml:3:27: node `a` may run at most once, but has 2 attempts; set retry: {max_attempts: 1} or leave out at_most_once\n"},
-    {"W3a at most once excludes a second attempt from defaults", "reeve: 1\ndefaults: {retry: {max_attempts: 2}}\nnodes: {a: {run: [x], delivery: at_most_once}}\n",
-     "flow.yaml:3:33: node `a` may run at most once, but has 2 attempts; set retry: {max_attempts: 1} or leave out at_most_once\n"},
+     "flow.yaml:3:27: node `a` may run at most once, but has 2 attempts; set retry: {max_attempts: 1} or leave out "
+     "at_most_once\n"},
+    {"W3a at most once excludes a second attempt from defaults",
+     "reeve: 1\ndefaults: {retry: {max_attempts: 2}}\nnodes: {a: {run: [x], delivery: at_most_once}}\n",
+     "flow.yaml:3:33: node `a` may run at most once, but has 2 attempts; set retry: {max_attempts: 1} or leave out "
+     "at_most_once\n"},
     {"W3a an exit status is from 1 to 255", N "  a: {run: [x], retry: {on: [0, signl]}}\n",
      "flow.yaml:3:30: `on` wants an exit status from 1 to 255, signal, timeout or unavailable, not `0`\n"
      "flow.yaml:3:33: `on` wants an exit status from 1 to 255, signal, timeout or unavailable, not `signl`\n"},
-    {"W3 defaults hold no edges", "reeve: 1\ndefaults: {needs: [a]}\nnodes: {a: {run: [x]}}\n", "flow.yaml:2:12: `needs` cannot stand in `defaults`; give it to the nodes\n"},
+    {"W3 defaults hold no edges", "reeve: 1\ndefaults: {needs: [a]}\nnodes: {a: {run: [x]}}\n",
+     "flow.yaml:2:12: `needs` cannot stand in `defaults`; give it to the nodes\n"},
     {"W2a a wait has one of for and until", N "  a: {wait: {for: 1s, until: 2030-01-01T00:00:00Z}}\n  b: {wait: {}}\n",
      "flow.yaml:3:13: `wait` has both of `for` and `until`; give one of them\n"
      "flow.yaml:4:13: `wait` has none of `for` and `until`; give one of them\n"},
@@ -71,22 +98,31 @@ static const wrong table[] = {
     /* references between nodes */
     {"W7 an unresolved reference gives the nearest node", N "  build: {run: [x]}\n  b: {run: [x], needs: [biuld]}\n",
      "flow.yaml:4:25: `needs` of `b` names `biuld`, which is no node; did you mean `build`?\n"},
-    {"W7 a node cannot need itself", N "  a: {run: [x], needs: [a]}\n", "flow.yaml:3:25: `a` names itself in `needs`; remove it\n"},
-    {"W7 a node is needed once", N "  a: {run: [x]}\n  b: {run: [x], needs: [a, a]}\n", "flow.yaml:4:28: `a` stands twice in `needs`; remove one\n"},
+    {"W7 a node cannot need itself", N "  a: {run: [x], needs: [a]}\n",
+     "flow.yaml:3:25: `a` names itself in `needs`; remove it\n"},
+    {"W7 a node is needed once", N "  a: {run: [x]}\n  b: {run: [x], needs: [a, a]}\n",
+     "flow.yaml:4:28: `a` stands twice in `needs`; remove one\n"},
     {"W7 needs and after have no node in common", N "  a: {run: [x]}\n  b: {run: [x], needs: [a], after: [a]}\n",
      "flow.yaml:4:37: `a` is in `needs` and in `after` of `b`; keep it in `needs`, which orders too\n"},
-    {"W7 all nodes of a cycle are named in order", N "  a: {run: [x], needs: [c]}\n  b: {run: [x], after: [a]}\n  c: {run: [x], needs: [b]}\n  d: {run: [x], needs: [a]}\n",
-     "flow.yaml:3:3: nodes wait for each other: a -> c -> b -> a (each waits for the next); remove one of these from `needs` or `after`\n"},
-    {"W7 two cycles are two problems", N "  a: {run: [x], needs: [b]}\n  b: {run: [x], needs: [a]}\n  c: {run: [x], needs: [d, a]}\n  d: {run: [x], needs: [c]}\n",
-     "flow.yaml:3:3: nodes wait for each other: a -> b -> a (each waits for the next); remove one of these from `needs` or `after`\n"
-     "flow.yaml:5:3: nodes wait for each other: c -> d -> c (each waits for the next); remove one of these from `needs` or `after`\n"},
+    {"W7 all nodes of a cycle are named in order",
+     N "  a: {run: [x], needs: [c]}\n  b: {run: [x], after: [a]}\n  c: {run: [x], needs: [b]}\n  d: {run: [x], needs: [a]}\n",
+     "flow.yaml:3:3: nodes wait for each other: a -> c -> b -> a (each waits for the next); remove one of these from `needs` or "
+     "`after`\n"},
+    {"W7 two cycles are two problems",
+     N "  a: {run: [x], needs: [b]}\n  b: {run: [x], needs: [a]}\n  c: {run: [x], needs: [d, a]}\n  d: {run: [x], needs: [c]}\n",
+     "flow.yaml:3:3: nodes wait for each other: a -> b -> a (each waits for the next); remove one of these from `needs` or "
+     "`after`\n"
+     "flow.yaml:5:3: nodes wait for each other: c -> d -> c (each waits for the next); remove one of these from `needs` or "
+     "`after`\n"},
     {"W7 two nodes do not make one file", N "  a: {run: [x], outputs: [out/x]}\n  b: {run: [x], dir: out, outputs: [./x]}\n",
      "flow.yaml:4:37: `./x` is an output of `a` already; let one node make it\n"},
-    {"W11 an output path takes no references", N "  a: {run: [x], outputs: [\"o/${run.id}\"]}\n", "flow.yaml:3:30: `outputs` takes no references; write the path out\n"},
+    {"W11 an output path takes no references", N "  a: {run: [x], outputs: [\"o/${run.id}\"]}\n",
+     "flow.yaml:3:30: `outputs` takes no references; write the path out\n"},
     {"C13 an output stays beneath its directory", N "  a: {run: [x], outputs: [../x]}\n",
      "flow.yaml:3:27: `outputs` wants a relative path, not `../x`; stay beneath the node's directory\n"},
     {"K14 an unknown reducer gives the nearest", N "  a: {run: [x]}\n  b: {reduce: {reducer: concatt, of: [a]}, needs: [a]}\n",
-     "flow.yaml:4:25: `reducer` wants concat, count, dedupe_lines, first, majority or merge_json_arrays, not `concatt`; did you mean `concat`?\n"},
+     "flow.yaml:4:25: `reducer` wants concat, count, dedupe_lines, first, majority or merge_json_arrays, not `concatt`; did you "
+     "mean `concat`?\n"},
     {"K14 a reducer reads ancestors only", N "  a: {run: [x]}\n  b: {reduce: {reducer: concat, of: [a]}}\n",
      "flow.yaml:4:38: `b` reads `a`, which need not have ended by then; add `a` to its `needs`\n"},
     /* values */
@@ -97,14 +133,19 @@ static const wrong table[] = {
     {"W7 a value of a node that there is not", N "  bild: {run: [x, \"${build.stdout}\"]}\n",
      "flow.yaml:3:20: `build.stdout`: there is no node `build`; did you mean `bild`?\n"},
     {"W7 a node cannot read itself", N "  a: {run: [x, \"${a.stdout}\"]}\n", "flow.yaml:3:17: `a` reads itself; remove it\n"},
-    {"W7 an output that the kind does not have", N "  a: {approve: {message: m}}\n  b: {run: [x, \"${a.choice}\", \"${a.stdout}\"], needs: [a]}\n",
+    {"W7 an output that the kind does not have",
+     N "  a: {approve: {message: m}}\n  b: {run: [x, \"${a.choice}\", \"${a.stdout}\"], needs: [a]}\n",
      "flow.yaml:4:17: `${a.choice}`: `a` has no output `choice`; an approval has decision, by, comment, state, error\n"
-     "flow.yaml:4:32: `${a.stdout}`: a node of kind `approve` runs no command; an approval has decision, by, comment, state, error\n"},
-    {"W7 an output that the schema excludes", N "  a: {run: [x], output_schema: {properties: {v: {}}, additionalProperties: false}}\n  b: {run: [x, \"${a.v}\", \"${a.w}\"], needs: [a]}\n",
+     "flow.yaml:4:32: `${a.stdout}`: a node of kind `approve` runs no command; an approval has decision, by, comment, state, "
+     "error\n"},
+    {"W7 an output that the schema excludes",
+     N "  a: {run: [x], output_schema: {properties: {v: {}}, additionalProperties: false}}\n  b: {run: [x, \"${a.v}\", "
+       "\"${a.w}\"], needs: [a]}\n",
      "flow.yaml:4:27: `${a.w}`: `a` has no output `w`; its output_schema allows no others than its properties\n"},
     {"W7 a param that is not declared", "reeve: 1\nparams: {topic: {}}\nnodes: {a: {run: [x, \"${user.topik}\"]}}\n",
      "flow.yaml:3:23: `${user.topik}`: there is no such param; did you mean `topic`?\n"},
-    {"W7 a secret in argv", "reeve: 1\nparams: {k: {secret: true}}\nnodes: {a: {run: [x, \"${user.k}\"], env: {K: \"${user.k}\"}}}\n",
+    {"W7 a secret in argv",
+     "reeve: 1\nparams: {k: {secret: true}}\nnodes: {a: {run: [x, \"${user.k}\"], env: {K: \"${user.k}\"}}}\n",
      "flow.yaml:3:23: the secret `k` in an argument, where every process can read it; pass it through `env`\n"},
     {"W7 a secret in a condition", "reeve: 1\nparams: {k: {secret: true}}\nnodes: {a: {run: [x], when: '${user.k} == \"a\"'}}\n",
      "flow.yaml:3:30: the secret `k` in a condition; pass it through `env`\n"},
@@ -112,9 +153,12 @@ static const wrong table[] = {
      "flow.yaml:2:37: a secret in the file; remove the default and give the value with --var\n"},
     {"W10 the shell's way to write a variable is corrected", N "  a: {run: [echo, \"${HOME}\"]}\n",
      "flow.yaml:3:20: `HOME`: there is no node `HOME`; the environment is ${env.HOME}; `$${` is a literal `${`\n"},
-    {"W10 a reference without its end", N "  a: {run: [echo, \"x ${a\"]}\n", "flow.yaml:3:22: `${` without its `}`; write `${node.field}`, or `$${` for a literal `${`\n"},
-    {"W10 values of loops are not supported yet", N "  a: {run: [echo, \"${item}\"]}\n", "flow.yaml:3:20: `${item}` is not supported by this version; remove it\n"},
-    {"W10 a condition has no attempt", N "  a: {run: [x], when: '${attempt.epoch} == 1'}\n", "flow.yaml:3:24: `${attempt.epoch}`: there is no attempt here; use it in argv, env or dir\n"},
+    {"W10 a reference without its end", N "  a: {run: [echo, \"x ${a\"]}\n",
+     "flow.yaml:3:22: `${` without its `}`; write `${node.field}`, or `$${` for a literal `${`\n"},
+    {"W10 values of loops are not supported yet", N "  a: {run: [echo, \"${item}\"]}\n",
+     "flow.yaml:3:20: `${item}` is not supported by this version; remove it\n"},
+    {"W10 a condition has no attempt", N "  a: {run: [x], when: '${attempt.epoch} == 1'}\n",
+     "flow.yaml:3:24: `${attempt.epoch}`: there is no attempt here; use it in argv, env or dir\n"},
     {"W13 an expression cannot read files", N "  a: {run: [x]}\n  b: {set: {e: '${a.stderr}'}, needs: [a]}\n",
      "flow.yaml:4:17: `${a.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},
     {"W13 a condition is parsed", N "  a: {run: [x], when: '1 =='}\n", NULL},
@@ -122,8 +166,10 @@ static const wrong table[] = {
      "flow.yaml:4:20: warning: `${a.stdout}` is not replaced in a script; pass it through `env` and use the variable\n"
      "flow.yaml:4:53: `leave` wants true or false, not `no`; write false\n"},
     /* handlers, schemas */
-    {"W1 a handler has no edges", N "  a: {run: [x]}\non: {failure: {run: [x], needs: [a]}}\n", "flow.yaml:4:26: a handler has no `needs`; remove it: handlers run when the graph has ended\n"},
-    {"W1 a handler runs a command", N "  a: {run: [x]}\non: {exit: {wait: {for: 1s}}}\n", "flow.yaml:4:6: a handler cannot be `wait`; make it `run` or `shell`\n"},
+    {"W1 a handler has no edges", N "  a: {run: [x]}\non: {failure: {run: [x], needs: [a]}}\n",
+     "flow.yaml:4:26: a handler has no `needs`; remove it: handlers run when the graph has ended\n"},
+    {"W1 a handler runs a command", N "  a: {run: [x]}\non: {exit: {wait: {for: 1s}}}\n",
+     "flow.yaml:4:6: a handler cannot be `wait`; make it `run` or `shell`\n"},
     {"W14 a schema is of the subset", N "  a: {run: [x], output_schema: {properties: {v: {pattern: a}}, requierd: [v]}}\n",
      "flow.yaml:3:50: `pattern` is not supported by this version; remove it\n"
      "flow.yaml:3:64: unknown key `requierd` in a JSON Schema; did you mean `required`?\n"},
@@ -132,7 +178,8 @@ static const wrong table[] = {
      "flow.yaml:2:39: `net` wants a whole number of at least 1, not a map\n"},
 };
 
-static void wrong_file(void **state) {
+static void wrong_file(void **state)
+{
     const wrong *w = *state;
     loaded l = w->is_json ? load_json(w->source) : load_yaml(w->source);
     assert_null(l.spec);
@@ -141,37 +188,45 @@ static void wrong_file(void **state) {
     loaded_free(&l);
 }
 
-static void problems__caret_stands_under_the_column(void **state) {
+static void problems__caret_stands_under_the_column(void **state)
+{
     const char *source = "reeve: 1\nnodes:\n  \xc3\xa4\xe4\xb8\xad: {run: [x]}\n";
     loaded l = load_yaml(source);
     rv_buf text = {0};
     rv_problems_text(&text, &l.problems, rv_str_of(source), true, false);
-    assert_str(rv_buf_str(&text), "flow.yaml:3:3: `\xc3\xa4\xe4\xb8\xad` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"
-                                  "      \xc3\xa4\xe4\xb8\xad: {run: [x]}\n      ^\n");
+    assert_str(rv_buf_str(&text),
+               "flow.yaml:3:3: `\xc3\xa4\xe4\xb8\xad` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"
+               "      \xc3\xa4\xe4\xb8\xad: {run: [x]}\n      ^\n");
     rv_buf_deinit(&text);
     loaded_free(&l);
 }
 
-static void problems__columns_count_characters_not_bytes(void **state) {
+static void problems__columns_count_characters_not_bytes(void **state)
+{
     loaded l = load_yaml("reeve: 1\nnodes: {a: {run: [\"\xc3\xa4\xc3\xb6\xc3\xbc\", \"${b.x}\"]}}\n");
-    assert_str(rv_buf_str(&l.text), "flow.yaml:2:27: `b.x`: there is no node `b`; values are those of user, env, run, attempt and of nodes\n");
+    assert_str(rv_buf_str(&l.text),
+               "flow.yaml:2:27: `b.x`: there is no node `b`; values are those of user, env, run, attempt and of nodes\n");
     loaded_free(&l);
 }
 
-static void problems__json_names_what_and_cure(void **state) {
+static void problems__json_names_what_and_cure(void **state)
+{
     loaded l = load_yaml("nodes: {a: {run: [x], need: []}}\n");
     rv_buf text = {0};
     rv_json_writer w;
     rv_json_writer_init(&w, &text, 0);
     rv_problems_json(&w, &l.problems);
-    assert_str(rv_buf_str(&text), "[{\"file\":\"flow.yaml\",\"line\":1,\"column\":1,\"severity\":\"warning\",\"what\":\"the file does not say which version of the "
-                                  "format it is in\",\"cure\":\"add `reeve: 1`\"},{\"file\":\"flow.yaml\",\"line\":1,\"column\":23,\"severity\":\"error\",\"what\":"
+    assert_str(rv_buf_str(&text), "[{\"file\":\"flow.yaml\",\"line\":1,\"column\":1,\"severity\":\"warning\",\"what\":\"the file "
+                                  "does not say which version of the "
+                                  "format it is in\",\"cure\":\"add `reeve: "
+                                  "1`\"},{\"file\":\"flow.yaml\",\"line\":1,\"column\":23,\"severity\":\"error\",\"what\":"
                                   "\"unknown key `need` in a node\",\"cure\":\"did you mean `needs`?\"}]");
     rv_buf_deinit(&text);
     loaded_free(&l);
 }
 
-static void problems__depth_64_is_the_most(void **state) {
+static void problems__depth_64_is_the_most(void **state)
+{
     for (int depth = 60; depth <= 66; depth++) {
         rv_buf source = {0};
         rv_buf_cstring(&source, "{\"reeve\":1,\"nodes\":{\"a\":{\"run\":[\"x\"],\"metadata\":");
@@ -187,7 +242,8 @@ static void problems__depth_64_is_the_most(void **state) {
     }
 }
 
-static void problems__an_alias_bomb_is_refused(void **state) {
+static void problems__an_alias_bomb_is_refused(void **state)
+{
     rv_buf source = {0};
     rv_buf_cstring(&source, "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for (int i = 1; i < 12; i++) {
@@ -202,7 +258,8 @@ static void problems__an_alias_bomb_is_refused(void **state) {
     rv_buf_deinit(&source);
 }
 
-static void problems__list_ends_at_its_maximum(void **state) {
+static void problems__list_ends_at_its_maximum(void **state)
+{
     rv_buf source = {0};
     rv_buf_cstring(&source, "reeve: 1\nnodes:\n");
     for (int i = 0; i < 10100; i++) rv_buf_printf(&source, "  n%d: {rum: [x]}\n", i);
@@ -215,7 +272,8 @@ static void problems__list_ends_at_its_maximum(void **state) {
     rv_buf_deinit(&source);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(problems__caret_stands_under_the_column), cmocka_unit_test(problems__columns_count_characters_not_bytes),
         cmocka_unit_test(problems__json_names_what_and_cure),      cmocka_unit_test(problems__depth_64_is_the_most),
@@ -223,7 +281,8 @@ int main(void) {
     };
     struct CMUnitTest wrongs[RV_COUNT(table)];
     for (size_t i = 0; i < RV_COUNT(table); i++)
-        wrongs[i] = (struct CMUnitTest){.name = table[i].claim, .test_func = wrong_file, .initial_state = (void *)(uintptr_t)&table[i]};
+        wrongs[i] =
+            (struct CMUnitTest){.name = table[i].claim, .test_func = wrong_file, .initial_state = (void *)(uintptr_t)&table[i]};
     int failed = _cmocka_run_group_tests("wrong files", wrongs, RV_COUNT(wrongs), NULL, NULL);
     return failed + cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 }

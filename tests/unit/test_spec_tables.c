@@ -7,12 +7,14 @@
 static const char *const node_names[] = {RV_NODE_KEY_MAP(X)}, *const file_names[] = {RV_FILE_KEY_MAP(X)};
 #undef X
 
-static void assert_name(const char *number, const char *key) {
+static void assert_name(const char *number, const char *key)
+{
     assert_int_equal(strlen(number), strlen(key));
     for (size_t i = 0; number[i]; i++) assert_int_equal(tolower((unsigned char)number[i]), key[i]);
 }
 
-static void tables__are_sorted_and_found(void **state) {
+static void tables__are_sorted_and_found(void **state)
+{
     for (uint32_t t = 0; rv_key_tables[t]; t++) {
         const rv_key_table *table = rv_key_tables[t];
         for (uint32_t i = 0; i < table->count; i++) {
@@ -25,14 +27,16 @@ static void tables__are_sorted_and_found(void **state) {
     }
 }
 
-static void tables__numbers_of_keys_are_their_rows(void **state) {
+static void tables__numbers_of_keys_are_their_rows(void **state)
+{
     assert_int_equal(RV_COUNT(node_names), rv_node_table.count);
     assert_int_equal(RV_COUNT(file_names), rv_file_table.count);
     for (uint32_t i = 0; i < rv_node_table.count; i++) assert_name(node_names[i], rv_node_table.keys[i].name);
     for (uint32_t i = 0; i < rv_file_table.count; i++) assert_name(file_names[i], rv_file_table.keys[i].name);
 }
 
-static void tables__kind_keys_are_the_kinds(void **state) {
+static void tables__kind_keys_are_the_kinds(void **state)
+{
     uint32_t kinds = 0;
     for (uint32_t i = 0; i < rv_node_table.count; i++) {
         const rv_key *key = &rv_node_table.keys[i];
@@ -46,15 +50,19 @@ static void tables__kind_keys_are_the_kinds(void **state) {
 }
 
 /* [W2b] every known key that is not carried out is refused at its position, in the file and in a node. */
-static void tables__every_key_that_is_not_carried_out_is_refused(void **state) {
+static void tables__every_key_that_is_not_carried_out_is_refused(void **state)
+{
     uint32_t refused = 0;
     for (uint32_t i = 0; i < rv_node_table.count + rv_file_table.count; i++) {
         bool is_node = i < rv_node_table.count;
         const rv_key *key = is_node ? &rv_node_table.keys[i] : &rv_file_table.keys[i - rv_node_table.count];
         if (key->type) continue;
         char source[300], expected[300];
-        (void)snprintf(source, sizeof source, is_node ? "reeve: 1\nnodes: {a: {run: [x], %s: 1}}\n" : "reeve: 1\nnodes: {a: {run: [x]}}\n%s: 1\n", key->name);
-        (void)snprintf(expected, sizeof expected, "%s: `%s` is not supported by this version; remove it\n", is_node ? "flow.yaml:2:23" : "flow.yaml:3:1", key->name);
+        (void)snprintf(source, sizeof source,
+                       is_node ? "reeve: 1\nnodes: {a: {run: [x], %s: 1}}\n" : "reeve: 1\nnodes: {a: {run: [x]}}\n%s: 1\n",
+                       key->name);
+        (void)snprintf(expected, sizeof expected, "%s: `%s` is not supported by this version; remove it\n",
+                       is_node ? "flow.yaml:2:23" : "flow.yaml:3:1", key->name);
         loaded l = load_yaml(source);
         assert_null(l.spec);
         assert_non_null(strstr(l.text.at, expected));
@@ -65,15 +73,19 @@ static void tables__every_key_that_is_not_carried_out_is_refused(void **state) {
 }
 
 /* Every key refuses a value that no type takes, so that none is read without a check. */
-static void tables__every_key_checks_its_type(void **state) {
+static void tables__every_key_checks_its_type(void **state)
+{
     uint32_t checked = 0;
     for (uint32_t i = 0; i < rv_node_table.count; i++) {
         const rv_key *key = &rv_node_table.keys[i];
         if (!key->type || key->type->kind == RV_TYPE_DATA) continue;
         bool is_map = key->type->kind == RV_TYPE_MAP || key->type->kind == RV_TYPE_OBJECT || key->type->kind == RV_TYPE_SCHEMA;
         char source[300];
-        (void)snprintf(source, sizeof source, "reeve: 1\nnodes: {a: {%s%s: %s}}\n", key->flags & RV_KEY_KIND ? "" : i == RV_NK_SHELL_NAME ? "shell: x, " : "run: [x], ", key->name,
-                       is_map ? "[]" : "{}");
+        (void)snprintf(source, sizeof source, "reeve: 1\nnodes: {a: {%s%s: %s}}\n",
+                       key->flags & RV_KEY_KIND ? ""
+                       : i == RV_NK_SHELL_NAME  ? "shell: x, "
+                                                : "run: [x], ",
+                       key->name, is_map ? "[]" : "{}");
         loaded l = load_yaml(source);
         assert_null(l.spec);
         assert_non_null(strstr(l.text.at, key->name));
@@ -84,7 +96,8 @@ static void tables__every_key_checks_its_type(void **state) {
     assert_true(checked >= 20);
 }
 
-static void schema__is_json_with_every_supported_key(void **state) {
+static void schema__is_json_with_every_supported_key(void **state)
+{
     rv_buf text = {0};
     rv_arena arena = {0};
     rv_json *schema = NULL;
@@ -106,7 +119,8 @@ static void schema__is_json_with_every_supported_key(void **state) {
 }
 
 /* docs/workflow.md has the reference between two marks; REEVE_DOCS_WRITE=1 writes it there. */
-static void manual__key_reference_is_that_of_the_tables(void **state) {
+static void manual__key_reference_is_that_of_the_tables(void **state)
+{
     static const char begin[] = "<!-- keys: begin -->\n", end[] = "<!-- keys: end -->";
     const char *root = getenv("REEVE_SOURCE_ROOT");
     rv_buf page = {0}, reference = {0};
@@ -123,7 +137,8 @@ static void manual__key_reference_is_that_of_the_tables(void **state) {
     if (getenv("REEVE_DOCS_WRITE")) {
         FILE *file = fopen(path, "w");
         assert_non_null(file);
-        assert_true(fwrite(page.at, 1, (size_t)(from - page.at), file) && fwrite(reference.at, 1, reference.size, file) && fwrite(to, 1, strlen(to), file));
+        assert_true(fwrite(page.at, 1, (size_t)(from - page.at), file) && fwrite(reference.at, 1, reference.size, file) &&
+                    fwrite(to, 1, strlen(to), file));
         assert_int_equal(fclose(file), 0);
     } else if (!rv_str_eq((rv_str){from, (size_t)(to - from)}, rv_buf_str(&reference)))
         fail_msg("docs/workflow.md is not what the tables say; run this test with REEVE_DOCS_WRITE=1");
@@ -132,7 +147,8 @@ static void manual__key_reference_is_that_of_the_tables(void **state) {
 }
 
 /* The example at the top of the manual loads. */
-static void manual__example_is_right(void **state) {
+static void manual__example_is_right(void **state)
+{
     const char *root = getenv("REEVE_SOURCE_ROOT");
     rv_buf page = {0};
     rv_error err = {0};
@@ -151,11 +167,17 @@ static void manual__example_is_right(void **state) {
 }
 
 #define T(name_) cmocka_unit_test(name_)
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        T(tables__are_sorted_and_found), T(tables__numbers_of_keys_are_their_rows), T(tables__kind_keys_are_the_kinds),
-        T(tables__every_key_that_is_not_carried_out_is_refused), T(tables__every_key_checks_its_type), T(schema__is_json_with_every_supported_key),
-        T(manual__key_reference_is_that_of_the_tables), T(manual__example_is_right),
+        T(tables__are_sorted_and_found),
+        T(tables__numbers_of_keys_are_their_rows),
+        T(tables__kind_keys_are_the_kinds),
+        T(tables__every_key_that_is_not_carried_out_is_refused),
+        T(tables__every_key_checks_its_type),
+        T(schema__is_json_with_every_supported_key),
+        T(manual__key_reference_is_that_of_the_tables),
+        T(manual__example_is_right),
     };
     return cmocka_run_group_tests_name("spec tables", tests, NULL, NULL);
 }

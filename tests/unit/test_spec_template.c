@@ -3,9 +3,12 @@
 #include "spec/template.h"
 
 /* Values by path; what is not here is missing. */
-static const struct { const char *path, *value; } values[] = {{"user.k", "v"}, {"a.b", "${user.k}"}, {"a.n", NULL}, {"a.empty", ""}, {"n.artifact.report.html", "/x"}};
+static const struct {
+    const char *path, *value;
+} values[] = {{"user.k", "v"}, {"a.b", "${user.k}"}, {"a.n", NULL}, {"a.empty", ""}, {"n.artifact.report.html", "/x"}};
 
-static rv_value_kind resolve(void *user, rv_str path, rv_buf *out, rv_error *err) {
+static rv_value_kind resolve(void *user, rv_str path, rv_buf *out, rv_error *err)
+{
     *(int *)user += 1;
     for (size_t i = 0; i < RV_COUNT(values); i++)
         if (rv_str_is(path, values[i].path)) {
@@ -17,7 +20,8 @@ static rv_value_kind resolve(void *user, rv_str path, rv_buf *out, rv_error *err
     return RV_VALUE_MISSING;
 }
 
-static void render(const char *template_, bool null_is_error, const char *expected, rv_status status) {
+static void render(const char *template_, bool null_is_error, const char *expected, rv_status status)
+{
     rv_buf out = {0};
     rv_error err = {0};
     int calls = 0;
@@ -27,7 +31,8 @@ static void render(const char *template_, bool null_is_error, const char *expect
     rv_buf_deinit(&out);
 }
 
-static void template__references_are_replaced(void **state) {
+static void template__references_are_replaced(void **state)
+{
     render("", true, "", RV_OK);
     render("plain", true, "plain", RV_OK);
     render("<${user.k}>", true, "<v>", RV_OK);
@@ -36,24 +41,31 @@ static void template__references_are_replaced(void **state) {
     render("${a.empty}", true, "", RV_OK);
 }
 static void template__a_value_is_not_scanned_again(void **state) { render("${a.b}", true, "${user.k}", RV_OK); } /* [W11] */
-static void template__two_dollars_and_a_brace_are_a_literal(void **state) {
+static void template__two_dollars_and_a_brace_are_a_literal(void **state)
+{
     render("$${user.k}", true, "${user.k}", RV_OK);
     render("$$${user.k}", true, "$${user.k}", RV_OK);
     render("a$$b$c$", true, "a$$b$c$", RV_OK);
     render("$${", true, "${", RV_OK);
 }
-static void template__a_default_stands_for_null_and_missing(void **state) { /* [W10] */
+static void template__a_default_stands_for_null_and_missing(void **state)
+{ /* [W10] */
     render("${a.n:-d}", true, "d", RV_OK);
     render("${a.none:-x y:-z}", true, "x y:-z", RV_OK);
     render("${a.none:-}", true, "", RV_OK);
     render("${a.empty:-d}", true, "", RV_OK);
 }
-static void template__null_fails_in_argv_only(void **state) { /* [W12] */
+static void template__null_fails_in_argv_only(void **state)
+{ /* [W12] */
     render("<${a.n}>", false, "<>", RV_OK);
     render("<${a.n}>", true, "`${a.n}` is null; give a default with `${a.n:-…}`", RV_INVALID);
 }
-static void template__a_missing_value_is_named(void **state) { render("${a.none}", false, "`${a.none}`: a has no such field", RV_INVALID); }
-static void template__what_is_no_reference_is_refused(void **state) {
+static void template__a_missing_value_is_named(void **state)
+{
+    render("${a.none}", false, "`${a.none}`: a has no such field", RV_INVALID);
+}
+static void template__what_is_no_reference_is_refused(void **state)
+{
     render("${a", false, "`${` without its `}`", RV_INVALID);
     render("${}", false, "`${}` is not a reference", RV_INVALID);
     render("${a..b}", false, "`${a..b}` is not a reference", RV_INVALID);
@@ -63,10 +75,12 @@ static void template__what_is_no_reference_is_refused(void **state) {
     render("${a:b}", false, "`${a:b}` is not a reference", RV_INVALID);
 }
 
-static void note(void *user, rv_str path, bool has_default, size_t offset) {
+static void note(void *user, rv_str path, bool has_default, size_t offset)
+{
     rv_buf_printf(user, "%.*s%s@%zu ", RV_FMT(path), has_default ? "?" : "", offset);
 }
-static void template__references_are_listed_with_their_offsets(void **state) {
+static void template__references_are_listed_with_their_offsets(void **state)
+{
     rv_buf out = {0};
     rv_error err = {0};
     size_t offset = 0;
@@ -78,7 +92,8 @@ static void template__references_are_listed_with_their_offsets(void **state) {
 }
 
 /* A slow twin: read one byte at a time, never look ahead by search. */
-static void template__literals_agree_with_a_slow_twin(void **state) {
+static void template__literals_agree_with_a_slow_twin(void **state)
+{
     static const char letters[] = "$${}a.:-";
     uint64_t rng = 7;
     for (int round = 0; round < 20000; round++) {
@@ -111,7 +126,9 @@ static void template__literals_agree_with_a_slow_twin(void **state) {
 
 /* ---- schemas ---- */
 
-static const struct { const char *schema, *value, *violations; } schemas[] = {
+static const struct {
+    const char *schema, *value, *violations;
+} schemas[] = {
     {"{}", "{\"a\":[1]}", ""},
     {"{\"type\":\"object\"}", "[]", "/: wants \"object\", is array\n"},
     {"{\"type\":[\"string\",\"null\"]}", "null", ""},
@@ -129,13 +146,16 @@ static const struct { const char *schema, *value, *violations; } schemas[] = {
     {"{\"maxItems\":1}", "[1,2]", "/: has 2 items, 1 are the most\n"},
     {"{\"items\":{\"type\":\"string\"}}", "[\"a\",1]", "/1: wants \"string\", is integer\n"},
     {"{\"required\":[\"a\",\"b\"]}", "{\"a\":1}", "/: has no `b`\n"},
-    {"{\"properties\":{\"a\":{\"properties\":{\"x/y\":{\"type\":\"null\"}}}}}", "{\"a\":{\"x/y\":1}}", "/a/x~1y: wants \"null\", is integer\n"},
+    {"{\"properties\":{\"a\":{\"properties\":{\"x/y\":{\"type\":\"null\"}}}}}", "{\"a\":{\"x/y\":1}}",
+     "/a/x~1y: wants \"null\", is integer\n"},
     {"{\"properties\":{\"a\":{}},\"additionalProperties\":false}", "{\"a\":1,\"b\":2}", "/: `b` is not allowed\n"},
-    {"{\"properties\":{\"a\":{}},\"additionalProperties\":{\"type\":\"string\"}}", "{\"a\":1,\"b\":2}", "/b: wants \"string\", is integer\n"},
+    {"{\"properties\":{\"a\":{}},\"additionalProperties\":{\"type\":\"string\"}}", "{\"a\":1,\"b\":2}",
+     "/b: wants \"string\", is integer\n"},
     {"{\"minimum\":5,\"minLength\":5,\"required\":[\"a\"]}", "[]", ""}, /* keywords speak of their own type only */
 };
 
-static void schema__subset_is_checked(void **state) {
+static void schema__subset_is_checked(void **state)
+{
     for (size_t i = 0; i < RV_COUNT(schemas); i++) {
         rv_arena arena = {0};
         rv_json *schema = NULL, *value = NULL;
@@ -149,7 +169,8 @@ static void schema__subset_is_checked(void **state) {
     }
 }
 
-static void schema__ten_violations_are_listed(void **state) {
+static void schema__ten_violations_are_listed(void **state)
+{
     rv_arena arena = {0};
     rv_json *schema = NULL, *value = NULL;
     rv_buf out = {0}, many = {0};
@@ -168,12 +189,20 @@ static void schema__ten_violations_are_listed(void **state) {
 }
 
 #define T(name_) cmocka_unit_test(name_)
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        T(template__references_are_replaced), T(template__a_value_is_not_scanned_again), T(template__two_dollars_and_a_brace_are_a_literal),
-        T(template__a_default_stands_for_null_and_missing), T(template__null_fails_in_argv_only), T(template__a_missing_value_is_named),
-        T(template__what_is_no_reference_is_refused), T(template__references_are_listed_with_their_offsets), T(template__literals_agree_with_a_slow_twin),
-        T(schema__subset_is_checked), T(schema__ten_violations_are_listed),
+        T(template__references_are_replaced),
+        T(template__a_value_is_not_scanned_again),
+        T(template__two_dollars_and_a_brace_are_a_literal),
+        T(template__a_default_stands_for_null_and_missing),
+        T(template__null_fails_in_argv_only),
+        T(template__a_missing_value_is_named),
+        T(template__what_is_no_reference_is_refused),
+        T(template__references_are_listed_with_their_offsets),
+        T(template__literals_agree_with_a_slow_twin),
+        T(schema__subset_is_checked),
+        T(schema__ten_violations_are_listed),
     };
     return cmocka_run_group_tests_name("spec template", tests, NULL, NULL);
 }
