@@ -43,10 +43,13 @@ static void fail(const char *what) {
 
 static const char *const floor_sql[] = {
     "INSERT INTO journal_data VALUES (1, ?1, 4, 1, 1790000000000, 100000, ?2, 1234567890123456789, ?3)",
-    "INSERT OR REPLACE INTO node_data VALUES (?1, ?2, 0, 4, 10, '', 1, 1, '', '', 1790000000000, 1790000000000, 1790000000000, 0)",
-    "INSERT OR REPLACE INTO attempt_data VALUES (?1, 1, ?2, 1, 3, 0, '', '', 0, -1, 123456, 12345678, 1790000000000, 1790000000000, 0, 0, -1, 100, "
+    "INSERT OR REPLACE INTO node_data VALUES (?1, ?2, 0, 4, 10, '', 1, 1, '', '', 1790000000000, 1790000000000, 1790000000000, "
+    "0)",
+    "INSERT OR REPLACE INTO attempt_data VALUES (?1, 1, ?2, 1, 3, 0, '', '', 0, -1, 123456, 12345678, 1790000000000, "
+    "1790000000000, 0, 0, -1, 100, "
     "100, 100000)",
-    "BEGIN IMMEDIATE", "COMMIT",
+    "BEGIN IMMEDIATE",
+    "COMMIT",
 };
 
 static void step(sqlite3_stmt *statement) {
@@ -61,8 +64,11 @@ static uint32_t floor_run(const char *folder, uint32_t nodes, uint32_t batches, 
     sqlite3_stmt *statements[RV_COUNT(floor_sql)];
     (void)snprintf(path, sizeof path, "%s/reeve.db", folder);
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ||
-        sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; "
-                         "PRAGMA secure_delete=OFF", NULL, NULL, NULL))
+        sqlite3_exec(
+            db,
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; "
+            "PRAGMA secure_delete=OFF",
+            NULL, NULL, NULL))
         fail("the floor's database cannot be opened");
     for (size_t i = 0; i < RV_COUNT(floor_sql); i++)
         if (sqlite3_prepare_v3(db, floor_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], NULL))
@@ -99,15 +105,35 @@ static rv_batch *batch_make(uint32_t i, uint32_t nodes) {
     char name[32];
     rv_batch *batch = rv_batch_new();
     rv_now now = {1790000000000 + i, 100000 + i};
-    rv_batch_append(batch, RV_STR("run/01J8ZQ4Y7M3K5N6P8R9S0T1V2W"), (uint64_t)i * 4 + 1, 4, now, (rv_str){body, RV_MIN(nodes * 40, sizeof body)});
+    rv_batch_append(batch, RV_STR("run/01J8ZQ4Y7M3K5N6P8R9S0T1V2W"), (uint64_t)i * 4 + 1, 4, now,
+                    (rv_str){body, RV_MIN(nodes * 40, sizeof body)});
     for (uint32_t node = 0; node < nodes; node++) {
         uint32_t index = i * nodes + node;
         rv_str id = {name, (size_t)snprintf(name, sizeof name, "node-%u", index)}, run = RV_STR("01J8ZQ4Y7M3K5N6P8R9S0T1V2W");
-        rv_batch_node(batch, &(rv_node_row){.run = run, .id = id, .index = index, .state = RV_NODE_SUCCEEDED, .detail = RV_DETAIL_FRESH,
-                                            .attempts = 1, .epoch = 1, .ready_ms = now.wall_ms, .started_ms = now.wall_ms, .ended_ms = now.wall_ms});
-        rv_batch_attempt(batch, &(rv_attempt_row){.run = run, .node = id, .node_index = index, .number = 1, .epoch = 1, .state = RV_ATTEMPT_OK,
-                                                  .signal = -1, .pid = 123456, .pid_start_ticks = 12345678, .started_ms = now.wall_ms,
-                                                  .ended_ms = now.wall_ms, .log_last = UINT64_MAX, .user_us = 100, .system_us = 100,
+        rv_batch_node(batch, &(rv_node_row){.run = run,
+                                            .id = id,
+                                            .index = index,
+                                            .state = RV_NODE_SUCCEEDED,
+                                            .detail = RV_DETAIL_FRESH,
+                                            .attempts = 1,
+                                            .epoch = 1,
+                                            .ready_ms = now.wall_ms,
+                                            .started_ms = now.wall_ms,
+                                            .ended_ms = now.wall_ms});
+        rv_batch_attempt(batch, &(rv_attempt_row){.run = run,
+                                                  .node = id,
+                                                  .node_index = index,
+                                                  .number = 1,
+                                                  .epoch = 1,
+                                                  .state = RV_ATTEMPT_OK,
+                                                  .signal = -1,
+                                                  .pid = 123456,
+                                                  .pid_start_ticks = 12345678,
+                                                  .started_ms = now.wall_ms,
+                                                  .ended_ms = now.wall_ms,
+                                                  .log_last = UINT64_MAX,
+                                                  .user_us = 100,
+                                                  .system_us = 100,
                                                   .rss_max = 100000});
     }
     return batch;

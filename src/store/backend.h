@@ -74,6 +74,7 @@ typedef struct rv_backend {
     void (*close)(void *self, bool is_clean);
 } rv_backend;
 
+/* Monotonic milliseconds, for the times of syncs and queries. Never stored. */
 int64_t rv_store_mono_ms(void);
 
 /* Make a store around `self` (taken, also on failure: closed then). Of `config`: is_single_threaded, read_only and times. */

@@ -25,6 +25,7 @@ struct rv_batch {
     bool is_sealed;
 };
 
+/* End its growth: strings become pointers. Idempotent. */
 void rv_batch_seal(rv_batch *batch);
 static inline const rv_record *rv_batch_first(const rv_batch *batch) {
     return batch->count ? (const rv_record *)(const void *)batch->bytes.at : NULL;

@@ -39,7 +39,8 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         const char *name = strrchr(argv[i], '/') ? strrchr(argv[i], '/') + 1 : argv[i];
         const char *dot = strstr(name, ".sql");
-        if (!dot || strspn(name, "0123456789") != 4 || name[4] != '_' || atoi(name) != i - 1) fail("is not named as the next NNNN_name.sql", name);
+        if (!dot || strspn(name, "0123456789") != 4 || name[4] != '_' || atoi(name) != i - 1)
+            fail("is not named as the next NNNN_name.sql", name);
         fprintf(out, "    {%d, \"%.*s\", {(const char *)sql_%d, %zu}},\n", i - 1, (int)(dot - name - 5), name + 5, i - 1, sizes[i]);
     }
     fprintf(out, "};\nconst uint32_t rv_migration_count = %d;\n", argc - 2);

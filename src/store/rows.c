@@ -88,8 +88,10 @@ static const rv_column meta_columns[] = {KEY(R, key), PLAIN(R, value)};
 _Static_assert(sizeof(rv_workflow_row) == 4 * 16 + 8, "describe the new field of rv_workflow_row above and in a migration");
 _Static_assert(sizeof(rv_task_row) == 6 * 16 + 16 + 3 * 8, "describe the new field of rv_task_row above and in a migration");
 _Static_assert(sizeof(rv_run_row) == 12 * 16 + 16 + 3 * 8 + 6 * 4 + 8, "describe the new field of rv_run_row above and in a migration");
-_Static_assert(sizeof(rv_node_row) == 2 * 16 + 16 + 16 + 8 + 2 * 16 + 4 * 8, "describe the new field of rv_node_row above and in a migration");
-_Static_assert(sizeof(rv_attempt_row) == 2 * 16 + 24 + 2 * 16 + 8 + 10 * 8, "describe the new field of rv_attempt_row above and in a migration");
+_Static_assert(sizeof(rv_node_row) == 2 * 16 + 16 + 16 + 8 + 2 * 16 + 4 * 8,
+               "describe the new field of rv_node_row above and in a migration");
+_Static_assert(sizeof(rv_attempt_row) == 2 * 16 + 24 + 2 * 16 + 8 + 10 * 8,
+               "describe the new field of rv_attempt_row above and in a migration");
 
 #define X(name_, table_, struct_) [RV_ROW_##name_] = {#table_, table_##_columns, RV_COUNT(table_##_columns), sizeof(struct_)},
 const rv_row_type rv_row_types[RV_ROW_COUNT] = {RV_ROW_TYPE_MAP(X)};

@@ -25,6 +25,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
+
 #define WAL_SIZE_MAX (16u << 20)
 #define WAL_SIZE_IDLE (1u << 20) /* an idle store checkpoints a log above this */
 
@@ -37,12 +39,15 @@ rv_status rv_sqlite_error(const rv_sqlite *self, int code, const char *doing, rv
     const char *text = self->db ? sqlite3_errmsg(self->db) : sqlite3_errstr(code);
     int number = self->db ? sqlite3_system_errno(self->db) : 0;
     if (code == SQLITE_FULL || number == ENOSPC || number == EDQUOT)
-        return rv_error_set(err, RV_STORE_FULL, "%s: no space left on its disk while %s; nothing that was acknowledged is lost: free some "
-                            "space there (or move the store), then resume", self->file, doing);
+        return rv_error_set(err, RV_STORE_FULL,
+                            "%s: no space left on its disk while %s; nothing that was acknowledged is lost: free some "
+                            "space there (or move the store), then resume",
+                            self->file, doing);
     switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return rv_error_set(err, RV_CORRUPT, "%s: not a Reeve store or damaged (%s, while %s); restore it from a backup", self->file, text, doing);
+        return rv_error_set(err, RV_CORRUPT, "%s: not a Reeve store or damaged (%s, while %s); restore it from a backup",
+                            self->file, text, doing);
     case SQLITE_NOMEM: return rv_error_set(err, RV_NO_MEMORY, "%s: out of memory while %s", self->file, doing);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -50,8 +55,8 @@ rv_status rv_sqlite_error(const rv_sqlite *self, int code, const char *doing, rv
     default: break;
     }
     bool has_errno = number && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY);
-    return rv_error_set(err, RV_STORE_IO, "%s: %s while %s%s%s (SQLite %d); check the disk and the permissions of %s", self->file, text, doing,
-                        has_errno ? ": " : "", has_errno ? strerror(number) : "", code, self->path);
+    return rv_error_set(err, RV_STORE_IO, "%s: %s while %s%s%s (SQLite %d); check the disk and the permissions of %s", self->file,
+                        text, doing, has_errno ? ": " : "", has_errno ? strerror(number) : "", code, self->path);
 }
 
 static void statement_sql(rv_buf *out, uint32_t statement) {
@@ -143,8 +148,8 @@ static rv_status pragma_expect(rv_sqlite *self, const char *sql, const char *wan
     if (code != SQLITE_ROW)
         status = rv_sqlite_error(self, code, "opening", err);
     else if (strcmp((const char *)sqlite3_column_text(statement, 0), want) != 0)
-        status = rv_error_set(err, RV_STORE_IO, "%s: %s is refused (%s): is the file system read-only, or without locks?", self->file, sql,
-                              (const char *)sqlite3_column_text(statement, 0));
+        status = rv_error_set(err, RV_STORE_IO, "%s: %s is refused (%s): is the file system read-only, or without locks?",
+                              self->file, sql, (const char *)sqlite3_column_text(statement, 0));
     sqlite3_finalize(statement);
     return status;
 }
@@ -250,6 +255,7 @@ static rv_status sqlite_transact(void *user, rv_item **items, uint32_t count, rv
     rv_status status = rv_sqlite_statement(self, RV_STATEMENT_BEGIN, &begin, err);
     if (!status)
         status = rv_sqlite_statement(self, RV_STATEMENT_COMMIT, &commit, err);
+    RV_FAIL_POINT(STORE_BEFORE_BEGIN);
     if (!status)
         status = rv_sqlite_run(self, begin, "beginning a transaction", err);
     if (!status)
@@ -258,7 +264,9 @@ static rv_status sqlite_transact(void *user, rv_item **items, uint32_t count, rv
         rollback(self);
         return status;
     }
+    RV_FAIL_POINT(STORE_BEFORE_COMMIT);
     status = rv_sqlite_run(self, commit, "committing", err);
+    RV_FAIL_POINT(STORE_AFTER_COMMIT);
     if (!status)
         return RV_OK;
     rollback(self);
@@ -283,7 +291,8 @@ static rv_status sqlite_sync(void *user, rv_error *err) {
 static rv_status sqlite_maintain(void *user, bool is_idle, rv_error *err) {
     rv_sqlite *self = user;
     uint64_t size_max = is_idle ? RV_MIN(self->wal_size_max, WAL_SIZE_IDLE) : self->wal_size_max;
-    if (!self->db || (uint64_t)self->wal_pages * RV_SQLITE_PAGE_SIZE < size_max || self->wal_pages < self->checkpoint_pages_min || self->copies)
+    if (!self->db || (uint64_t)self->wal_pages * RV_SQLITE_PAGE_SIZE < size_max || self->wal_pages < self->checkpoint_pages_min ||
+        self->copies)
         return RV_OK;
     int pages = 0, copied = 0;
     int code = sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);

@@ -124,7 +124,8 @@ static int progress(void *user) {
     running *run = user;
     int64_t now_ms = rv_store_mono_ms();
     run->is_late = now_ms >= run->query->deadline_ms;
-    run->is_yielding = run->is_direct && atomic_load_explicit(run->query->waiting, memory_order_relaxed) > 0 && now_ms >= run->slice_end_ms;
+    run->is_yielding =
+        run->is_direct && atomic_load_explicit(run->query->waiting, memory_order_relaxed) > 0 && now_ms >= run->slice_end_ms;
     return run->is_late || run->is_yielding;
 }
 
@@ -223,8 +224,10 @@ static rv_status copy_begin(rv_sqlite *self, rv_query *query) {
     if (status)
         return status;
     if (pages * RV_SQLITE_PAGE_SIZE > COPY_SIZE_MAX)
-        return rv_error_set(query->err, RV_UNAVAILABLE, "the query is slow, and the store is busy and too large (%lld MiB) to be copied for it; "
-                            "ask again when less is running", (long long)(pages * RV_SQLITE_PAGE_SIZE >> 20));
+        return rv_error_set(query->err, RV_UNAVAILABLE,
+                            "the query is slow, and the store is busy and too large (%lld MiB) to be copied for it; "
+                            "ask again when less is running",
+                            (long long)(pages * RV_SQLITE_PAGE_SIZE >> 20));
     rv_sqlite_copy *copy = rv_alloc(sizeof *copy);
     query->copy = copy;
     if (sqlite3_open_v2(":memory:", &copy->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK)

@@ -19,11 +19,13 @@ static void select_list(rv_buf *out, rv_row_kind kind, const char *key_text, con
 }
 
 static rv_status damaged(const rv_sqlite *self, const rv_row_type *type, const rv_column *column, rv_error *err) {
-    return rv_error_set(err, RV_CORRUPT, "%s: a row of %s has no valid %s; restore it from a backup", self->file, type->table, column->name);
+    return rv_error_set(err, RV_CORRUPT, "%s: a row of %s has no valid %s; restore it from a backup", self->file, type->table,
+                        column->name);
 }
 
 /* The statement's current row, whose columns are those of the type in order, as a struct with strings in `arena`. */
-static rv_status row_read(const rv_sqlite *self, sqlite3_stmt *statement, rv_row_kind kind, rv_arena *arena, void *ret_row, rv_error *err) {
+static rv_status row_read(const rv_sqlite *self, sqlite3_stmt *statement, rv_row_kind kind, rv_arena *arena, void *ret_row,
+                          rv_error *err) {
     const rv_row_type *type = &rv_row_types[kind];
     for (uint32_t i = 0; i < type->column_count; i++) {
         const rv_column *column = &type->columns[i];
@@ -118,7 +120,8 @@ static rv_status read_meta(rv_sqlite *self, rv_read *read) {
 static void runs_sql(rv_buf *sql, const rv_run_filter *filter) {
     rv_buf_cstring(sql, "SELECT ");
     select_list(sql, RV_ROW_RUN, "n.text", NULL);
-    rv_buf_printf(sql, " FROM run_data AS d %s JOIN name AS n ON n.key = d.key WHERE 1", filter->unfinished ? "INDEXED BY run_unfinished" : "");
+    rv_buf_printf(sql, " FROM run_data AS d %s JOIN name AS n ON n.key = d.key WHERE 1",
+                  filter->unfinished ? "INDEXED BY run_unfinished" : "");
     _Static_assert(RV_RUN_OK == 3, "the index of unfinished runs says status < 3");
     if (filter->unfinished)
         rv_buf_cstring(sql, " AND d.status < 3");
@@ -207,8 +210,8 @@ typedef struct chain {
 static rv_status chain_check(const rv_sqlite *self, chain *links, const rv_append_row *row, rv_error *err) {
     bool follows = links->next_seq == 0 || row->first_seq == links->next_seq;
     if (!follows || row->event_count == 0)
-        return rv_error_set(err, RV_CORRUPT, "%s: the journal of %.*s has a gap: after seq %llu comes %llu", self->file, RV_FMT(row->stream),
-                            (unsigned long long)links->next_seq - 1, (unsigned long long)row->first_seq);
+        return rv_error_set(err, RV_CORRUPT, "%s: the journal of %.*s has a gap: after seq %llu comes %llu", self->file,
+                            RV_FMT(row->stream), (unsigned long long)links->next_seq - 1, (unsigned long long)row->first_seq);
     if (links->next_seq && rv_journal_checksum(row, links->checksum) != row->checksum)
         return rv_error_set(err, RV_CORRUPT, "%s: the journal of %.*s is damaged at seq %llu: its checksum does not match", self->file,
                             RV_FMT(row->stream), (unsigned long long)row->first_seq);
@@ -220,16 +223,20 @@ static rv_status chain_check(const rv_sqlite *self, chain *links, const rv_appen
 /* Rows from the one before that which holds after_seq + 1: it is the chain's link, and is not given to the caller. */
 #define JOURNAL_SQL                                                                                                   \
     "SELECT first_seq, event_count, version, wall_ms, engine_ms, body, checksum FROM journal_data WHERE stream = ?1 " \
-    "AND first_seq >= coalesce((SELECT first_seq FROM journal_data WHERE stream = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1), 1) " \
+    "AND first_seq >= coalesce((SELECT first_seq FROM journal_data WHERE stream = ?1 AND first_seq <= ?2 "            \
+    "ORDER BY first_seq DESC LIMIT 1), 1) "                                                                           \
     "ORDER BY first_seq"
 
 static rv_append_row journal_row(sqlite3_stmt *statement, rv_str stream) {
     const char *body = sqlite3_column_blob(statement, 5);
-    return (rv_append_row){
-        .stream = stream, .first_seq = (uint64_t)sqlite3_column_int64(statement, 0), .event_count = (uint32_t)sqlite3_column_int64(statement, 1),
-        .version = (uint32_t)sqlite3_column_int64(statement, 2), .wall_ms = sqlite3_column_int64(statement, 3),
-        .engine_ms = sqlite3_column_int64(statement, 4), .body = {body, (size_t)sqlite3_column_bytes(statement, 5)},
-        .checksum = (uint64_t)sqlite3_column_int64(statement, 6)};
+    return (rv_append_row){.stream = stream,
+                           .first_seq = (uint64_t)sqlite3_column_int64(statement, 0),
+                           .event_count = (uint32_t)sqlite3_column_int64(statement, 1),
+                           .version = (uint32_t)sqlite3_column_int64(statement, 2),
+                           .wall_ms = sqlite3_column_int64(statement, 3),
+                           .engine_ms = sqlite3_column_int64(statement, 4),
+                           .body = {body, (size_t)sqlite3_column_bytes(statement, 5)},
+                           .checksum = (uint64_t)sqlite3_column_int64(statement, 6)};
 }
 
 static rv_status journal_rows(rv_sqlite *self, rv_read *read, sqlite3_stmt *statement) {
@@ -258,7 +265,8 @@ static rv_status journal_start(rv_sqlite *self, int64_t stream, uint64_t after_s
     int64_t first = 1, last = 0;
     rv_status status = RV_OK;
     *ret_first = 1;
-    (void)snprintf(sql, sizeof sql, "SELECT first_seq FROM journal_data WHERE stream = %lld AND first_seq <= %llu ORDER BY first_seq DESC LIMIT 1",
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT first_seq FROM journal_data WHERE stream = %lld AND first_seq <= %llu ORDER BY first_seq DESC LIMIT 1",
                    (long long)stream, (unsigned long long)RV_MIN(after_seq, (uint64_t)INT64_MAX));
     if ((status = rv_sqlite_number(self, sql, &first, err)))
         return status == RV_NOT_FOUND ? RV_OK : status;
@@ -317,7 +325,8 @@ rv_status rv_sqlite_read(void *user, rv_read *read) {
     case RV_READ_LAST_BATCH: return read_last_batch(self, read);
     case RV_READ_META: return read_meta(self, read);
     case RV_READ_WORKFLOW: return read_one(self, read, RV_ROW_WORKFLOW, NULL, "workflow AS d WHERE d.hash = ?1 ORDER BY d.rowid LIMIT 1");
-    case RV_READ_RUN: return read_one(self, read, RV_ROW_RUN, "n.text", "name AS n JOIN run_data AS d ON d.key = n.key WHERE n.text = ?1");
+    case RV_READ_RUN:
+        return read_one(self, read, RV_ROW_RUN, "n.text", "name AS n JOIN run_data AS d ON d.key = n.key WHERE n.text = ?1");
     case RV_READ_TASK: return read_one(self, read, RV_ROW_TASK, NULL, "task AS d WHERE d.id = ?1");
     case RV_READ_RUNS: return read_runs(self, read);
     case RV_READ_ATTEMPTS_OPEN: return read_attempts_open(self, read);

@@ -23,8 +23,9 @@ static rv_status identify(rv_sqlite *self, uint32_t *ret_version, rv_error *err)
     if (application != RV_SQLITE_APPLICATION_ID || version < 1)
         return rv_error_set(err, RV_CORRUPT, "%s: a database, but not a Reeve store; name another store", self->file);
     if (version > rv_migration_count)
-        return rv_error_set(err, RV_UNSUPPORTED, "%s: made by a newer version of Reeve (schema %lld, this one knows %u); use that version",
-                            self->file, (long long)version, rv_migration_count);
+        return rv_error_set(err, RV_UNSUPPORTED,
+                            "%s: made by a newer version of Reeve (schema %lld, this one knows %u); use that version", self->file,
+                            (long long)version, rv_migration_count);
     *ret_version = (uint32_t)version;
     return RV_OK;
 }
@@ -37,8 +38,10 @@ static rv_status verify(rv_sqlite *self, uint32_t version, rv_error *err) {
         (void)snprintf(sql, sizeof sql, "SELECT checksum FROM migration WHERE id = %u", rv_migrations[i].id);
         rv_status status = rv_sqlite_number(self, sql, &checksum, err);
         if (status == RV_NOT_FOUND || (!status && checksum != checksum_of(&rv_migrations[i])))
-            return rv_error_set(err, RV_CORRUPT, "%s: its migration %u (%s) is not the one that this version applied; it was made by a build "
-                                "that was never released, or altered", self->file, rv_migrations[i].id, rv_migrations[i].name);
+            return rv_error_set(err, RV_CORRUPT,
+                                "%s: its migration %u (%s) is not the one that this version applied; it was made by a build "
+                                "that was never released, or altered",
+                                self->file, rv_migrations[i].id, rv_migrations[i].name);
         if (status)
             return status;
     }
@@ -49,9 +52,11 @@ static rv_status record(rv_sqlite *self, const rv_migration *migration, rv_error
     struct timespec now;
     RV_ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
     char sql[256];
-    (void)snprintf(sql, sizeof sql, "INSERT INTO migration (id, name, checksum, applied_ms) VALUES (%u, '%s', %lld, %lld); "
-                   "PRAGMA user_version = %u; PRAGMA application_id = %d", migration->id, migration->name,
-                   (long long)checksum_of(migration), (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, migration->id, RV_SQLITE_APPLICATION_ID);
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO migration (id, name, checksum, applied_ms) VALUES (%u, '%s', %lld, %lld); "
+                   "PRAGMA user_version = %u; PRAGMA application_id = %d",
+                   migration->id, migration->name, (long long)checksum_of(migration),
+                   (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, migration->id, RV_SQLITE_APPLICATION_ID);
     return rv_sqlite_exec(self, sql, err);
 }
 
@@ -77,7 +82,8 @@ rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err) {
     if (!status)
         status = verify(self, version, err);
     if (!status && self->read_only && version < rv_migration_count)
-        return rv_error_set(err, RV_UNSUPPORTED, "%s: made by an older version of Reeve; open it once for writing to bring it up to date", self->file);
+        return rv_error_set(err, RV_UNSUPPORTED,
+                            "%s: made by an older version of Reeve; open it once for writing to bring it up to date", self->file);
     for (uint32_t i = version; i < rv_migration_count && !status; i++)
         status = apply(self, &rv_migrations[i], err);
     return status;

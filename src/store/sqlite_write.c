@@ -230,7 +230,8 @@ static rv_status key_of(rv_sqlite *self, rv_str name, int64_t *ret, rv_error *er
     return status;
 }
 
-static rv_status append(rv_sqlite *self, rv_append_row *row, uint64_t batch_id, bool *ret_is_recorded, int64_t *ret_stream, rv_error *err) {
+static rv_status append(rv_sqlite *self, rv_append_row *row, uint64_t batch_id, bool *ret_is_recorded, int64_t *ret_stream,
+                        rv_error *err) {
     uint32_t place;
     rv_status status = rv_sqlite_name(self, row->stream, true, &place, err);
     if (!status)

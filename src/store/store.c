@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
+
 enum {
     TRANSACTION_BATCHES_MAX = 256,
     TRANSACTION_SIZE_MAX = 8 << 20, /* bytes of batches; a larger one goes alone */
@@ -132,10 +134,12 @@ static rv_status store_sync(rv_store *store, rv_error *err) {
     if (!store->is_unsynced)
         return RV_OK;
     rv_error why = {0};
+    RV_FAIL_POINT(STORE_BEFORE_SYNC);
     if (store->backend->sync(store->self, &why)) {
         sync_failed(store, &why);
         return failed_again(store, err);
     }
+    RV_FAIL_POINT(STORE_AFTER_SYNC);
     store->is_unsynced = false;
     return RV_OK;
 }
@@ -390,7 +394,8 @@ rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uin
 }
 
 rv_status rv_store_journal(rv_store *store, rv_str stream, uint64_t after_seq, rv_journal_fn *row, void *user, rv_error *err) {
-    return read_run(store, &(rv_read){.kind = RV_READ_JOURNAL, .key = stream, .after_seq = after_seq, .row = row, .user = user, .err = err});
+    return read_run(
+        store, &(rv_read){.kind = RV_READ_JOURNAL, .key = stream, .after_seq = after_seq, .row = row, .user = user, .err = err});
 }
 
 static rv_status query_call(rv_store *store, void *args, rv_error *err) { return store->backend->query_step(store->self, args); }

@@ -42,6 +42,7 @@ typedef struct rv_batch rv_batch;
     X(SNAPSHOT, "snapshot")   /* state of a stream at a seq */                                 \
     X(META, "meta")           /* upsert key → value */
 
+/* An empty batch; submit takes it, else free it (NULL is legal). Whatever is added later asserts that it was not submitted. */
 rv_batch *rv_batch_new(void);
 void rv_batch_free(rv_batch *batch);
 size_t rv_batch_size(const rv_batch *batch);   /* bytes held */
@@ -109,8 +110,15 @@ typedef RV_VEC(rv_attempt_row) rv_attempt_rows;
 /* Attempts of `run` that are not in a terminal state, by node index and epoch: what recovery must look for. */
 RV_MUST_USE rv_status rv_store_attempts_open(rv_store *store, rv_arena *arena, rv_str run, rv_attempt_rows *ret_add, rv_error *err);
 /* Latest snapshot of `stream`, NOT_FOUND if none. */
-RV_MUST_USE rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uint64_t *ret_seq, rv_str *ret_body, rv_error *err);
-typedef struct rv_journal_row { uint64_t first_seq; uint32_t event_count, version; rv_now now; rv_str body; uint64_t checksum; } rv_journal_row;
+RV_MUST_USE rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uint64_t *ret_seq, rv_str *ret_body,
+                                        rv_error *err);
+typedef struct rv_journal_row {
+    uint64_t first_seq;
+    uint32_t event_count, version;
+    rv_now now;
+    rv_str body;
+    uint64_t checksum;
+} rv_journal_row;
 /* Call `row` for each journal row of `stream` with last seq > after_seq, in order, checksums verified against the
  * chain (RV_CORRUPT names stream and seq). Stops early when `row` returns other than RV_OK, and returns that. The
  * callback runs on the store's thread while the caller waits, and must not call the store; the row's body is its own until

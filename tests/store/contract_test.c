@@ -78,7 +78,8 @@ static void rows__what_is_written_is_read_back_field_by_field(void **state) {
     world *w = world_of(state);
     rv_error err;
     for (uint64_t n = 1; n <= 40; n++) { /* every word of every list is in there */
-        rv_str run = rv_arena_printf(&w->arena, "R%llu", (unsigned long long)n), hash = rv_arena_printf(&w->arena, "sha256:%llu", (unsigned long long)n);
+        rv_str run = rv_arena_printf(&w->arena, "R%llu", (unsigned long long)n),
+               hash = rv_arena_printf(&w->arena, "sha256:%llu", (unsigned long long)n);
         rv_run_row in_run = sample_run(&w->arena, run, n), out_run;
         rv_task_row in_task = sample_task(&w->arena, run, 1, n), out_task;
         rv_workflow_row in_workflow = sample_workflow(&w->arena, hash, n), out_workflow;
@@ -101,7 +102,8 @@ static void rows__upserts_replace_and_a_workflow_is_kept_as_first_stored(void **
     world *w = world_of(state);
     rv_error err;
     rv_run_row run = sample_run(&w->arena, RV_STR("R"), 1), out_run;
-    rv_workflow_row first = sample_workflow(&w->arena, RV_STR("sha256:h"), 1), second = sample_workflow(&w->arena, RV_STR("sha256:h"), 2), out;
+    rv_workflow_row first = sample_workflow(&w->arena, RV_STR("sha256:h"), 1),
+                    second = sample_workflow(&w->arena, RV_STR("sha256:h"), 2), out;
     rv_batch *batch = rv_batch_new();
     rv_batch_run(batch, &run);
     rv_batch_workflow(batch, &first);
@@ -206,7 +208,8 @@ static void runs__come_newest_first_and_filtered(void **state) {
         assert_ok(rv_store_runs(w->store, &w->arena, &filter, &found, &err), &err);
         uint32_t at = 0;
         for (uint32_t i = RV_COUNT(rows); i-- > 0;) {
-            bool wanted = (!filter.unfinished || rows[i].status < RV_RUN_OK) && (!filter.file.size || rv_str_eq(filter.file, rows[i].file)) &&
+            bool wanted = (!filter.unfinished || rows[i].status < RV_RUN_OK) &&
+                          (!filter.file.size || rv_str_eq(filter.file, rows[i].file)) &&
                           (!filter.name.size || rv_str_eq(filter.name, rows[i].name)) &&
                           (!filter.workflow_hash.size || rv_str_eq(filter.workflow_hash, rows[i].workflow_hash));
             if (!wanted || (filter.limit && at == filter.limit))
@@ -307,7 +310,8 @@ static void groups__a_failed_precondition_rejects_its_group_and_no_other(void **
     world *w = world_of(state);
     rv_error err;
     rv_run_row run = sample_run(&w->arena, RV_STR("R"), 1);
-    rv_task_row task = sample_task(&w->arena, RV_STR("T"), 1, 1), again = sample_task(&w->arena, RV_STR("T"), 2, 2), late = sample_task(&w->arena, RV_STR("T"), 2, 3);
+    rv_task_row task = sample_task(&w->arena, RV_STR("T"), 1, 1), again = sample_task(&w->arena, RV_STR("T"), 2, 2),
+                late = sample_task(&w->arena, RV_STR("T"), 2, 3);
     rv_batch *batch = rv_batch_new();
     append(batch, RV_STR("run/R"), 1, 2, 1);
     append(batch, RV_STR("run/R"), 3, 1, 2); /* sees the one before it */

@@ -54,11 +54,27 @@ rv_node_row sample_node(rv_arena *arena, rv_str run, uint32_t index, uint64_t n)
 }
 
 rv_attempt_row sample_attempt(rv_arena *arena, rv_str run, uint32_t index, uint32_t epoch, uint64_t n) {
-    return (rv_attempt_row){
-        .run = run, .node = rv_arena_printf(arena, "node-%u", index), .node_index = index, .number = (uint32_t)n, .epoch = epoch,
-        .state = (rv_attempt_state)(n % RV_ATTEMPT_STATE_COUNT), .detail = (rv_detail)(n % RV_DETAIL_COUNT), .error_source = RV_STR("task"),
-        .error = text(arena, "error", n), .exit_status = -1, .signal = 9, .pid = 12345, .pid_start_ticks = (int64_t)n, .started_ms = 1,
-        .ended_ms = 2, .stdout_size = UINT64_MAX, .stderr_size = 1ull << 63, .log_last = UINT64_MAX, .user_us = n, .system_us = 5, .rss_max = 6};
+    return (rv_attempt_row){.run = run,
+                            .node = rv_arena_printf(arena, "node-%u", index),
+                            .node_index = index,
+                            .number = (uint32_t)n,
+                            .epoch = epoch,
+                            .state = (rv_attempt_state)(n % RV_ATTEMPT_STATE_COUNT),
+                            .detail = (rv_detail)(n % RV_DETAIL_COUNT),
+                            .error_source = RV_STR("task"),
+                            .error = text(arena, "error", n),
+                            .exit_status = -1,
+                            .signal = 9,
+                            .pid = 12345,
+                            .pid_start_ticks = (int64_t)n,
+                            .started_ms = 1,
+                            .ended_ms = 2,
+                            .stdout_size = UINT64_MAX,
+                            .stderr_size = 1ull << 63,
+                            .log_last = UINT64_MAX,
+                            .user_us = n,
+                            .system_us = 5,
+                            .rss_max = 6};
 }
 
 rv_artifact_row sample_artifact(rv_arena *arena, rv_str run, rv_str node, uint64_t n) {
@@ -68,10 +84,21 @@ rv_artifact_row sample_artifact(rv_arena *arena, rv_str run, rv_str node, uint64
 }
 
 rv_blocker_row sample_blocker(rv_arena *arena, rv_str run, rv_str key, uint64_t n) {
-    return (rv_blocker_row){.run = run, .node = text(arena, "node", n), .kind = RV_STR("approval"), .revision = 1, .key = key,
-                            .payload = RV_STR("{}"), .digest = text(arena, "sha256:", n), .state = (rv_blocker_state)(n % RV_BLOCKER_STATE_COUNT),
-                            .decision = {NULL, 0}, .by = text(arena, "by", n), .comment = {NULL, 0}, .answer = RV_STR("null"),
-                            .opened_ms = 1, .resolved_ms = 2, .deadline_ms = 3};
+    return (rv_blocker_row){.run = run,
+                            .node = text(arena, "node", n),
+                            .kind = RV_STR("approval"),
+                            .revision = 1,
+                            .key = key,
+                            .payload = RV_STR("{}"),
+                            .digest = text(arena, "sha256:", n),
+                            .state = (rv_blocker_state)(n % RV_BLOCKER_STATE_COUNT),
+                            .decision = {NULL, 0},
+                            .by = text(arena, "by", n),
+                            .comment = {NULL, 0},
+                            .answer = RV_STR("null"),
+                            .opened_ms = 1,
+                            .resolved_ms = 2,
+                            .deadline_ms = 3};
 }
 
 rv_workflow_row sample_workflow(rv_arena *arena, rv_str hash, uint64_t n) {

@@ -35,7 +35,12 @@ rv_store_result result_next(rv_store *store);
 rv_store_result submit_wait(rv_store *store, rv_batch *batch, uint64_t batch_id);
 void submit_done(rv_store *store, rv_batch *batch, uint64_t batch_id); /* and it must be DONE, nothing rejected */
 
-#define assert_ok(status_, err_) do { rv_status status__ = (status_); if (status__) fail_msg("%s: %s", rv_status_name(status__), (err_)->text); } while (0)
+#define assert_ok(status_, err_)                                                \
+    do {                                                                        \
+        rv_status status__ = (status_);                                         \
+        if (status__)                                                           \
+            fail_msg("%s: %s", rv_status_name(status__), (err_)->text);         \
+    } while (0)
 #define assert_status(status_, want_) assert_string_equal(rv_status_name(status_), rv_status_name(want_))
 #define assert_str(str_, text_) assert_true(rv_str_is((str_), (text_)))
 

@@ -32,8 +32,8 @@ static void image_judge(powered *p, uint64_t number, fault_loss loss) {
         fail_msg("operation %llu, loss %d: %s", (unsigned long long)number, (int)loss, err.text);
     uint64_t n = workload_check(store), last;
     if (n < p->synced || n > p->submitted)
-        fail_msg("operation %llu, loss %d: %llu batches survive, of %llu synced and %llu submitted", (unsigned long long)number, (int)loss,
-                 (unsigned long long)n, (unsigned long long)p->synced, (unsigned long long)p->submitted);
+        fail_msg("operation %llu, loss %d: %llu batches survive, of %llu synced and %llu submitted", (unsigned long long)number,
+                 (int)loss, (unsigned long long)n, (unsigned long long)p->synced, (unsigned long long)p->submitted);
     p->images++;
     p->survived_more += n > p->synced;
     assert_ok(rv_store_last_batch(store, &last, &err), &err);

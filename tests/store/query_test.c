@@ -37,10 +37,16 @@ static void query__rows_are_json_lines_under_a_header(void **state) {
     world *w = *state;
     rv_error err;
     bool is_cut = true;
-    assert_ok(ask(w, "SELECT 1 AS one, -2.5 AS \"a \"\"b\", NULL AS n, 'x\"\xc3\xa4' AS t, x'00ff10' AS b, x'' AS e, x'61' AS p, x'6162' AS q; -- end", 0, &is_cut, &err), &err);
+    assert_ok(ask(w,
+                  "SELECT 1 AS one, -2.5 AS \"a \"\"b\", NULL AS n, 'x\"\xc3\xa4' AS t, x'00ff10' AS b, x'' AS e, x'61' AS p, "
+                  "x'6162' AS q; -- end",
+                  0, &is_cut, &err),
+              &err);
     assert_false(is_cut);
-    assert_string_equal(w->out.at, "[\"one\",\"a \\\"b\",\"n\",\"t\",\"b\",\"e\",\"p\",\"q\"]\n"
-                                   "[1,-2.5,null,\"x\\\"\xc3\xa4\",{\"base64\":\"AP8Q\"},{\"base64\":\"\"},{\"base64\":\"YQ==\"},{\"base64\":\"YWI=\"}]\n");
+    assert_string_equal(
+        w->out.at,
+        "[\"one\",\"a \\\"b\",\"n\",\"t\",\"b\",\"e\",\"p\",\"q\"]\n"
+        "[1,-2.5,null,\"x\\\"\xc3\xa4\",{\"base64\":\"AP8Q\"},{\"base64\":\"\"},{\"base64\":\"YQ==\"},{\"base64\":\"YWI=\"}]\n");
 }
 
 static void query__arguments_are_bound_as_text(void **state) {
@@ -69,14 +75,43 @@ static void query__what_is_not_reading_is_refused(void **state) {
     world *w = *state;
     rv_error err;
     bool is_cut;
-    static const char *const denied[] = {
-        "DELETE FROM task", "INSERT INTO meta VALUES ('a', 'b')", "UPDATE meta SET value = 'x'", "DROP TABLE meta", "CREATE TABLE x (y)",
-        "CREATE TEMP TABLE x (y)", "CREATE TEMP VIEW v AS SELECT 1", "ATTACH '/tmp/reeve-test-attached.db' AS a", "DETACH main", "BEGIN",
-        "COMMIT", "ROLLBACK", "SAVEPOINT s", "PRAGMA journal_mode = DELETE", "PRAGMA synchronous = OFF", "PRAGMA wal_checkpoint", "PRAGMA query_only = 0",
-        "PRAGMA locking_mode = NORMAL", "VACUUM", "VACUUM INTO '/tmp/reeve-test-vacuum.db'", "REINDEX", "ANALYZE",
-        "SELECT load_extension('x')", "SELECT fts3_tokenizer('x')", "EXPLAIN DELETE FROM task", "WITH x AS (SELECT 1) DELETE FROM meta",
-        "SELECT * FROM pragma_journal_mode", "DELETE FROM meta RETURNING key"};
-    static const char *const invalid[] = {"", "  -- nothing\n", "SELEC 1", "SELECT nothing FROM run", "DELETE FROM run" /* a view */, "SELECT 1; SELECT 2", "SELECT 1; DELETE FROM run", "SELECT ?1", "SELECT 'open"};
+    static const char *const denied[] = {"DELETE FROM task",
+                                         "INSERT INTO meta VALUES ('a', 'b')",
+                                         "UPDATE meta SET value = 'x'",
+                                         "DROP TABLE meta",
+                                         "CREATE TABLE x (y)",
+                                         "CREATE TEMP TABLE x (y)",
+                                         "CREATE TEMP VIEW v AS SELECT 1",
+                                         "ATTACH '/tmp/reeve-test-attached.db' AS a",
+                                         "DETACH main",
+                                         "BEGIN",
+                                         "COMMIT",
+                                         "ROLLBACK",
+                                         "SAVEPOINT s",
+                                         "PRAGMA journal_mode = DELETE",
+                                         "PRAGMA synchronous = OFF",
+                                         "PRAGMA wal_checkpoint",
+                                         "PRAGMA query_only = 0",
+                                         "PRAGMA locking_mode = NORMAL",
+                                         "VACUUM",
+                                         "VACUUM INTO '/tmp/reeve-test-vacuum.db'",
+                                         "REINDEX",
+                                         "ANALYZE",
+                                         "SELECT load_extension('x')",
+                                         "SELECT fts3_tokenizer('x')",
+                                         "EXPLAIN DELETE FROM task",
+                                         "WITH x AS (SELECT 1) DELETE FROM meta",
+                                         "SELECT * FROM pragma_journal_mode",
+                                         "DELETE FROM meta RETURNING key"};
+    static const char *const invalid[] = {"",
+                                          "  -- nothing\n",
+                                          "SELEC 1",
+                                          "SELECT nothing FROM run",
+                                          "DELETE FROM run" /* a view */,
+                                          "SELECT 1; SELECT 2",
+                                          "SELECT 1; DELETE FROM run",
+                                          "SELECT ?1",
+                                          "SELECT 'open"};
     for (uint32_t i = 0; i < RV_COUNT(denied); i++) {
         rv_status status = ask(w, denied[i], 0, &is_cut, &err);
         if (status != RV_DENIED)
@@ -169,8 +204,10 @@ static void query__sees_whole_batches_of_one_moment(void **state) {
         submit_done(w->store, pair(id), id);
     }
     for (uint32_t i = 0; i < 5; i++) {
-        asker a = {.w = w, .sql = "WITH RECURSIVE slow(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM slow WHERE i < 300000) SELECT "
-                                  "(SELECT count(*) FROM node) - (SELECT count(*) FROM slow) + 300000 - (SELECT count(*) FROM attempt) AS d"};
+        asker a = {
+            .w = w,
+            .sql = "WITH RECURSIVE slow(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM slow WHERE i < 300000) SELECT "
+                   "(SELECT count(*) FROM node) - (SELECT count(*) FROM slow) + 300000 - (SELECT count(*) FROM attempt) AS d"};
         batches_meanwhile(w, &a, &id);
         assert_ok(a.status, &a.err);
         assert_string_equal(a.out.at, "[\"d\"]\n[0]\n");
@@ -185,7 +222,10 @@ static void query__reads_of_several_threads_wait_for_each_other(void **state) {
     pthread_t threads[THREADS];
     uint64_t id = 0;
     for (uint32_t i = 0; i < THREADS; i++) {
-        askers[i] = (asker){.w = w, .sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT count(*) FROM n, meta"};
+        askers[i] = (asker){
+            .w = w,
+            .sql =
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT count(*) FROM n, meta"};
         assert_int_equal(pthread_create(&threads[i], NULL, asker_main, &askers[i]), 0);
     }
     for (id = 1; id <= 100; id++)

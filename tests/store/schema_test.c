@@ -101,11 +101,13 @@ static void schema__words_are_those_of_the_lists(void **state) {
         rv_batch_blocker(batch, &blocker);
         submit_done(w->store, batch, n + 1);
         char want[400];
-        (void)snprintf(want, sizeof want, "[\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\"]\n", rv_run_state_name(run.status),
-                       rv_interaction_name(run.interaction), rv_task_state_name(task.state), rv_kind_name(node.kind),
-                       rv_node_state_name(node.state), rv_detail_name(node.detail), rv_attempt_state_name(attempt.state),
-                       rv_detail_name(attempt.detail), rv_blocker_state_name(blocker.state));
-        rv_str got = ask(w, "SELECT r.status, r.interaction, (SELECT state FROM task ORDER BY rowid DESC LIMIT 1), n.kind, n.state, n.detail, a.state, "
+        (void)snprintf(want, sizeof want, "[\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\",\"%s\"]\n",
+                       rv_run_state_name(run.status), rv_interaction_name(run.interaction), rv_task_state_name(task.state),
+                       rv_kind_name(node.kind), rv_node_state_name(node.state), rv_detail_name(node.detail),
+                       rv_attempt_state_name(attempt.state), rv_detail_name(attempt.detail),
+                       rv_blocker_state_name(blocker.state));
+        rv_str got = ask(w, "SELECT r.status, r.interaction, (SELECT state FROM task ORDER BY rowid DESC LIMIT 1), n.kind, "
+                            "n.state, n.detail, a.state, "
                             "a.detail, b.state FROM run r, node n, attempt a, blocker b");
         if (!rv_str_is(got, want))
             fail_msg("%.*s instead of %s", RV_FMT(got), want);
@@ -117,10 +119,11 @@ static void schema__a_word_outside_its_list_is_refused(void **state) {
     schema__words_are_those_of_the_lists(state);
     close_store(w);
     char sql[200];
-    static const struct { const char *table, *column; int count; } numbered[] = {
-        {"run_data", "status", RV_RUN_STATE_COUNT},   {"run_data", "interaction", RV_INTERACTION_COUNT}, {"node_data", "kind", RV_KIND_COUNT},
-        {"node_data", "state", RV_NODE_STATE_COUNT},  {"node_data", "detail", RV_DETAIL_COUNT},
-        {"attempt_data", "state", RV_ATTEMPT_STATE_COUNT}, {"attempt_data", "detail", RV_DETAIL_COUNT}};
+    static const struct { const char *table, *column; int count;
+    } numbered[] = {{"run_data", "status", RV_RUN_STATE_COUNT}, {"run_data", "interaction", RV_INTERACTION_COUNT},
+                    {"node_data", "kind", RV_KIND_COUNT},       {"node_data", "state", RV_NODE_STATE_COUNT},
+                    {"node_data", "detail", RV_DETAIL_COUNT},   {"attempt_data", "state", RV_ATTEMPT_STATE_COUNT},
+                    {"attempt_data", "detail", RV_DETAIL_COUNT}};
     for (uint32_t i = 0; i < RV_COUNT(numbered); i++)
         for (int value = -1; value <= numbered[i].count; value++) {
             (void)snprintf(sql, sizeof sql, "UPDATE %s SET %s = %d", numbered[i].table, numbered[i].column, value);

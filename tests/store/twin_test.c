@@ -86,8 +86,9 @@ static void row_dump(rv_buf *out, rv_row_kind kind, const void *row) {
 }
 
 static rv_status journal_dump(void *user, const rv_journal_row *row) {
-    rv_buf_printf(user, "journal %llu+%u v%u %lld %lld %.*s %016llx\n", (unsigned long long)row->first_seq, row->event_count, row->version,
-                  (long long)row->now.wall_ms, (long long)row->now.engine_ms, RV_FMT(row->body), (unsigned long long)row->checksum);
+    rv_buf_printf(user, "journal %llu+%u v%u %lld %lld %.*s %016llx\n", (unsigned long long)row->first_seq, row->event_count,
+                  row->version, (long long)row->now.wall_ms, (long long)row->now.engine_ms, RV_FMT(row->body),
+                  (unsigned long long)row->checksum);
     return RV_OK;
 }
 

@@ -77,7 +77,9 @@ static void rows_check(rv_store *store, uint64_t n) {
         if (last)
             rv_buf_printf(&want, "[%u,%llu]\n", index, (unsigned long long)last);
     }
-    assert_ok(rv_store_query(store, RV_STR("SELECT \"index\", attempts FROM node WHERE run = 'A' ORDER BY 1"), NULL, 0, 0, &got, &is_cut, &err), &err);
+    assert_ok(rv_store_query(store, RV_STR("SELECT \"index\", attempts FROM node WHERE run = 'A' ORDER BY 1"), NULL, 0, 0, &got,
+                             &is_cut, &err),
+              &err);
     assert_string_equal(got.at, want.at);
     rv_buf_clear(&got);
     rv_buf_clear(&want);
