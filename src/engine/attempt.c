@@ -58,6 +58,7 @@ void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detai
     rv_event completed = {.type = RV_EVENT_COMPLETED, .node = attempt->node, .epoch = attempt->epoch, .state = state, .detail = detail,
                           .exit_status = attempt->row.exit_status, .signal = attempt->row.signal, .value = rv_buf_str(&attempt->result),
                           .output = rv_buf_str(&attempt->output), .text = rv_buf_str(&attempt->error)};
+    while (completed.output.size && completed.output.at[completed.output.size - 1] == '\n') completed.output.size--; /* as `$(…)` gives it */
     attempt->is_ended = true;
     attempt->row.state = state;
     attempt->row.detail = detail;
@@ -131,7 +132,7 @@ static void end_log(rv_attempt *attempt)
         rv_buf_cstring(&attempt->error, error.text);
     }
     if (attempt->job->graph->nodes[attempt->node].flags & RV_NODE_F_READS_OUTPUT)
-        rv_vec_push(&attempt->job->outputs, ((rv_output_ref){attempt->node, row->log_last}));
+        rv_vec_push(&attempt->job->outputs, ((rv_output_ref){attempt->node, row->log_last, rv_str_of(attempt->job->id)}));
 }
 
 static void on_ended(void *user, const rv_exit *exit)
@@ -139,6 +140,7 @@ static void on_ended(void *user, const rv_exit *exit)
     rv_attempt *attempt = user;
     rv_engine *engine = attempt->job->engine;
     rv_detail detail;
+    RV_FAIL_POINT(ATTEMPT_ENDED);
     attempt->proc = NULL;
     attempt->row.exit_status = exit->exit_status;
     attempt->row.signal = exit->signal;
@@ -161,7 +163,9 @@ static void on_ended(void *user, const rv_exit *exit)
     rv_slot_dir_give(attempt->dir);
     attempt->dir = NULL;
     rv_arena_clear(&engine->scratch);
+    RV_FAIL_POINT(ATTEMPT_COLLECTED);
     rv_attempt_end(attempt, state, detail);
+    RV_FAIL_POINT(ATTEMPT_STEPPED);
     rv_attempt_start_ahead(attempt->job);
 }
 
@@ -318,6 +322,7 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
     attempt->started_us = (uint64_t)now_us();
     attempt->row.started_ms = rv_loop_wall_ms(engine->config.loop);
     uint64_t ticks = 0;
+    RV_FAIL_POINT(ATTEMPT_BEFORE_SPAWN);
     return rv_exec_start(engine->config.exec, &spawn, &attempt->proc, &attempt->row.pid, &ticks, err) == RV_OK
                ? (attempt->row.pid_start_ticks = (int64_t)ticks, RV_OK) : err->status;
 }
@@ -326,10 +331,12 @@ static void started(rv_attempt *attempt)
 {
     rv_job *job = attempt->job;
     attempt->is_started = true;
+    RV_FAIL_POINT(ATTEMPT_AFTER_SPAWN);
     if (attempt->row.pid == 0) return; /* its end, with the reason, comes from the loop */
     attempt->row.state = RV_ATTEMPT_RUNNING;
     rv_engine_step(job, &(rv_event){.type = RV_EVENT_STARTED, .node = attempt->node, .epoch = attempt->epoch, .pid = (uint64_t)attempt->row.pid,
                                  .pid_start = (uint64_t)attempt->row.pid_start_ticks}, false);
+    RV_FAIL_POINT(ATTEMPT_STARTED);
     if (job->engine->config.observer.attempt_started) {
         rv_node_view view;
         rv_job_node_view(job, attempt->node, &view);

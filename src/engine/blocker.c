@@ -56,6 +56,16 @@ const rv_shown *rv_blocker_shown(rv_job *job, uint32_t node)
     return NULL;
 }
 
+rv_str rv_blocker_digest(rv_job *job, uint32_t node, rv_detail reason)
+{
+    char digest[RV_DIGEST_TEXT_SIZE + 1];
+    rv_buf payload = {0};
+    make_payload(job, node, reason, &payload);
+    rv_digest_text(rv_sha256(rv_buf_str(&payload)), digest);
+    rv_buf_deinit(&payload);
+    return rv_arena_str(&job->arena, rv_str_of(digest));
+}
+
 static const rv_shown *show(rv_job *job, uint32_t node, rv_detail reason)
 {
     char digest[RV_DIGEST_TEXT_SIZE + 1];
@@ -118,6 +128,7 @@ void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *bat
 {
     if (!rv_blocker_is_for_people(reason)) return;
     if (batch) job->blocker_revision[node]++;
+    if (job->run->nodes[node].detail == RV_DETAIL_REPLAY) return; /* decided in the run that this one goes on from */
     if (batch) forget(job, node);
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (!shown) shown = show(job, node, reason);
@@ -141,7 +152,7 @@ static void take_decision(rv_blocker_row *row, rv_arena *arena)
 void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch)
 {
     rv_arena arena = {0};
-    if (!rv_blocker_is_for_people(reason)) return;
+    if (!rv_blocker_is_for_people(reason) || job->run->nodes[node].detail == RV_DETAIL_REPLAY) return;
     const rv_node_run *state = &job->run->nodes[node];
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (!shown) shown = show(job, node, reason);

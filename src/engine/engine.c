@@ -95,6 +95,7 @@ static void perform(rv_job *job, const rv_effect *effect)
         rv_attempt_stop(job, effect->node, effect->epoch, job->run->closing == RV_CLOSING_INTERRUPT ? RV_STOP_INTERRUPT : RV_STOP_CANCEL);
         break;
     case RV_EFFECT_RUN_ENDED:
+        RV_FAIL_POINT(RUN_END_SYNCED);
         job->is_ended = true;
         if (job->engine->config.observer.run_ended)
             job->engine->config.observer.run_ended(job->engine->config.observer.user, job, (rv_run_state)effect->state);
@@ -134,13 +135,16 @@ static void take_result(rv_engine *engine, const rv_store_result *result)
         return;
     }
     if (result->is_synced_notice) {
+        RV_FAIL_POINT(ENGINE_SYNCED);
         flight_synced(engine, flight, NULL);
         flight_free(flight);
         return;
     }
     RV_ASSERT(flight == engine->flying && result->rejected_groups == 0);
     engine->flying = NULL;
+    RV_FAIL_POINT(ENGINE_WRITTEN);
     flight_written(engine, flight);
+    RV_FAIL_POINT(ENGINE_PERFORMED);
     if (!flight->wants_sync) flight_free(flight);
     if (engine->on_change) engine->on_change(engine->on_change_user);
 }
@@ -235,7 +239,9 @@ static void commit(rv_engine *engine)
     flight->batch_id = ++engine->batch_last;
     flight->wants_sync = flight->synced_effects.count || flight->done.count;
     engine->flying = flight;
+    RV_FAIL_POINT(ENGINE_BEFORE_SUBMIT);
     rv_store_submit(engine->config.store, batch, flight->batch_id, flight->wants_sync, flight);
+    RV_FAIL_POINT(ENGINE_AFTER_SUBMIT);
     if (rv_store_fd(engine->config.store) < 0) rv_loop_wake(engine->config.loop);
 }
 
@@ -307,11 +313,12 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
         rv_engine_fail(engine, &error);
         return RV_ANSWER_ILLEGAL;
     }
-    uint32_t effects_before = job->out.effects.count;
+    uint32_t effects_before = job->out.effects.count, changed_before = job->out.changed.count;
     rv_answer answer = rv_run_step(job->run, input, rv_engine_now(engine), &job->out);
     for (uint32_t i = effects_before; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type != RV_EFFECT_SPAWN && job->out.effects.at[i].type != RV_EFFECT_ARM_TIMER) urgent = true;
     if (urgent) engine->is_urgent = true;
+    if (job->kept && input->type != RV_EVENT_ADOPT) rv_adopt_changed(job, changed_before);
     return answer;
 }
 
@@ -355,7 +362,7 @@ static rv_status read_key(rv_engine *engine, rv_error *err)
 static void take_environment(rv_engine *engine)
 {
     static const char *const own[] = {"REEVE_RUN=", "REEVE_NODE=", "REEVE_ATTEMPT=", "REEVE_EPOCH=", "REEVE_OUTPUT=", "REEVE_ARTIFACTS=",
-                                      "REEVE_SOCKET=", "REEVE_TOKEN=", "REEVE_STORE_MARK=", "TRACEPARENT=", "MAKEFLAGS="};
+                                      "REEVE_SOCKET=", "REEVE_TOKEN=", "REEVE_STORE_MARK=", "TRACEPARENT=", "MAKEFLAGS=", "REEVE_FAIL_POINT="};
     for (const char *const *at = engine->config.environ; at && *at; at++) {
         bool is_own = false;
         for (size_t i = 0; i < RV_COUNT(own); i++) is_own |= rv_str_starts(rv_str_of(*at), rv_str_of(own[i]));

@@ -12,6 +12,7 @@
 #ifndef RV_ENGINE_INNER_H
 #define RV_ENGINE_INNER_H
 
+#include "base/failpoint.h"
 #include "engine/engine.h"
 #include "kernel/admit.h"
 #include "kernel/run.h"
@@ -80,7 +81,10 @@ typedef struct rv_flight {
 /* What a person was shown, kept until it is decided: a decision is for its digest [P7]. */
 typedef struct rv_shown { uint32_t node; rv_str payload, digest; int64_t opened_ms; } rv_shown;
 
-typedef struct rv_output_ref { uint32_t node; uint64_t log_last; } rv_output_ref;
+typedef struct rv_output_ref { uint32_t node; uint64_t log_last; rv_str run; /* whose log */ } rv_output_ref;
+
+/* What an earlier run gave for a node whose definition is the same [R1]. */
+typedef struct rv_kept { bool is_there, is_adopted; int32_t exit_status; rv_str value, output, digest; } rv_kept;
 
 struct rv_job {
     rv_engine *engine;
@@ -109,6 +113,7 @@ struct rv_job {
     RV_VEC(rv_attempt *) ended; /* attempts whose end is not in a batch yet */
     RV_VEC(uint32_t) ahead;    /* nodes whose start is written and that wait for a slot, from ahead_begin on */
     uint32_t ahead_begin, ahead_unwritten;
+    rv_kept *kept;             /* kept[node] of the run that this one goes on from; NULL: none */
     RV_VEC(rv_shown) shown;    /* open blockers */
     RV_VEC(struct rv_output_ref) outputs; /* where the output of nodes that templates read ends in the log */
     int64_t created_ms, started_run_ms, ended_ms;
@@ -202,7 +207,13 @@ void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *bat
 void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch);
 /* Whether a node that waits for this waits for a person, hence has a blocker. */
 bool rv_blocker_is_for_people(rv_detail reason);
+/* Digest of what `node` would show now, in the job's arena. */
+rv_str rv_blocker_digest(rv_job *job, uint32_t node, rv_detail reason);
 uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);
+
+/* adopt.c: a child run keeps what its parent completed, node by node, as far as nothing above it has changed [R1]. */
+rv_status rv_adopt_load(rv_job *job, rv_error *err);
+void rv_adopt_changed(rv_job *job, uint32_t first_changed);
 
 /* jobserver.c: lend slots to make, ninja and cargo below us. */
 void rv_jobserver_open(rv_engine *engine);

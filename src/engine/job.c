@@ -129,6 +129,7 @@ static void on_announced(void *user, rv_status status, const rv_error *err)
     if (status != RV_OK) return; /* engine_fail tells */
     job->is_announced = true;
     if (job->engine->config.observer.run_started) job->engine->config.observer.run_started(job->engine->config.observer.user, job, job->is_resumed);
+    RV_FAIL_POINT(RUN_STARTED);
 }
 
 static void announce(rv_job *job)
@@ -158,6 +159,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->created_ms = job->started_run_ms = now.wall_ms;
     job->task_state = RV_TASK_QUEUED;
     rv_status status = open_log(job, err);
+    if (status == RV_OK && job->resumed_from.size) status = rv_adopt_load(job, err);
     if (status != RV_OK) return drop(job, status);
     rv_event load = {.type = RV_EVENT_LOAD, .key = rv_str_of(job->id), .value = rv_buf_str(&job->load_value)};
     rv_random_bytes(&load.seed, sizeof load.seed);
@@ -293,9 +295,11 @@ static rv_status load_job(rv_engine *engine, rv_str run_id, rv_spec *spec, bool 
     if (status == RV_OK) status = read_journal(job, err);
     if (status == RV_OK) status = take_ghosts(job, err);
     if (status == RV_OK) status = rv_blocker_load(job, err);
+    if (status == RV_OK && job->resumed_from.size && !is_undriven) status = rv_adopt_load(job, err);
     if (status == RV_OK) status = open_log(job, err);
     rv_arena_deinit(&arena);
     if (status != RV_OK) return drop(job, status);
+    RV_FAIL_POINT(RESUME_REPLAYED);
     *ret_job = job;
     return RV_OK;
 }
@@ -311,6 +315,7 @@ rv_status rv_engine_resume(rv_engine *engine, rv_str run_id, rv_spec *spec, bool
     if (fail_fast) rv_engine_step(job, &(rv_event){.type = RV_EVENT_FAIL_FAST}, true);
     reopen_blockers(job);
     announce(job);
+    RV_FAIL_POINT(RESUME_STEPPED);
     *ret_job = job;
     return RV_OK;
 }
@@ -350,7 +355,10 @@ static void collect_status(rv_job *job)
     rv_run_state status = (rv_run_state)job->run->status;
     if (rv_run_state_is_terminal(status) && job->ended_ms == 0) job->ended_ms = rv_engine_now(job->engine).wall_ms;
     for (uint32_t i = 0; i < job->out.effects.count; i++)
-        if (job->out.effects.at[i].type == RV_EFFECT_RUN_ENDED) job->row_is_dirty = true;
+        if (job->out.effects.at[i].type == RV_EFFECT_RUN_ENDED) {
+            RV_FAIL_POINT(RUN_OVER);
+            job->row_is_dirty = true;
+        }
 }
 
 void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)

@@ -98,8 +98,11 @@ void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_js
         if (done) done(user, status, &error);
         return;
     }
-    rv_event event = {.type = RV_EVENT_ANSWER, .node = node, .key = key, .value = value_json, .text = by};
+    rv_buf value = {0};
+    rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(value_json));
+    rv_event event = {.type = RV_EVENT_ANSWER, .node = node, .key = key, .value = rv_buf_str(&value), .text = by};
     finish(engine, rv_engine_step(job, &event, true), key, done, user);
+    rv_buf_deinit(&value);
 }
 
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user)

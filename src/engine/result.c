@@ -266,6 +266,7 @@ static bool store_artifact(rv_attempt *attempt, int fd, const rv_file_entry *ent
     } else if (!link_artifact(attempt, digest, entry->name)) {
         is_good = fail(attempt, RV_DETAIL_CAPTURE, "cannot link an artifact into the store; check its space and permissions");
     } else {
+        RV_FAIL_POINT(ARTIFACT_LINKED);
         note_artifact(attempt, entry->name, digest, size);
     }
     rv_buf_deinit(&message);

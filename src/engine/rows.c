@@ -105,6 +105,7 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
                        .error = rv_run_error(job->run, index), .result = rv_run_result(job->run, index), .started_ms = job->started_ms[index]};
     if (node->root) row.root = rv_graph_name(job->graph, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
+    if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY && job->kept) row.result = job->kept[index].value;
     if (is_terminal) row.ended_ms = attempt && attempt->row.ended_ms ? attempt->row.ended_ms : now.wall_ms;
     if (node->due_ms && node->state == RV_NODE_WAITING) row.due_ms = now.wall_ms + (node->due_ms - now.engine_ms);
     rv_batch_node(batch, &row);

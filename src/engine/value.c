@@ -76,27 +76,42 @@ static rv_status add_output(void *user, int stream, int64_t wall_ms, uint64_t cu
     return RV_OK;
 }
 
-static uint64_t log_last_of(rv_job *job, uint32_t node)
+/* Where the latest attempt of a node ended in its run's log; false: it had none there. */
+static bool find_attempt(rv_job *job, rv_str run, rv_str name, uint64_t *ret_last)
 {
-    for (uint32_t i = job->outputs.count; i-- > 0;)
-        if (job->outputs.at[i].node == node) return job->outputs.at[i].log_last;
-    rv_buf out = {0}; /* it ended under an earlier engine */
-    rv_str args[2] = {rv_str_of(job->id), rv_graph_name(job->graph, node)};
-    bool is_cut;
-    uint64_t last = RV_LOG_NONE;
+    rv_buf out = {0};
+    rv_str args[2] = {run, name};
+    bool is_cut, is_found = false;
     rv_arena arena = {0};
-    if (rv_store_query(job->engine->config.store, RV_STR("SELECT log_last FROM attempt WHERE run = ?1 AND node = ?2 ORDER BY epoch DESC LIMIT 1"), args, 2, 1, &out,
-                       &is_cut, NULL) == RV_OK) {
-        size_t line = rv_str_find(rv_buf_str(&out), 0, '\n');
-        rv_str row_text = line == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rv_buf_str(&out), line + 1);
-        rv_json *row = NULL;
-        int64_t value;
-        if (row_text.size && rv_json_parse(&arena, row_text, &row, NULL) == RV_OK && row->child && rv_json_i64(row->child, &value) && value >= 0) last = (uint64_t)value;
+    rv_status status = rv_store_query(job->engine->config.store, RV_STR("SELECT log_last FROM attempt WHERE run = ?1 AND node = ?2 ORDER BY epoch DESC LIMIT 1"), args, 2, 1,
+                                      &out, &is_cut, NULL);
+    size_t line = status == RV_OK ? rv_str_find(rv_buf_str(&out), 0, '\n') : SIZE_MAX;
+    rv_str row_text = line == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rv_buf_str(&out), line + 1);
+    rv_json *row = NULL;
+    int64_t value;
+    if (row_text.size && rv_json_parse(&arena, row_text, &row, NULL) == RV_OK && row->child && rv_json_i64(row->child, &value)) {
+        *ret_last = value >= 0 ? (uint64_t)value : RV_LOG_NONE;
+        is_found = true;
     }
     rv_arena_deinit(&arena);
     rv_buf_deinit(&out);
-    rv_vec_push(&job->outputs, ((rv_output_ref){node, last}));
-    return last;
+    return is_found;
+}
+
+/* It ended under this engine, under an earlier one, or in the run that this one goes on from. */
+static rv_output_ref find_output(rv_job *job, uint32_t node)
+{
+    for (uint32_t i = job->outputs.count; i-- > 0;)
+        if (job->outputs.at[i].node == node) return job->outputs.at[i];
+    rv_output_ref ref = {node, RV_LOG_NONE, rv_str_of(job->id)};
+    rv_str name = rv_graph_name(job->graph, node), parent = job->resumed_from;
+    while (!find_attempt(job, ref.run, name, &ref.log_last) && parent.size) {
+        rv_run_row row = {0};
+        ref.run = parent;
+        parent = rv_store_run(job->engine->config.store, &job->arena, ref.run, &row, NULL) == RV_OK ? row.resumed_from : (rv_str){NULL, 0};
+    }
+    rv_vec_push(&job->outputs, ref);
+    return ref;
 }
 
 /* As `$(…)` gives it: without the newlines at its end. */
@@ -104,7 +119,8 @@ static rv_value_kind from_output(rv_job *job, uint32_t node, int stream, rv_buf 
 {
     size_t before = out->size;
     rv_status status = job->log ? rv_log_flush(job->log, err) : RV_OK; /* an undriven run has none */
-    if (status == RV_OK) status = rv_log_read(job->engine->config.root, rv_str_of(job->id), log_last_of(job, node), stream, add_output, out, err);
+    rv_output_ref ref = find_output(job, node);
+    if (status == RV_OK) status = rv_log_read(job->engine->config.root, ref.run, ref.log_last, stream, add_output, out, err);
     if (status == RV_LIMIT) rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path", RV_FMT(rv_graph_name(job->graph, node)));
     if (status != RV_OK) return RV_VALUE_MISSING;
     while (out->size > before && out->at[out->size - 1] == '\n') out->at[--out->size] = 0;

@@ -164,9 +164,10 @@ static void apply_values(rv_run *run, const rv_event *event, const rv_event *cau
     rv_str value = event->value.size ? event->value : cause ? cause->value : event->value;
     if (value.size) node->result = keep(run, value);
     if (event->type == RV_EVENT_KEPT) node->flags |= RV_NODE_R_KEPT;
-    bool is_own = cause && cause->type == RV_EVENT_COMPLETED && cause->node == event->node; /* a `set` may settle in the same step */
+    bool is_own = cause && (cause->type == RV_EVENT_COMPLETED || cause->type == RV_EVENT_ADOPT) && cause->node == event->node; /* a `set` may settle in the same step */
     if (is_own && cause->output.size && (run->graph->nodes[event->node].flags & RV_NODE_F_EXPR_OUTPUT))
         node->output = keep(run, cause->output);
+    if (is_own && cause->type == RV_EVENT_ADOPT) node->exit_status = cause->exit_status;
 }
 
 static bool apply_load(rv_run *run, const rv_event *event)
@@ -210,7 +211,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
     case RV_EVENT_FAIL_FAST: run->fail_fast = true; return true;
-    case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ANSWER:
+    case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_INTERRUPT: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
     case RV_EVENT_RESUME: case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;

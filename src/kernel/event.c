@@ -21,45 +21,63 @@ uint32_t rv_event_fields(rv_event_type type) { return (uint32_t)type < RV_EVENT_
 bool rv_event_is_input(rv_event_type type) { return (uint32_t)type < RV_EVENT_TYPE_MAX && types[type].is_input; }
 const char *rv_effect_name(rv_effect_type type) { RV_ASSERT((uint32_t)type < RV_EFFECT_COUNT); return effect_names[type]; }
 
-/* ---- encoding: 'u' varint, 'i' zigzag varint, 's' size and bytes ---- */
+/* ---- encoding: 'u' varint, 'i' zigzag varint, 's' size and bytes ----
+ * An event is written a few million times a second: room for the largest is made once, then bytes are put one after
+ * the other. */
 
-static void write_u(rv_buf *out, uint64_t value) { rv_buf_varint(out, value); }
-static void write_i(rv_buf *out, int64_t value) { rv_buf_varint_signed(out, value); }
-static void write_s(rv_buf *out, rv_str value)
+#define NUMBER_SIZE_MAX 10u
+#define HEAD_SIZE_MAX ((RV_FIELD_COUNT + 1) * NUMBER_SIZE_MAX) /* type, numbers, sizes of strings */
+#define STRING_FIELDS (RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)
+
+static inline char *put_u(char *at, uint64_t value)
 {
-    rv_buf_varint(out, value.size);
-    rv_buf_str_add(out, value);
+    for (; value >= 0x80; value >>= 7) *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
 }
 
-/* The node is stored as index + 1: RV_NONE becomes 0. */
-static uint64_t node_out(rv_field field, uint64_t value) { return field == RV_FIELD_NODE ? (uint32_t)(value + 1) : value; }
+static inline char *put_i(char *at, int64_t value) { return put_u(at, ((uint64_t)value << 1) ^ (uint64_t)(value >> 63)); }
 
-#define WRITE_u(field_, value_) write_u(out, node_out((field_), (uint64_t)(value_)))
-#define WRITE_i(field_, value_) write_i(out, (int64_t)(value_))
-#define WRITE_s(field_, value_) write_s(out, (value_))
+static inline char *put_s(char *at, rv_str value)
+{
+    at = put_u(at, value.size);
+    if (value.size) memcpy(at, value.at, value.size);
+    return at + value.size;
+}
+
+static char *put_strings(char *at, const rv_event *event, uint32_t fields)
+{
+    if (fields & RV_F_KEY) at = put_s(at, event->key);
+    if (fields & RV_F_VALUE) at = put_s(at, event->value);
+    if (fields & RV_F_OUTPUT) at = put_s(at, event->output);
+    if (fields & RV_F_TEXT) at = put_s(at, event->text);
+    return at;
+}
 
 void rv_event_write(rv_buf *out, const rv_event *event)
 {
     uint32_t fields = rv_event_fields(event->type);
     RV_ASSERT(rv_event_name(event->type) != NULL);
-    rv_buf_varint(out, (uint64_t)event->type);
-    if (fields & RV_F_NODE) WRITE_u(RV_FIELD_NODE, event->node);
-    if (fields & RV_F_EPOCH) WRITE_u(RV_FIELD_EPOCH, event->epoch);
-    if (fields & RV_F_NUMBER) WRITE_u(RV_FIELD_NUMBER, event->number);
-    if (fields & RV_F_STATE) WRITE_u(RV_FIELD_STATE, event->state);
-    if (fields & RV_F_DETAIL) WRITE_u(RV_FIELD_DETAIL, event->detail);
-    if (fields & RV_F_ROOT) WRITE_u(RV_FIELD_ROOT, event->root);
-    if (fields & RV_F_EXIT_STATUS) WRITE_i(RV_FIELD_EXIT_STATUS, event->exit_status);
-    if (fields & RV_F_SIGNAL) WRITE_i(RV_FIELD_SIGNAL, event->signal);
-    if (fields & RV_F_DUE) WRITE_i(RV_FIELD_DUE, event->due_ms);
-    if (fields & RV_F_PID) WRITE_u(RV_FIELD_PID, event->pid);
-    if (fields & RV_F_PID_START) WRITE_u(RV_FIELD_PID_START, event->pid_start);
-    if (fields & RV_F_SEED) WRITE_u(RV_FIELD_SEED, event->seed);
-    if (fields & RV_F_FLAGS) WRITE_u(RV_FIELD_FLAGS, event->flags);
-    if (fields & RV_F_KEY) WRITE_s(RV_FIELD_KEY, event->key);
-    if (fields & RV_F_VALUE) WRITE_s(RV_FIELD_VALUE, event->value);
-    if (fields & RV_F_OUTPUT) WRITE_s(RV_FIELD_OUTPUT, event->output);
-    if (fields & RV_F_TEXT) WRITE_s(RV_FIELD_TEXT, event->text);
+    size_t size_max = HEAD_SIZE_MAX;
+    if (fields & STRING_FIELDS) size_max += event->key.size + event->value.size + event->output.size + event->text.size;
+    char *at = rv_buf_extend(out, size_max);
+    at = put_u(at, (uint64_t)event->type);
+    if (fields & RV_F_NODE) at = put_u(at, (uint32_t)(event->node + 1)); /* RV_NONE becomes 0 */
+    if (fields & RV_F_EPOCH) at = put_u(at, event->epoch);
+    if (fields & RV_F_NUMBER) at = put_u(at, event->number);
+    if (fields & RV_F_STATE) at = put_u(at, event->state);
+    if (fields & RV_F_DETAIL) at = put_u(at, event->detail);
+    if (fields & RV_F_ROOT) at = put_u(at, event->root);
+    if (fields & RV_F_EXIT_STATUS) at = put_i(at, event->exit_status);
+    if (fields & RV_F_SIGNAL) at = put_i(at, event->signal);
+    if (fields & RV_F_DUE) at = put_i(at, event->due_ms);
+    if (fields & RV_F_PID) at = put_u(at, event->pid);
+    if (fields & RV_F_PID_START) at = put_u(at, event->pid_start);
+    if (fields & RV_F_SEED) at = put_u(at, event->seed);
+    if (fields & RV_F_FLAGS) at = put_u(at, event->flags);
+    if (fields & STRING_FIELDS) at = put_strings(at, event, fields);
+    out->size = (size_t)(at - out->at);
+    *at = 0; /* the spare byte of a buf */
 }
 
 /* ---- decoding ---- */

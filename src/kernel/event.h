@@ -47,6 +47,7 @@
     X(PREEMPT, 10, "preempt", 'I', RV_F_TEXT)                                                                   \
     X(TICK, 11, "tick", 'I', 0)                                                                                 \
     X(RESUME, 12, "resume", 'I', RV_F_FLAGS)                                                                    \
+    X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT) /* an outcome of an earlier run is kept [R1]; text: which */ \
     X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                       \
     /* facts */                                                                                                 \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                    \

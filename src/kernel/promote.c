@@ -45,10 +45,10 @@ static bool condition_holds(rv_step *step, uint32_t index)
 {
     const rv_graph *graph = step->run->graph;
     rv_str text = rv_graph_str(graph, graph->nodes[index].when);
+    if (text.size == 0) return true;
     rv_arena arena = {0};
     rv_error error = {0};
     const rv_json *value = NULL;
-    if (text.size == 0) return true;
     rv_status status = rv_run_eval(step->run, &arena, text, &value, &error);
     if (status == RV_OK && value->kind != RV_JSON_TRUE && value->kind != RV_JSON_FALSE)
         status = rv_error_set(&error, RV_INVALID, "`when` is neither true nor false; compare it with something");

@@ -36,11 +36,10 @@ rv_status rv_run_reserve(rv_run *run, rv_out *out, const rv_event *input)
 
 void rv_step_emit(rv_step *step, const rv_event *fact)
 {
-    rv_error error = {0};
     if (!step->out->leaves_out_journal) rv_event_write(&step->out->journal, fact);
     step->out->event_count++;
     const rv_event *cause = fact == step->input ? NULL : step->input;
-    rv_status status = rv_run_apply(step->run, fact, cause, &error);
+    rv_status status = rv_run_apply(step->run, fact, cause, NULL);
     RV_ASSERT(status == RV_OK);
     bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE && fact->type != RV_EVENT_CLOCK;
     if (is_stored && fact->node != RV_NONE) rv_vec_push(&step->out->changed, fact->node);
@@ -65,15 +64,26 @@ void rv_step_node(rv_step *step, uint32_t node, rv_node_change change, rv_detail
     rv_node_state next = rv_node_next(before, change);
     RV_ASSERT(next != RV_NODE_STATE_COUNT);
     rv_detail reason = (rv_detail)step->run->nodes[node].detail;
-    rv_step_emit(step, &(rv_event){.type = RV_EVENT_NODE_STATE, .node = node, .state = next, .detail = detail, .root = root});
+    rv_event fact; /* the two commonest facts: only what their type has is set, and looked at */
+    fact.type = RV_EVENT_NODE_STATE;
+    fact.node = node;
+    fact.state = next;
+    fact.detail = detail;
+    fact.root = root;
+    rv_step_emit(step, &fact);
     if (before == RV_NODE_WAITING) rv_step_effect(step, RV_EFFECT_RESUMED, node, reason);
 }
 
 void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_detail detail)
 {
-    const rv_node_run *at = &step->run->nodes[node];
-    rv_step_emit(step, &(rv_event){.type = RV_EVENT_ATTEMPT_STATE, .node = node, .epoch = at->epoch, .number = at->number,
-                                   .state = state, .detail = detail});
+    rv_event fact;
+    fact.type = RV_EVENT_ATTEMPT_STATE;
+    fact.node = node;
+    fact.epoch = step->run->nodes[node].epoch;
+    fact.number = step->run->nodes[node].number;
+    fact.state = state;
+    fact.detail = detail;
+    rv_step_emit(step, &fact);
 }
 
 void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
@@ -148,6 +158,10 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
         if (!rv_attempt_may_become((rv_attempt_state)run->nodes[input->node].attempt, (rv_attempt_state)input->state)) return RV_ANSWER_ILLEGAL;
         if (!rv_attempt_state_is_terminal((rv_attempt_state)input->state) || input->state >= RV_ATTEMPT_LOST) return RV_ANSWER_ILLEGAL;
         return is_sound_completion(input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_ADOPT: {
+        rv_node_state state = (rv_node_state)run->nodes[input->node].state;
+        return is_live && (state == RV_NODE_READY || state == RV_NODE_WAITING) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    }
     case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: return rv_run_state_is_terminal(status) ? RV_ANSWER_STALE : guard_person(run, input);
@@ -263,6 +277,14 @@ static void on_lost(rv_step *step)
     }
 }
 
+/* The outcome of an earlier run stands for this one's [R1]. */
+static void on_adopt(rv_step *step)
+{
+    uint32_t node = step->input->node;
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node}); /* and the exit status */
+    rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_REPLAY, 0);
+}
+
 static void on_answer(rv_step *step)
 {
     uint32_t node = step->input->node;
@@ -331,7 +353,10 @@ static void on_tick_node(rv_step *step, uint32_t index)
         break;
     case RV_DETAIL_INPUT:
         if (run->graph->gates[def->aux].fallback.size) {
-            rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = index, .value = rv_graph_str(run->graph, run->graph->gates[def->aux].fallback)});
+            rv_buf value = {0};
+            rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(rv_graph_str(run->graph, run->graph->gates[def->aux].fallback)));
+            rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = index, .value = rv_buf_str(&value)});
+            rv_buf_deinit(&value);
             rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
             break;
         }
@@ -399,6 +424,7 @@ static void decide(rv_step *step)
     case RV_EVENT_STARTED: rv_step_attempt(step, step->input->node, RV_ATTEMPT_RUNNING, RV_DETAIL_NONE); break;
     case RV_EVENT_COMPLETED: on_completed(step); break;
     case RV_EVENT_LOST: on_lost(step); break;
+    case RV_EVENT_ADOPT: on_adopt(step); break;
     case RV_EVENT_ANSWER: on_answer(step); break;
     case RV_EVENT_DECIDED: on_decided(step); break;
     case RV_EVENT_INTERRUPT: on_interrupt(step); break;

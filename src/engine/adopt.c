@@ -1,0 +1,166 @@
+#include "engine/inner.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Going on after a failure [R1]. A child run has its own journal; a node that its parent completed, with the same
+ * definition and the same values, is adopted when it becomes ready and everything above it was adopted too. What
+ * computes without a process (set, reduce) is computed again: that costs nothing and gives the same. */
+
+typedef struct parent { rv_spec *spec; rv_run *run; rv_arena arena; rv_str dir, params; } parent;
+
+static rv_status replay_row(void *user, const rv_journal_row *row) { return rv_run_replay(user, row->body, row->event_count, NULL); }
+
+static rv_status load_parent(rv_job *job, parent *p, rv_error *err)
+{
+    rv_run_row row = {0};
+    rv_workflow_row workflow = {0};
+    rv_problems problems = {0};
+    char stream[96];
+    rv_store *store = job->engine->config.store;
+    rv_status status = rv_store_run(store, &p->arena, job->resumed_from, &row, err);
+    if (status == RV_OK) status = rv_store_workflow(store, &p->arena, row.workflow_hash, &workflow, err);
+    if (status != RV_OK) return status;
+    p->params = row.params;
+    p->dir = row.dir;
+    rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true};
+    status = rv_spec_load(&input, &p->spec, &problems);
+    rv_problems_deinit(&problems);
+    if (status != RV_OK) return rv_error_set(err, RV_CORRUPT, "the pinned workflow of run %.*s does not load", RV_FMT(job->resumed_from));
+    p->run = rv_run_new(&p->spec->graph);
+    snprintf(stream, sizeof stream, "run/%.*s", RV_FMT(job->resumed_from));
+    return rv_store_journal(store, rv_str_of(stream), 0, replay_row, p->run, err);
+}
+
+static bool reads_params(rv_str body)
+{
+    return memmem(body.at, body.size, "${user.", 7) != NULL || memmem(body.at, body.size, "${env.", 6) != NULL;
+}
+
+/* Values that are not kept by the run's state stand in the node's row. */
+static void take_row_values(rv_job *job, parent *p, rv_str sql, bool is_digest)
+{
+    rv_buf lines = {0};
+    bool is_cut;
+    rv_status status = rv_store_query(job->engine->config.store, sql, &job->resumed_from, 1, 0, &lines, &is_cut, NULL);
+    rv_str rest = status == RV_OK ? rv_arena_str(&job->arena, rv_buf_str(&lines)) : (rv_str){NULL, 0};
+    for (uint32_t number = 0; rest.size; number++) {
+        size_t end = rv_str_find(rest, 0, '\n');
+        rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
+        rv_json *cells = NULL;
+        rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
+        if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 2) continue;
+        uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
+        if (node == RV_NONE || !job->kept[node].is_there) continue;
+        if (is_digest) job->kept[node].digest = rv_json_at(cells, 1)->text;
+        else if (!job->kept[node].value.size) job->kept[node].value = rv_json_at(cells, 1)->text;
+    }
+    rv_buf_deinit(&lines);
+    (void)p;
+}
+
+static void compare(rv_job *job, parent *p, bool same_params)
+{
+    for (uint32_t node = 0; node < job->graph->plain_count; node++) {
+        uint32_t old = rv_run_find(p->run, rv_graph_name(job->graph, node));
+        if (old == RV_NONE || p->run->nodes[old].state != RV_NODE_SUCCEEDED) continue;
+        rv_str body = rv_graph_str(job->graph, job->graph->nodes[node].body);
+        bool is_same = rv_str_eq(body, rv_graph_str(&p->spec->graph, p->spec->graph.nodes[old].body));
+        if (!is_same || (!same_params && reads_params(body))) continue;
+        job->kept[node] = (rv_kept){.is_there = true, .exit_status = p->run->nodes[old].exit_status,
+                                    .value = rv_arena_str(&job->arena, rv_run_result(p->run, old)), .output = rv_arena_str(&job->arena, rv_run_output(p->run, old))};
+    }
+}
+
+rv_status rv_adopt_load(rv_job *job, rv_error *err)
+{
+    parent p = {0};
+    rv_status status = load_parent(job, &p, err);
+    if (status == RV_OK) {
+        bool same_params = rv_str_eq(p.run->load_value, rv_buf_str(&job->load_value)) && rv_str_is(p.dir, job->dir);
+        job->kept = rv_arena_new(&job->arena, rv_kept, job->graph->node_count);
+        compare(job, &p, same_params);
+        take_row_values(job, &p, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
+        take_row_values(job, &p, RV_STR("SELECT node, digest FROM blocker WHERE run = ?1 AND state = 'resolved' ORDER BY revision"), true);
+    }
+    rv_run_free(p.run);
+    rv_spec_free(p.spec);
+    rv_arena_deinit(&p.arena);
+    return status;
+}
+
+/* ---- artifacts come along under the child's own name ---- */
+
+static const char *link_from, *link_to; /* of the walk under way: nftw has no parameter for it */
+
+static int link_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+    rv_buf to = {0};
+    (void)info, (void)ftw;
+    rv_buf_printf(&to, "%s%s", link_to, path + strlen(link_from));
+    int result = type == FTW_D ? mkdir(to.at, 0700) : link(path, to.at);
+    bool is_good = result == 0 || errno == EEXIST;
+    rv_buf_deinit(&to);
+    return is_good ? 0 : -1;
+}
+
+static void adopt_artifacts(rv_job *job, uint32_t node)
+{
+    rv_buf from = {0}, to = {0};
+    struct stat info;
+    rv_str name = rv_graph_name(job->graph, node);
+    rv_buf_printf(&from, "%s/artifacts/%.*s/%.*s", job->engine->config.root, RV_FMT(job->resumed_from), RV_FMT(name));
+    rv_buf_printf(&to, "%s/artifacts/%s", job->engine->config.root, job->id);
+    if (stat(from.at, &info) == 0 && (mkdir(to.at, 0700) == 0 || errno == EEXIST)) {
+        rv_buf_printf(&to, "/%.*s", RV_FMT(name));
+        link_from = from.at, link_to = to.at;
+        if (nftw(from.at, link_entry, 16, FTW_PHYS) != 0)
+            rv_log(RV_LOG_WARN, "artifacts of %.*s could not be linked into %s: %s", RV_FMT(name), to.at, strerror(errno));
+    }
+    rv_buf_deinit(&from);
+    rv_buf_deinit(&to);
+}
+
+/* ---- adopting ---- */
+
+static bool all_above_adopted(const rv_job *job, uint32_t node)
+{
+    const rv_graph *graph = job->graph;
+    for (uint32_t e = graph->pred_begin[node]; e < graph->pred_begin[node + 1]; e++) {
+        if (graph->pred[e] & RV_EDGE_SOFT) continue;
+        const rv_node_run *pred = &job->run->nodes[graph->pred[e]];
+        bool is_left_out = pred->state == RV_NODE_SKIPPED && (pred->detail == RV_DETAIL_CONDITION || pred->detail == RV_DETAIL_PRUNED);
+        if (!job->kept[graph->pred[e]].is_adopted && !is_left_out) return false;
+    }
+    return true;
+}
+
+static bool was_shown_the_same(rv_job *job, uint32_t node)
+{
+    rv_kind kind = (rv_kind)job->graph->nodes[node].kind;
+    if (kind != RV_KIND_APPROVE && kind != RV_KIND_INPUT) return true;
+    return rv_str_eq(job->kept[node].digest, rv_blocker_digest(job, node, kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : RV_DETAIL_INPUT));
+}
+
+void rv_adopt_changed(rv_job *job, uint32_t first_changed)
+{
+    for (uint32_t i = first_changed; i < job->out.changed.count; i++) { /* grows as adopted nodes make others ready */
+        uint32_t node = job->out.changed.at[i];
+        rv_kept *kept = &job->kept[node];
+        rv_node_state state = (rv_node_state)job->run->nodes[node].state;
+        rv_kind kind = (rv_kind)job->graph->nodes[node].kind;
+        if (!kept->is_there || kept->is_adopted || !all_above_adopted(job, node)) continue;
+        if (kind == RV_KIND_SET || kind == RV_KIND_REDUCE) {
+            kept->is_adopted = state == RV_NODE_SUCCEEDED; /* computed again from the same */
+            continue;
+        }
+        if ((state != RV_NODE_READY && state != RV_NODE_WAITING) || job->run->nodes[node].number > 0 || !was_shown_the_same(job, node)) continue;
+        kept->is_adopted = true;
+        adopt_artifacts(job, node);
+        rv_event adopt = {.type = RV_EVENT_ADOPT, .node = node, .exit_status = kept->exit_status, .value = kept->value, .output = kept->output, .text = job->resumed_from};
+        rv_answer answer = rv_engine_step(job, &adopt, true);
+        RV_ASSERT(answer == RV_ANSWER_TAKEN);
+    }
+}
