@@ -110,8 +110,7 @@ static uint32_t count_by_birth(const rv_exec *exec, const rv_process *process, c
 /* Left behind on purpose by an attempt that is over: it says so itself, or shares group or session with one that was. */
 static bool is_left(const rv_exec *exec, const rv_process *process)
 {
-    rv_str leave = RV_STR(RV_EXEC_LEAVE_MARK);
-    if (rv_environ_value(rv_buf_str(&exec->environ_bytes), leave).at)
+    if (rv_environ_may_stay(rv_buf_str(&exec->environ_bytes)))
         return true;
     for (uint32_t i = 0; i < exec->orphans.count; i++) {
         const rv_orphan *orphan = &exec->orphans.at[i];

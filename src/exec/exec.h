@@ -8,7 +8,11 @@
  *  (3) Stop is TERM to the group, grace, KILL to the group and to what escaped it. Signals to the leader go through its pidfd.
  *  (4) Output is delivered as it comes, by bytes; the reader applies the cap.
  *  (5) The engine process is a child subreaper: orphans of attempts are adopted and attributed by group, mark, leash;
- *      what shed all of it ends with the last attempt alive at its birth. */
+ *      what shed all of it ends with the last attempt alive at its birth.
+ *  (6) The child executes its program beside the engine: rv_exec_start does not wait for execve.
+ *
+ * One thread, the loop's. The calls given must not free the executor. What an attempt's process is given is in
+ * docs/environment.md. */
 #ifndef RV_EXEC_H
 #define RV_EXEC_H
 
@@ -47,7 +51,8 @@ typedef struct rv_spawn {
     const char *mark;         /* value of REEVE_ATTEMPT in envp: by it escapees are known */
     int64_t timeout_ms;       /* 0: none; leaves out the time in which the machine slept */
     int64_t grace_ms;         /* between TERM and KILL; > 0 */
-    bool leave;               /* processes left behind by a leader that ended are not killed */
+    bool leave;               /* processes left behind by a leader that ended by itself are not killed; its pipes are cut
+                               * then. REEVE_LEAVE=mark is added to envp: by it they are spared later */
     rv_output_fn *output;
     rv_ended_fn *ended;
     void *user;
@@ -63,7 +68,10 @@ typedef struct rv_exec_config {
 RV_MUST_USE rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err);
 void rv_exec_free(rv_exec *exec); /* kills and reaps what is left; NULL is legal */
 /* Start an attempt. Returns RV_OK also when the command could not be started: then `ended` comes (from the loop, never
- * from within this call) with error START or UNAVAILABLE. pid, start ticks: for recovery after a crash (0 if it did not start). */
+ * from within this call) with error START or UNAVAILABLE. pid, start ticks: for recovery after a crash (0 if there is no
+ * process; that its program cannot be executed, although it was found, is learned when the process has ended).
+ * All of `spawn` is borrowed for the call. The slot *ret is the executor's and is reused after `ended`.
+ * RV_NO_MEMORY: nothing was started, and no `ended` comes. */
 RV_MUST_USE rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err);
 /* Begin to stop it; the first reason stays. grace_ms < 0: the attempt's own. `ended` comes as always. */
 void rv_exec_stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms);
@@ -71,7 +79,8 @@ uint32_t rv_exec_live(const rv_exec *exec);
 
 /* ---- leftovers of a dead engine ----
  * Find and kill every process that holds the leash file (device, inode), is in a recorded group whose leader has the
- * recorded start time, or carries `REEVE_STORE_MARK=mark` in its environment; wait until they are gone.
+ * recorded start time, or carries `REEVE_STORE_MARK=mark` in its environment; wait until they are gone. Never this process
+ * or an ancestor of it; never what a `leave` attempt left behind, but for its recorded group.
  * boot_id differs from this boot's: recorded pids are not looked at. *ret_killed: how many. TIMEOUT: some would not die in 10 s. */
 typedef struct rv_leftover { int64_t pid; uint64_t start_ticks; } rv_leftover;
 RV_MUST_USE rv_status rv_exec_kill_leftovers(const char *leash_path, const char *mark, const char *boot_id,
@@ -82,10 +91,11 @@ void rv_exec_boot_id(char ret[64]);
 /* ---- keeper: nobody dies alone (DESIGN 12) ----
  * Fork into keeper (parent, stays) and engine (child, returns). Call before any thread exists, first thing in the program,
  * so that the keeper stays tiny. Both are subreapers.
- * In the engine: returns RV_OK; the engine must watch *ret_keeper_fd (a socket): readable EOF means that the keeper died →
- * kill attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
- * sent it there. In the keeper: never returns; when the engine ends it kills everything that is left (its adopted
- * children; once armed also leash holders and the mark), then exits with the engine's status, or 128+N if signal N killed it. */
+ * In the engine: returns RV_OK; the engine must watch *ret_keeper_fd (a socket): readable EOF, or an error, means that the keeper
+ * died → kill attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
+ * sent it there (one that was sent to the whole group comes both ways, a moment apart).
+ * In the keeper: never returns; when the engine ends it kills everything that is left (its adopted children; once armed
+ * also leash holders and the mark), then exits with the engine's status, or 128+N if signal N killed it. */
 RV_MUST_USE rv_status rv_keeper_fork(int *ret_keeper_fd, rv_error *err);
 /* From the engine, once it owns a store: hand the keeper a duplicate of `lock_fd` (flock'ed; SCM_RIGHTS), which it holds until it
  * has killed what is left, and what to look for. Blocks until the keeper has confirmed. */

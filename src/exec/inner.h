@@ -16,8 +16,8 @@
 #include "base/mem.h"
 #include "exec/exec.h"
 
-/* In the environment of an attempt with `leave: true`: what carries it and belongs to no live attempt is spared. */
-#define RV_EXEC_LEAVE_MARK "REEVE_LEAVE=1"
+/* In the environment of an attempt with `leave: true`, with the attempt's mark as its value. */
+#define RV_EXEC_LEAVE "REEVE_LEAVE="
 
 /* ---- procfs.c -------------------------------------------------------------- */
 
@@ -33,6 +33,8 @@ RV_MUST_USE bool rv_process_read(pid_t pid, rv_process *ret);
 void rv_process_environ(pid_t pid, rv_buf *out);
 /* The value of the entry `name` (with its `=`) in what rv_process_environ gave; at NULL when there is none. Pure. */
 rv_str rv_environ_value(rv_str environ_bytes, rv_str name);
+/* true when these are of an attempt with `leave`, and not of another that was started somewhere below one. Pure. */
+bool rv_environ_may_stay(rv_str environ_bytes);
 /* true when it has the file (device, inode) open. false also when its descriptors may not be read. */
 bool rv_process_holds(pid_t pid, dev_t device, ino_t inode);
 /* Send `signal` if the process of this pid still is the one that started at start_ticks. *ret_pidfd (may be NULL): an
@@ -213,7 +215,7 @@ typedef struct rv_sweep_plan {
     uint64_t children_ticks;
 } rv_sweep_plan;
 /* Kill all that matches until nothing does, at most 10 s. Never ourselves, nor an ancestor of ours, nor a process that
- * carries RV_EXEC_LEAVE_MARK outside the recorded groups. RV_TIMEOUT: some would not die; *ret_killed is set then too. */
+ * may stay (rv_environ_may_stay) and is in no recorded group. RV_TIMEOUT: some would not die; *ret_killed is set then too. */
 RV_MUST_USE rv_status rv_sweep(const rv_sweep_plan *plan, uint32_t *ret_killed, rv_error *err);
 
 /* In the engine: tell the keeper about an attempt with `leave`. No keeper: no-op. */

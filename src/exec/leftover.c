@@ -79,7 +79,7 @@ static bool is_wanted(sweep *s, const rv_process *process)
     if (has_entry(plan->left, plan->left_count, process->pid, process->start_ticks))
         return false;
     rv_process_environ(process->pid, &s->environ_bytes);
-    if (rv_environ_value(rv_buf_str(&s->environ_bytes), RV_STR(RV_EXEC_LEAVE_MARK)).at)
+    if (rv_environ_may_stay(rv_buf_str(&s->environ_bytes)))
         return false;
     if (plan->takes_children && process->parent == getpid() && process->start_ticks >= plan->children_ticks)
         return true;

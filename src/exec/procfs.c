@@ -89,6 +89,12 @@ rv_str rv_environ_value(rv_str environ_bytes, rv_str name)
     return (rv_str){NULL, 0};
 }
 
+bool rv_environ_may_stay(rv_str environ_bytes)
+{
+    rv_str leave = rv_environ_value(environ_bytes, RV_STR(RV_EXEC_LEAVE));
+    return leave.at && rv_str_eq(leave, rv_environ_value(environ_bytes, RV_STR("REEVE_ATTEMPT=")));
+}
+
 bool rv_process_holds(pid_t pid, dev_t device, ino_t inode)
 {
     int fd = open_entry(pid, "fd", O_RDONLY | O_DIRECTORY);

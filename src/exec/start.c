@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "exec/inner.h"
 
 const int rv_exec_targets[RV_EXEC_TARGET_COUNT] = {0, 1, 2, RV_EXEC_FD_LEASH, RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W};
@@ -126,15 +127,18 @@ static int source_fd(int fd, int *ret_copy)
     return fd;
 }
 
-/* envp with the mark of `leave`; the caller frees it. */
-static const char **environment_with_leave(const char *const *envp)
+/* envp with `entry` in place of what it may say of `leave` already, inherited from an attempt above; the caller frees it. */
+static const char **environment_with_leave(const char *const *envp, const char *entry)
 {
     size_t count = 0;
     while (envp[count])
         count++;
     const char **with = rv_alloc((count + 2) * sizeof *with);
-    memcpy(with, envp, count * sizeof *with);
-    with[count] = RV_EXEC_LEAVE_MARK;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(envp[i], RV_EXEC_LEAVE, strlen(RV_EXEC_LEAVE)) != 0)
+            with[kept++] = envp[i];
+    with[kept] = entry;
     return with;
 }
 
@@ -167,6 +171,19 @@ static int find_path(rv_exec *exec, rv_spawn_plan *plan, rv_spawn_step *ret_step
     return errno;
 }
 
+static int start_with_leave(rv_proc *proc, const rv_spawn_plan *plan, rv_spawned *ret)
+{
+    rv_buf entry = {0};
+    rv_buf_printf(&entry, RV_EXEC_LEAVE "%s", proc->mark.size ? proc->mark.at : "");
+    const char **envp = environment_with_leave(plan->envp, entry.at);
+    rv_spawn_plan with = *plan;
+    with.envp = envp;
+    int error = rv_spawner_start(proc->exec->spawner, proc->room, &with, ret);
+    rv_free(envp);
+    rv_buf_deinit(&entry);
+    return error;
+}
+
 /* 0 or errno and *ret_step; `plan` has what is needed to explain it. */
 static int start_child(rv_proc *proc, const rv_spawn *spawn, rv_spawn_plan *plan, rv_spawned *ret, rv_spawn_step *ret_step)
 {
@@ -183,13 +200,9 @@ static int start_child(rv_proc *proc, const rv_spawn *spawn, rv_spawn_plan *plan
         plan->fds[2] = write_fds[1];
         plan->jobs_fds[0] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[0], &copies[1]);
         plan->jobs_fds[1] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[1], &copies[2]);
-        const char **envp = spawn->leave ? environment_with_leave(spawn->envp) : NULL;
-        if (envp)
-            plan->envp = envp;
         *ret_step = RV_SPAWN_CLONE;
-        error = rv_spawner_start(exec->spawner, proc->room, plan, ret);
-        plan->envp = spawn->envp;
-        rv_free(envp);
+        error = spawn->leave ? start_with_leave(proc, plan, ret) : rv_spawner_start(exec->spawner, proc->room, plan, ret);
+        RV_FAIL_POINT(EXEC_FORKED);
     }
     for (size_t i = 0; i < RV_COUNT(copies); i++)
         rv_exec_close_fd(&copies[i]);
