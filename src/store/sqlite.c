@@ -194,8 +194,18 @@ static int open_file(rv_sqlite *self) {
     return code;
 }
 
+static bool has_log(const rv_sqlite *self) {
+    struct stat info;
+    rv_buf log = {0};
+    rv_buf_printf(&log, "%s-wal", self->file);
+    bool has = stat(log.at, &info) == 0 && info.st_size > 0;
+    rv_buf_deinit(&log);
+    return has;
+}
+
 static rv_status connect(rv_sqlite *self, rv_error *err) {
     RV_ASSERT(!self->db);
+    self->is_log_inherited = has_log(self);
     int code = open_file(self);
     rv_status status = code ? rv_sqlite_error(self, code, "opening", err) : settings(self, err);
     self->wal_pages = self->checkpoint_pages_min = 0;
@@ -273,6 +283,14 @@ static rv_status sqlite_transact(void *user, rv_item **items, uint32_t count, rv
     return commit_resolve(self, items[count - 1]->batch_id, status, err);
 }
 
+static void directory_sync(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd); /* some file systems cannot sync a directory, and then need not */
+        close(fd);
+    }
+}
+
 static rv_status sqlite_sync(void *user, rv_error *err) {
     rv_sqlite *self = user;
     sqlite3_file *log = NULL;
@@ -283,6 +301,9 @@ static rv_status sqlite_sync(void *user, rv_error *err) {
     if (!log || !log->pMethods)
         return RV_OK; /* nothing was ever written */
     code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (code == SQLITE_OK && self->is_log_inherited)
+        directory_sync(self->path); /* SQLite does it for a log that this connection made */
+    self->is_log_inherited = false;
     if (code == SQLITE_OK)
         return RV_OK;
     return rv_error_set(err, RV_STORE_IO, "%s-wal: cannot be synced to the disk (%s)", self->file, sqlite3_errstr(code));
@@ -351,14 +372,6 @@ static const rv_backend sqlite_backend = {
 
 /* ---- opening ---- */
 
-static void directory_sync(const char *path) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd); /* some file systems cannot sync a directory, and then need not */
-        close(fd);
-    }
-}
-
 static rv_status directory_make(const rv_sqlite *self, rv_error *err) {
     if (mkdir(self->path, 0700) == 0) {
         rv_buf parent = {0};
@@ -390,12 +403,7 @@ static void registry_add(rv_sqlite *self) {
 
 /* A store that can only be read because of its permissions or its medium, with nothing in its log. */
 static bool is_read_only_medium(const rv_sqlite *self) {
-    struct stat info;
-    rv_buf log = {0};
-    rv_buf_printf(&log, "%s-wal", self->file);
-    bool is_log_empty = stat(log.at, &info) != 0 || info.st_size == 0;
-    rv_buf_deinit(&log);
-    return is_log_empty && access(self->file, R_OK) == 0 && (access(self->file, W_OK) != 0 || access(self->path, W_OK) != 0);
+    return !has_log(self) && access(self->file, R_OK) == 0 && (access(self->file, W_OK) != 0 || access(self->path, W_OK) != 0);
 }
 
 static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_error *err) {

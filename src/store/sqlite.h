@@ -53,6 +53,7 @@ typedef struct rv_sqlite {
     uint64_t device, inode;
     /* derived: the connection */
     sqlite3 *db; /* NULL: lost; recover makes it again */
+    bool is_log_inherited; /* from another connection, which may not have synced its name: done with the first sync */
     sqlite3_stmt *statements[RV_STATEMENT_COUNT];
     rv_sqlite_guard guard;
     int wal_pages; /* in the log, as of the last commit */

@@ -226,12 +226,17 @@ static void process(rv_store *store, rv_item *list) {
     }
 }
 
+/* Is there something for the background sync? Not while the store refuses: its connection may be lost, and that is no
+ * failure of a disk to sync. What was written before stays unsynced until it has recovered. */
+static bool is_sync_pending(const rv_store *store) {
+    return store->is_unsynced && !store->is_sync_failed && !store->is_refusing;
+}
+
 /* Take the queue; wait for it, or for the time of the background sync. NULL: nothing came. */
 static rv_item *queue_take(rv_store *store) {
     pthread_mutex_lock(&store->lock);
     while (!store->head && !store->is_stopping) {
-        bool is_due = store->is_unsynced && !store->is_sync_failed;
-        if (is_due) {
+        if (is_sync_pending(store)) {
             struct timespec due = {store->sync_due_ms / 1000, store->sync_due_ms % 1000 * 1000000};
             if (pthread_cond_timedwait(&store->work, &store->lock, &due) == ETIMEDOUT)
                 break;
@@ -250,9 +255,9 @@ static rv_item *queue_take(rv_store *store) {
 
 /* What is to be done between transactions: the background sync when its time has come, then, idle, housekeeping. */
 static void background(rv_store *store, bool is_idle) {
-    if (store->is_unsynced && !store->is_sync_failed && rv_store_mono_ms() >= store->sync_due_ms && store_sync(store, NULL))
+    if (is_sync_pending(store) && rv_store_mono_ms() >= store->sync_due_ms && store_sync(store, NULL))
         return;
-    if (is_idle && !store->is_unsynced && !store->is_maintained) {
+    if (is_idle && !is_sync_pending(store) && !store->is_maintained) {
         store_maintain(store, true);
         store->is_maintained = true;
     }
@@ -269,8 +274,6 @@ static void *store_main(void *user) {
             return NULL;
         process(store, list);
         background(store, list == NULL);
-        if (store->is_sync_failed)
-            store->is_maintained = true; /* nothing more to do: sleep */
     }
 }
 
@@ -327,7 +330,7 @@ static rv_status recover_call(rv_store *store, void *args, rv_error *err) {
         return failed_again(store, err);
     rv_status status = store->backend->recover(store->self, err);
     if (!status && !store->is_read_only)
-        store->is_refusing = false;
+        store->is_refusing = store->is_maintained = false;
     return status;
 }
 

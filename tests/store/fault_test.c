@@ -3,10 +3,12 @@
  *
  *   fault_test [long]     without `long`: every n for the first eight, then steps (the order is seeded and printed) */
 #include "fault_vfs.h"
+#include "store/backend.h"
 #include "workload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BATCHES = 40 };
@@ -165,12 +167,12 @@ static void faults__without_any_the_script_succeeds_and_needs_no_shared_memory(v
 
 typedef struct threaded { char folder[256], path[300]; rv_store *store; } threaded;
 
-static void threaded_open(threaded *t) {
+static void threaded_open(threaded *t, uint32_t sync_delay_ms) {
     rv_error err;
     folder_make_fast(t->folder, sizeof t->folder);
     (void)snprintf(t->path, sizeof t->path, "%s/s", t->folder);
     fault_vfs_arm(FAULT_NONE, 0, false);
-    rv_store_config config = {.path = t->path, .vfs = FAULT_VFS, .sync_delay_ms = 3600000};
+    rv_store_config config = {.path = t->path, .vfs = FAULT_VFS, .sync_delay_ms = sync_delay_ms, .wal_size_max = 256 << 10};
     assert_ok(rv_store_open_sqlite(&config, &t->store, &err), &err);
 }
 
@@ -184,7 +186,7 @@ static void threaded_close(threaded *t) {
 static void faults__all_batches_of_a_failed_transaction_fail_and_the_store_refuses_until_recovered(void **state) {
     threaded t;
     rv_error err;
-    threaded_open(&t);
+    threaded_open(&t, 3600000);
     submit_done(t.store, workload_batch(1), 1);
     fault_vfs_arm(FAULT_WRITE_EIO, 0, true);
     for (uint64_t id = 2; id <= 20; id++)
@@ -208,7 +210,7 @@ static void faults__all_batches_of_a_failed_transaction_fail_and_the_store_refus
 static void faults__a_failed_sync_is_final(void **state) {
     threaded t;
     rv_error err;
-    threaded_open(&t);
+    threaded_open(&t, 3600000);
     submit_done(t.store, workload_batch(1), 1);
     fault_vfs_arm(FAULT_SYNC, 0, false); /* once: a second sync would succeed, and mean nothing */
     rv_store_submit(t.store, workload_batch(2), 2, true, NULL);
@@ -225,9 +227,59 @@ static void faults__a_failed_sync_is_final(void **state) {
     threaded_close(&t);
 }
 
+static void faults__a_failed_sync_in_the_background_is_final_too(void **state) {
+    threaded t;
+    rv_error err;
+    threaded_open(&t, 1);
+    fault_vfs_arm(FAULT_SYNC, 0, false);
+    uint64_t id = 0;
+    rv_store_result result;
+    do { /* ends when the sync that nobody waits for has failed */
+        id++;
+        result = submit_wait(t.store, workload_batch(id), id);
+    } while (result.outcome == RV_OUTCOME_DONE);
+    assert_non_null(strstr(result.error.text, "the process must end"));
+    assert_status(rv_store_recover(t.store, &err), RV_STORE_IO);
+    threaded_close(&t);
+}
+
+static uint64_t size_of(const threaded *t, const char *name) {
+    char path[400];
+    struct stat info;
+    (void)snprintf(path, sizeof path, "%s/%s", t->path, name);
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+static void log__stays_bounded_under_load_and_is_copied_when_idle(void **state) {
+    threaded t;
+    threaded_open(&t, 1);
+    uint64_t id = 0, log_size_max = 0, database_size = size_of(&t, "reeve.db");
+    while (id < 1500) {
+        id++;
+        submit_done(t.store, workload_batch(id), id);
+        log_size_max = RV_MAX(log_size_max, size_of(&t, "reeve.db-wal"));
+    }
+    assert_in_range(log_size_max, 200 << 10, 400 << 10); /* 256 KiB, and the transaction that passed it */
+    assert_true(size_of(&t, "reeve.db") > database_size + (1 << 20));
+    assert_int_equal(workload_check(t.store), id);
+    threaded_close(&t);
+    rv_error err;
+    folder_make_fast(t.folder, sizeof t.folder);
+    rv_store_config config = {.path = t.path, .sync_delay_ms = 1};
+    (void)snprintf(t.path, sizeof t.path, "%s/s", t.folder);
+    assert_ok(rv_store_open_sqlite(&config, &t.store, &err), &err);
+    database_size = size_of(&t, "reeve.db");
+    for (id = 1; id <= 400; id++) /* over 1 MiB of log, under the bound of 16 */
+        submit_done(t.store, workload_batch(id), id);
+    assert_true(size_of(&t, "reeve.db-wal") > 1 << 20);
+    for (int64_t end_ms = rv_store_mono_ms() + WAIT_MS_MAX; size_of(&t, "reeve.db") <= database_size;)
+        assert_true(rv_store_mono_ms() < end_ms);
+    threaded_close(&t);
+}
+
 static void faults__a_full_disk_says_so(void **state) {
     threaded t;
-    threaded_open(&t);
+    threaded_open(&t, 3600000);
     fault_vfs_arm(FAULT_FULL, 0, true);
     rv_store_result result = submit_wait(t.store, workload_batch(1), 1);
     assert_int_equal(result.outcome, RV_OUTCOME_FAILED);
@@ -241,10 +293,13 @@ static void faults__a_commit_that_can_not_be_read_back_is_unknown(void **state) 
     rv_error err;
     uint32_t unknown = 0;
     for (uint64_t at = 0; at < 40; at++) {
-        threaded_open(&t);
+        threaded_open(&t, 1);
         submit_done(t.store, workload_batch(1), 1);
-        fault_vfs_arm(FAULT_EIO, at, true);
+        fault_vfs_arm(FAULT_EIO_BUT_SYNC, at, true);
         rv_store_result result = submit_wait(t.store, workload_batch(2), 2);
+        /* The time of the background sync passes; that there is no connection then is no failed sync. */
+        for (int64_t end_ms = rv_store_mono_ms() + 3; result.outcome == RV_OUTCOME_UNKNOWN && rv_store_mono_ms() < end_ms;)
+            assert_true(rv_store_flush(t.store, false, &err) != RV_OK);
         fault_vfs_disarm();
         if (result.outcome != RV_OUTCOME_DONE)
             assert_ok(rv_store_recover(t.store, &err), &err);
@@ -268,6 +323,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(faults__without_any_the_script_succeeds_and_needs_no_shared_memory),
         cmocka_unit_test(faults__all_batches_of_a_failed_transaction_fail_and_the_store_refuses_until_recovered),
         cmocka_unit_test(faults__a_failed_sync_is_final),
+        cmocka_unit_test(faults__a_failed_sync_in_the_background_is_final_too),
+        cmocka_unit_test(log__stays_bounded_under_load_and_is_copied_when_idle),
         cmocka_unit_test(faults__a_full_disk_says_so),
         cmocka_unit_test(faults__a_commit_that_can_not_be_read_back_is_unknown),
         cmocka_unit_test(faults__nothing_acknowledged_is_lost_whatever_fails_when),

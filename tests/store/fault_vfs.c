@@ -137,6 +137,7 @@ static bool applies(fault kind, operation op) {
     switch (kind) {
     case FAULT_NONE: return false;
     case FAULT_EIO: return true;
+    case FAULT_EIO_BUT_SYNC: return op != OP_SYNC;
     case FAULT_WRITE_EIO: return op == OP_WRITE || op == OP_TRUNCATE;
     case FAULT_READ_EIO: return op == OP_READ;
     case FAULT_FULL:

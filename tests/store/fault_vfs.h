@@ -13,6 +13,7 @@
 #define FAULT_MAP(X)                                                                         \
     X(NONE, "none")                                                                          \
     X(EIO, "EIO on anything")                                                                \
+    X(EIO_BUT_SYNC, "EIO on anything but sync")                                              \
     X(WRITE_EIO, "EIO on write or truncate")                                                 \
     X(READ_EIO, "EIO on read")                                                               \
     X(FULL, "ENOSPC on write")                                                               \
