@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "blob/file.h"
 
 #define COPY_SIZE (256u << 10)
@@ -147,7 +148,10 @@ static rv_status draft_place(draft *d, rv_digest digest, bool synced, rv_error *
     path_of(d->blobs, digest, true, &path);
     bool is_done = true;
     if (!is_there(path.at, d->size)) {
-        is_done = rv_file_make_dir(dir.at, NULL) && (!synced || fsync(d->fd) == 0) && rename(d->path.at, path.at) == 0;
+        is_done = rv_file_make_dir(dir.at, NULL) && (!synced || fsync(d->fd) == 0);
+        RV_FAIL_POINT(BLOB_BEFORE_RENAME);
+        is_done = is_done && rename(d->path.at, path.at) == 0;
+        RV_FAIL_POINT(BLOB_AFTER_RENAME);
         if (is_done) rv_buf_clear(&d->path);
     }
     if (is_done && synced) is_done = sync_blob(d->blobs, dir.at, path.at);

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "blob/blob.h"
 #include "blob/file.h"
 #include "blob/log_file.h"
@@ -135,8 +136,10 @@ rv_status rv_log_flush(rv_log_writer *log, rv_error *err)
     if (log->buf.size == 0) return RV_OK;
     rv_status status = log->file.fd < 0 ? create(log, err) : RV_OK;
     if (status != RV_OK) return status;
+    RV_FAIL_POINT(LOG_BEFORE_FLUSH);
     if (!rv_file_write(log->file.fd, rv_buf_str(&log->buf), (off_t)log->file.size)) /* keeps (2) */
         return rv_error_set(err, rv_file_status(errno), "%s: cannot write: %s", log->file.path.at, strerror(errno));
+    RV_FAIL_POINT(LOG_AFTER_FLUSH);
     log->file.size += log->buf.size;
     rv_buf_clear(&log->buf);
     return RV_OK;

@@ -1,5 +1,6 @@
 #include "lib/host.h"
 
+#include "base/failpoint.h"
 #include "lib/control.h"
 #include "lib/owner.h"
 
@@ -167,9 +168,13 @@ static rv_status open_parts(rv_host *host, rv_error *err)
     rv_status status = rv_owner_read(host->dir, &before, NULL); /* written by the last owner, if it did not end well */
     status = open_leash(host, err);
     if (status == RV_OK && config->keeper_fd >= 0) status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, err);
+    RV_FAIL_POINT(HOST_KEEPER_ARMED);
     if (status == RV_OK) status = config->in_memory ? rv_store_open_memory(&host->store, err) : rv_store_open_sqlite(&store_config, &host->store, err);
+    RV_FAIL_POINT(HOST_STORE_OPEN);
     if (status == RV_OK && !config->in_memory) status = kill_leftovers(host, &before, err);
+    RV_FAIL_POINT(HOST_LEFTOVERS_KILLED);
     if (status == RV_OK) status = rv_owner_write(host->lock_fd, &host->owner, err);
+    RV_FAIL_POINT(HOST_OWNER_WRITTEN);
     if (status == RV_OK) status = rv_loop_new(&host->loop, err);
     if (status == RV_OK) status = rv_exec_new(&(rv_exec_config){.loop = host->loop, .leash_fd = host->leash_fd}, &host->exec, err);
     if (status == RV_OK) status = rv_blobs_open(host->dir, &host->blobs, err);
@@ -199,9 +204,11 @@ rv_status rv_host_open(const rv_host_config *config, rv_host **ret, rv_error *er
     rv_host *host = rv_alloc(sizeof *host);
     host->config = *config;
     host->lock_fd = host->leash_fd = -1;
-    rv_status status = rv_store_make(config->store_dir, err);
+    rv_status status = rv_fail_point_arm(getenv("REEVE_FAIL_POINT"), config->keeper_fd >= 0 ? getppid() : 0, err);
+    if (status == RV_OK) status = rv_store_make(config->store_dir, err);
     host->dir = absolute(config->store_dir);
     if (status == RV_OK) status = take_lock(host, err);
+    RV_FAIL_POINT(HOST_LOCKED);
     if (status == RV_OK) status = open_parts(host, err);
     if (status == RV_OK) status = watch_signals(host, err);
     if (status != RV_OK) {
@@ -232,6 +239,7 @@ rv_status rv_host_close(rv_host *host, rv_error *err)
 {
     rv_status status = RV_OK;
     if (!host) return RV_OK;
+    RV_FAIL_POINT(HOST_CLOSING);
     rv_control_close(host->control);
     rv_watch_end(host->keeper_watch);
     if (host->exec) rv_exec_free(host->exec); /* kills what is left */
@@ -239,6 +247,7 @@ rv_status rv_host_close(rv_host *host, rv_error *err)
     rv_blobs_close(host->blobs);
     if (host->store) status = rv_store_close(host->store, err);
     rv_loop_free(host->loop);
+    RV_FAIL_POINT(HOST_CLOSED);
     if (host->has_failed) {
         status = host->failure.status;
         if (err) *err = host->failure;
