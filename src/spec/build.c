@@ -131,6 +131,24 @@ static void start_classes(rv_writer *w)
 
 /* ---- gates ---- */
 
+/* An answer that stands in the file must be one that a person could give. `json` is the default in normal form. */
+static void check_fallback(rv_writer *w, uint32_t value, uint32_t schema, rv_str json)
+{
+    rv_buf text = {0}, violations = {0};
+    rv_json *schema_tree = NULL, *tree = NULL;
+    rv_writer_data(w, &text, schema);
+    rv_status status = rv_json_parse(&w->loader->arena, rv_buf_str(&text), &schema_tree, NULL);
+    if (status == RV_OK) status = rv_json_parse(&w->loader->arena, json, &tree, NULL);
+    RV_ASSERT(status == RV_OK); /* both are of our own writing */
+    if (!rv_schema_check(schema_tree, tree, &violations)) {
+        rv_str first = rv_str_cut(rv_buf_str(&violations), 0, rv_str_find(rv_buf_str(&violations), 0, '\n'));
+        rv_loader_error(w->loader, value, 0, RV_STR("correct the default or the schema"), "the default does not satisfy the schema: %.*s",
+                        RV_FMT(first));
+    }
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&violations);
+}
+
 static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map)
 {
     const rv_doc *doc = &w->loader->doc;
@@ -146,6 +164,8 @@ static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map)
     if (kind == RV_KIND_INPUT && (value = rv_doc_get(doc, map, "default")) != RV_NONE) {
         rv_buf json = {0};
         rv_writer_data(w, &json, value);
+        uint32_t schema = rv_doc_get(doc, map, "schema");
+        if (schema != RV_NONE) check_fallback(w, value, schema, rv_buf_str(&json));
         gate.fallback = rv_writer_extra(w, rv_buf_str(&json));
         rv_buf_deinit(&json);
     }

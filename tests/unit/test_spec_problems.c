@@ -173,6 +173,9 @@ static const wrong table[] = {
     {"W14 a schema is of the subset", N "  a: {run: [x], output_schema: {properties: {v: {pattern: a}}, requierd: [v]}}\n",
      "flow.yaml:3:50: `pattern` is not supported by this version; remove it\n"
      "flow.yaml:3:64: unknown key `requierd` in a JSON Schema; did you mean `required`?\n"},
+    {"W2 a default answer satisfies its schema",
+     N "  a: {input: {question: q, default: {n: [1, x]}, schema: {properties: {n: {items: {type: integer}}}}}}\n",
+     "flow.yaml:3:37: the default does not satisfy the schema: /n/1: wants \"integer\", is string; correct the default or the schema\n"},
     {"A7 a cap is a number", "reeve: 1\nconcurrency: {default: 0, tags: {net: {max: 2, scope: host}}}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:24: `default` wants auto or a whole number of at least 1, not `0`\n"
      "flow.yaml:2:39: `net` wants a whole number of at least 1, not a map\n"},
