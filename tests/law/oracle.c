@@ -176,7 +176,7 @@ static void node_text(const story *s, uint32_t index, rv_buf *out)
     if (node->kind == RV_KIND_WAIT) rv_buf_printf(out, " %%for=%u", 10 + index);
     if (node->person == PERSON_SILENT && (node->kind == RV_KIND_APPROVE || node->kind == RV_KIND_INPUT)) rv_buf_cstring(out, " %deadline=40");
     if (node->kind == RV_KIND_APPROVE && node->continues_rejected) rv_buf_cstring(out, " %reject=continue");
-    if (node->kind == RV_KIND_INPUT && node->continues_rejected) rv_buf_cstring(out, " %default={\"n\":2}");
+    if (node->kind == RV_KIND_INPUT && node->continues_rejected) rv_buf_cstring(out, " %default=2");
     if (node->kind == RV_KIND_SET && node->set_from == RV_NONE) rv_buf_printf(out, " `n=%d`", node->set_number);
     else if (node->kind == RV_KIND_SET) rv_buf_printf(out, node->set_has_default ? " `n=${n%u.n:-%d}`" : " `n=${n%u.n}`", node->set_from, node->set_number);
     if (node->condition_count) {
@@ -298,10 +298,9 @@ static void end_attempts(const story_node *node, uint32_t index, ending *e)
 static void end_person(const story_node *node, uint32_t index, ending *e)
 {
     bool is_input = node->kind == RV_KIND_INPUT, continues = node->continues_rejected;
-    bool has_result = node->person != PERSON_SILENT || (is_input && continues);
-    if (has_result) e->has_result = e->has_number = true, e->number = node->person == PERSON_SILENT ? 2 : node->person == PERSON_YES ? 4 : 1;
+    if (node->person != PERSON_SILENT) e->has_result = e->has_number = true, e->number = node->person == PERSON_YES ? 4 : 1;
     if (node->person == PERSON_SILENT) {
-        if (has_result) end_as(e, RV_NODE_SUCCEEDED, RV_DETAIL_FRESH, 0);
+        if (is_input && continues) end_as(e, RV_NODE_SUCCEEDED, RV_DETAIL_FRESH, 0); /* its default, which has no n */
         else end_as(e, RV_NODE_FAILED, RV_DETAIL_DEADLINE, index + 1);
     } else if (node->person == PERSON_NO && !is_input && !continues) {
         end_as(e, RV_NODE_FAILED, RV_DETAIL_REJECTED, index + 1);

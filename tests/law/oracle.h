@@ -68,7 +68,7 @@ typedef struct ending {
     rv_detail detail;
     uint32_t root;             /* story index + 1 */
     int32_t exit_status;
-    bool has_result, has_number, has_output;
+    bool has_result, has_number, has_output; /* has_number: its result has a field n, and that is not null */
     int number;
 } ending;
 

@@ -237,6 +237,25 @@ static void k62__a_duplicate_completion_changes_nothing(void **state)
     drive_free(d);
 }
 
+/* [R1] What an earlier run completed is kept; nothing is run for it, once it has begun here it is too late. */
+static void r1__an_adopted_outcome_stands_for_an_attempt(void **state)
+{
+    drive *d = drive_new("a; b: a when ${a.n} == 1 && ${a.exit_code} == 0 && ${a.stdout} == \"out\"; c: a; e: b");
+    assert_int_equal(drive_adopt(d, "b"), RV_ANSWER_STALE); /* its predecessors decide first whether it is wanted */
+    assert_int_equal(drive_adopt(d, "a"), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "a"), "succeeded replay");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_crash(d);
+    assert_int_equal(drive_node(d, "a")->exit_status, 0);
+    drive_admit(d, "c");
+    assert_int_equal(drive_adopt(d, "c"), RV_ANSWER_STALE);
+    assert_int_equal(drive_adopt(d, "a"), RV_ANSWER_STALE);
+    assert_int_equal(drive_adopt(d, "b"), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "e"), "ready");
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_SPAWN), 1);
+    drive_free(d);
+}
+
 /* ---- values ---- */
 
 static void w13__a_condition_sees_states_results_codes_and_parameters(void **state)
@@ -347,6 +366,7 @@ int main(void)
         cmocka_unit_test(k5__a_run_that_only_skips_ends_at_once),
         cmocka_unit_test(k62__resume_after_a_crash_spawns_only_what_remains),
         cmocka_unit_test(k62__a_duplicate_completion_changes_nothing),
+        cmocka_unit_test(r1__an_adopted_outcome_stands_for_an_attempt),
         cmocka_unit_test(w13__a_condition_sees_states_results_codes_and_parameters),
         cmocka_unit_test(w13__a_condition_that_cannot_be_evaluated_says_why),
         cmocka_unit_test(w2__set_computes_its_fields_without_a_process),

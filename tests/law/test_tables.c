@@ -180,7 +180,7 @@ static void apply__refuses_a_node_that_is_not_there(void **state)
 /* ---- every pair through the real step ---- */
 
 /* A sentence of steps: a letter, then a node. + admit  s started  k ok  p partial  e error  t timeout  x denied  c cancelled
- * l lost  v lost, stopped  n lost, never started  a answer  y approve  r reject  d done  g again; alone: I interrupt  R resume
+ * A adopt  l lost  v lost, stopped  n lost, never started  a answer  y approve  r reject  d done  g again; alone: I interrupt  R resume
  * C cancel  P preempt  F fail fast  T time passes. */
 static void act(drive *d, const char *word)
 {
@@ -202,6 +202,7 @@ static void act(drive *d, const char *word)
     case 'r': drive_decide(d, node, RV_DECISION_REJECT, "{}"); break;
     case 'd': drive_decide(d, node, RV_DECISION_DONE, NULL); break;
     case 'g': drive_decide(d, node, RV_DECISION_AGAIN, NULL); break;
+    case 'A': drive_adopt(d, node); break;
     case 'I': drive_signal(d, RV_EVENT_INTERRUPT); break;
     case 'R': drive_signal(d, RV_EVENT_RESUME); break;
     case 'C': drive_signal(d, RV_EVENT_CANCEL); break;
@@ -243,6 +244,7 @@ static const struct { const char *graph, *steps; } plays[] = {
     {"a; %timeout=1000", "+a T ca"},
     {"a", "+a na"},
     {"a", "P"},
+    {"a; b: !approve", "Aa Ab"},
 };
 
 static void step__walks_every_pair_of_the_tables(void **state)

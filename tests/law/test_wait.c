@@ -89,7 +89,7 @@ static void w2__an_answer_is_the_result(void **state)
 
 static void w2__the_default_is_taken_at_the_deadline(void **state)
 {
-    drive *d = drive_new("i: !input %deadline=50 %default={\"value\":7}; b: i when ${i.value} == 7; j: !input %deadline=50");
+    drive *d = drive_new("i: !input %deadline=50 %default=7; b: i when ${i.value} == 7; j: !input %deadline=50");
     drive_tick(d, 50);
     assert_string_equal(drive_says(d, "i"), "succeeded");
     assert_string_equal(drive_says(d, "b"), "ready");
