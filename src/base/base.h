@@ -105,7 +105,7 @@ size_t rv_str_find(rv_str a, size_t from, char byte);
 
 typedef struct rv_now {
     int64_t wall_ms;   /* ms since the Unix epoch; may jump */
-    int64_t engine_ms; /* ms since the store's first start; never goes back; leaves out time in which no engine ran */
+    int64_t engine_ms; /* ms; begins at the wall clock or the stored high-water mark, whichever is later; never goes back */
 } rv_now;
 
 #endif

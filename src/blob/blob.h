@@ -67,6 +67,8 @@ void rv_log_close(rv_log_writer *log);
  * this writer has ended. */
 typedef struct rv_log_attempt rv_log_attempt;
 rv_log_attempt *rv_log_attempt_new(rv_log_writer *log, uint32_t node, uint32_t epoch, uint64_t size_max, const rv_mask *mask);
+/* Mask with another set from here on (borrowed until the end); only before the first rv_log_add. */
+void rv_log_attempt_mask(rv_log_attempt *attempt, const rv_mask *mask);
 /* stream 1 or 2; wall_ms: when it came. Buffered; *ret_text (may be NULL) receives the masked bytes for a live view, valid until
  * the next call and for as long as `bytes`. STORE_IO, STORE_FULL: the buffer is full and cannot be written; nothing of
  * `bytes` was taken, and the same call may be made again. */

@@ -239,6 +239,12 @@ static void take(rv_log_attempt *attempt, int stream, rv_str bytes)
     rv_tail_add(&attempt->tail, stream, wall_ms, rv_str_from(bytes, head_size), (size_t)attempt->tail_max);
 }
 
+void rv_log_attempt_mask(rv_log_attempt *attempt, const rv_mask *mask)
+{
+    RV_ASSERT(attempt->masks[1].held.size == 0 && attempt->masks[2].held.size == 0);
+    attempt->mask = mask;
+}
+
 rv_status rv_log_add(rv_log_attempt *attempt, int stream, int64_t wall_ms, rv_str bytes, rv_str *ret_text, rv_error *err)
 {
     RV_ASSERT(stream == 1 || stream == 2);

@@ -45,7 +45,7 @@ static void timer_due(void *user)
     p->is_timer_set = false;
     rv_progress_flush(p);
     bool has_clock = p->face == RV_FACE_LIVE && p->mode != RV_OUTPUT_QUIET && p->used_slots > 0 && !p->is_ended;
-    if (has_clock) set_timer(p, p->drawn_mono_ms + 1000); /* keeps (2): elapsed times go on */
+    if (has_clock && p->is_announced) set_timer(p, rv_loop_mono_ms(rv_host_loop(p->host)) + 1000); /* keeps (2): elapsed times go on */
 }
 
 void rv_progress_touch(rv_progress *p)
@@ -59,7 +59,7 @@ void rv_progress_touch(rv_progress *p)
         return;
     }
     p->is_timer_set = false; /* a change comes before the next second */
-    set_timer(p, RV_MAX(now, p->drawn_mono_ms + REDRAW_MS));
+    set_timer(p, RV_MAX(now + FLUSH_DELAY_MS, p->drawn_mono_ms + REDRAW_MS));
 }
 
 void rv_progress_store_words(const rv_progress *p, rv_buf *out)
@@ -211,7 +211,7 @@ static void on_run_started(void *user, rv_job *job, bool is_resumed)
     rv_buf line = {0};
     p->job = job;
     const rv_graph *graph = rv_job_graph(job);
-    rv_str id = rv_job_id(job), name = rv_graph_str(graph, graph->name);
+    rv_str id = rv_job_id(job), name = rv_job_name(job);
     rv_ui_stylef(&line, RV_STYLE_DIM, "run %.*s %s %.*s %s %u node%s%s", RV_FMT(id), rv_ui_glyph(RV_GLYPH_DOT), RV_FMT(name),
                  rv_ui_glyph(RV_GLYPH_DOT), graph->plain_count, graph->plain_count == 1 ? "" : "s", is_resumed ? ", resumed" : "");
     rv_buf_byte(&line, '\n');

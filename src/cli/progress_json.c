@@ -51,7 +51,7 @@ static void on_run_started(void *user, rv_job *job, bool is_resumed)
     p->out = (rv_buf){0}; /* the first line goes before what is held */
     line_begin(p, &w, "run_started");
     rv_jw_kv_str(&w, "run", rv_job_id(job));
-    rv_jw_kv_str(&w, "name", rv_graph_str(graph, graph->name));
+    rv_jw_kv_str(&w, "name", rv_job_name(job));
     rv_jw_kv_cstring(&w, "workflow", digest);
     rv_jw_kv_i64(&w, "nodes", graph->plain_count);
     rv_jw_kv_bool(&w, "is_resumed", is_resumed);

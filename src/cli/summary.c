@@ -75,14 +75,13 @@ static void headline(const rv_progress *p, rv_buf *out, rv_run_state state)
         [RV_RUN_OK] = "ok",                   [RV_RUN_ERROR] = "failed",         [RV_RUN_TIMEOUT] = "timed out",
         [RV_RUN_CANCELLED] = "cancelled",     [RV_RUN_OVER_BUDGET] = "over budget",
     };
-    const rv_graph *graph = rv_job_graph(p->job);
     rv_str status = p->gave_up ? RV_STR("waiting") : rv_str_of(rv_run_state_name(state));
     rv_style style = rv_ui_run_style(status);
     uint32_t counts[RV_NODE_STATE_COUNT], running;
     rv_job_counts(p->job, counts, &running);
     rv_ui_style(out, style, rv_str_of(rv_ui_run_glyph(status)));
     rv_buf_byte(out, ' ');
-    rv_ui_style(out, RV_STYLE_BOLD, rv_graph_str(graph, graph->name));
+    rv_ui_style(out, RV_STYLE_BOLD, rv_job_name(p->job));
     rv_buf_cstring(out, "  ");
     rv_ui_style(out, style, p->gave_up ? RV_STR("waiting") : rv_str_of(words[state]));
     if (state == RV_RUN_INTERRUPTED && p->signal) {

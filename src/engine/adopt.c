@@ -25,6 +25,7 @@ static rv_status load_parent(rv_job *job, parent *p, rv_error *err)
     if (status != RV_OK) return status;
     p->params = row.params;
     p->dir = row.dir;
+    if (!job->name[0]) job->name = rv_arena_cstring(&job->arena, row.name);
     rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true};
     status = rv_spec_load(&input, &p->spec, &problems);
     rv_problems_deinit(&problems);

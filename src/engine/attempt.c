@@ -29,10 +29,21 @@ void rv_attempt_free(rv_attempt *attempt)
     rv_engine *engine = attempt->job->engine;
     if (attempt->job->attempt_of[attempt->node] == attempt->index + 1) attempt->job->attempt_of[attempt->node] = 0;
     RV_ASSERT(!attempt->proc && !attempt->dir && !attempt->log);
+    rv_mask_free(attempt->mask);
     rv_attempt blank = {.index = attempt->index, .result = attempt->result, .output = attempt->output, .error = attempt->error, .artifacts = attempt->artifacts};
     rv_buf_clear(&blank.result), rv_buf_clear(&blank.output), rv_buf_clear(&blank.error), rv_buf_clear(&blank.artifacts);
     *attempt = blank;
     rv_vec_push(&engine->attempts_free, attempt);
+}
+
+const rv_mask *rv_attempt_mask(rv_attempt *attempt)
+{
+    rv_job *job = attempt->job;
+    uint32_t count = job->spec->secrets.count;
+    if (attempt->mask) return attempt->mask;
+    job->secrets[count] = rv_str_of(attempt->token);
+    attempt->mask = rv_mask_new(job->secrets, count + 1);
+    return attempt->mask;
 }
 
 /* ---- ending ---- */
@@ -175,6 +186,7 @@ static void on_output(void *user, int stream, rv_str bytes)
     rv_job *job = attempt->job;
     rv_error error = {0};
     rv_str text = {0};
+    if (!attempt->mask) rv_log_attempt_mask(attempt->log, rv_attempt_mask(attempt));
     rv_status status = rv_log_add(attempt->log, stream, rv_loop_wall_ms(job->engine->config.loop), bytes, &text, &error);
     if (status != RV_OK) {
         attempt->row.detail = RV_DETAIL_CAPTURE;

@@ -225,6 +225,18 @@ static void save_clock(rv_engine *engine, rv_batch *batch)
     engine->engine_saved_ms = now.engine_ms;
 }
 
+/* What is synced speaks of output that must then be on disk too. */
+static bool sync_logs(rv_engine *engine)
+{
+    rv_error error = {0};
+    for (uint32_t i = 0; i < engine->jobs.count; i++) {
+        if (!engine->jobs.at[i]->log || rv_log_sync(engine->jobs.at[i]->log, &error) == RV_OK) continue;
+        rv_engine_fail(engine, &error);
+        return false;
+    }
+    return true;
+}
+
 static void commit(rv_engine *engine)
 {
     rv_flight *flight = rv_engine_flight(engine);
@@ -238,6 +250,11 @@ static void commit(rv_engine *engine)
     engine->lazy_is_set = false;
     flight->batch_id = ++engine->batch_last;
     flight->wants_sync = flight->synced_effects.count || flight->done.count;
+    if (flight->wants_sync && !sync_logs(engine)) {
+        rv_batch_free(batch);
+        flight_free(flight);
+        return;
+    }
     engine->flying = flight;
     RV_FAIL_POINT(ENGINE_BEFORE_SUBMIT);
     rv_store_submit(engine->config.store, batch, flight->batch_id, flight->wants_sync, flight);

@@ -85,7 +85,9 @@ RV_MUST_USE rv_status rv_engine_load(rv_engine *engine, rv_str run_id, rv_spec *
 /* The keyed hash by which a secret's value is recognised without being stored [E31]; NUL-terminated. */
 void rv_engine_secret_hash(rv_engine *engine, rv_str value, char ret_text[72]);
 
+/* Id, and the workflow's name (its file's when it has none). Borrowed from the job. */
 rv_str rv_job_id(const rv_job *job);
+rv_str rv_job_name(const rv_job *job);
 const rv_graph *rv_job_graph(const rv_job *job);
 rv_run_state rv_job_state(const rv_job *job);
 /* Counts by node state, and of attempts that run now. */

@@ -33,6 +33,7 @@ typedef struct rv_attempt {
     bool has_slot, is_started, is_ended, is_ghost; /* ghost: of a dead engine, only its row is kept up */
     rv_proc *proc;
     rv_log_attempt *log;
+    rv_mask *mask;             /* the job's secrets and this token; made when there is something to mask */
     struct rv_slot_dir *dir;
     char token[65];            /* REEVE_TOKEN [W15] */
     rv_attempt_row row;        /* what is known for the attempt's row */
@@ -94,7 +95,7 @@ struct rv_job {
     rv_out out;                /* of this turn */
     rv_arena arena;
     char *id, *task, *stream;  /* NUL-terminated, in the arena */
-    char *file, *dir;
+    char *file, *dir, *name;
     rv_str resumed_from;
     uint64_t last_seq;         /* of what was stepped */
     bool is_new, is_resumed, is_undriven, is_announced, row_is_dirty, is_ended;
@@ -105,6 +106,7 @@ struct rv_job {
     rv_buf load_value;         /* {"user":…,"env":…} */
     rv_buf secrets_json;       /* name → keyed hash */
     rv_mask *mask;
+    rv_str *secrets;           /* secrets[0..spec->secrets.count), one place to spare */
     rv_log_writer *log;
     uint32_t *attempt_of;      /* attempt_of[node]: index + 1 in engine->attempts, 0 none */
     uint32_t *stamp;           /* stamp[node]: turn in which its row was written last */
@@ -172,6 +174,8 @@ void rv_rows_run(rv_job *job, rv_batch *batch);
 void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detail);
 rv_attempt *rv_attempt_new(rv_job *job, uint32_t node);
 void rv_attempt_free(rv_attempt *attempt);
+/* What must not be seen of this attempt's words: the job's secrets and its own token [E31, W15]. */
+const rv_mask *rv_attempt_mask(rv_attempt *attempt);
 /* Perform SPAWN: render, start. Takes the slot if it has none. */
 void rv_attempt_start(rv_job *job, uint32_t node, uint32_t epoch);
 void rv_attempt_stop(rv_job *job, uint32_t node, uint32_t epoch, rv_stop_reason reason);

@@ -38,7 +38,7 @@ void rv_engine_secret_hash(rv_engine *engine, rv_str value, char ret_text[72])
 static void take_secrets(rv_job *job)
 {
     rv_json_writer w;
-    rv_str *values = rv_arena_new(&job->arena, rv_str, job->spec->secrets.count + 1);
+    job->secrets = rv_arena_new(&job->arena, rv_str, job->spec->secrets.count + 1);
     rv_json_writer_init(&w, &job->secrets_json, 0);
     rv_jw_object(&w);
     for (uint32_t i = 0; i < job->spec->secrets.count; i++) {
@@ -47,10 +47,10 @@ static void take_secrets(rv_job *job)
         keyed_hash(job->engine, secret->value, hash);
         rv_jw_key_str(&w, secret->name);
         rv_jw_cstring(&w, hash);
-        values[i] = secret->value;
+        job->secrets[i] = secret->value;
     }
     rv_jw_object_end(&w);
-    if (job->spec->secrets.count) job->mask = rv_mask_new(values, job->spec->secrets.count);
+    if (job->spec->secrets.count) job->mask = rv_mask_new(job->secrets, job->spec->secrets.count);
 }
 
 static void make_load_value(rv_job *job)
@@ -73,6 +73,7 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     job->run = rv_run_new(job->graph);
     job->id = copy(job, id);
     job->stream = copy(job, rv_arena_printf(&job->arena, "run/%s", job->id));
+    job->name = copy(job, rv_graph_str(job->graph, job->graph->name));
     job->attempt_of = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
     job->stamp = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
     job->started_ms = rv_arena_new(&job->arena, int64_t, job->graph->node_count);
@@ -216,6 +217,7 @@ static void take_row(rv_job *job, const rv_run_row *row)
     job->task = copy(job, row->task);
     job->file = copy(job, row->file);
     job->dir = copy(job, row->dir);
+    job->name = copy(job, row->name); /* a pinned definition without a name was named by its file */
     job->resumed_from = rv_arena_str(&job->arena, row->resumed_from);
     job->created_ms = row->created_ms;
     job->started_run_ms = row->started_ms;
@@ -383,6 +385,7 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
 
 /* ---- reading ---- */
 
+rv_str rv_job_name(const rv_job *job) { return rv_str_of(job->name); }
 rv_str rv_job_id(const rv_job *job) { return rv_str_of(job->id); }
 const rv_graph *rv_job_graph(const rv_job *job) { return job->graph; }
 rv_run_state rv_job_state(const rv_job *job) { return (rv_run_state)job->run->status; }

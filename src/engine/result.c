@@ -197,7 +197,7 @@ static bool read_output(rv_attempt *attempt)
         char *at = rv_buf_extend(&text, (size_t)info.st_size);
         ssize_t size = read(fd, at, (size_t)info.st_size);
         text.size = size > 0 ? (size_t)size : 0;
-        rv_mask_whole(attempt->job->mask, rv_buf_str(&text), &masked);
+        rv_mask_whole(rv_attempt_mask(attempt), rv_buf_str(&text), &masked);
         is_good = parse_result(attempt, rv_buf_str(&masked));
     }
     close(fd);

@@ -48,7 +48,7 @@ static void task_row(rv_job *job, rv_batch *batch, rv_str hash, rv_str params)
     rv_task_state state = task_state_of((rv_run_state)job->run->status);
     if (!job->is_new && state == job->task_state) return;
     rv_now now = rv_engine_now(job->engine);
-    rv_task_row row = {.workspace = RV_STR("default"), .id = rv_str_of(job->task), .workflow_hash = hash, .name = rv_graph_str(job->graph, job->graph->name),
+    rv_task_row row = {.workspace = RV_STR("default"), .id = rv_str_of(job->task), .workflow_hash = hash, .name = rv_str_of(job->name),
                        .params = params, .state = state, .version = ++job->task_version, .target_run = rv_str_of(job->id),
                        .accepted_ms = job->created_ms, .dispatched_ms = job->started_run_ms,
                        .settled_ms = rv_run_state_is_terminal((rv_run_state)job->run->status) ? now.wall_ms : 0};
@@ -63,7 +63,7 @@ void rv_rows_run(rv_job *job, rv_batch *batch)
     bool is_over = rv_run_state_is_terminal((rv_run_state)run->status);
     rv_digest_text(job->graph->digest, hash);
     rv_str params = user_values(job, false);
-    rv_str name = rv_graph_str(job->graph, job->graph->name);
+    rv_str name = rv_str_of(job->name);
     rv_run_row row = {.workspace = RV_STR("default"), .id = rv_str_of(job->id), .task = rv_str_of(job->task), .workflow_hash = rv_str_of(hash), .name = name,
                       .number = 1, .status = (rv_run_state)run->status, .interaction = interaction_of(run), .file = rv_str_of(job->file),
                       .dir = rv_str_of(job->dir), .params = params, .secrets = rv_buf_str(&job->secrets_json), .env = user_values(job, true),
@@ -145,7 +145,7 @@ static void tell_attempt(rv_job *job, const rv_attempt *attempt)
 {
     const rv_node_run *node = &job->run->nodes[attempt->node];
     rv_notice notice = {.type = NOTICE_ENDED, .job = job, .view = view_of(job, attempt->node, attempt), .attempt_state = attempt->row.state};
-    notice.will_retry = !rv_node_state_is_terminal((rv_node_state)node->state);
+    notice.will_retry = node->state == RV_NODE_READY || node->state == RV_NODE_RUNNING || node->state == RV_NODE_WAITING;
     if (node->due_ms && notice.will_retry) notice.retry_in_ms = RV_MAX(node->due_ms - rv_engine_now(job->engine).engine_ms, 0);
     if (!attempt->is_ghost) rv_engine_notice(job->engine, notice, RV_STR(""), RV_STR(""));
 }
