@@ -2,7 +2,7 @@
 
 #include "base/util.h"
 
-#include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 
@@ -24,6 +24,9 @@ typedef struct file_model {
     bool exists, exists_durably;
     RV_VEC(change) pending; /* since the last sync */
 } file_model;
+
+/* What is armed and counted: a test arms while the store's own thread may be syncing. */
+static pthread_mutex_t armed_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
     RV_VEC(file_model *) files;
@@ -150,25 +153,43 @@ static bool applies(fault kind, operation op) {
     RV_UNREACHABLE();
 }
 
-/* Count the operation; true: it fails. */
-static bool fails(operation op) {
-    uint64_t number = all.count++;
+/* Count the operation. How it fails, NONE: it does not. */
+static fault fails(operation op) {
     if (all.watch && op != OP_READ && op != OP_ACCESS)
-        all.watch(all.watch_user, number);
-    bool hit = number >= all.at && applies(all.kind, op) && (all.is_sticky || all.hits == 0);
+        all.watch(all.watch_user, all.count);
+    pthread_mutex_lock(&armed_lock);
+    bool hit = all.count++ >= all.at && applies(all.kind, op) && (all.is_sticky || all.hits == 0);
+    fault kind = hit ? all.kind : FAULT_NONE;
     all.hits += hit;
-    return hit;
+    pthread_mutex_unlock(&armed_lock);
+    return kind;
 }
 
 void fault_vfs_arm(fault kind, uint64_t at, bool is_sticky) {
+    pthread_mutex_lock(&armed_lock);
     all.kind = kind;
     all.at = at;
     all.is_sticky = is_sticky;
     all.count = all.hits = 0;
+    pthread_mutex_unlock(&armed_lock);
 }
-void fault_vfs_disarm(void) { all.kind = FAULT_NONE; }
-uint64_t fault_vfs_count(void) { return all.count; }
-uint64_t fault_vfs_hits(void) { return all.hits; }
+
+void fault_vfs_disarm(void) {
+    pthread_mutex_lock(&armed_lock);
+    all.kind = FAULT_NONE;
+    pthread_mutex_unlock(&armed_lock);
+}
+
+static uint64_t locked(const uint64_t *number) {
+    pthread_mutex_lock(&armed_lock);
+    uint64_t value = *number;
+    pthread_mutex_unlock(&armed_lock);
+    return value;
+}
+
+uint64_t fault_vfs_count(void) { return locked(&all.count); }
+uint64_t fault_vfs_hits(void) { return locked(&all.hits); }
+
 void fault_vfs_watch(fault_operation_fn *fn, void *user) {
     all.watch = fn;
     all.watch_user = user;
@@ -194,14 +215,14 @@ static int file_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 of
 }
 
 static int file_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset) {
-    bool hit = fails(OP_WRITE);
-    if (hit && all.kind != FAULT_LATE && all.kind != FAULT_SHORT)
-        return all.kind == FAULT_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
-    if (hit && all.kind == FAULT_SHORT)
+    fault how = fails(OP_WRITE);
+    if (how != FAULT_NONE && how != FAULT_LATE && how != FAULT_SHORT)
+        return how == FAULT_FULL ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+    if (how == FAULT_SHORT)
         size /= 2;
     model_change(of(file)->model, offset, bytes, size);
     int code = real_of(file)->pMethods->xWrite(real_of(file), bytes, size, offset);
-    return !hit ? code : all.kind == FAULT_SHORT ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+    return how == FAULT_NONE ? code : how == FAULT_SHORT ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size) {

@@ -2,7 +2,8 @@
  *
  * Each call that touches a file is an operation, numbered from 0 since the last fault_vfs_arm. It has no shared-memory
  * methods, so a store that opened through it proves that it needs none (locking_mode=EXCLUSIVE). Syncs are not passed
- * on to the disk: what is synced is what the model says. One thread at a time. */
+ * on to the disk: what is synced is what the model says. Arming and counting are safe from any thread; one thread at a
+ * time uses the files. */
 #ifndef TESTS_STORE_FAULT_VFS_H
 #define TESTS_STORE_FAULT_VFS_H
 
