@@ -10,7 +10,7 @@
  *   - waitid(P_PID, pid, WNOHANG|WNOWAIT) tells for one pid whether it is our child: a hash look-up in the kernel.
  *   - Which pids: those handed out since the leader's own. The last one is the last word of /proc/loadavg, one pread
  *     of an open file. Pids wrap, so this holds only while the pid cannot have been reached again: for
- *     attempts younger than YOUNG_MS, and when the last pid is not below the leader's.
+ *     attempts younger than YOUNG_MS, and when the last pid is not below any of the leaders'.
  *   - Else, or when they are many, all of /proc is listed: some 0.3 µs a process.
  * (/proc/self/task/TID/children would do the same in one read, but not all kernels are built with it.)
  *
@@ -210,10 +210,12 @@ static pid_t last_pid(const rv_exec *exec)
     return at ? (pid_t)strtol(at + 1, NULL, 10) : 0;
 }
 
-static uint32_t scan_once(rv_exec *exec, pid_t first, bool is_young)
+/* first and newest: the least and the greatest pid of the leaders. One of them above the last pid means that pids
+ * wrapped after its start, so that its orphans may be anywhere. */
+static uint32_t scan_once(rv_exec *exec, pid_t first, pid_t newest, bool is_young)
 {
     pid_t last = is_young ? last_pid(exec) : 0;
-    if (last >= first && last - first <= RANGE_MAX) {
+    if (last >= newest && last - first <= RANGE_MAX) {
         uint32_t found = 0;
         for (pid_t pid = first + 1; pid <= last; pid++)
             found += try_pid(exec, pid);
@@ -227,15 +229,15 @@ static uint32_t scan_once(rv_exec *exec, pid_t first, bool is_young)
 void rv_adopt_scan(rv_exec *exec, rv_proc *const *procs, uint32_t count)
 {
     int64_t now_ms = rv_loop_mono_ms(exec->loop);
-    pid_t first = procs[0]->pid;
+    pid_t first = procs[0]->pid, newest = first;
     bool is_young = true;
     for (uint32_t i = 0; i < count; i++) {
         const rv_proc *proc = procs[i];
-        /* A leader's pid below another's that is older means that pids wrapped between them: last >= first fails. */
         first = RV_MIN(first, proc->pid);
+        newest = RV_MAX(newest, proc->pid);
         is_young = is_young && proc->state == RV_PROC_RUNNING && now_ms - proc->started_mono_ms < YOUNG_MS;
     }
-    while (scan_once(exec, first, is_young) > 0) /* keeps (2) */
+    while (scan_once(exec, first, newest, is_young) > 0) /* keeps (2) */
         ;
 }
 

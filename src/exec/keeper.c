@@ -59,7 +59,8 @@ static void on_signals(keeper *k)
     while (read(k->signal_fd, &info, sizeof info) == sizeof info) {
         uint8_t byte = (uint8_t)info.ssi_signo;
         /* keeps (2) and (3); an engine that does not read is not worth waiting for */
-        if (info.ssi_code != SI_KERNEL)
+        /* A key of the terminal reaches the whole group; a hang-up only the leader of the session, which may be us. */
+        if (info.ssi_code != SI_KERNEL || info.ssi_signo == SIGHUP)
             (void)send(k->channel, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
 }
@@ -104,7 +105,9 @@ static bool on_message(keeper *k)
     message m = {0};
     union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
     struct iovec part = {&m, sizeof m};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    header.msg_control = control.bytes;
+    header.msg_controllen = sizeof control.bytes;
     ssize_t size = recvmsg(k->channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (size <= 0)
         return size < 0 && (errno == EAGAIN || errno == EINTR);
@@ -124,7 +127,11 @@ static bool on_message(keeper *k)
 
 RV_NORETURN static void keep(keeper *k)
 {
-    struct pollfd polled[] = {{.fd = k->engine_pidfd, .events = POLLIN}, {.fd = k->signal_fd, .events = POLLIN}, {.fd = k->channel, .events = POLLIN}};
+    struct pollfd polled[] = {
+        {.fd = k->engine_pidfd, .events = POLLIN},
+        {.fd = k->signal_fd, .events = POLLIN},
+        {.fd = k->channel, .events = POLLIN},
+    };
     bool is_open = true;
     do {
         polled[2].fd = is_open ? k->channel : -1;
@@ -214,7 +221,9 @@ rv_status rv_keeper_arm(int keeper_fd, int lock_fd, const char *leash_path, cons
     memcpy(m.mark, mark, strlen(mark));
     union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = {0};
     struct iovec part = {&m, sizeof m};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+    header.msg_control = control.bytes;
+    header.msg_controllen = sizeof control.bytes;
     struct cmsghdr *item = CMSG_FIRSTHDR(&header);
     item->cmsg_level = SOL_SOCKET;
     item->cmsg_type = SCM_RIGHTS;

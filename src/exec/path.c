@@ -97,7 +97,9 @@ const char *rv_path_find(rv_path_cache *cache, const char *command, const char *
     const char *found = search_path(cache, command, search, dir, ret_errno, &is_relative);
     if (found && !is_relative) {
         entry_clear(entry);
-        *entry = (cache_entry){rv_cstring_dup(rv_str_of(command)), rv_cstring_dup(rv_str_of(search)), rv_cstring_dup(rv_str_of(found))};
+        entry->command = rv_cstring_dup(rv_str_of(command));
+        entry->search = rv_cstring_dup(rv_str_of(search));
+        entry->found = rv_cstring_dup(rv_str_of(found));
     }
     return found;
 }

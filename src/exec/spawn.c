@@ -93,7 +93,10 @@ NO_SANITIZER static inline long call4(long number, long a, long b, long c, long 
     register long b_register __asm__("x1") = b;
     register long c_register __asm__("x2") = c;
     register long d_register __asm__("x3") = d;
-    __asm__ volatile("svc #0" : "+r"(a_register) : "r"(number_register), "r"(b_register), "r"(c_register), "r"(d_register) : "memory", "cc");
+    __asm__ volatile("svc #0"
+                     : "+r"(a_register)
+                     : "r"(number_register), "r"(b_register), "r"(c_register), "r"(d_register)
+                     : "memory", "cc");
     return a_register;
 }
 static long clone3_call(struct clone_args *args, int (*fn)(void *), void *user)

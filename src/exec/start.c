@@ -228,7 +228,8 @@ static void not_started(rv_proc *proc, const rv_spawn_plan *plan, rv_spawn_step 
     rv_timer_set(proc->exec->later, 0);
 }
 
-rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err)
+rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks,
+                        rv_error *err)
 {
     RV_ASSERT(spawn->argv[0] != NULL);
     RV_ASSERT(spawn->dir != NULL);
