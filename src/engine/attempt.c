@@ -286,6 +286,7 @@ static void put_reeve(rv_attempt *attempt, command *out)
     uint64_t seed = rv_hash64(rv_str_of(job->id), 0);
     put_own(out, scratch, "TRACEPARENT", rv_arena_printf(scratch, "00-%016llx%016llx-%016llx-01", (unsigned long long)rv_hash64(rv_str_of(job->id), 1),
                                                        (unsigned long long)seed, (unsigned long long)(rv_hash64(name, seed + attempt->epoch) | 1)));
+    if (attempt->number > 1 && job->run->nodes[attempt->node].error) put_own(out, scratch, "REEVE_FEEDBACK", rv_run_error(job->run, attempt->node));
     if (engine->jobs_fds[0] >= 0)
         put_own(out, scratch, "MAKEFLAGS", rv_arena_printf(scratch, " -j --jobserver-auth=%d,%d", RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W));
 }

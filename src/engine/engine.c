@@ -379,7 +379,7 @@ static rv_status read_key(rv_engine *engine, rv_error *err)
 static void take_environment(rv_engine *engine)
 {
     static const char *const own[] = {"REEVE_RUN=", "REEVE_NODE=", "REEVE_ATTEMPT=", "REEVE_EPOCH=", "REEVE_OUTPUT=", "REEVE_ARTIFACTS=",
-                                      "REEVE_SOCKET=", "REEVE_TOKEN=", "REEVE_STORE_MARK=", "TRACEPARENT=", "MAKEFLAGS=", "REEVE_FAIL_POINT="};
+                                      "REEVE_SOCKET=", "REEVE_TOKEN=", "REEVE_FEEDBACK=", "REEVE_STORE_MARK=", "TRACEPARENT=", "MAKEFLAGS=", "REEVE_FAIL_POINT="};
     for (const char *const *at = engine->config.environ; at && *at; at++) {
         bool is_own = false;
         for (size_t i = 0; i < RV_COUNT(own); i++) is_own |= rv_str_starts(rv_str_of(*at), rv_str_of(own[i]));

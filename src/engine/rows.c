@@ -102,7 +102,7 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
     if (node->state == RV_NODE_WAITING && job->started_ms[index] == 0) job->started_ms[index] = now.wall_ms;
     rv_node_row row = {.run = rv_str_of(job->id), .id = rv_graph_name(job->graph, index), .index = index, .kind = (rv_kind)job->graph->nodes[index].kind,
                        .state = (rv_node_state)node->state, .detail = (rv_detail)node->detail, .attempts = node->number, .epoch = node->epoch,
-                       .error = rv_run_error(job->run, index), .result = rv_run_result(job->run, index), .started_ms = job->started_ms[index]};
+                       .error = node->state == RV_NODE_SUCCEEDED ? (rv_str){NULL, 0} : rv_run_error(job->run, index), .result = rv_run_result(job->run, index), .started_ms = job->started_ms[index]};
     if (node->root) row.root = rv_graph_name(job->graph, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
     if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY && job->kept) row.result = job->kept[index].value;

@@ -148,8 +148,9 @@ static rv_value_kind from_node(const rv_value_scope *scope, uint32_t index, rv_s
     }
     if (!rv_node_state_is_terminal((rv_node_state)node->state) || node->state == RV_NODE_SKIPPED) return RV_VALUE_NULL;
     if (rv_str_is(whole, "error")) {
+        if (node->error == 0 || node->state == RV_NODE_SUCCEEDED) return RV_VALUE_NULL; /* of an earlier attempt */
         rv_buf_str_add(out, rv_run_error(job->run, index));
-        return node->error ? RV_VALUE_TEXT : RV_VALUE_NULL;
+        return RV_VALUE_TEXT;
     }
     if (rv_str_is(whole, "exit_code")) {
         if (node->exit_status >= 0) rv_buf_i64(out, node->exit_status);
