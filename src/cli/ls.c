@@ -6,7 +6,7 @@ enum { ID, NAME, STATUS, INTERACTION, CREATED, STARTED, ENDED, TOTAL, SUCCEEDED,
 static const char runs_sql[] =
     "select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
     "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from, "
-    "status = 'running' and exists (select 1 from blocker where blocker.run = run.id and blocker.state = 'open') "
+    "status in ('running', 'interrupted') and exists (select 1 from blocker where blocker.run = run.id and blocker.state = 'open') "
     "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')) from run where ?1 = '' or status = ?1 order by created_ms desc, id desc";
 
 static void json_row(rv_json_writer *w, const rv_row *row)

@@ -20,6 +20,13 @@ static void bar(rv_buf *out, uint32_t done, uint32_t total)
     rv_buf_cstring(out, "  ");
 }
 
+/* Elapsed times tick in whole seconds: what changes ten times a second cannot be read. */
+static void elapsed(rv_buf *out, int64_t ms)
+{
+    if (ms < 60000) rv_buf_printf(out, "%llds", (long long)ms / 1000);
+    else rv_duration_write(out, ms / 1000 * 1000);
+}
+
 static void progress_line(const rv_progress *p, rv_buf *out, int64_t now)
 {
     const char *dot = rv_ui_glyph(RV_GLYPH_DOT);
@@ -37,7 +44,7 @@ static void progress_line(const rv_progress *p, rv_buf *out, int64_t now)
     }
     if (counts[RV_NODE_SKIPPED]) rv_buf_printf(out, " %s %u skipped", dot, counts[RV_NODE_SKIPPED]);
     rv_buf_printf(out, " %s ", dot);
-    rv_duration_write(out, now - p->begun_mono_ms);
+    elapsed(out, now - p->begun_mono_ms);
     if (p->signal) rv_ui_style(out, RV_STYLE_YELLOW, RV_STR("  stopping"));
 }
 
@@ -50,7 +57,7 @@ static void node_line(const rv_progress *p, rv_buf *out, const rv_slot *slot, in
     rv_ui_plain(out, name, name_columns);
     rv_ui_pad(out, begin, name_columns + 2);
     rv_buf time = {0};
-    rv_duration_write(&time, (now - slot->begun_mono_ms) / 1000 * 1000);
+    elapsed(&time, now - slot->begun_mono_ms);
     rv_ui_stylef(out, RV_STYLE_DIM, " %6s  ", time.at);
     rv_buf_deinit(&time);
     uint32_t used = name_columns + 2 + 9;

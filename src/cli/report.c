@@ -177,7 +177,7 @@ static void critical_path(rv_report *r)
         uint32_t before = RV_NONE;
         for (uint32_t i = graph->pred_begin[last]; i < graph->pred_begin[last + 1]; i++) {
             uint32_t pred = RV_EDGE_NODE(graph->pred[i]);
-            bool has_ended = r->nodes[pred].started_ms && r->nodes[pred].ended_ms;
+            bool has_ended = r->nodes[pred].ended_ms; /* people's nodes have no start */
             if (has_ended && (before == RV_NONE || r->nodes[pred].ended_ms > r->nodes[before].ended_ms)) before = pred;
         }
         last = before;
@@ -245,7 +245,8 @@ static void wall(rv_report *r)
     bool has_open = false;
     int64_t last_ms = r->ended_ms;
     for (uint32_t i = 0; i < r->blocker_count; i++) has_open |= rv_str_is(r->blockers[i].state, "open");
-    if (rv_str_is(r->status, "running") && has_open && r->counts[RV_NODE_RUNNING] == 0 && r->counts[RV_NODE_READY] == 0) r->status = RV_STR("waiting");
+    bool is_open = rv_str_is(r->status, "running") || rv_str_is(r->status, "interrupted");
+    if (is_open && has_open && r->counts[RV_NODE_RUNNING] == 0 && r->counts[RV_NODE_READY] == 0) r->status = RV_STR("waiting");
     for (uint32_t n = 0; !r->is_live && r->ended_ms == 0 && n < r->node_count; n++) last_ms = RV_MAX(last_ms, r->nodes[n].ended_ms);
     r->wall_ms = RV_MAX(rv_report_took_ms(r, r->started_ms, last_ms), 0);
 }

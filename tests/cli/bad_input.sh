@@ -1,0 +1,77 @@
+#!/bin/sh
+# What a new user gets wrong is answered with what was wrong and what to do, never with a crash or a store left behind [W6, W32].
+. "$(dirname "$0")/lib.sh"
+
+fresh empty
+: >empty.yaml
+claim "an empty file is exit 2" exits 2 "$reeve" run empty.yaml
+claim "an empty file is named" err_has empty.yaml
+claim "an empty file leaves no store" [ ! -e .reeve ]
+
+fresh directory
+mkdir flow.yaml
+claim "a directory is exit 2" exits 2 "$reeve" run flow.yaml
+claim "a directory is called one" err_has "is a directory"
+
+fresh missing
+claim "a missing file is exit 3" exits 3 "$reeve" run nowhere.yaml
+claim "a missing file is named" err_has nowhere.yaml
+claim "run without any file is exit 3" exits 3 "$reeve" run
+claim "run without any file says how to begin" err_has "reeve init"
+
+fresh cycle
+printf 'reeve: 1\nname: x\nnodes:\n  a: {run: [true], needs: [c]}\n  b: {run: [true], needs: [a]}\n  c: {run: [true], needs: [b]}\n' >cycle.yaml
+claim "a cycle is exit 2" exits 2 "$reeve" check cycle.yaml
+claim "a cycle is called one" err_has cycle
+claim "a cycle leaves no store" [ ! -e .reeve ]
+
+fresh misspelt
+printf 'reeve: 1\nname: x\nnodes:\n  a: {run: [true], need: [b]}\n  b: {rnu: [true]}\n' >wrong.yaml
+claim "misspelt keys are exit 2" exits 2 "$reeve" run wrong.yaml
+claim "the nearest key is named" err_has needs
+claim "every problem is reported at once" err_has "wrong.yaml:5:"
+claim "check --json gives them as objects" exits 2 "$reeve" check wrong.yaml --json
+claim "objects have a version" out_has '"v":1'
+claim "objects have problems" out_has '"problems":['
+
+fresh command
+printf 'reeve: 1\nname: x\nnodes:\n  a: {run: [no-such-command-here]}\n  b: {run: [echo, fine]}\n' >c.yaml
+claim "a missing command fails the node" exits 1 "$reeve" run c.yaml
+claim "the missing command is named" out_has no-such-command-here
+claim "independent work goes on" out_has "b │ fine"
+claim "a failure ends with what to paste" out_has "reeve logs"
+
+fresh usage
+claim "a misspelt verb is exit 2" exits 2 "$reeve" rnu
+claim "the nearest verb is named" err_has "reeve run"
+claim "a misspelt option is exit 2" exits 2 "$reeve" run --fail-fats
+claim "the nearest option is named" err_has "--fail-fast"
+claim "an error with --json is an object" exits 3 "$reeve" show nothing --json
+claim "the object names the status" out_has '"status":"NOT_FOUND"'
+claim "an impossible -j is exit 2" exits 2 "$reeve" run -j 0
+claim "init does not overwrite" sh -c "echo mine >reeve.yaml; '$reeve' init 2>/dev/null; [ \$? -eq 4 ] && grep -q mine reeve.yaml"
+
+fresh permission
+"$reeve" init >/dev/null
+if [ "$(id -u)" -eq 0 ]; then
+    : >not-a-directory
+    claim "a store that cannot be made is exit 75" exits 75 "$reeve" run --store not-a-directory/store
+else
+    mkdir locked && chmod 500 locked
+    claim "a store that cannot be made is exit 75" exits 75 "$reeve" run --store locked/store
+    chmod 700 locked
+fi
+claim "the store's path is named" err_has /store
+
+fresh values
+printf 'reeve: 1\nname: x\nparams: {who: {type: string}}\nnodes:\n  a: {run: [echo, "${user.who}"]}\n' >v.yaml
+claim "a missing parameter is exit 2" exits 2 "$reeve" run v.yaml
+claim "the missing parameter is named" err_has who
+claim "a parameter is given with --var" exits 0 "$reeve" run v.yaml --var who=Ada
+claim "and reaches the command" out_has Ada
+claim "--var without a value is exit 2" exits 2 "$reeve" run v.yaml --var who
+
+fresh nothing
+claim "ls without a store is exit 3" exits 3 "$reeve" ls
+claim "--resume without a store is exit 3" sh -c "'$reeve' init >/dev/null; '$reeve' run --resume 2>/dev/null; [ \$? -eq 3 ]"
+finish

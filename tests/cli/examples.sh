@@ -1,0 +1,47 @@
+#!/bin/sh
+# Every verb explains itself, and every example of its help works as it stands there.
+. "$(dirname "$0")/lib.sh"
+PATH=$(dirname "$reeve"):$PATH
+export PATH
+
+"$reeve" help --json >table.json || exit 1
+python3 - table.json >list <<'END'
+import json, sys
+for verb in json.load(open(sys.argv[1]))["verbs"]:
+    assert verb["summary"] and verb["exit"], verb["name"]
+    print(verb["name"], "", sep="\t")
+    for example in verb["examples"]:
+        print(verb["name"], example["command"], sep="\t")
+END
+
+# What an example may expect to find: a workflow; for some verbs a run of it, or one that waits for somebody.
+prepare() {
+    "$reeve" init >/dev/null || return 1
+    case $1 in
+    ls | show | logs | events | verify | sql | shell) "$reeve" run --output quiet >/dev/null ;;
+    approve | reject | cancel)
+        printf 'reeve: 1\nname: release\nnodes:\n  review: {approve: {message: "Publish?"}}\n' >release.yaml
+        "$reeve" run release.yaml --no-wait >/dev/null
+        [ $? -eq 76 ]
+        ;;
+    answer)
+        printf 'reeve: 1\nname: ask\nnodes:\n  size: {input: {question: "How many?", schema: {type: integer}}}\n' >ask.yaml
+        "$reeve" run ask.yaml --no-wait >/dev/null
+        [ $? -eq 76 ]
+        ;;
+    esac
+}
+
+number=0
+while IFS="$(printf '\t')" read -r verb command; do
+    number=$((number + 1))
+    fresh "e$number"
+    if [ -z "$command" ]; then
+        claim "$verb --help explains it" exits 0 "$reeve" "$verb" --help
+        claim "$verb --help names its usage" out_has "reeve $verb"
+    else
+        prepare "$verb" || echo "# preparing for $verb failed"
+        claim "example: $command" exits 0 sh -c "$command"
+    fi
+done <"$work/list"
+finish

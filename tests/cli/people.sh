@@ -1,0 +1,54 @@
+#!/bin/sh
+# Approvals and answers: without a terminal, from a second one, and with --no-wait across processes [W32].
+. "$(dirname "$0")/lib.sh"
+
+cat >flow.yaml <<'END'
+reeve: 1
+name: flow
+nodes:
+  draft: {shell: "echo once >>ledger; echo draft"}
+  review: {approve: {message: "Publish it?", show: ["${draft.stdout}"]}, needs: [draft]}
+  publish: {run: [sh, -c, "echo published >>ledger"], needs: [review]}
+END
+lines() { [ "$(grep -c "$1" ledger)" -eq "$2" ]; }
+
+claim "--no-wait ends with 76 when people are waited for" exits 76 "$reeve" run flow.yaml --no-wait
+claim "and says how to answer" out_has "reeve approve"
+claim "ls calls it waiting" sh -c "'$reeve' ls | grep -q waiting"
+claim "what nobody asked is exit 3" exits 3 "$reeve" approve latest nothing
+claim "the error names what waits" err_has review
+claim "approve works when nothing runs" exits 0 "$reeve" approve latest review --comment "good"
+claim "it cannot be decided twice" exits 4 "$reeve" reject latest review
+claim "--resume goes on to the end" exits 0 "$reeve" run flow.yaml --resume
+claim "what was done is not done again" lines once 1
+claim "what waited was done" lines published 1
+claim "the decision is kept" sh -c "'$reeve' sql \"select decision || ' ' || comment from blocker\" --csv | grep -q 'good'"
+claim "a second --resume has nothing to do and exits as the run did" exits 0 "$reeve" run flow.yaml --resume
+claim "and says so" err_has "nothing to resume"
+claim "verify finds the record sound" exits 0 "$reeve" verify latest
+
+rm -f ledger
+"$reeve" run flow.yaml >out1 2>&1 &
+pid=$!
+claim "without a terminal the run says how to answer and waits" until_true 20 grep -q "reeve approve" out1
+claim "a second run of the store is exit 4" exits 4 "$reeve" run flow.yaml
+claim "it says who owns it" err_has "$(basename "$reeve")"
+claim "a rejection from a second terminal is taken" exits 0 "$reeve" reject latest review --comment no
+wait "$pid"
+claim "a rejection fails the run" [ $? -eq 1 ]
+claim "and nothing was published" sh -c '! grep -q published ledger'
+
+cat >ask.yaml <<'END'
+reeve: 1
+name: ask
+nodes:
+  size: {input: {question: "How many?", schema: {type: integer}}}
+END
+claim "an input is waited for" exits 76 "$reeve" run ask.yaml --no-wait
+claim "an answer that does not fit is exit 2" exits 2 "$reeve" answer latest size many
+claim "approve is not for inputs" exits 2 "$reeve" approve latest size
+claim "an answer that fits is taken" exits 0 "$reeve" answer latest size 12
+claim "and the run goes on" exits 0 "$reeve" run ask.yaml --resume
+claim "cancel ends a run for good" sh -c "'$reeve' run ask.yaml --no-wait >/dev/null; '$reeve' cancel latest >/dev/null"
+claim "a cancelled run cannot be resumed" exits 4 "$reeve" run --resume latest
+finish

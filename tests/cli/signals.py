@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Ctrl-C once and twice, and a terminal that goes away [W33]: driven through a pseudo-terminal, as a person would."""
+import json, os, pty, select, shutil, signal, subprocess, sys, tempfile, time
+
+reeve = os.path.abspath(sys.argv[1])
+work = tempfile.mkdtemp(prefix="reeve-cli-")
+os.chdir(work)
+os.environ.update(LANG="C.UTF-8", TERM="xterm", NO_COLOR="1")
+os.environ.pop("REEVE_STORE", None)
+failures = 0
+LIMIT = 30
+
+
+def claim(text, holds, detail=""):
+    global failures
+    print(("ok " if holds else "not ok ") + text + ("" if holds else f"\n# {detail!r}"), flush=True)
+    failures += not holds
+
+
+class Terminal:
+    def __init__(self, *words):
+        self.text = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execv(reeve, [reeve, *words])
+
+    def pump(self, seconds=0.1):
+        if self.fd is None or not select.select([self.fd], [], [], seconds)[0]:
+            return
+        try:
+            self.text += os.read(self.fd, 65536)
+        except OSError:
+            pass
+
+    def until(self, condition):
+        end = time.time() + LIMIT
+        while time.time() < end:
+            if condition():
+                return True
+            self.pump()
+        return False
+
+    def type(self, keys):
+        os.write(self.fd, keys)
+
+    def hang_up(self):
+        os.close(self.fd)
+        self.fd = None
+
+    def status(self):
+        end = time.time() + LIMIT
+        while time.time() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            self.pump(0.05) if self.fd is not None else time.sleep(0.05)
+        return None
+
+
+def runs():
+    return json.loads(subprocess.run([reeve, "ls", "--json"], stdout=subprocess.PIPE, check=True).stdout)["runs"]
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def gone(pid):
+    end = time.time() + LIMIT
+    while time.time() < end:
+        if not is_alive(pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def flow(name, trap=""):
+    open(name, "w").write(f"""reeve: 1
+name: {name.split('.')[0]}
+nodes:
+  before: {{shell: "echo once >>ledger-{name}"}}
+  slow:
+    needs: [before]
+    shell: |
+      {trap}
+      if [ -e go-{name} ]; then exit 0; fi
+      echo $$ >pid-{name}.tmp; mv pid-{name}.tmp pid-{name}
+      while :; do sleep 0.1; done
+""")
+
+
+def node_pid(name):
+    return int(open(f"pid-{name}").read())
+
+
+def resumes(name, what):
+    open(f"go-{name}", "w").close()
+    end = subprocess.run([reeve, "run", name, "--resume"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
+    claim(f"{what}: --resume goes on to the end", end.returncode == 0, end.stdout)
+    claim(f"{what}: what was done is not done again", open(f"ledger-{name}").read() == "once\n")
+
+
+flow("once.yaml")
+t = Terminal("run", "once.yaml")
+claim("once: the node runs", t.until(lambda: os.path.exists("pid-once.yaml")), t.text)
+t.type(b"\x03")
+claim("once: exit status is 130", t.status() == 130, t.text)
+t.pump()
+claim("once: it said that it stops", b"press again" in t.text, t.text)
+claim("once: it says how to go on", b"--resume" in t.text, t.text)
+claim("once: the node's process is gone", gone(node_pid("once.yaml")))
+claim("once: the run is interrupted", runs()[0]["status"] == "interrupted", runs()[0])
+resumes("once.yaml", "once")
+
+flow("twice.yaml", "trap '' TERM")
+t = Terminal("run", "twice.yaml")
+claim("twice: the node runs", t.until(lambda: os.path.exists("pid-twice.yaml")), t.text)
+t.type(b"\x03")
+claim("twice: it said that it stops", t.until(lambda: b"press again" in t.text), t.text)
+time.sleep(0.3)  # a person's second press; the same press seen twice within 150 ms is one
+began = time.time()
+t.type(b"\x03")
+claim("twice: exit status is 130", t.status() == 130, t.text)
+claim("twice: a process that ignores TERM is gone all the same", gone(node_pid("twice.yaml")))
+resumes("twice.yaml", "twice")
+
+flow("hangup.yaml")
+t = Terminal("run", "hangup.yaml")
+claim("hang-up: the node runs", t.until(lambda: os.path.exists("pid-hangup.yaml")), t.text)
+t.hang_up()
+claim("hang-up: exit status is 129", t.status() == 129)
+claim("hang-up: the node's process is gone", gone(node_pid("hangup.yaml")))
+claim("hang-up: the run is interrupted", runs()[0]["status"] == "interrupted", runs()[0])
+resumes("hangup.yaml", "hang-up")
+
+open("ask.yaml", "w").write('reeve: 1\nname: ask\nnodes:\n  review: {approve: {message: "Ship it?"}}\n  ship: {run: [echo, shipped], needs: [review]}\n')
+t = Terminal("run", "ask.yaml")
+claim("ask: the question is asked in place", t.until(lambda: b"Ship it?" in t.text), t.text)
+t.type(b"maybe\r")
+claim("ask: what is no answer is asked again", t.until(lambda: b"please type" in t.text), t.text)
+t.type(b"y looks good\r")
+claim("ask: yes goes on", t.status() == 0, t.text)
+kept = subprocess.run([reeve, "sql", "select comment from blocker", "--csv"], stdout=subprocess.PIPE).stdout
+claim("ask: the comment is kept", b"looks good" in kept, kept)
+
+t = Terminal("run", "ask.yaml")
+claim("elsewhere: the question is asked in place", t.until(lambda: b"Ship it?" in t.text), t.text)
+taken = subprocess.run([reeve, "approve", "latest", "review"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+claim("elsewhere: a second terminal may answer it", taken.returncode == 0, taken.stdout)
+claim("elsewhere: the first one takes that", t.status() == 0, t.text)
+
+os.chdir("/")
+shutil.rmtree(work, ignore_errors=True)
+sys.exit(1 if failures else 0)
