@@ -71,7 +71,7 @@ static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
 static void headline(const rv_progress *p, rv_buf *out, rv_run_state state)
 {
     static const char *const words[RV_RUN_STATE_COUNT] = {
-        [RV_RUN_ACCEPTED] = "not started",    [RV_RUN_RUNNING] = "waiting",      [RV_RUN_INTERRUPTED] = "interrupted",
+        [RV_RUN_ACCEPTED] = "not started",    [RV_RUN_RUNNING] = "stopped",      [RV_RUN_INTERRUPTED] = "interrupted",
         [RV_RUN_OK] = "ok",                   [RV_RUN_ERROR] = "failed",         [RV_RUN_TIMEOUT] = "timed out",
         [RV_RUN_CANCELLED] = "cancelled",     [RV_RUN_OVER_BUDGET] = "over budget",
     };
@@ -101,6 +101,6 @@ void rv_summary_write(rv_progress *p, rv_buf *out)
     failures(p, out);
     if (p->failures.count) rv_buf_byte(out, '\n');
     headline(p, out, state);
-    bool can_resume = state == RV_RUN_INTERRUPTED || state == RV_RUN_ERROR || state == RV_RUN_TIMEOUT || p->gave_up;
+    bool can_resume = state == RV_RUN_INTERRUPTED || state == RV_RUN_ERROR || state == RV_RUN_TIMEOUT || state == RV_RUN_RUNNING || p->gave_up;
     if (can_resume || p->failures.count) paste_lines(p, out, can_resume);
 }

@@ -413,11 +413,25 @@ rv_status rv_engine_new(const rv_engine_config *config, rv_engine **ret, rv_erro
     return RV_OK;
 }
 
+/* An attempt whose end will not be recorded: its store failed, or its run was interrupted twice. Its words are kept as
+ * far as there is room for them. */
+static void end_abandoned(rv_attempt *attempt)
+{
+    rv_error ignored;
+    rv_attempt_row *row = &attempt->row;
+    if (attempt->log && rv_log_attempt_end(attempt->log, &row->log_last, &row->stdout_size, &row->stderr_size, &ignored) != RV_OK)
+        rv_log(RV_LOG_WARN, "the last output of an attempt could not be kept: %s", ignored.text);
+    attempt->log = NULL;
+    rv_mask_free(attempt->mask);
+    attempt->mask = NULL;
+}
+
 void rv_engine_free(rv_engine *engine)
 {
     if (!engine) return;
     rv_loop_set_turn(engine->config.loop, NULL, NULL);
     rv_watch_end(engine->store_watch);
+    for (uint32_t i = 0; i < engine->attempts.count; i++) end_abandoned(engine->attempts.at[i]);
     for (uint32_t i = 0; i < engine->jobs.count; i++) rv_job_free(engine->jobs.at[i]);
     for (uint32_t i = 0; i < engine->attempts.count; i++) {
         rv_attempt *attempt = engine->attempts.at[i];
