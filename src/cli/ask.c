@@ -169,7 +169,10 @@ static void tell(rv_progress *p, const rv_question *question)
     rv_str key = rv_buf_str(&question->key), kind = rv_buf_str(&question->kind), run = rv_job_id(p->job);
     rv_ui_style(&p->out, RV_STYLE_YELLOW, rv_str_of(rv_ui_node_glyph(RV_NODE_WAITING)));
     bool is_input = rv_answer_choices(kind)[0] == 0, is_unknown = rv_str_is(kind, "unknown_outcome");
-    rv_buf_printf(&p->out, " %.*s  waits for %s\n", RV_FMT(key), is_input ? "an answer" : is_unknown ? "a word on its outcome" : "an approval");
+    rv_buf_printf(&p->out, " %.*s  waits for %s\n", RV_FMT(key),
+                  is_input     ? "an answer"
+                  : is_unknown ? "a word on its outcome"
+                               : "an approval");
     rv_answer_prompt(&p->out, kind, rv_buf_str(&question->payload), 4);
     rv_buf store = {0};
     rv_progress_store_words(p, &store);

@@ -161,7 +161,8 @@ rv_status rv_cli_find_file(const char *word, rv_buf *out, rv_error *err)
         if (access(out->at + begin, F_OK) == 0) return RV_OK;
         out->size = begin;
     }
-    return rv_error_set(err, RV_NOT_FOUND, "there is no reeve.yaml in this directory or above it; name a file, or make one with `reeve init`");
+    return rv_error_set(err, RV_NOT_FOUND,
+                        "there is no reeve.yaml in this directory or above it; name a file, or make one with `reeve init`");
 }
 
 rv_status rv_cli_store_for(const char *option, const char *file, rv_buf *out, rv_error *err)

@@ -27,8 +27,8 @@ void rv_cli_json_end(rv_json_writer *w);
 RV_MUST_USE rv_status rv_cli_read_file(const char *path, rv_buf *out, rv_error *err);
 /* Write a whole file, through a temporary name beside it. IO: err names the path; the old file is as it was. */
 RV_MUST_USE rv_status rv_cli_write_file(const char *path, rv_str bytes, rv_error *err);
-/* The workflow that a verb means: `word` if not NULL, else reeve.yaml in this directory or the nearest parent [W30]. Appends an absolute path.
- * NOT_FOUND: err says where it looked. */
+/* The workflow that a verb means: `word` if not NULL, else reeve.yaml in this directory or the nearest parent [W30]. Appends an
+ * absolute path. NOT_FOUND: err says where it looked. */
 RV_MUST_USE rv_status rv_cli_find_file(const char *word, rv_buf *out, rv_error *err);
 /* The store that a run of the workflow at `file` (absolute; NULL: none, this directory) uses: --store, $REEVE_STORE, or `.reeve` beside
  * it. Appends an absolute path; nothing is opened or made. `option` may be NULL. */

@@ -34,9 +34,11 @@ static void verb_names(rv_buf *out)
 
 static void bash_script(rv_buf *out)
 {
-    rv_buf_cstring(out, "# bash completion for reeve\n_reeve()\n{\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}"
-                        " verb=${COMP_WORDS[1]}\n    local options= words=\n    COMPREPLY=()\n"
-                        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
+    rv_buf_cstring(
+        out,
+        "# bash completion for reeve\n_reeve()\n{\n    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}"
+        " verb=${COMP_WORDS[1]}\n    local options= words=\n    COMPREPLY=()\n"
+        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
     verb_names(out);
     rv_buf_cstring(out, "' -- \"$word\"))\n        return\n    fi\n    case $verb in\n");
     for (uint32_t i = 0; i < rv_verb_count; i++) {
@@ -111,7 +113,8 @@ static void fish_script(rv_buf *out)
         for (const rv_option *o = rv_verbs[i].options; o->name; o++) {
             rv_buf_printf(out, "complete -c reeve -n '__fish_seen_subcommand_from %s' -l %s", rv_verbs[i].name, o->name);
             if (o->letter) rv_buf_printf(out, " -s %c", o->letter);
-            if (o->arg && !(o->flags & RV_OPTION_MAYBE)) rv_buf_cstring(out, is_file_argument(o->arg) || is_directory_argument(o->arg) ? " -r" : " -x");
+            if (o->arg && !(o->flags & RV_OPTION_MAYBE))
+                rv_buf_cstring(out, is_file_argument(o->arg) || is_directory_argument(o->arg) ? " -r" : " -x");
             if (o->arg && argument_words(o->arg)) rv_buf_printf(out, " -a '%s'", argument_words(o->arg));
             rv_buf_cstring(out, " -d '");
             quoted(out, o->text, false);

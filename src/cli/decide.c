@@ -9,8 +9,8 @@ static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
-    rv_status status = rv_session_query(session, "select key, kind, payload, state from blocker where run = ?1 order by opened_ms", bound, 1, 0,
-                                        &rows, err);
+    rv_status status = rv_session_query(
+        session, "select key, kind, payload, state from blocker where run = ?1 order by opened_ms", bound, 1, 0, &rows, err);
     if (status) return status;
     rv_buf open = {0};
     bool was_resolved = false, is_found = false;
@@ -25,7 +25,8 @@ static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_
         if (is_open) rv_buf_printf(&open, "%s%.*s", open.size ? ", " : "", RV_FMT(rv_row_str(&row, 0)));
     }
     if (!is_found && was_resolved)
-        status = rv_error_set(err, RV_CONFLICT, "`%s` of run %s was decided already; `reeve show %s` says how", key, session->run.at, session->run.at);
+        status = rv_error_set(err, RV_CONFLICT, "`%s` of run %s was decided already; `reeve show %s` says how", key,
+                              session->run.at, session->run.at);
     else if (!is_found)
         status = rv_error_set(err, RV_NOT_FOUND, "nothing named `%s` waits in run %s%s%s", key, session->run.at,
                               open.size ? "; what waits: " : "; nothing waits there", open.size ? open.at : "");
@@ -102,7 +103,8 @@ int rv_verb_answer(const rv_args *args)
         failed = rv_error_set(&err, RV_INVALID, "`%s` asks for yes or no; give it with `reeve approve` or `reeve reject`", key);
     if (failed == RV_OK) failed = rv_answer_value(payload, rv_str_of(rv_args_word(args, 2)), &value, &err);
     if (failed == RV_OK)
-        failed = rv_client_answer(session.client, rv_buf_str(&session.run), rv_str_of(key), rv_buf_str(&value), rv_str_of(rv_cli_user()), &err);
+        failed = rv_client_answer(session.client, rv_buf_str(&session.run), rv_str_of(key), rv_buf_str(&value),
+                                  rv_str_of(rv_cli_user()), &err);
     int status = failed ? rv_cli_fail(args, &err) : report(args, &session, key, "answered");
     rv_buf_deinit(&value);
     rv_session_close(&session);

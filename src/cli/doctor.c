@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -12,7 +11,6 @@
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "cli/cli.h"
 #include "cli/verbs.h"
@@ -61,8 +59,9 @@ static void look_at_kernel(examination *e)
 /* The cgroup v2 directory of this process, if we may make groups below it: then cgroup.kill ends whatever hides. */
 static void look_at_cgroups(examination *e)
 {
-    static const char means[] = "P8 has an exception here: a process that sheds its group, its environment and its descriptors is found only when "
-                                "the last attempt alive at its birth has ended, and not after engine and keeper were both killed";
+    static const char means[] =
+        "P8 has an exception here: a process that sheds its group, its environment and its descriptors is found only when "
+        "the last attempt alive at its birth has ended, and not after engine and keeper were both killed";
     rv_buf line = {0}, path = {0};
     rv_error ignored;
     struct statfs fs;
@@ -130,10 +129,12 @@ static void look_at_syncs(examination *e, const char *dir)
         for (; at > 0 && times[at - 1] > took; at--) times[at] = times[at - 1];
         times[at] = took;
     }
-    finding *f = add(e, "sync", is_good ? GOOD : WEAK, "the store's directory cannot be written: name another with --store or $REEVE_STORE");
+    finding *f = add(e, "sync", is_good ? GOOD : WEAK,
+                     "the store's directory cannot be written: name another with --store or $REEVE_STORE");
     if (is_good) rv_buf_printf(&f->value, "%.2f ms for 4 KiB (median of 9)", (double)times[4] / 1000);
     else rv_buf_cstring(&f->value, strerror(errno));
-    if (is_good && times[4] < 50) rv_buf_cstring(&f->value, "; so fast that the disk may not wait for its platters: P1 then ends at its cache");
+    if (is_good && times[4] < 50)
+        rv_buf_cstring(&f->value, "; so fast that the disk may not wait for its platters: P1 then ends at its cache");
     if (fd >= 0) {
         close(fd);
         unlink(path.at);
@@ -169,10 +170,10 @@ static void look_at_store(examination *e)
 
 static void look_at_rest(examination *e)
 {
-    finding *f = add(e, "SQLite", sqlite3_libversion_number() >= 3037000 ? GOOD : MISSING, "STRICT tables need 3.37 or later");
-    rv_buf_cstring(&f->value, sqlite3_libversion());
+    finding *f = add(e, "SQLite", GOOD, NULL);
+    rv_buf_cstring(&f->value, RV_SQLITE_VERSION " at build time");
     f = add(e, "libuv", GOOD, NULL);
-    rv_buf_cstring(&f->value, uv_version_string());
+    rv_buf_cstring(&f->value, RV_UV_VERSION " at build time");
     long processors = sysconf(_SC_NPROCESSORS_ONLN), files = sysconf(_SC_OPEN_MAX);
     f = add(e, "processors", GOOD, NULL);
     rv_buf_printf(&f->value, "%ld online: -j is %ld unless it is given", processors, processors);
@@ -182,7 +183,9 @@ static void look_at_rest(examination *e)
     uint32_t columns, rows;
     rv_ui_size(&columns, &rows);
     f = add(e, "terminal", GOOD, NULL);
-    if (ui->is_terminal) rv_buf_printf(&f->value, "%u by %u, %s, %s", columns, rows, ui->has_color ? "colour" : "no colour", ui->is_utf8 ? "UTF-8" : "ASCII");
+    if (ui->is_terminal)
+        rv_buf_printf(&f->value, "%u by %u, %s, %s", columns, rows, ui->has_color ? "colour" : "no colour",
+                      ui->is_utf8 ? "UTF-8" : "ASCII");
     else rv_buf_cstring(&f->value, "standard output is none: plain lines");
 }
 

@@ -33,7 +33,8 @@ typedef struct rv_resume {
     bool fail_fast;
     int status_early;       /* exit status when there is nothing to do */
 } rv_resume;
-/* NOT_FOUND: no such run, or none at all. CONFLICT: it was cancelled. INVALID: a secret is missing (named). Says on standard error what differs. */
+/* NOT_FOUND: no such run, or none at all. CONFLICT: it was cancelled. INVALID: a secret is missing (named). Says on standard
+ * error what differs. */
 RV_MUST_USE rv_status rv_resume_begin(rv_resume *resume, rv_host *host, rv_job **ret_job, rv_error *err);
 
 #endif

@@ -156,7 +156,8 @@ static rv_status begin(rv_drive *drive, rv_host *host, rv_job **ret_job, rv_erro
     if (rv_args_has(each->args, "resume")) {
         char digest[RV_DIGEST_TEXT_SIZE + 1];
         rv_digest_text(each->spec->graph.digest, digest);
-        each->resume = (rv_resume){.args = each->args, .workflow_hash = rv_str_of(digest), .with_failed = true, .fail_fast = drive->fail_fast};
+        each->resume = (rv_resume){
+            .args = each->args, .workflow_hash = rv_str_of(digest), .with_failed = true, .fail_fast = drive->fail_fast};
         rv_status status = rv_resume_begin(&each->resume, host, ret_job, err);
         drive->status_early = each->resume.status_early;
         return status;

@@ -114,7 +114,8 @@ static int report(const rv_args *args, rv_session *session, rv_str answer)
         if (out.at[out.size - 1] != '\n') rv_buf_byte(&out, '\n');
     }
     for (const rv_json *check = checks && !args->is_json ? checks->child : NULL; check; check = check->next) {
-        const rv_json *name = rv_json_get(check, RV_STR("name")), *holds = rv_json_get(check, RV_STR("ok")), *detail = rv_json_get(check, RV_STR("detail"));
+        const rv_json *name = rv_json_get(check, RV_STR("name")), *holds = rv_json_get(check, RV_STR("ok")),
+                      *detail = rv_json_get(check, RV_STR("detail"));
         rv_node_state state = holds && holds->kind == RV_JSON_TRUE ? RV_NODE_SUCCEEDED : RV_NODE_FAILED;
         rv_ui_style(&out, rv_ui_node_style(state), rv_str_of(rv_ui_node_glyph(state)));
         rv_buf_byte(&out, ' ');

@@ -57,7 +57,8 @@ static void edge_line(const drawing *d, rv_buf *out, const rv_layout_segment *s)
         x1 = d->x[l->layer[s->from]] + d->width[l->layer[s->from]];
         rv_buf_printf(out, "L%.1f %.1f", x1, y1);
     }
-    rv_buf_printf(out, "C%.1f %.1f %.1f %.1f %.1f %.1f\"%s/>\n", x1 + half, y1, x2 - half, y2, x2, y2, to_node ? " marker-end=\"url(#tip)\"" : "");
+    rv_buf_printf(out, "C%.1f %.1f %.1f %.1f %.1f %.1f\"%s/>\n", x1 + half, y1, x2 - half, y2, x2, y2,
+                  to_node ? " marker-end=\"url(#tip)\"" : "");
 }
 
 static void node_box(const drawing *d, rv_buf *out, uint32_t n)
@@ -100,7 +101,9 @@ static void layer_summary(const rv_report *r, rv_buf *out, rv_arena *arena)
     rv_layout_layers(&l, arena, &r->spec->graph);
     uint32_t widest = 1, shown = RV_MIN(l.layer_count, 200u);
     for (uint32_t k = 0; k < l.layer_count; k++) widest = RV_MAX(widest, l.layer_begin[k + 1] - l.layer_begin[k]);
-    rv_buf_printf(out, "<p class=\"dim\">%u nodes are too many to draw one by one: each bar is a layer of the graph, parted by state.</p>", r->node_count);
+    rv_buf_printf(
+        out, "<p class=\"dim\">%u nodes are too many to draw one by one: each bar is a layer of the graph, parted by state.</p>",
+        r->node_count);
     rv_buf_printf(out, "<div class=\"scroll\"><svg width=\"900\" height=\"%u\" role=\"img\" aria-label=\"layers\">\n", shown * 20 + 10);
     for (uint32_t k = 0; k < shown; k++) {
         uint32_t counts[RV_NODE_STATE_COUNT] = {0}, total = l.layer_begin[k + 1] - l.layer_begin[k];
@@ -110,8 +113,11 @@ static void layer_summary(const rv_report *r, rv_buf *out, rv_arena *arena)
         for (uint32_t s = 0; s < RV_NODE_STATE_COUNT; s++) {
             if (!counts[s]) continue;
             double width = 700.0 * counts[s] / widest;
-            rv_buf_printf(out, "<g class=\"s-%s\"><title>%u %s</title><rect class=\"bar\" x=\"%.1f\" y=\"%u\" width=\"%.1f\" height=\"14\"/></g>",
-                          rv_node_state_name((rv_node_state)s), counts[s], rv_node_state_name((rv_node_state)s), x, k * 20 + 4, RV_MAX(width, 0.5));
+            rv_buf_printf(out,
+                          "<g class=\"s-%s\"><title>%u %s</title><rect class=\"bar\" x=\"%.1f\" y=\"%u\" width=\"%.1f\" "
+                          "height=\"14\"/></g>",
+                          rv_node_state_name((rv_node_state)s), counts[s], rv_node_state_name((rv_node_state)s), x, k * 20 + 4,
+                          RV_MAX(width, 0.5));
             x += width;
         }
         rv_buf_printf(out, "<text class=\"dimtext\" x=\"%.1f\" y=\"%u\">%u</text>\n", x + 6, k * 20 + 15, total);
@@ -180,7 +186,9 @@ static void axis(const rv_report *r, rv_buf *out, double left, double scale, dou
         rv_buf_clear(&label);
         if (at == 0) rv_buf_byte(&label, '0');
         else rv_duration_write(&label, at);
-        rv_buf_printf(out, "<line class=\"grid\" x1=\"%.1f\" y1=\"18\" x2=\"%.1f\" y2=\"%.0f\"/><text class=\"dimtext\" x=\"%.1f\" y=\"12\" text-anchor=\"middle\">%s</text>\n",
+        rv_buf_printf(out,
+                      "<line class=\"grid\" x1=\"%.1f\" y1=\"18\" x2=\"%.1f\" y2=\"%.0f\"/><text class=\"dimtext\" x=\"%.1f\" "
+                      "y=\"12\" text-anchor=\"middle\">%s</text>\n",
                       x, x, height, x, label.at);
     }
     rv_buf_deinit(&label);
@@ -219,7 +227,8 @@ static void gantt_bars(const rv_report *r, rv_buf *out, const uint32_t *row_of, 
         rv_buf_printf(out, "<g class=\"s-%s\"><title>", state);
         rv_html_text(out, rv_buf_str(&title));
         rv_buf_printf(out, "</title><rect class=\"bar\" x=\"%.1f\" y=\"%u\" width=\"%.1f\" height=\"12\" rx=\"2\"/></g>\n",
-                      left + (double)RV_MAX(a->started_ms - r->started_ms, 0) * scale, row_of[a->node] * 18 + 7, RV_MAX((double)took * scale, 1.5));
+                      left + (double)RV_MAX(a->started_ms - r->started_ms, 0) * scale, row_of[a->node] * 18 + 7,
+                      RV_MAX((double)took * scale, 1.5));
     }
     rv_buf_deinit(&title);
 }

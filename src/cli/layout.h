@@ -1,15 +1,18 @@
 /* layout.h: where the nodes of a graph stand when it is drawn in layers from left to right.
  *
- * Longest-path layering; an edge that spans several layers is led through a bend in each layer between (a vertex without a node), so that it
- * does not run through boxes; the order in a layer by sweeps of barycentres (Sugiyama, Tagawa, Toda 1981); heights by isotonic regression:
- * each vertex as near to the mean of its neighbours as order and distance allow. O(vertices · log + edges) a sweep, a fixed number of sweeps. */
+ * Longest-path layering; an edge that spans several layers is led through a bend in each layer between (a vertex without a node),
+ * so that it does not run through boxes; the order in a layer by sweeps of barycentres (Sugiyama, Tagawa, Toda 1981); heights by
+ * isotonic regression: each vertex as near to the mean of its neighbours as order and distance allow. O(vertices · log + edges) a
+ * sweep, a fixed number of sweeps. */
 #ifndef RV_LAYOUT_H
 #define RV_LAYOUT_H
 
 #include "base/mem.h"
 #include "kernel/model.h"
 
-typedef struct rv_layout_segment { uint32_t from, to, edge; } rv_layout_segment; /* vertices of neighbouring layers; edge: index in graph->succ */
+typedef struct rv_layout_segment {
+    uint32_t from, to, edge;
+} rv_layout_segment; /* vertices of neighbouring layers; edge: index in graph->succ */
 
 typedef struct rv_layout {
     uint32_t node_count, layer_count;

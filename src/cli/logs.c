@@ -64,8 +64,8 @@ static rv_status on_attempt_frame(void *user, int stream, int64_t wall_ms, uint6
 static rv_status on_frame(void *user, uint32_t node, uint32_t epoch, int stream, int64_t wall_ms, uint64_t cut_before, rv_str bytes)
 {
     reading *r = user;
-    bool is_wanted = node < r->report.node_count && (r->node == RV_NONE || r->node == node) && (r->stream == 0 || (int)r->stream == stream) &&
-                     (r->epoch == 0 || r->epoch == epoch);
+    bool is_wanted = node < r->report.node_count && (r->node == RV_NONE || r->node == node) &&
+                     (r->stream == 0 || (int)r->stream == stream) && (r->epoch == 0 || r->epoch == epoch);
     if (!is_wanted) return RV_OK;
     if (r->node == RV_NONE) add_lines(r, node, stream, bytes);
     else return on_attempt_frame(r, stream, wall_ms, cut_before, bytes);
@@ -112,7 +112,8 @@ static rv_status print(reading *r, uint32_t number, rv_error *err)
         bool is_whole = attempt && attempt->ended_ms && (number || !follows);
         if (is_whole && attempt->log_last == UINT64_MAX) return RV_OK;
         if (is_whole) {
-            status = rv_log_read(rv_client_store(r->session.client), r->report.id, attempt->log_last, (int)r->stream, on_attempt_frame, r, err);
+            status = rv_log_read(rv_client_store(r->session.client), r->report.id, attempt->log_last, (int)r->stream,
+                                 on_attempt_frame, r, err);
             flush(r);
             return status;
         }
@@ -134,13 +135,15 @@ int rv_verb_logs(const rv_args *args)
     const char *name = rv_args_word(args, 1);
     rv_status failed = rv_args_number(args, "stream", 1, 2, 0, &r.stream, &err);
     if (failed == RV_OK) failed = rv_args_number(args, "attempt", 1, UINT32_MAX, 0, &number, &err);
-    if (failed == RV_OK && number && !name) failed = rv_error_set(&err, RV_INVALID, "--attempt is about one node; name it: reeve logs RUN NODE --attempt N");
+    if (failed == RV_OK && number && !name)
+        failed = rv_error_set(&err, RV_INVALID, "--attempt is about one node; name it: reeve logs RUN NODE --attempt N");
     if (failed == RV_OK) failed = rv_session_open(args, true, rv_args_word(args, 0), &r.session, &err);
     if (failed == RV_OK) failed = rv_report_read(&r.session, &r.report, &err);
     for (uint32_t n = 0; failed == RV_OK && name && n < r.report.node_count && r.node == RV_NONE; n++)
         if (rv_str_is(r.report.nodes[n].name, name)) r.node = n;
     if (failed == RV_OK && name && r.node == RV_NONE)
-        failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(r.report.id), name, RV_FMT(r.report.id));
+        failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(r.report.id),
+                              name, RV_FMT(r.report.id));
     if (failed == RV_OK) failed = print(&r, number, &err);
     for (uint32_t i = 0; i < r.lines.count; i++) rv_buf_deinit(&r.lines.at[i]);
     rv_vec_deinit(&r.lines);

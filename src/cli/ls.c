@@ -2,16 +2,38 @@
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
-enum { ID, NAME, STATUS, INTERACTION, CREATED, STARTED, ENDED, TOTAL, SUCCEEDED, FAILED, SKIPPED, CANCELLED, EXIT, FILE_COLUMN, RESUMED_FROM, IS_WAITING };
+enum {
+    ID,
+    NAME,
+    STATUS,
+    INTERACTION,
+    CREATED,
+    STARTED,
+    ENDED,
+    TOTAL,
+    SUCCEEDED,
+    FAILED,
+    SKIPPED,
+    CANCELLED,
+    EXIT,
+    FILE_COLUMN,
+    RESUMED_FROM,
+    IS_WAITING
+};
 static const char runs_sql[] =
     "select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
     "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from, "
-    "status in ('running', 'interrupted') and exists (select 1 from blocker where blocker.run = run.id and blocker.state = 'open') "
-    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')) from run where ?1 = '' or status = ?1 order by created_ms desc, id desc";
+    "status in ('running', 'interrupted') and exists (select 1 from blocker where blocker.run = run.id and blocker.state = "
+    "'open') "
+    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')) from run where ?1 = '' "
+    "or status = ?1 order by created_ms desc, id desc";
 
 static void json_row(rv_json_writer *w, const rv_row *row)
 {
-    static const struct { const char *key; uint32_t column; } times[] = {{"created_ms", CREATED}, {"started_ms", STARTED}, {"ended_ms", ENDED}};
+    static const struct {
+        const char *key;
+        uint32_t column;
+    } times[] = {{"created_ms", CREATED}, {"started_ms", STARTED}, {"ended_ms", ENDED}};
     static const struct { const char *key; uint32_t column; } counts[] = {
         {"total", TOTAL}, {"succeeded", SUCCEEDED}, {"failed", FAILED}, {"skipped", SKIPPED}, {"cancelled", CANCELLED}};
     rv_jw_object(w);

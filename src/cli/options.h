@@ -7,7 +7,8 @@
 typedef struct rv_args rv_args;
 
 enum rv_option_flag {
-    RV_OPTION_MAYBE = 1, /* the argument may be missing; a next word belongs to it only if it looks like a run: no '-' first, no '/', no '.' */
+    RV_OPTION_MAYBE =
+        1, /* the argument may be missing; a next word belongs to it only if it looks like a run: no '-' first, no '/', no '.' */
 };
 typedef struct rv_option {
     const char *name; /* without the two dashes; NULL ends a list */

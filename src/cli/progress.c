@@ -229,7 +229,8 @@ static void on_attempt_started(void *user, rv_job *job, const rv_node_view *view
     if (p->face == RV_FACE_LIVE) rv_progress_touch(p);
 }
 
-static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry, int64_t retry_in_ms)
+static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry,
+                             int64_t retry_in_ms)
 {
     rv_progress *p = user;
     rv_slot *slot = slot_of(p, view->node);

@@ -63,6 +63,7 @@ typedef struct rv_progress {
     rv_run_state state;      /* once is_ended */
 } rv_progress;
 
+/* The face follows --json, --output and the terminal. args and store_dir are borrowed. */
 void rv_progress_init(rv_progress *progress, const rv_args *args, const char *store_dir);
 /* The host is open: from now on timers and standard input may be watched. */
 void rv_progress_open(rv_progress *progress, rv_host *host);

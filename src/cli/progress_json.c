@@ -86,7 +86,8 @@ static void on_output(void *user, rv_job *job, uint32_t node, int stream, rv_str
     line_end(p, &w);
 }
 
-static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry, int64_t retry_in_ms)
+static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry,
+                             int64_t retry_in_ms)
 {
     rv_progress *p = user;
     rv_json_writer w;

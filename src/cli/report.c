@@ -10,9 +10,10 @@
 
 static rv_status read_run(rv_session *session, rv_report *r, rv_str *ret_body, rv_error *err)
 {
-    static const char sql[] =
-        "select run.id, run.name, run.status, run.interaction, run.workflow_hash, run.file, run.dir, run.resumed_from, run.created_ms, "
-        "run.started_ms, run.ended_ms, run.exit_status, workflow.body from run join workflow on workflow.hash = run.workflow_hash where run.id = ?1";
+    static const char sql[] = "select run.id, run.name, run.status, run.interaction, run.workflow_hash, run.file, run.dir, "
+                              "run.resumed_from, run.created_ms, "
+                              "run.started_ms, run.ended_ms, run.exit_status, workflow.body from run join workflow on "
+                              "workflow.hash = run.workflow_hash where run.id = ?1";
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
@@ -45,7 +46,8 @@ static rv_status load_graph(rv_report *r, rv_str body, rv_error *err)
 
 static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
 {
-    static const char sql[] = "select \"index\", state, detail, root, error, attempts, ready_ms, started_ms, ended_ms from node where run = ?1";
+    static const char sql[] =
+        "select \"index\", state, detail, root, error, attempts, ready_ms, started_ms, ended_ms from node where run = ?1";
     const rv_graph *graph = &r->spec->graph;
     rv_rows rows;
     rv_row row;
@@ -78,9 +80,9 @@ static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
 
 static rv_status read_attempts(rv_session *session, rv_report *r, rv_error *err)
 {
-    static const char sql[] =
-        "select node_index, number, epoch, state, detail, error, exit_status, signal, started_ms, ended_ms, stdout_size, stderr_size, user_us, "
-        "system_us, rss_max, cast(log_last as text) from attempt where run = ?1 order by started_ms, epoch";
+    static const char sql[] = "select node_index, number, epoch, state, detail, error, exit_status, signal, started_ms, "
+                              "ended_ms, stdout_size, stderr_size, user_us, "
+                              "system_us, rss_max, cast(log_last as text) from attempt where run = ?1 order by started_ms, epoch";
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
@@ -120,9 +122,10 @@ static rv_status read_blockers(rv_session *session, rv_report *r, rv_error *err)
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
-    rv_status status = rv_session_query(
-        session, "select key, kind, payload, state, decision, by, comment, opened_ms, resolved_ms from blocker where run = ?1 order by opened_ms",
-        bound, 1, 0, &rows, err);
+    rv_status status = rv_session_query(session,
+                                        "select key, kind, payload, state, decision, by, comment, opened_ms, resolved_ms from "
+                                        "blocker where run = ?1 order by opened_ms",
+                                        bound, 1, 0, &rows, err);
     if (status) return status;
     r->blockers = rv_arena_new(r->arena, rv_report_blocker, rows.count + 1);
     while (rv_rows_next(&rows, &row)) {
@@ -140,8 +143,9 @@ static rv_status read_artifacts(rv_session *session, rv_report *r, rv_error *err
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
-    rv_status status = rv_session_query(session, "select node, name, digest, media_type, size from artifact where run = ?1 order by node, name",
-                                        bound, 1, 0, &rows, err);
+    rv_status status =
+        rv_session_query(session, "select node, name, digest, media_type, size from artifact where run = ?1 order by node, name",
+                         bound, 1, 0, &rows, err);
     if (status) return status;
     r->artifacts = rv_arena_new(r->arena, rv_report_artifact, rows.count + 1);
     while (rv_rows_next(&rows, &row))

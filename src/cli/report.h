@@ -19,7 +19,10 @@ typedef struct rv_report_attempt {
     int64_t started_ms, ended_ms;
     uint64_t stdout_size, stderr_size, user_us, system_us, rss_max, log_last;
 } rv_report_attempt;
-typedef struct rv_report_blocker { rv_str key, kind, payload, state, decision, by, comment; int64_t opened_ms, resolved_ms; } rv_report_blocker;
+typedef struct rv_report_blocker {
+    rv_str key, kind, payload, state, decision, by, comment;
+    int64_t opened_ms, resolved_ms;
+} rv_report_blocker;
 typedef struct rv_report_artifact { rv_str node, name, digest, media_type; uint64_t size; } rv_report_artifact;
 
 typedef struct rv_report {

@@ -17,7 +17,8 @@ static rv_status find_by_word(rv_store *store, rv_arena *arena, const char *word
     rv_str wanted = rv_str_of(word);
     if (rv_str_is(wanted, "latest")) {
         rv_status status = rv_store_runs(store, arena, &filter, &rows, err);
-        if (status == RV_OK && rows.count == 0) status = rv_error_set(err, RV_NOT_FOUND, "the store has no run yet; begin one with `reeve run FILE`");
+        if (status == RV_OK && rows.count == 0)
+            status = rv_error_set(err, RV_NOT_FOUND, "the store has no run yet; begin one with `reeve run FILE`");
         if (status == RV_OK) *ret = rows.at[0];
         rv_vec_deinit(&rows);
         return status;
@@ -40,7 +41,8 @@ static rv_status find_by_word(rv_store *store, rv_arena *arena, const char *word
     }
     rv_buf_deinit(&answer);
     if (status) return status;
-    if (found == 0 || wanted.size < 3) return rv_error_set(err, RV_NOT_FOUND, "there is no run `%s` in this store; `reeve ls` lists them", word);
+    if (found == 0 || wanted.size < 3)
+        return rv_error_set(err, RV_NOT_FOUND, "there is no run `%s` in this store; `reeve ls` lists them", word);
     if (found > 1) return rv_error_set(err, RV_INVALID, "`%s` fits %u runs; give more of the id, see `reeve ls`", word, found);
     return rv_store_run(store, arena, id, ret, err);
 }
@@ -165,7 +167,8 @@ static void compare_secrets(rv_engine *engine, const rv_run_row *row, const rv_s
         char now[RV_DIGEST_TEXT_SIZE + 1];
         rv_engine_secret_hash(engine, spec->secrets.at[i].value, now);
         if (before && !rv_str_is(before->text, now))
-            rv_cli_note("the secret parameter %.*s is not what it was when the run began; the new value is used", RV_FMT(spec->secrets.at[i].name));
+            rv_cli_note("the secret parameter %.*s is not what it was when the run began; the new value is used",
+                        RV_FMT(spec->secrets.at[i].name));
     }
 }
 

@@ -44,7 +44,8 @@ static rv_status file_word(const rv_args *args, const char **ret, rv_error *err)
 static rv_status check_usage(const rv_args *args, const char *word, rv_error *err)
 {
     bool is_resume = rv_args_has(args, "resume");
-    if (rv_args_has(args, "edit") && !is_resume) return rv_error_set(err, RV_INVALID, "--edit goes with --resume: it makes a child of a run");
+    if (rv_args_has(args, "edit") && !is_resume)
+        return rv_error_set(err, RV_INVALID, "--edit goes with --resume: it makes a child of a run");
     if (rv_args_has(args, "dry-run") && is_resume)
         return rv_error_set(err, RV_INVALID, "--dry-run tells about a new run; `reeve show RUN` tells what a run has still to do");
     if (word && !strchr(word, '/') && !rv_str_ends(rv_str_of(word), RV_STR(".yaml")) && !rv_str_ends(rv_str_of(word), RV_STR(".yml")) &&

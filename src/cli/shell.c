@@ -38,7 +38,8 @@ static rv_value_kind give(const rv_json *value, rv_str path, rv_buf *out)
         rv_str part = first_part(&path);
         char number[12] = {0};
         memcpy(number, part.at, RV_MIN(part.size, sizeof number - 1));
-        if (value->kind == RV_JSON_ARRAY) value = number[0] >= '0' && number[0] <= '9' ? rv_json_at(value, (uint32_t)strtoul(number, NULL, 10)) : NULL;
+        if (value->kind == RV_JSON_ARRAY)
+            value = number[0] >= '0' && number[0] <= '9' ? rv_json_at(value, (uint32_t)strtoul(number, NULL, 10)) : NULL;
         else value = rv_json_get(value, part);
     }
     if (!value) return RV_VALUE_MISSING;
@@ -56,7 +57,8 @@ static rv_value_kind from_user(scene *s, rv_str path, rv_buf *out, rv_error *err
         return RV_VALUE_TEXT;
     }
     if (rv_json_get(s->secrets, path)) {
-        rv_error_set(err, RV_INVALID, "the secret parameter %.*s is never stored; give it again: --var %.*s=VALUE", RV_FMT(path), RV_FMT(path));
+        rv_error_set(err, RV_INVALID, "the secret parameter %.*s is never stored; give it again: --var %.*s=VALUE", RV_FMT(path),
+                     RV_FMT(path));
         return RV_VALUE_MISSING;
     }
     return give(s->user, path, out);
@@ -87,7 +89,8 @@ static rv_value_kind from_result(scene *s, uint32_t node, rv_str path, rv_buf *o
     rv_json *result = NULL;
     snprintf(number, sizeof number, "%u", node);
     rv_str bound[] = {s->report.id, rv_str_of(number)};
-    if (rv_session_query(&s->session, "select result from node where run = ?1 and \"index\" = cast(?2 as integer)", bound, 2, 1, &rows, err) ||
+    if (rv_session_query(&s->session, "select result from node where run = ?1 and \"index\" = cast(?2 as integer)", bound, 2, 1,
+                         &rows, err) ||
         !rv_rows_next(&rows, &row) || rv_row_str(&row, 0).size == 0 ||
         rv_json_parse(&s->session.arena, rv_row_str(&row, 0), &result, err))
         return RV_VALUE_MISSING;
@@ -109,7 +112,8 @@ static rv_value_kind from_node(scene *s, uint32_t node, rv_str path, rv_buf *out
     if (rv_str_is(whole, "stdout")) return from_output(s, node, 1, out, err);
     if (rv_str_is(whole, "stderr")) return from_output(s, node, 2, out, err);
     if (rv_str_is(first, "artifact")) {
-        rv_buf_printf(out, "%s/artifacts/%.*s/%.*s/%.*s", rv_client_store(s->session.client), RV_FMT(s->report.id), RV_FMT(n->name), RV_FMT(path));
+        rv_buf_printf(out, "%s/artifacts/%.*s/%.*s/%.*s", rv_client_store(s->session.client), RV_FMT(s->report.id),
+                      RV_FMT(n->name), RV_FMT(path));
         return RV_VALUE_TEXT;
     }
     return from_result(s, node, whole, out, err);
@@ -218,7 +222,8 @@ static rv_status set(scene *s, rv_error *err)
     if (status) return status;
     s->node = find_node(&s->report, rv_str_of(name));
     if (s->node == RV_NONE)
-        return rv_error_set(err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(s->report.id), name, RV_FMT(s->report.id));
+        return rv_error_set(err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(s->report.id),
+                            name, RV_FMT(s->report.id));
     const rv_graph *graph = &s->report.spec->graph;
     status = rv_json_parse(&s->session.arena, rv_graph_str(graph, graph->nodes[s->node].body), &body, err);
     if (status) return status;

@@ -99,7 +99,10 @@ static void node_table(const rv_report *r, rv_buf *out)
     bool is_cut = r->node_count > NODES_SHOWN_MAX;
     uint32_t shown = 0;
     rv_table table = {0};
-    static const struct { const char *title; bool is_right; } columns[] = {{"", false}, {"node", false}, {"tries", true}, {"took", true}, {"when", false}, {"", false}};
+    static const struct {
+        const char *title;
+        bool is_right;
+    } columns[] = {{"", false}, {"node", false}, {"tries", true}, {"took", true}, {"when", false}, {"", false}};
     for (size_t i = 0; i < RV_COUNT(columns); i++) rv_table_column(&table, columns[i].title, columns[i].is_right);
     for (uint32_t n = 0; n < r->node_count && shown < NODES_SHOWN_MAX; n++) {
         rv_node_state state = r->nodes[n].facts.state;
@@ -187,8 +190,8 @@ static void waiting(const rv_args *args, const rv_report *r, rv_buf *out)
         rv_ui_stylef(out, RV_STYLE_YELLOW, "%s %.*s", rv_ui_node_glyph(RV_NODE_WAITING), RV_FMT(b->key));
         rv_buf_printf(out, "  waits for %s\n", is_input ? "an answer" : "a decision");
         rv_answer_prompt(out, b->kind, b->payload, 4);
-        rv_buf_printf(out, "    reeve %s %.*s %.*s%s%s\n", is_input ? "answer" : "approve", RV_FMT(r->id), RV_FMT(b->key), is_input ? " VALUE" : "",
-                      store.size ? store.at : "");
+        rv_buf_printf(out, "    reeve %s %.*s %.*s%s%s\n", is_input ? "answer" : "approve", RV_FMT(r->id), RV_FMT(b->key),
+                      is_input ? " VALUE" : "", store.size ? store.at : "");
     }
     rv_buf_deinit(&store);
 }

@@ -24,27 +24,37 @@ void rv_html_text(rv_buf *out, rv_str text)
 }
 
 static const char style[] =
-    ":root{--bg:#fbfbf9;--card:#fff;--ink:#20242a;--dim:#6c737d;--line:#dfe2e6;--edge:#a9b0b9;--ok:#2f8f4e;--bad:#c8372d;--wait:#b07908;"
+    ":root{--bg:#fbfbf9;--card:#fff;--ink:#20242a;--dim:#6c737d;--line:#dfe2e6;--edge:#a9b0b9;--ok:#2f8f4e;--bad:#c8372d;--wait:#"
+    "b07908;"
     "--run:#2b6cb0;--skip:#9aa1ab;color-scheme:light dark}"
-    "@media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1b1f25;--ink:#e4e7eb;--dim:#8f98a3;--line:#2d333b;--edge:#56606c;"
+    "@media(prefers-color-scheme:dark){:root{--bg:#14171b;--card:#1b1f25;--ink:#e4e7eb;--dim:#8f98a3;--line:#2d333b;--edge:#"
+    "56606c;"
     "--ok:#58b877;--bad:#f0685c;--wait:#d9a334;--run:#6aa9e9;--skip:#69727d}}"
     "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}"
     "main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;margin:0}h2{font-size:17px;margin:36px 0 10px}"
-    "code,pre,svg text,.mono{font:12px/1.45 ui-monospace,Menlo,Consolas,monospace}svg text{fill:var(--ink)}svg .dimtext{fill:var(--dim)}"
-    ".dim{color:var(--dim)}.badge{display:inline-block;padding:1px 10px;border-radius:10px;color:var(--card);font-weight:600;font-size:13px;"
+    "code,pre,svg text,.mono{font:12px/1.45 ui-monospace,Menlo,Consolas,monospace}svg text{fill:var(--ink)}svg "
+    ".dimtext{fill:var(--dim)}"
+    ".dim{color:var(--dim)}.badge{display:inline-block;padding:1px "
+    "10px;border-radius:10px;color:var(--card);font-weight:600;font-size:13px;"
     "background:var(--c,var(--dim));vertical-align:4px;margin-left:10px}"
-    ".facts{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 0}.fact{background:var(--card);border:1px solid var(--line);border-radius:8px;"
+    ".facts{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 0}.fact{background:var(--card);border:1px solid "
+    "var(--line);border-radius:8px;"
     "padding:8px 14px}.fact b{display:block;font-size:18px}.fact span{color:var(--dim);font-size:12px}"
-    ".scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:8px;max-height:80vh}svg{display:block}"
+    ".scroll{overflow-x:auto;background:var(--card);border:1px solid "
+    "var(--line);border-radius:8px;max-height:80vh}svg{display:block}"
     ".edge{fill:none;stroke:var(--edge);stroke-width:1.3}.soft{stroke-dasharray:4 3}.tip{fill:var(--edge)}"
     ".box{fill:var(--bg);stroke:var(--c);stroke-width:1.4}.dot,.bar{fill:var(--c)}.thin{opacity:.6}.grid{stroke:var(--line)}"
     "svg a{text-decoration:none}svg a:hover .box{stroke-width:2.6}"
-    ".s-succeeded,.s-ok{--c:var(--ok)}.s-failed,.s-denied,.s-error,.s-timeout{--c:var(--bad)}.s-partial,.s-waiting,.s-interrupted,.s-cancelled{--c:var(--wait)}"
+    ".s-succeeded,.s-ok{--c:var(--ok)}.s-failed,.s-denied,.s-error,.s-timeout{--c:var(--bad)}.s-partial,.s-waiting,.s-"
+    "interrupted,.s-cancelled{--c:var(--wait)}"
     ".s-running,.s-ready{--c:var(--run)}.s-skipped,.s-pending,.s-accepted{--c:var(--skip)}"
     "table{border-collapse:collapse;width:100%;background:var(--card);border:1px solid var(--line);border-radius:8px}"
-    "th,td{text-align:left;padding:5px 12px;border-top:1px solid var(--line);vertical-align:top}thead th{border:0;color:var(--dim);font-weight:500;"
-    "font-size:13px}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}tr:target{outline:2px solid var(--run)}"
-    "td.state{color:var(--c);white-space:nowrap}pre{background:var(--card);border:1px solid var(--line);border-left:3px solid var(--bad);"
+    "th,td{text-align:left;padding:5px 12px;border-top:1px solid var(--line);vertical-align:top}thead "
+    "th{border:0;color:var(--dim);font-weight:500;"
+    "font-size:13px}td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}tr:target{outline:2px solid "
+    "var(--run)}"
+    "td.state{color:var(--c);white-space:nowrap}pre{background:var(--card);border:1px solid var(--line);border-left:3px solid "
+    "var(--bad);"
     "border-radius:4px;padding:10px 14px;overflow-x:auto;white-space:pre-wrap;margin:6px 0 0}"
     "details summary{cursor:pointer;color:var(--dim)}footer{margin-top:40px;color:var(--dim);font-size:13px}";
 
@@ -167,7 +177,8 @@ static void node_row(const rv_report *r, rv_buf *out, uint32_t n)
     rv_buf text = {0};
     rv_buf_printf(out, "<tr id=\"n%u\" class=\"s-%s\"><td class=\"mono\">", n, rv_node_state_name(node->facts.state));
     rv_html_text(out, node->name);
-    rv_buf_printf(out, "</td><td class=\"dim\">%.*s</td><td class=\"state\">%s</td>", RV_FMT(node->kind), rv_node_state_name(node->facts.state));
+    rv_buf_printf(out, "</td><td class=\"dim\">%.*s</td><td class=\"state\">%s</td>", RV_FMT(node->kind),
+                  rv_node_state_name(node->facts.state));
     if (node->attempts) rv_buf_printf(out, "<td class=\"number\">%u</td>", node->attempts);
     else rv_buf_cstring(out, "<td></td>");
     int64_t took = rv_report_took_ms(r, node->started_ms, node->ended_ms);
@@ -185,7 +196,8 @@ static void node_row(const rv_report *r, rv_buf *out, uint32_t n)
 static void node_table(const rv_report *r, rv_buf *out)
 {
     uint32_t shown = 0;
-    rv_buf_cstring(out, "<h2>Nodes</h2>\n<div class=\"scroll\"><table><thead><tr><th>node</th><th>kind</th><th>state</th><th class=\"number\">tries</th>"
+    rv_buf_cstring(out, "<h2>Nodes</h2>\n<div class=\"scroll\"><table><thead><tr><th>node</th><th>kind</th><th>state</th><th "
+                        "class=\"number\">tries</th>"
                         "<th class=\"number\">took</th><th>why</th></tr></thead><tbody>\n");
     for (uint32_t n = 0; n < r->node_count; n++) {
         bool is_good = r->nodes[n].facts.state == RV_NODE_SUCCEEDED;
@@ -196,13 +208,15 @@ static void node_table(const rv_report *r, rv_buf *out)
     }
     rv_buf_cstring(out, "</tbody></table></div>\n");
     if (r->node_count > ROWS_MAX)
-        rv_buf_printf(out, "<p class=\"dim\">%u of %u nodes: those that did not succeed, at most %u.</p>\n", shown, r->node_count, ROWS_MAX);
+        rv_buf_printf(out, "<p class=\"dim\">%u of %u nodes: those that did not succeed, at most %u.</p>\n", shown, r->node_count,
+                      ROWS_MAX);
 }
 
 static void decisions(const rv_report *r, rv_buf *out)
 {
     if (r->blocker_count == 0) return;
-    rv_buf_cstring(out, "<h2>Decisions</h2>\n<table><thead><tr><th>asked by</th><th>kind</th><th>state</th><th>answer</th><th>by</th><th>comment</th>"
+    rv_buf_cstring(out, "<h2>Decisions</h2>\n<table><thead><tr><th>asked "
+                        "by</th><th>kind</th><th>state</th><th>answer</th><th>by</th><th>comment</th>"
                         "</tr></thead><tbody>\n");
     for (uint32_t i = 0; i < r->blocker_count; i++) {
         const rv_report_blocker *b = &r->blockers[i];
@@ -223,7 +237,8 @@ static void artifacts(const rv_report *r, rv_buf *out)
     if (r->artifact_count == 0) return;
     uint32_t shown = RV_MIN(r->artifact_count, ROWS_MAX);
     rv_buf size = {0};
-    rv_buf_cstring(out, "<h2>Artifacts</h2>\n<table><thead><tr><th>node</th><th>name</th><th class=\"number\">size</th><th>content</th></tr></thead><tbody>\n");
+    rv_buf_cstring(out, "<h2>Artifacts</h2>\n<table><thead><tr><th>node</th><th>name</th><th "
+                        "class=\"number\">size</th><th>content</th></tr></thead><tbody>\n");
     for (uint32_t i = 0; i < shown; i++) {
         const rv_report_artifact *a = &r->artifacts[i];
         rv_buf_clear(&size);

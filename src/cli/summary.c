@@ -101,6 +101,7 @@ void rv_summary_write(rv_progress *p, rv_buf *out)
     failures(p, out);
     if (p->failures.count) rv_buf_byte(out, '\n');
     headline(p, out, state);
-    bool can_resume = state == RV_RUN_INTERRUPTED || state == RV_RUN_ERROR || state == RV_RUN_TIMEOUT || state == RV_RUN_RUNNING || p->gave_up;
+    bool can_resume =
+        state == RV_RUN_INTERRUPTED || state == RV_RUN_ERROR || state == RV_RUN_TIMEOUT || state == RV_RUN_RUNNING || p->gave_up;
     if (can_resume || p->failures.count) paste_lines(p, out, can_resume);
 }

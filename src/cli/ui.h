@@ -38,7 +38,17 @@ const char *rv_ui_node_glyph(rv_node_state state);
 rv_style rv_ui_node_style(rv_node_state state);
 const char *rv_ui_run_glyph(rv_str status); /* by the word of the status */
 rv_style rv_ui_run_style(rv_str status);
-typedef enum rv_glyph { RV_GLYPH_DASH, RV_GLYPH_DOT, RV_GLYPH_BAR, RV_GLYPH_ELLIPSIS, RV_GLYPH_ARROW, RV_GLYPH_TEE, RV_GLYPH_ELBOW, RV_GLYPH_DOWN, RV_GLYPH_COUNT } rv_glyph;
+typedef enum rv_glyph {
+    RV_GLYPH_DASH,
+    RV_GLYPH_DOT,
+    RV_GLYPH_BAR,
+    RV_GLYPH_ELLIPSIS,
+    RV_GLYPH_ARROW,
+    RV_GLYPH_TEE,
+    RV_GLYPH_ELBOW,
+    RV_GLYPH_DOWN,
+    RV_GLYPH_COUNT
+} rv_glyph;
 const char *rv_ui_glyph(rv_glyph glyph);
 
 /* Local time of a wall clock time, for people: "14:03:07" of today, else "2026-01-31 14:03". 0: a dash. */

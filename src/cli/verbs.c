@@ -25,12 +25,16 @@
 const rv_verb rv_verbs[] = {
     {"run", "run a workflow, or go on with a run", "[FILE] [--var NAME=VALUE]... [--resume [RUN]] [options]",
      "Runs the nodes of FILE in parallel, each as soon as what it needs is done, and records every step in the store, so that a "
-     "run can be stopped or killed at any moment and gone on with. Without FILE it takes reeve.yaml in this directory or the nearest parent.\n\n"
-     "On a terminal it shows a line for each running node and asks for approvals and inputs in place; elsewhere it prints plain lines. "
+     "run can be stopped or killed at any moment and gone on with. Without FILE it takes reeve.yaml in this directory or the "
+     "nearest parent.\n\n"
+     "On a terminal it shows a line for each running node and asks for approvals and inputs in place; elsewhere it prints plain "
+     "lines. "
      "Ctrl-C stops what runs and leaves the run to be resumed; a second Ctrl-C exits at once.\n\n"
-     "--resume alone goes on with this file's latest unfinished run. --resume RUN goes on with that one; if it failed, a child run is "
+     "--resume alone goes on with this file's latest unfinished run. --resume RUN goes on with that one; if it failed, a child "
+     "run is "
      "made that keeps what succeeded. The next word belongs to --resume only if it has no slash and no dot, so that "
-     "`--resume flow.yaml` names a file. A run keeps the definition it began with; --edit makes a child run of the file as it is now.",
+     "`--resume flow.yaml` names a file. A run keeps the definition it began with; --edit makes a child run of the file as it is "
+     "now.",
      OPTIONS({"file", 'f', "FILE", "the workflow file; the same as naming it", 0}, VAR, JOBS,
              {"fail-fast", 0, NULL, "start nothing more after a failure; what runs may finish", 0},
              {"dry-run", 0, NULL, "print what would run, in order, and what would be skipped; start nothing", 0},
@@ -38,39 +42,51 @@ const rv_verb rv_verbs[] = {
              {"resume", 0, "RUN", "go on with a run: this file's latest unfinished one, or RUN", RV_OPTION_MAYBE},
              {"edit", 0, NULL, "with --resume: a child run of the file as it is now; what changed runs again", 0}, OUTPUT,
              {"json", 0, NULL, "print what happens as JSON lines, as docs/json.md describes them", 0}, STORE),
-     EXAMPLES({"reeve run", "run reeve.yaml of this directory"}, {"reeve run reeve.yaml --var who=Ada -j 4", "with a parameter, four at a time"},
-              {"reeve run --dry-run", "only say what would run"}, {"reeve run --output quiet", "no output of the nodes, only the summary"},
+     EXAMPLES({"reeve run", "run reeve.yaml of this directory"},
+              {"reeve run reeve.yaml --var who=Ada -j 4", "with a parameter, four at a time"},
+              {"reeve run --dry-run", "only say what would run"},
+              {"reeve run --output quiet", "no output of the nodes, only the summary"},
               {"reeve run --json", "JSON lines for programs"}),
      EXIT_RUN, 0, 1, false, rv_verb_run},
     {"check", "say everything that is wrong with a workflow file", "[FILE] [--json]",
-     "Reads FILE as `run` would and reports every problem at once, each as file:line:column: what; what to do. Nothing is started "
+     "Reads FILE as `run` would and reports every problem at once, each as file:line:column: what; what to do. Nothing is "
+     "started "
      "and no store is made.",
-     OPTIONS(JSON), EXAMPLES({"reeve check", "check reeve.yaml of this directory"}, {"reeve check reeve.yaml --json", "the problems as objects"}),
-     EXITS({"0", "the file is good; there may be warnings"}, {"2", "it is not, or bad usage"}, {"3", "no such file"}), 0, 1, false,
-     rv_verb_check},
+     OPTIONS(JSON),
+     EXAMPLES({"reeve check", "check reeve.yaml of this directory"},
+              {"reeve check reeve.yaml --json", "the problems as objects"}),
+     EXITS({"0", "the file is good; there may be warnings"}, {"2", "it is not, or bad usage"}, {"3", "no such file"}), 0, 1,
+     false, rv_verb_check},
     {"graph", "draw a workflow's graph", "[FILE] [--format text|dot|mermaid|json]",
-     "text is a tree for the terminal, or layers when the graph is deep; dot is for Graphviz, mermaid for Markdown, json for programs.",
+     "text is a tree for the terminal, or layers when the graph is deep; dot is for Graphviz, mermaid for Markdown, json for "
+     "programs.",
      OPTIONS({"format", 0, "FORMAT", "text, dot, mermaid or json; text by default", 0}),
      EXAMPLES({"reeve graph", "a tree of reeve.yaml"}, {"reeve graph reeve.yaml --format mermaid", "a diagram for a README"},
               {"reeve graph --format dot", "for Graphviz"}),
      EXITS({"0", "drawn"}, {"2", "bad file or usage"}, {"3", "no such file"}), 0, 1, false, rv_verb_graph},
     {"ls", "list runs, newest first", "[--limit N] [--status STATUS] [--json]",
      "One line a run: its id, workflow, status, when it began, how long it took and how many of its nodes are done.",
-     OPTIONS({"limit", 'n', "N", "at most N runs; 20 by default", 0},
-             {"status", 0, "STATUS", "only runs in this status: accepted, running, interrupted, ok, error, timeout, cancelled", 0}, JSON, STORE),
-     EXAMPLES({"reeve ls", "the latest runs"}, {"reeve ls --status error --limit 5", "the last five that failed"}), EXIT_LOOK, 0, 0, false,
-     rv_verb_ls},
+     OPTIONS(
+         {"limit", 'n', "N", "at most N runs; 20 by default", 0},
+         {"status", 0, "STATUS", "only runs in this status: accepted, running, interrupted, ok, error, timeout, cancelled", 0},
+         JSON, STORE),
+     EXAMPLES({"reeve ls", "the latest runs"}, {"reeve ls --status error --limit 5", "the last five that failed"}), EXIT_LOOK, 0,
+     0, false, rv_verb_ls},
     {"show", "tell what happened in a run", "[RUN] [--json | --html FILE]",
-     "The run's nodes with their states and times, where failures come from, the critical path and how parallel it was. RUN is an id, a "
+     "The run's nodes with their states and times, where failures come from, the critical path and how parallel it was. RUN is "
+     "an id, a "
      "part of one, or `latest`, which is meant without it. --html writes one file that needs nothing else.",
-     OPTIONS({"html", 0, "FILE", "write a report with the graph, a Gantt chart and the failures; - is standard output", 0}, JSON, STORE),
+     OPTIONS({"html", 0, "FILE", "write a report with the graph, a Gantt chart and the failures; - is standard output", 0}, JSON,
+             STORE),
      EXAMPLES({"reeve show", "the latest run"}, {"reeve show latest --json", "the same for programs"},
               {"reeve show latest --html report.html", "a page to keep or send"}),
      EXIT_LOOK, 0, 1, false, rv_verb_show},
     {"logs", "print what nodes wrote", "RUN [NODE] [-f] [--stream 1|2] [--attempt N]",
-     "With NODE: the bytes of its last attempt as they were written. Without: the lines of all nodes in the order in which they came, each "
+     "With NODE: the bytes of its last attempt as they were written. Without: the lines of all nodes in the order in which they "
+     "came, each "
      "with its node. -f goes on while the run lives.",
-     OPTIONS({"follow", 'f', NULL, "go on until the run has ended", 0}, {"stream", 0, "N", "only standard output (1) or standard error (2)", 0},
+     OPTIONS({"follow", 'f', NULL, "go on until the run has ended", 0},
+             {"stream", 0, "N", "only standard output (1) or standard error (2)", 0},
              {"attempt", 0, "N", "this attempt of the node instead of the last; 1 is the first", 0}, STORE),
      EXAMPLES({"reeve logs latest", "all nodes of the latest run"}, {"reeve logs latest greet", "one node, byte by byte"},
               {"reeve logs latest greet --stream 2", "only its standard error"}),
@@ -79,41 +95,52 @@ const rv_verb rv_verbs[] = {
      "Every event of the run in order: what came in and what was decided from it.",
      OPTIONS({"follow", 'f', NULL, "go on until the run has ended", 0},
              {"json", 0, NULL, "one JSON object a line, as docs/json.md describes them", 0}, STORE),
-     EXAMPLES({"reeve events latest", "for reading"}, {"reeve events latest --json", "for programs"}), EXIT_LOOK, 0, 1, false, rv_verb_events},
+     EXAMPLES({"reeve events latest", "for reading"}, {"reeve events latest --json", "for programs"}), EXIT_LOOK, 0, 1, false,
+     rv_verb_events},
     {"approve", "say yes to what a run asks", "RUN KEY [--comment TEXT]",
-     "KEY is what `run` and `show` print beside the question: the node's name. For an at-most-once node whose outcome is unknown it means "
+     "KEY is what `run` and `show` print beside the question: the node's name. For an at-most-once node whose outcome is unknown "
+     "it means "
      "that the work was done; --again runs it once more. Recorded on disk when the command returns.",
-     OPTIONS({"comment", 'm', "TEXT", "kept with the decision", 0}, {"again", 0, NULL, "for an unknown outcome: run the node again", 0}, JSON, STORE),
-     EXAMPLES({"reeve approve latest review --comment 'looks good'", "approve node review of the latest run"}), EXIT_DECIDE, 2, 2, false,
-     rv_verb_approve},
+     OPTIONS({"comment", 'm', "TEXT", "kept with the decision", 0},
+             {"again", 0, NULL, "for an unknown outcome: run the node again", 0}, JSON, STORE),
+     EXAMPLES({"reeve approve latest review --comment 'looks good'", "approve node review of the latest run"}), EXIT_DECIDE, 2, 2,
+     false, rv_verb_approve},
     {"reject", "say no to what a run asks", "RUN KEY [--comment TEXT]",
-     "The node fails with kind rejected, unless its file says on_reject: continue. For an unknown outcome it means that the work was not done.",
+     "The node fails with kind rejected, unless its file says on_reject: continue. For an unknown outcome it means that the work "
+     "was not done.",
      OPTIONS({"comment", 'm', "TEXT", "kept with the decision", 0}, JSON, STORE),
-     EXAMPLES({"reeve reject latest review --comment 'not yet'", "reject node review of the latest run"}), EXIT_DECIDE, 2, 2, false,
-     rv_verb_reject},
+     EXAMPLES({"reeve reject latest review --comment 'not yet'", "reject node review of the latest run"}), EXIT_DECIDE, 2, 2,
+     false, rv_verb_reject},
     {"answer", "answer a question of a run", "RUN KEY VALUE",
-     "VALUE is taken as JSON if it is JSON (a number, true, \"text\", an object), else as plain text.",
-     OPTIONS(JSON, STORE), EXAMPLES({"reeve answer latest size 12", "a number"}), EXIT_DECIDE, 3, 3, false, rv_verb_answer},
+     "VALUE is taken as JSON if it is JSON (a number, true, \"text\", an object), else as plain text.", OPTIONS(JSON, STORE),
+     EXAMPLES({"reeve answer latest size 12", "a number"}), EXIT_DECIDE, 3, 3, false, rv_verb_answer},
     {"cancel", "end a run for good", "RUN",
-     "Stops what runs (TERM, then KILL after the grace) and cancels the rest. The run cannot be resumed; Ctrl-C in `reeve run` is for that.",
+     "Stops what runs (TERM, then KILL after the grace) and cancels the rest. The run cannot be resumed; Ctrl-C in `reeve run` "
+     "is for that.",
      OPTIONS(JSON, STORE), EXAMPLES({"reeve cancel latest", "cancel the latest run"}), EXIT_DECIDE, 1, 1, false, rv_verb_cancel},
     {"shell", "open a shell where a node ran", "RUN NODE [--var NAME=VALUE]... [-- COMMAND...]",
-     "Starts $SHELL, or COMMAND, in the node's directory and with its environment, values of parameters and results filled in as they are "
+     "Starts $SHELL, or COMMAND, in the node's directory and with its environment, values of parameters and results filled in as "
+     "they are "
      "recorded. Secret parameters were never stored: give them again with --var.",
      OPTIONS(VAR, STORE),
-     EXAMPLES({"reeve shell latest greet -- env", "the environment of node greet"}, {"reeve shell latest greet -- pwd", "its directory"}),
+     EXAMPLES({"reeve shell latest greet -- env", "the environment of node greet"},
+              {"reeve shell latest greet -- pwd", "its directory"}),
      EXITS({"0", "as the shell or COMMAND ended"}, {"2", "bad usage, or a secret is missing"}, {"3", "no such run or node"},
            {"127", "the command was not found"}),
      2, 255, false, rv_verb_shell},
     {"verify", "prove that a run's record is sound", "[RUN] [--json]",
-     "Checks the journal's checksums, that replaying it gives the state that is stored, that the rows agree with it, that the promises "
+     "Checks the journal's checksums, that replaying it gives the state that is stored, that the rows agree with it, that the "
+     "promises "
      "held, and that its artifacts are whole.",
      OPTIONS(JSON, STORE), EXAMPLES({"reeve verify latest", "check the latest run"}),
-     EXITS({"0", "everything holds"}, {"1", "something does not"}, {"2", "bad usage"}, {"3", "no such store or run"}, {"75", "the store is unavailable"}),
+     EXITS({"0", "everything holds"}, {"1", "something does not"}, {"2", "bad usage"}, {"3", "no such store or run"},
+           {"75", "the store is unavailable"}),
      0, 1, false, rv_verb_verify},
     {"each", "run a command for each line of a list, durably", "[-j N] [--resume] [options] [--] COMMAND [{}]...",
-     "Reads items from standard input, a line each, and runs COMMAND for each with {} replaced by the item (or the item as last argument "
-     "when there is no {}). It is a run like any other: it survives being killed, and --resume with the same command and list goes on "
+     "Reads items from standard input, a line each, and runs COMMAND for each with {} replaced by the item (or the item as last "
+     "argument "
+     "when there is no {}). It is a run like any other: it survives being killed, and --resume with the same command and list "
+     "goes on "
      "with what is not done or failed.",
      OPTIONS(JOBS, {"null", '0', NULL, "items end with a NUL byte instead of a newline", 0},
              {"resume", 0, NULL, "go on with the last run of the same command and list", 0},
@@ -132,26 +159,33 @@ const rv_verb rv_verbs[] = {
              {"limit", 'n', "N", "at most N rows; 1000 by default, 0 for all", 0}, STORE),
      EXAMPLES({"reeve sql 'select id, status from run'", "a table"},
               {"reeve sql \"select node, exit_status from attempt where state = 'error'\" --csv", "for a spreadsheet"}),
-     EXITS({"0", "answered"}, {"1", "the statement would write"}, {"2", "bad SQL or usage"}, {"3", "no such store"}, {"75", "the store is unavailable"}),
+     EXITS({"0", "answered"}, {"1", "the statement would write"}, {"2", "bad SQL or usage"}, {"3", "no such store"},
+           {"75", "the store is unavailable"}),
      1, 1, false, rv_verb_sql},
     {"init", "write a small workflow to begin with", "[FILE]",
      "Writes FILE, reeve.yaml by default: a working example with comments. It never overwrites a file.", OPTIONS(END),
      EXAMPLES({"reeve init first.yaml", "then: reeve run first.yaml"}),
-     EXITS({"0", "written"}, {"2", "bad usage"}, {"4", "the file exists already"}, {"75", "it cannot be written"}), 0, 1, false, rv_verb_init},
+     EXITS({"0", "written"}, {"2", "bad usage"}, {"4", "the file exists already"}, {"75", "it cannot be written"}), 0, 1, false,
+     rv_verb_init},
     {"doctor", "say what this machine can enforce", "[--json] [--store DIR]",
      "Looks at the kernel, the file system of the store, the speed of its disk, the libraries and the terminal, and says what "
      "promise is weaker here and why.",
      OPTIONS(JSON, STORE), EXAMPLES({"reeve doctor", "look at this machine"}),
-     EXITS({"0", "everything needed is there"}, {"1", "something that Reeve needs is missing"}, {"2", "bad usage"}), 0, 0, false, rv_verb_doctor},
-    {"version", "print the version", "[--json]", "", OPTIONS(JSON), EXAMPLES({"reeve version", "one line"}, {"reeve version --json", "for programs"}),
-     EXITS({"0", "printed"}), 0, 0, false, rv_verb_version},
+     EXITS({"0", "everything needed is there"}, {"1", "something that Reeve needs is missing"}, {"2", "bad usage"}), 0, 0, false,
+     rv_verb_doctor},
+    {"version", "print the version", "[--json]", "", OPTIONS(JSON),
+     EXAMPLES({"reeve version", "one line"}, {"reeve version --json", "for programs"}), EXITS({"0", "printed"}), 0, 0, false,
+     rv_verb_version},
     {"completions", "print a completion script", "bash|zsh|fish",
-     "For bash: add `source <(reeve completions bash)` to ~/.bashrc. For zsh: write it to a file _reeve in a directory of $fpath. For fish: "
+     "For bash: add `source <(reeve completions bash)` to ~/.bashrc. For zsh: write it to a file _reeve in a directory of "
+     "$fpath. For fish: "
      "write it to ~/.config/fish/completions/reeve.fish.",
-     OPTIONS(END), EXAMPLES({"reeve completions bash", "print it"}, {"reeve completions zsh", "print it"}, {"reeve completions fish", "print it"}),
+     OPTIONS(END),
+     EXAMPLES({"reeve completions bash", "print it"}, {"reeve completions zsh", "print it"},
+              {"reeve completions fish", "print it"}),
      EXITS({"0", "printed"}, {"2", "no such shell"}), 1, 1, false, rv_verb_completions},
-    {"help", "explain a verb", "[VERB] [--json]", "The same as `reeve VERB --help`; without VERB the list of them.", OPTIONS(JSON),
-     EXAMPLES({"reeve help run", "all about run"}, {"reeve help --json", "the whole table, for programs"}),
+    {"help", "explain a verb", "[VERB] [--json]", "The same as `reeve VERB --help`; without VERB the list of them.",
+     OPTIONS(JSON), EXAMPLES({"reeve help run", "all about run"}, {"reeve help --json", "the whole table, for programs"}),
      EXITS({"0", "printed"}, {"2", "no such verb"}), 0, 1, false, rv_verb_help},
 };
 const uint32_t rv_verb_count = RV_COUNT(rv_verbs);
