@@ -121,10 +121,8 @@ void rv_step_park(rv_step *step, uint32_t index)
 
 void rv_step_reduce(rv_step *step, uint32_t index)
 {
-    rv_run *run = step->run;
-    rv_step_emit(step, &(rv_event){.type = RV_EVENT_ATTEMPT_STATE, .node = index, .epoch = run->epoch_last + 1,
-                                   .number = run->nodes[index].number + 1, .state = RV_ATTEMPT_STARTING});
-    rv_step_node(step, index, run->nodes[index].state == RV_NODE_READY ? RV_CHANGE_ADMIT : RV_CHANGE_PERFORM, RV_DETAIL_NONE, 0);
+    rv_step_starting(step, index);
+    rv_step_node(step, index, step->run->nodes[index].state == RV_NODE_READY ? RV_CHANGE_ADMIT : RV_CHANGE_PERFORM, RV_DETAIL_NONE, 0);
     rv_step_effect(step, RV_EFFECT_REDUCE, index, RV_DETAIL_NONE);
 }
 

@@ -38,6 +38,8 @@ void rv_step_effect(rv_step *step, rv_effect_type type, uint32_t node, rv_detail
 /* Change a node's state through the table; root: node index + 1, 0 none. */
 void rv_step_node(rv_step *step, uint32_t node, rv_node_change change, rv_detail detail, uint32_t root);
 void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_detail detail);
+/* The next attempt of a node: its number and an epoch above all earlier ones. */
+void rv_step_starting(rv_step *step, uint32_t node);
 void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind);
 void rv_step_note(rv_step *step, uint32_t node, const char *text);
 void rv_step_phase(rv_step *step, uint32_t phase, uint32_t closing);

@@ -58,7 +58,7 @@ static rv_str take_str(cursor *c, rv_arena *arena)
 {
     uint64_t size = take(c, (uint64_t)(c->end - c->at));
     if (c->is_bad || size > (uint64_t)(c->end - c->at)) { c->is_bad = true; return (rv_str){NULL, 0}; }
-    rv_str text = rv_arena_str(arena, (rv_str){c->at, (size_t)size});
+    rv_str text = size ? rv_arena_str(arena, (rv_str){c->at, (size_t)size}) : (rv_str){NULL, 0}; /* as before it was given */
     c->at += size;
     return text;
 }

@@ -87,6 +87,18 @@ void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_de
 }
 
 void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
+void rv_step_starting(rv_step *step, uint32_t node)
+{
+    rv_event fact;
+    fact.type = RV_EVENT_ATTEMPT_STATE;
+    fact.node = node;
+    fact.epoch = step->run->epoch_last + 1;
+    fact.number = step->run->nodes[node].number + 1;
+    fact.state = RV_ATTEMPT_STARTING;
+    fact.detail = RV_DETAIL_NONE;
+    rv_step_emit(step, &fact);
+}
+
 {
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_NODE_TIMER, .node = node, .due_ms = due_ms, .flags = kind});
 }
@@ -194,8 +206,7 @@ static void on_admitted(rv_step *step)
 {
     rv_run *run = step->run;
     uint32_t node = step->input->node;
-    rv_step_emit(step, &(rv_event){.type = RV_EVENT_ATTEMPT_STATE, .node = node, .epoch = run->epoch_last + 1,
-                                   .number = run->nodes[node].number + 1, .state = RV_ATTEMPT_STARTING});
+    rv_step_starting(step, node);
     rv_step_node(step, node, RV_CHANGE_ADMIT, RV_DETAIL_NONE, 0);
     rv_step_effect(step, RV_EFFECT_SPAWN, node, RV_DETAIL_NONE);
 }

@@ -323,6 +323,17 @@ static rv_run *replayed(const drive *d)
     return run;
 }
 
+static rv_run *restored(const drive *d)
+{
+    rv_run *run = rv_run_new(d->graph);
+    rv_buf bytes = {0};
+    rv_error error = {0};
+    rv_run_encode(d->run, &bytes);
+    EXPECT(d, rv_run_decode(run, rv_buf_str(&bytes), &error) == RV_OK, error.text);
+    rv_buf_deinit(&bytes);
+    return run;
+}
+
 /* What was decided: notes of late inputs stand without their input, clocks with theirs. */
 static void add_decisions(rv_str body, rv_buf *out)
 {
@@ -372,21 +383,16 @@ void drive_check_replay(const drive *d)
     rv_run *run = replayed(d);
     expect_same(d, run, "replay differs from the live state");
     rv_run_free(run);
-    rv_buf bytes = {0};
-    rv_error error = {0};
-    run = rv_run_new(d->graph);
-    rv_run_encode(d->run, &bytes);
-    EXPECT(d, rv_run_decode(run, rv_buf_str(&bytes), &error) == RV_OK, error.text);
+    run = restored(d);
     expect_same(d, run, "encode, decode, encode differ");
     check_decisions(d);
     rv_run_free(run);
-    rv_buf_deinit(&bytes);
 }
 
 void drive_crash(drive *d)
 {
     drive_check_replay(d);
-    rv_run *run = replayed(d);
+    rv_run *run = d->crashes++ % 2 ? restored(d) : replayed(d);
     rv_run_free(d->run);
     d->run = run;
     rv_out_clear(&d->out); /* its turn is over */

@@ -21,6 +21,7 @@ typedef struct drive {
     RV_VEC(rv_effect) effects;   /* all of them, in order */
     uint64_t seed;               /* said when something is wrong */
     uint32_t spawned_epoch;      /* the last one: no effect comes twice for one key */
+    uint32_t crashes;
     bool is_quick;               /* leave out what costs more than the step: bytes before and after, walked pairs */
     bool merges_rows;            /* the next step's events go into the row before, as when inputs share a turn */
     bool pairs_seen[RV_NODE_STATE_COUNT][RV_NODE_STATE_COUNT];         /* node: from, to; by facts of the journal */
@@ -61,7 +62,8 @@ rv_node_run *drive_node(drive *d, const char *node);
 bool drive_has_effect(const drive *d, rv_effect_type type, const char *node); /* of the step just made */
 uint32_t drive_effect_count(const drive *d, rv_effect_type type);             /* of all steps */
 
-/* Throw the run away, replay the journal into a new one, which must encode to the same bytes. */
+/* Throw the run away; a new one replays the journal, or, every other time, is restored from a snapshot. It must encode to
+ * the same bytes. */
 void drive_crash(drive *d);
 /* The same without replacing the run; also encode → decode → encode, and the inputs of the journal, decided once more
  * at their times, must give the facts that are recorded. */

@@ -228,6 +228,15 @@ static void k62__resume_after_a_crash_spawns_only_what_remains(void **state)
     drive_free(d);
 }
 
+static void k62__a_run_restored_before_its_load_can_be_loaded(void **state)
+{
+    drive *d = drive_new_bare("a");
+    drive_crash(d);
+    drive_crash(d); /* from a snapshot */
+    assert_int_equal(drive_signal(d, RV_EVENT_LOAD), RV_ANSWER_TAKEN);
+    drive_free(d);
+}
+
 static void k62__a_duplicate_completion_changes_nothing(void **state)
 {
     drive *d = drive_new("a; b");
@@ -365,6 +374,7 @@ int main(void)
         cmocka_unit_test(k5__one_failure_never_aborts_the_others),
         cmocka_unit_test(k5__a_run_that_only_skips_ends_at_once),
         cmocka_unit_test(k62__resume_after_a_crash_spawns_only_what_remains),
+        cmocka_unit_test(k62__a_run_restored_before_its_load_can_be_loaded),
         cmocka_unit_test(k62__a_duplicate_completion_changes_nothing),
         cmocka_unit_test(r1__an_adopted_outcome_stands_for_an_attempt),
         cmocka_unit_test(w13__a_condition_sees_states_results_codes_and_parameters),

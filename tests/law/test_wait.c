@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "drive.h"
+#include "kernel/run_private.h"
 
 static void k16__waiting_nodes_hold_no_slot(void **state)
 {
@@ -192,6 +193,60 @@ static void w2__timers_come_due_in_their_order_in_one_tick(void **state)
     drive_free(d);
 }
 
+static void timer__a_restored_run_has_its_timers(void **state)
+{
+    drive *d = drive_new("w: !wait %for=500; a: %attempts=2 %delay=300; t: %total=800; %timeout=900");
+    drive_fail(d, "a", 1);
+    drive_crash(d); /* by replay */
+    drive_crash(d); /* from a snapshot */
+    assert_int_equal(rv_run_due_ms(d->run), 1300);
+    drive_tick(d, 300);
+    assert_string_equal(drive_says(d, "a"), "ready");
+    assert_int_equal(rv_run_due_ms(d->run), 1500);
+    drive_tick(d, 200);
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_int_equal(rv_run_due_ms(d->run), 1800);
+    drive_tick(d, 300);
+    assert_string_equal(drive_says(d, "t"), "failed timeout");
+    assert_int_equal(rv_run_due_ms(d->run), 1900);
+    drive_free(d);
+}
+
+/* The heap against sorting: random times, some cleared, some moved, taken out a few at a time. */
+static void timer__items_come_out_by_time_then_node(void **state)
+{
+    uint64_t seed = 99;
+    rv_buf text = {0};
+    for (int n = 0; n < 300; n++) rv_buf_printf(&text, "n%d; ", n);
+    for (int round = 0; round < 30; round++) {
+        const rv_graph *graph = rv_graph_text(text.at);
+        rv_run *run = rv_run_new(graph);
+        uint32_t left = 0;
+        for (int i = 0; i < 700; i++) {
+            uint32_t node = rv_rng_below(&seed, 300);
+            run->nodes[node].due_ms = rv_rng_below(&seed, 5) ? 1 + rv_rng_below(&seed, 200) : 0;
+            if (run->nodes[node].due_ms) rv_run_timer_push(run, run->nodes[node].due_ms, node, RV_TIMER_NODE);
+        }
+        for (uint32_t node = 0; node < 300; node++) left += run->nodes[node].due_ms != 0;
+        rv_timer_item item, last = {0};
+        for (int64_t now_ms = 0; now_ms <= 200; now_ms += rv_rng_below(&seed, 20)) {
+            while (rv_run_timer_pop(run, now_ms, &item)) {
+                assert_true(item.due_ms <= now_ms && run->nodes[item.node].due_ms == item.due_ms);
+                assert_true(item.due_ms > last.due_ms || (item.due_ms == last.due_ms && item.node > last.node));
+                run->nodes[item.node].due_ms = 0;
+                last = item;
+                left--;
+            }
+            for (uint32_t node = 0; node < 300; node++) assert_true(run->nodes[node].due_ms == 0 || run->nodes[node].due_ms > now_ms);
+        }
+        while (rv_run_timer_pop(run, 200, &item)) run->nodes[item.node].due_ms = 0, left--;
+        assert_int_equal(left, 0);
+        rv_run_free(run);
+        rv_graph_text_free(graph);
+    }
+    rv_buf_deinit(&text);
+}
+
 /* Deadlines come and go: the heap of timers does not grow with what is over. */
 static void w2__timers_that_are_over_are_forgotten(void **state)
 {
@@ -231,6 +286,8 @@ int main(void)
         cmocka_unit_test(w2__wait_for_does_not_look_at_the_wall_clock),
         cmocka_unit_test(w2__wait_until_follows_a_wall_clock_that_is_set_back),
         cmocka_unit_test(w2__timers_come_due_in_their_order_in_one_tick),
+        cmocka_unit_test(timer__a_restored_run_has_its_timers),
+        cmocka_unit_test(timer__items_come_out_by_time_then_node),
         cmocka_unit_test(w2__timers_that_are_over_are_forgotten),
     };
     return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
