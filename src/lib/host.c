@@ -138,7 +138,8 @@ static rv_status kill_leftovers(rv_host *host, const rv_owner *before, rv_error 
     RV_VEC(rv_leftover) recorded = {0};
     uint32_t killed = 0;
     rv_status status = rv_store_runs(host->store, &arena, &(rv_run_filter){.unfinished = true, .limit = 1000}, &runs, err);
-    for (uint32_t i = 0; status == RV_OK && i < runs.count; i++) status = rv_store_attempts_open(host->store, &arena, runs.at[i].id, &attempts, err);
+    for (uint32_t i = 0; status == RV_OK && i < runs.count; i++)
+        status = rv_store_attempts_open(host->store, &arena, runs.at[i].id, &attempts, err);
     for (uint32_t i = 0; i < attempts.count; i++)
         if (attempts.at[i].pid > 0) rv_vec_push(&recorded, ((rv_leftover){attempts.at[i].pid, (uint64_t)attempts.at[i].pid_start_ticks}));
     bool was_clean = before->pid == 0;
@@ -167,21 +168,37 @@ static rv_status open_parts(rv_host *host, rv_error *err)
     rv_owner before = {0};
     rv_status status = rv_owner_read(host->dir, &before, NULL); /* written by the last owner, if it did not end well */
     status = open_leash(host, err);
-    if (status == RV_OK && config->keeper_fd >= 0) status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, err);
+    if (status == RV_OK && config->keeper_fd >= 0)
+        status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, err);
     RV_FAIL_POINT(HOST_KEEPER_ARMED);
-    if (status == RV_OK) status = config->in_memory ? rv_store_open_memory(&host->store, err) : rv_store_open_sqlite(&store_config, &host->store, err);
+    if (status == RV_OK)
+        status =
+            config->in_memory ? rv_store_open_memory(&host->store, err) : rv_store_open_sqlite(&store_config, &host->store, err);
     RV_FAIL_POINT(HOST_STORE_OPEN);
     if (status == RV_OK && !config->in_memory) status = kill_leftovers(host, &before, err);
     RV_FAIL_POINT(HOST_LEFTOVERS_KILLED);
     if (status == RV_OK) status = rv_owner_write(host->lock_fd, &host->owner, err);
     RV_FAIL_POINT(HOST_OWNER_WRITTEN);
     if (status == RV_OK) status = rv_loop_new(&host->loop, err);
-    if (status == RV_OK) status = rv_exec_new(&(rv_exec_config){.loop = host->loop, .leash_fd = host->leash_fd}, &host->exec, err);
+    if (status == RV_OK)
+        status = rv_exec_new(
+            &(rv_exec_config){.loop = host->loop, .leash_fd = host->leash_fd, .shares_children = config->shares_children},
+            &host->exec, err);
     if (status == RV_OK) status = rv_blobs_open(host->dir, &host->blobs, err);
     if (status != RV_OK) return status;
-    rv_engine_config engine_config = {.loop = host->loop, .store = host->store, .exec = host->exec, .blobs = host->blobs, .root = host->dir,
-                                      .socket = host->owner.socket, .store_mark = host->mark, .environ = config->environ, .slots = config->slots,
-                                      .grace_ms = config->grace_ms, .observer = config->observer, .failed = on_failed, .failed_user = host};
+    rv_engine_config engine_config = {.loop = host->loop,
+                                      .store = host->store,
+                                      .exec = host->exec,
+                                      .blobs = host->blobs,
+                                      .root = host->dir,
+                                      .socket = host->owner.socket,
+                                      .store_mark = host->mark,
+                                      .environ = config->environ,
+                                      .slots = config->slots,
+                                      .grace_ms = config->grace_ms,
+                                      .observer = config->observer,
+                                      .failed = on_failed,
+                                      .failed_user = host};
     status = rv_engine_new(&engine_config, &host->engine, err);
     if (status == RV_OK) status = rv_control_open(host->engine, host->store, host->loop, host->owner.socket, &host->control, err);
     if (status == RV_OK) rv_engine_on_change(host->engine, on_change, host);
@@ -192,7 +209,7 @@ static rv_status watch_signals(rv_host *host, rv_error *err)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     rv_status status = RV_OK;
-    signal(SIGPIPE, SIG_IGN);
+    if (!host->config.shares_children) signal(SIGPIPE, SIG_IGN); /* a program that embeds us decides that itself */
     if (host->config.handles_signals) status = rv_loop_signals(host->loop, signals, RV_COUNT(signals), on_signal, host, err);
     if (status == RV_OK && host->config.keeper_fd >= 0)
         status = rv_watch_start(host->loop, host->config.keeper_fd, RV_LOOP_READ, on_keeper, host, &host->keeper_watch, err);
@@ -225,6 +242,12 @@ rv_store *rv_host_store(rv_host *host) { return host->store; }
 rv_loop *rv_host_loop(rv_host *host) { return host->loop; }
 void rv_host_run(rv_host *host) { rv_loop_run(host->loop); }
 void rv_host_stop(rv_host *host) { rv_loop_stop(host->loop); }
+
+bool rv_host_has_failed(const rv_host *host, rv_error *ret)
+{
+    if (host->has_failed) *ret = host->failure;
+    return host->has_failed;
+}
 
 /* The store failed: nothing more is recorded, so nothing more may run. Attempts are stopped; then the loop ends. */
 static void on_failed(void *user, const rv_error *err)

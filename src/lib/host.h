@@ -13,6 +13,7 @@ typedef struct rv_host_config {
     int64_t grace_ms;
     int keeper_fd;               /* from rv_keeper_fork, or -1: no keeper (tests, embedding) */
     rv_observer observer;
+    bool shares_children;        /* the process has children of its own: see exec.h (embedding) */
     bool in_memory;              /* memory store, nothing durable (`--dry-run` needs none of this) */
     bool handles_signals;        /* SIGINT, SIGTERM, SIGHUP once: interrupt; twice: exit at once [W33] */
     void (*signalled)(void *user, int signal); /* tell the person; may be NULL */
@@ -27,6 +28,8 @@ rv_loop *rv_host_loop(rv_host *host);
 /* Run the loop until rv_host_stop (call it from an observer). */
 void rv_host_run(rv_host *host);
 void rv_host_stop(rv_host *host);
+/* For a host within another program's loop: rv_loop_step on rv_host_loop. The store failed: nothing more is done; close it. */
+bool rv_host_has_failed(const rv_host *host, rv_error *ret);
 /* Sync what is written, close everything, release the lock. */
 rv_status rv_host_close(rv_host *host, rv_error *err);
 

@@ -14,11 +14,20 @@ typedef void rv_watch_fn(void *user, int events);
 typedef void rv_loop_fn(void *user);
 typedef void rv_signal_fn(void *user, int signal, bool is_from_terminal);
 
+/* Make a loop. IO: the system gives no descriptor for it. */
 RV_MUST_USE rv_status rv_loop_new(rv_loop **ret, rv_error *err);
 void rv_loop_free(rv_loop *loop); /* NULL is legal; all watches and timers must be gone */
 /* Run until rv_loop_stop. Calls back only from within. */
 void rv_loop_run(rv_loop *loop);
 void rv_loop_stop(rv_loop *loop);
+
+/* For a host with a loop of its own. rv_loop_step: do what is due, waiting for it at most wait_ms (0: not at all, < 0: until
+ * there is something), then go through a turn; false: there is more to do at once. rv_loop_fd polls readable when a step has
+ * something to do; rv_loop_timeout_ms: after so long it has anyway (-1: not before the descriptor says so). Both hold from
+ * one step to the next. The loop's thread; not from within a call. */
+bool rv_loop_step(rv_loop *loop, int64_t wait_ms);
+int rv_loop_fd(rv_loop *loop);
+int64_t rv_loop_timeout_ms(rv_loop *loop);
 
 /* Wall ms, and a monotonic ms that leaves out the time in which the machine slept (CLOCK_MONOTONIC). */
 int64_t rv_loop_wall_ms(rv_loop *loop);

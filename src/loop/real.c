@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +35,7 @@ struct rv_timer {
 };
 
 #define SIGNAL_COUNT 65 /* numbers 1..64 */
+#define STEP_ITERATIONS_MAX 64 /* of one step: who has a loop of his own gets his turn */
 
 typedef struct signal_slot {
     rv_signal_fn *fn; /* NULL: not taken */
@@ -47,6 +50,8 @@ struct rv_loop {
     rv_loop_fn *turn;
     void *turn_user;
     uint32_t watch_count, timer_count;
+    uint64_t call_count; /* of watches, timers and wakes: an iteration that adds none had nothing to do */
+    bool is_settled;     /* the last step ended with such an iteration */
     rv_watch *signal_watch; /* NULL: no signals are taken */
     int signal_read_fd;
     signal_slot signals[SIGNAL_COUNT];
@@ -62,8 +67,8 @@ static void run_turn(uv_prepare_t *prepare)
         loop->turn(loop->turn_user);
 }
 
-/* Nothing to do: the iteration that follows a wake is what was asked for. */
-static void on_wake(uv_async_t *async) { (void)async; }
+/* The iteration that follows a wake is what was asked for. */
+static void on_wake(uv_async_t *async) { ((rv_loop *)async->data)->call_count++; }
 
 rv_status rv_loop_new(rv_loop **ret, rv_error *err)
 {
@@ -79,6 +84,7 @@ rv_status rv_loop_new(rv_loop **ret, rv_error *err)
         rv_free(loop);
         return rv_error_set(err, RV_UNAVAILABLE, "cannot make a wake-up for the event loop: %s", uv_strerror(failed));
     }
+    loop->async.data = loop;
     RV_ASSERT(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
     loop->prepare.data = loop;
     RV_ASSERT(uv_prepare_start(&loop->prepare, run_turn) == 0);
@@ -118,6 +124,40 @@ void rv_loop_free(rv_loop *loop)
 
 void rv_loop_run(rv_loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
 void rv_loop_stop(rv_loop *loop) { uv_stop(&loop->uv); }
+
+/* Until nothing was called any more: what a call or a turn starts to watch, the kernel is told of by the iteration after it. */
+static bool settle(rv_loop *loop)
+{
+    for (int i = 0; i < STEP_ITERATIONS_MAX; i++) {
+        uint64_t before = loop->call_count;
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+        if (loop->call_count == before) return true;
+    }
+    return false;
+}
+
+bool rv_loop_step(rv_loop *loop, int64_t wait_ms)
+{
+    uint64_t before = loop->call_count;
+    loop->is_settled = settle(loop);
+    if (wait_ms == 0 || loop->call_count != before) return loop->is_settled;
+    int64_t due_ms = rv_loop_timeout_ms(loop);
+    bool is_bounded = wait_ms > 0 && (due_ms < 0 || wait_ms < due_ms);
+    struct pollfd fd = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+    (void)poll(&fd, 1, (int)RV_MIN(is_bounded ? wait_ms : due_ms, INT_MAX));
+    loop->is_settled = settle(loop);
+    return loop->is_settled;
+}
+
+int rv_loop_fd(rv_loop *loop) { return uv_backend_fd(&loop->uv); }
+
+int64_t rv_loop_timeout_ms(rv_loop *loop)
+{
+    if (!loop->is_settled) return 0;
+    uv_update_time(&loop->uv);
+    return uv_backend_timeout(&loop->uv);
+}
+
 void rv_loop_wake(rv_loop *loop) { uv_async_send(&loop->async); }
 
 static int64_t clock_ms(clockid_t clock)
@@ -149,6 +189,7 @@ static void on_poll(uv_poll_t *poll, int status, int uv_events)
         events |= RV_LOOP_READ;
     if (uv_events & UV_WRITABLE)
         events |= RV_LOOP_WRITE;
+    watch->loop->call_count++;
     watch->fn(watch->user, events);
 }
 
@@ -204,6 +245,7 @@ void rv_watch_end(rv_watch *watch)
 static void on_timer(uv_timer_t *handle)
 {
     rv_timer *timer = (rv_timer *)handle;
+    timer->loop->call_count++;
     timer->fn(timer->user);
 }
 

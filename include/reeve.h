@@ -1,0 +1,251 @@
+/* reeve.h: libreeve, the engine of Reeve inside your program.
+ *
+ * Reeve runs graphs of work: commands, and people's decisions between them. It runs them in parallel, writes down
+ * every step before it acts on it, and goes on after a crash with exactly what remained. A program that links this
+ * library has that inside, as a program that links SQLite has a database inside. docs/embedding.md is the guide,
+ * examples/embed a complete program.
+ *
+ *     cc program.c $(pkg-config --cflags --libs --static reeve)
+ *
+ * THE STORE. An engine owns a directory, its store, from reeve_open to reeve_close, under a lock: a second owner, in
+ * this process or another, gets REEVE_CONFLICT. The program `reeve` works with the same store: while your engine owns
+ * it, `reeve show`, `logs`, `sql`, `approve`, `cancel` … reach it through the engine's socket, which is answered
+ * whenever your program calls reeve_dispatch or reeve_wait.
+ *
+ * THREADS. An engine belongs to the thread that opened it: every call on it is made there. (One thread more, which
+ * the library starts, writes to the disk; it calls nothing of yours.) Different engines may live on different threads.
+ *
+ * THE LOOP. Nothing happens between calls: attempts that run go on, but what follows from their end waits. Either
+ * call reeve_wait, or watch reeve_fd in your own loop and call reeve_dispatch when it is readable or reeve_timeout_ms
+ * has passed.
+ *
+ * PROCESSES. `reeve` itself is guarded by a keeper process, which ends what runs if the engine dies. A library cannot
+ * have one. So, when your program is killed (SIGKILL), processes of attempts live on until the store is opened the
+ * next time: reeve_open, or any `reeve run`, finds them and ends them before anything is started again. Promise P8 of
+ * docs/promises.md holds from then on, not from the moment of death. Everything else that is promised holds in full.
+ * The library makes your process a child subreaper (prctl(2)) for good; it waits for no child that is not its own, and
+ * touches no signal handlers.
+ *
+ * STRINGS are NUL-terminated UTF-8, borrowed until the call returns unless it is said otherwise. What the library
+ * allocates for you is freed with reeve_free. Running out of memory ends the process. */
+#ifndef REEVE_H
+#define REEVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- version ----------------------------------------------------------------------------------------------------
+ * REEVE_VERSION_NUMBER is major * 1000000 + minor * 1000 + patch. Below 1.0.0 any minor version may change the
+ * interface; from then on only a major one. */
+#define REEVE_VERSION "0.1.0"
+#define REEVE_VERSION_NUMBER 1000
+
+const char *reeve_version(void);   /* of the library that is linked; compare with REEVE_VERSION */
+int reeve_version_number(void);
+
+/* ---- statuses ---------------------------------------------------------------------------------------------------
+ * What fallible calls return: REEVE_OK, which is 0, or why not. After a failure nothing has changed, unless a call says
+ * otherwise. The numbers do not change. */
+typedef enum reeve_status {
+    REEVE_OK = 0,
+    REEVE_INVALID = 1,      /* a bad argument, a bad workflow, bad SQL */
+    REEVE_DENIED = 2,       /* not permitted: a statement that would write */
+    REEVE_NOT_FOUND = 3,    /* no such run, or nothing of that name waits */
+    REEVE_CONFLICT = 4,     /* the store has another owner; it was decided already; the run has ended */
+    REEVE_LIMIT = 5,        /* over a stated limit */
+    REEVE_UNSUPPORTED = 6,  /* not by this version */
+    REEVE_NO_MEMORY = 7,
+    REEVE_IO = 8,
+    REEVE_STORE_IO = 9,     /* the store cannot be read or written: close the engine */
+    REEVE_STORE_FULL = 10,  /* the disk is full: close the engine */
+    REEVE_UNKNOWN = 11,     /* whether it was written is not known: close the engine and open it again, which reads back */
+    REEVE_CORRUPT = 12,     /* stored data is damaged */
+    REEVE_UNAVAILABLE = 13, /* not now: try again later */
+    REEVE_TIMEOUT = 14      /* the time given has passed */
+} reeve_status;
+
+const char *reeve_status_name(reeve_status status); /* "NOT_FOUND"; never NULL */
+const char *reeve_status_text(reeve_status status); /* "no such object"; never NULL */
+
+/* What went wrong, for people: names the thing, what is wrong with it and what to do. Every call that takes one
+ * accepts NULL. Written on failure only. */
+#define REEVE_ERROR_SIZE 1024
+typedef struct reeve_error {
+    reeve_status status;
+    char text[REEVE_ERROR_SIZE];
+} reeve_error;
+
+/* ---- what you are told ------------------------------------------------------------------------------------------
+ * Callbacks come from within reeve_wait, reeve_dispatch and the calls that say so, on the engine's thread, and only
+ * after what they tell is written: it survives the death of your program. Each thing is told once, in the order of the
+ * journal. Members may be NULL. From a callback call nothing that takes the engine but reeve_run_info (everything
+ * else returns REEVE_INVALID there). All pointers are borrowed until the callback returns. */
+typedef struct reeve_node {
+    const char *name;     /* of the node, as the workflow has it; on.failure and the like for handlers */
+    const char *kind;     /* run, shell, approve, input, wait, set, reduce */
+    const char *state;    /* pending, ready, running, waiting, succeeded, partial, failed, denied, skipped, cancelled */
+    const char *detail;   /* why: fresh, condition, upstream, exit, timeout …; "" when there is nothing to say */
+    const char *error;    /* for people; "": none */
+    const char *root;     /* the node that this failure or skip comes from; "": none */
+    uint32_t attempt;     /* 1 is the first; 0: none was made */
+    uint32_t epoch;       /* of the attempt: strictly above all earlier ones of the node; 0: none */
+    int32_t exit_status;  /* -1: none */
+    int32_t signal;       /* that ended it; -1: none */
+    int64_t started_ms, ended_ms; /* of the attempt, ms since the Unix epoch; 0: not yet */
+} reeve_node;
+
+typedef struct reeve_blocker {
+    const char *key;      /* what to give reeve_decide or reeve_answer */
+    const char *kind;     /* approval, input, unknown_outcome */
+    const char *payload;  /* JSON: what is asked and shown, with every value filled in */
+    const char *digest;   /* of the payload; a decision is for exactly this [P7] */
+    int64_t deadline_ms;  /* ms since the Unix epoch; 0: none */
+} reeve_blocker;
+
+typedef struct reeve_observer {
+    void *user;
+    void (*run_started)(void *user, const char *run, int is_resumed);
+    void (*attempt_started)(void *user, const char *run, const reeve_node *node);
+    /* Bytes as they came, secrets masked; stream is 1 (standard output) or 2 (standard error). */
+    void (*output)(void *user, const char *run, const char *node, int stream, const char *bytes, size_t size);
+    void (*attempt_ended)(void *user, const char *run, const reeve_node *node, int will_retry, int64_t retry_in_ms);
+    void (*node_ended)(void *user, const char *run, const reeve_node *node); /* also skipped and cancelled ones */
+    void (*blocker_opened)(void *user, const char *run, const reeve_blocker *blocker);
+    void (*blocker_closed)(void *user, const char *run, const char *key, const char *decision, const char *by);
+    void (*note)(void *user, const char *run, const char *text); /* something was cut, dropped, given up: it is never silent */
+    void (*idle)(void *user, const char *run); /* nothing of it runs: it waits for people or for a time */
+    void (*run_ended)(void *user, const char *run, const char *state, int exit_status);
+} reeve_observer;
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+typedef struct reeve reeve; /* an engine with its store */
+
+typedef struct reeve_options {
+    size_t size;                 /* sizeof(reeve_options): tells what this version of the struct has */
+    uint32_t slots;              /* how many commands may run at once; 0: what the workflow says, else one a processor */
+    int64_t grace_ms;            /* between TERM and KILL for what must stop; 0: 5000 */
+    const char *const *environ;  /* what commands inherit, NULL-terminated, must live as long as the engine; NULL: this process's */
+    reeve_observer observer;     /* copied */
+} reeve_options;
+#define REEVE_OPTIONS_INIT {sizeof(reeve_options), 0, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}}
+
+/* Open the store `directory`, made (mode 0700) when absent, and own it. What a dead owner left running is ended first.
+ * options   NULL: as REEVE_OPTIONS_INIT
+ * ret       written on REEVE_OK only; close it with reeve_close
+ * REEVE_CONFLICT     it has a living owner; the error says who and since when. Waits up to 10 s for one that is dying
+ * REEVE_STORE_IO, REEVE_STORE_FULL, REEVE_CORRUPT   the error says which path and what to do
+ * REEVE_UNSUPPORTED  the store was made by a newer version
+ * Blocks on the disk. */
+reeve_status reeve_open(const char *directory, const reeve_options *options, reeve **ret, reeve_error *error);
+
+/* End what runs, write and sync what is queued, give the store up. A run that has not ended stays resumable, as after a
+ * crash; to stop in good order call reeve_interrupt and reeve_wait first. The engine is gone also when this fails:
+ * that says that the last steps may not survive a power loss, or that the store had failed before. NULL is legal. */
+reeve_status reeve_close(reeve *engine, reeve_error *error);
+
+/* Free what the library allocated for you. NULL is legal. */
+void reeve_free(void *memory);
+
+/* ---- runs ------------------------------------------------------------------------------------------------------- */
+#define REEVE_RUN_SIZE 64 /* bytes of a run's id with its NUL, at most */
+
+typedef struct reeve_var { const char *name, *value; } reeve_var; /* a param's value, as after --var */
+
+typedef struct reeve_workflow {
+    size_t size;               /* sizeof(reeve_workflow) */
+    const char *text;          /* the workflow, YAML or JSON (docs/workflow.md) */
+    size_t text_size;          /* bytes; 0: up to its NUL */
+    const char *name;          /* what problems call the text, as in "flow.yaml:3:7: …"; NULL: "workflow". One that ends in
+                                  .json is read as strict JSON */
+    const char *directory;     /* where its commands start and its file:// is found, absolute; NULL: the current one */
+    const reeve_var *vars;     /* vars[0..var_count) */
+    size_t var_count;
+    int fail_fast;             /* start nothing more after a failure */
+} reeve_workflow;
+#define REEVE_WORKFLOW_INIT {sizeof(reeve_workflow), NULL, 0, NULL, NULL, NULL, 0, 0}
+
+/* Check the workflow, write task and run down, and begin. On return the run survives power loss [P1]; its nodes start
+ * with the next reeve_wait or reeve_dispatch. Callbacks may come from within.
+ * ret_run       [REEVE_RUN_SIZE], its id, on REEVE_OK only
+ * ret_problems  may be NULL; everything that is wrong with the text, a line each, `name:line:column: what; what to do`,
+ *               also warnings when it is accepted; NULL if there is nothing. reeve_free it
+ * REEVE_INVALID  a bad workflow, or a value is missing or of the wrong type; nothing was written
+ * REEVE_STORE_IO, REEVE_STORE_FULL, REEVE_UNKNOWN  the store failed: close the engine
+ * Blocks on the disk. Linear in the size of the text. */
+reeve_status reeve_submit(reeve *engine, const reeve_workflow *workflow, char *ret_run, char **ret_problems, reeve_error *error);
+
+/* Go on with a run of an earlier owner: its recorded steps are taken as they are, only what remained is started. A run
+ * that failed gets a child run, which keeps what succeeded.
+ * run      an id, or NULL: the latest run that has not ended
+ * vars     secret params, which are never stored; others keep their recorded values
+ * ret_run  [REEVE_RUN_SIZE], the run that goes on: the same id, or the child's
+ * REEVE_NOT_FOUND  no such run     REEVE_CONFLICT  it ended well, was cancelled, or this engine drives it already
+ * REEVE_INVALID    a secret is missing                   REEVE_CORRUPT  its journal does not verify
+ * Blocks on the disk. Callbacks may come from within. */
+reeve_status reeve_resume(reeve *engine, const char *run, const reeve_var *vars, size_t var_count, char *ret_run, reeve_error *error);
+
+typedef struct reeve_run {
+    size_t size;               /* set it to sizeof(reeve_run) before the call */
+    const char *state;         /* accepted, running, interrupted, ok, error, timeout, cancelled; static */
+    int is_ended;              /* nothing more will happen here: it ended, or was interrupted */
+    int exit_status;           /* as `reeve run` would end; -1: it has not ended */
+    uint32_t node_count, done_count, failed_count, running_count; /* done: in a terminal state, failed ones among them */
+} reeve_run;
+/* How a run that this engine drives, or drove, stands. May be called from a callback.
+ * REEVE_NOT_FOUND  this engine never drove it: ask reeve_query */
+reeve_status reeve_run_info(reeve *engine, const char *run, reeve_run *ret, reeve_error *error);
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------
+ * Either wait … */
+
+/* Work until `run` has ended or was interrupted (NULL: all runs of this engine), at most timeout_ms (< 0: for ever; 0: do
+ * what can be done at once).
+ * REEVE_TIMEOUT    not yet; call again
+ * REEVE_NOT_FOUND  this engine does not drive it
+ * REEVE_STORE_IO and others: the store failed; nothing more is done, close the engine */
+reeve_status reeve_wait(reeve *engine, const char *run, int64_t timeout_ms, reeve_error *error);
+
+/* … or have the engine in a loop of yours: poll reeve_fd for reading, for at most reeve_timeout_ms, then dispatch. The
+ * descriptor is the engine's: do not read it or close it. */
+int reeve_fd(reeve *engine);
+int64_t reeve_timeout_ms(reeve *engine); /* -1: until the descriptor is readable; 0: at once. Ask after each call on the engine */
+/* Do what is due, without waiting. Errors as reeve_wait, but never REEVE_TIMEOUT. */
+reeve_status reeve_dispatch(reeve *engine, reeve_error *error);
+
+/* ---- people's words ---------------------------------------------------------------------------------------------
+ * On return they survive power loss. Callbacks may come from within.
+ * by       who says so; NULL: ""
+ * REEVE_NOT_FOUND  the run is not driven here (reeve_resume it first), or nothing of that key waits
+ * REEVE_CONFLICT   it was decided already, or the run has ended */
+typedef enum reeve_decision {
+    REEVE_APPROVE = 0, REEVE_REJECT = 1,           /* of an approval */
+    REEVE_DONE = 2, REEVE_FAILED = 3, REEVE_AGAIN = 4 /* of an at-most-once node of which it is not known whether it ran */
+} reeve_decision;
+reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve_decision decision, const char *by, const char *comment,
+                          reeve_error *error);
+/* value_json: the answer to an input; text needs its quotes. REEVE_INVALID: not JSON, or not what the input's schema wants. */
+reeve_status reeve_answer(reeve *engine, const char *run, const char *key, const char *value_json, const char *by, reeve_error *error);
+/* End a run for good: what runs is stopped (TERM, grace, KILL), the rest is not started. run_ended comes when it is over. */
+reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error);
+/* Stop all runs so that they can be resumed: start nothing more, stop what runs. run_ended comes for each, with state
+ * `interrupted`; reeve_wait(engine, NULL, …) returns when all are there. */
+reeve_status reeve_interrupt(reeve *engine, reeve_error *error);
+
+/* ---- asking -----------------------------------------------------------------------------------------------------
+ * SQL, read only, over the tables of docs/schema.md. Sees every step that callbacks told of.
+ * args      args[0..arg_count) are bound to ?1 … as text; NULL when there are none
+ * row_max   rows at most; 0: all
+ * ret_json  {"columns":[…],"rows":[[…],…],"cut":true|false}; reeve_free it
+ * REEVE_INVALID, REEVE_DENIED, REEVE_TIMEOUT (over 30 s), REEVE_STORE_IO. Blocks on the disk. */
+reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args, size_t arg_count, uint64_t row_max, char **ret_json,
+                         reeve_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
