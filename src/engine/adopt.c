@@ -70,8 +70,10 @@ static void compare(rv_job *job, parent *p, bool same_params)
         rv_str body = rv_graph_str(job->graph, job->graph->nodes[node].body);
         bool is_same = rv_str_eq(body, rv_graph_str(&p->spec->graph, p->spec->graph.nodes[old].body));
         if (!is_same || (!same_params && reads_params(body))) continue;
-        job->kept[node] = (rv_kept){.is_there = true, .exit_status = p->run->nodes[old].exit_status,
-                                    .value = rv_arena_str(&job->arena, rv_run_result(p->run, old)), .output = rv_arena_str(&job->arena, rv_run_output(p->run, old))};
+        job->kept[node] = (rv_kept){.is_there = true,
+                                    .exit_status = p->run->nodes[old].exit_status,
+                                    .value = rv_arena_str(&job->arena, rv_run_result(p->run, old)),
+                                    .output = rv_arena_str(&job->arena, rv_run_output(p->run, old))};
     }
 }
 
@@ -157,10 +159,17 @@ void rv_adopt_changed(rv_job *job, uint32_t first_changed)
             kept->is_adopted = state == RV_NODE_SUCCEEDED; /* computed again from the same */
             continue;
         }
-        if ((state != RV_NODE_READY && state != RV_NODE_WAITING) || job->run->nodes[node].number > 0 || !was_shown_the_same(job, node)) continue;
+        if ((state != RV_NODE_READY && state != RV_NODE_WAITING) || job->run->nodes[node].number > 0 ||
+            !was_shown_the_same(job, node))
+            continue;
         kept->is_adopted = true;
         adopt_artifacts(job, node);
-        rv_event adopt = {.type = RV_EVENT_ADOPT, .node = node, .exit_status = kept->exit_status, .value = kept->value, .output = kept->output, .text = job->resumed_from};
+        rv_event adopt = {.type = RV_EVENT_ADOPT,
+                          .node = node,
+                          .exit_status = kept->exit_status,
+                          .value = kept->value,
+                          .output = kept->output,
+                          .text = job->resumed_from};
         rv_answer answer = rv_engine_step(job, &adopt, true);
         RV_ASSERT(answer == RV_ANSWER_TAKEN);
     }

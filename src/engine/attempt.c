@@ -30,7 +30,11 @@ void rv_attempt_free(rv_attempt *attempt)
     if (attempt->job->attempt_of[attempt->node] == attempt->index + 1) attempt->job->attempt_of[attempt->node] = 0;
     RV_ASSERT(!attempt->proc && !attempt->dir && !attempt->log);
     rv_mask_free(attempt->mask);
-    rv_attempt blank = {.index = attempt->index, .result = attempt->result, .output = attempt->output, .error = attempt->error, .artifacts = attempt->artifacts};
+    rv_attempt blank = {.index = attempt->index,
+                        .result = attempt->result,
+                        .output = attempt->output,
+                        .error = attempt->error,
+                        .artifacts = attempt->artifacts};
     rv_buf_clear(&blank.result), rv_buf_clear(&blank.output), rv_buf_clear(&blank.error), rv_buf_clear(&blank.artifacts);
     *attempt = blank;
     rv_vec_push(&engine->attempts_free, attempt);
@@ -69,7 +73,8 @@ void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detai
     rv_event completed = {.type = RV_EVENT_COMPLETED, .node = attempt->node, .epoch = attempt->epoch, .state = state, .detail = detail,
                           .exit_status = attempt->row.exit_status, .signal = attempt->row.signal, .value = rv_buf_str(&attempt->result),
                           .output = rv_buf_str(&attempt->output), .text = rv_buf_str(&attempt->error)};
-    while (completed.output.size && completed.output.at[completed.output.size - 1] == '\n') completed.output.size--; /* as `$(…)` gives it */
+    while (completed.output.size && completed.output.at[completed.output.size - 1] == '\n')
+        completed.output.size--; /* as `$(…)` gives it */
     attempt->is_ended = true;
     attempt->row.state = state;
     attempt->row.detail = detail;
@@ -83,7 +88,8 @@ void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detai
 static void end_unstarted(rv_attempt *attempt)
 {
     rv_job *job = attempt->job;
-    rv_event lost = {.type = RV_EVENT_LOST, .node = attempt->node, .epoch = attempt->epoch, .flags = RV_LOST_STOPPED | RV_LOST_NEVER_STARTED};
+    rv_event lost = {
+        .type = RV_EVENT_LOST, .node = attempt->node, .epoch = attempt->epoch, .flags = RV_LOST_STOPPED | RV_LOST_NEVER_STARTED};
     attempt->is_ended = true;
     attempt->row.state = RV_ATTEMPT_CANCELLED;
     attempt->row.detail = RV_DETAIL_SIGNALLED;
@@ -193,9 +199,11 @@ static void on_output(void *user, int stream, rv_str bytes)
         if (attempt->error.size == 0) rv_buf_cstring(&attempt->error, error.text);
         return;
     }
-    if (stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT) && attempt->output.size + text.size <= VALUE_SIZE_MAX)
+    if (stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT) &&
+        attempt->output.size + text.size <= VALUE_SIZE_MAX)
         rv_buf_str_add(&attempt->output, text);
-    if (job->engine->config.observer.output) job->engine->config.observer.output(job->engine->config.observer.user, job, attempt->node, stream, text);
+    if (job->engine->config.observer.output)
+        job->engine->config.observer.output(job->engine->config.observer.user, job, attempt->node, stream, text);
 }
 
 /* ---- argv and environment ---- */
@@ -220,7 +228,8 @@ static rv_status make_argv(const rv_value_scope *scope, const rv_json *body, com
 {
     rv_status status = RV_OK;
     rv_arena *scratch = &scope->job->engine->scratch;
-    const rv_json *run = rv_json_get(body, RV_STR("run")), *shell = rv_json_get(body, RV_STR("shell")), *name = rv_json_get(body, RV_STR("shell_name"));
+    const rv_json *run = rv_json_get(body, RV_STR("run")), *shell = rv_json_get(body, RV_STR("shell")),
+                  *name = rv_json_get(body, RV_STR("shell_name"));
     if (shell) {
         rv_vec_push(&out->argv, name ? rv_arena_cstring(scratch, name->text) : "sh");
         rv_vec_push(&out->argv, "-c");
@@ -284,9 +293,11 @@ static void put_reeve(rv_attempt *attempt, command *out)
     put_own(out, scratch, "REEVE_TOKEN", rv_str_of(attempt->token));
     if (engine->config.store_mark) put_own(out, scratch, "REEVE_STORE_MARK", rv_str_of(engine->config.store_mark));
     uint64_t seed = rv_hash64(rv_str_of(job->id), 0);
-    put_own(out, scratch, "TRACEPARENT", rv_arena_printf(scratch, "00-%016llx%016llx-%016llx-01", (unsigned long long)rv_hash64(rv_str_of(job->id), 1),
-                                                       (unsigned long long)seed, (unsigned long long)(rv_hash64(name, seed + attempt->epoch) | 1)));
-    if (attempt->number > 1 && job->run->nodes[attempt->node].error) put_own(out, scratch, "REEVE_FEEDBACK", rv_run_error(job->run, attempt->node));
+    put_own(out, scratch, "TRACEPARENT",
+            rv_arena_printf(scratch, "00-%016llx%016llx-%016llx-01", (unsigned long long)rv_hash64(rv_str_of(job->id), 1),
+                            (unsigned long long)seed, (unsigned long long)(rv_hash64(name, seed + attempt->epoch) | 1)));
+    if (attempt->number > 1 && job->run->nodes[attempt->node].error)
+        put_own(out, scratch, "REEVE_FEEDBACK", rv_run_error(job->run, attempt->node));
     if (engine->jobs_fds[0] >= 0)
         put_own(out, scratch, "MAKEFLAGS", rv_arena_printf(scratch, " -j --jobserver-auth=%d,%d", RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W));
 }
@@ -327,10 +338,20 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
     rv_job *job = attempt->job;
     rv_engine *engine = job->engine;
     const rv_policy *policy = &job->graph->policies[job->graph->nodes[attempt->node].policy];
-    rv_str mark = rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), attempt->number);
-    rv_spawn spawn = {.argv = cmd->argv.at, .envp = cmd->envp.at, .dir = cmd->dir, .stdin_fd = -1, .jobs_fds = {engine->jobs_fds[0], engine->jobs_fds[1]},
-                      .mark = mark.at, .timeout_ms = policy->timeout_ms, .grace_ms = engine->config.grace_ms,
-                      .leave = job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE, .output = on_output, .ended = on_ended, .user = attempt};
+    rv_str mark =
+        rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), attempt->number);
+    rv_spawn spawn = {.argv = cmd->argv.at,
+                      .envp = cmd->envp.at,
+                      .dir = cmd->dir,
+                      .stdin_fd = -1,
+                      .jobs_fds = {engine->jobs_fds[0], engine->jobs_fds[1]},
+                      .mark = mark.at,
+                      .timeout_ms = policy->timeout_ms,
+                      .grace_ms = engine->config.grace_ms,
+                      .leave = job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE,
+                      .output = on_output,
+                      .ended = on_ended,
+                      .user = attempt};
     attempt->log = rv_log_attempt_new(job->log, attempt->node, attempt->epoch, RV_CAPTURE_SIZE_MAX, job->mask);
     attempt->started_us = (uint64_t)now_us();
     attempt->row.started_ms = rv_loop_wall_ms(engine->config.loop);
@@ -347,8 +368,13 @@ static void started(rv_attempt *attempt)
     RV_FAIL_POINT(ATTEMPT_AFTER_SPAWN);
     if (attempt->row.pid == 0) return; /* its end, with the reason, comes from the loop */
     attempt->row.state = RV_ATTEMPT_RUNNING;
-    rv_engine_step(job, &(rv_event){.type = RV_EVENT_STARTED, .node = attempt->node, .epoch = attempt->epoch, .pid = (uint64_t)attempt->row.pid,
-                                 .pid_start = (uint64_t)attempt->row.pid_start_ticks}, false);
+    rv_engine_step(job,
+                   &(rv_event){.type = RV_EVENT_STARTED,
+                               .node = attempt->node,
+                               .epoch = attempt->epoch,
+                               .pid = (uint64_t)attempt->row.pid,
+                               .pid_start = (uint64_t)attempt->row.pid_start_ticks},
+                   false);
     RV_FAIL_POINT(ATTEMPT_STARTED);
     if (job->engine->config.observer.attempt_started) {
         rv_node_view view;
@@ -376,7 +402,9 @@ static void start_now(rv_attempt *attempt)
     if (status == RV_OK && (status = launch(attempt, &cmd, &error)) != RV_OK) {
         detail = RV_DETAIL_UNAVAILABLE;
         rv_error ignored;
-        if (rv_log_attempt_end(attempt->log, &attempt->row.log_last, &attempt->row.stdout_size, &attempt->row.stderr_size, &ignored) == RV_OK) attempt->log = NULL;
+        if (rv_log_attempt_end(attempt->log, &attempt->row.log_last, &attempt->row.stdout_size, &attempt->row.stderr_size,
+                               &ignored) == RV_OK)
+            attempt->log = NULL;
         attempt->log = NULL;
     }
     rv_vec_deinit(&cmd.argv);

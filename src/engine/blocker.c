@@ -72,7 +72,9 @@ static const rv_shown *show(rv_job *job, uint32_t node, rv_detail reason)
     rv_buf payload = {0};
     make_payload(job, node, reason, &payload);
     rv_digest_text(rv_sha256(rv_buf_str(&payload)), digest);
-    rv_shown shown = {.node = node, .payload = rv_arena_str(&job->arena, rv_buf_str(&payload)), .digest = rv_arena_str(&job->arena, rv_str_of(digest)),
+    rv_shown shown = {.node = node,
+                      .payload = rv_arena_str(&job->arena, rv_buf_str(&payload)),
+                      .digest = rv_arena_str(&job->arena, rv_str_of(digest)),
                       .opened_ms = rv_engine_now(job->engine).wall_ms};
     rv_buf_deinit(&payload);
     rv_vec_push(&job->shown, shown);
@@ -98,8 +100,9 @@ rv_status rv_blocker_load(rv_job *job, rv_error *err)
     rv_buf lines = {0};
     bool is_cut;
     rv_str run = rv_str_of(job->id);
-    rv_status status = rv_store_query(job->engine->config.store, RV_STR("SELECT node, payload, digest, opened_ms FROM blocker WHERE run = ?1 AND state = 'open'"),
-                                      &run, 1, 0, &lines, &is_cut, err);
+    rv_status status = rv_store_query(
+        job->engine->config.store, RV_STR("SELECT node, payload, digest, opened_ms FROM blocker WHERE run = ?1 AND state = 'open'"),
+        &run, 1, 0, &lines, &is_cut, err);
     rv_str rest = rv_arena_str(&job->arena, rv_buf_str(&lines));
     for (uint32_t line_number = 0; status == RV_OK && rest.size; line_number++) {
         size_t end = rv_str_find(rest, 0, '\n');
@@ -119,8 +122,14 @@ static rv_blocker_row row_of(rv_job *job, uint32_t node, rv_detail reason, const
     uint32_t revision = job->blocker_revision[node];
     rv_now now = rv_engine_now(job->engine);
     int64_t due_ms = job->run->nodes[node].due_ms;
-    return (rv_blocker_row){.run = rv_str_of(job->id), .node = rv_graph_name(job->graph, node), .kind = rv_str_of(kind_of(reason)), .revision = revision,
-                            .key = key_of(job, node, revision), .payload = shown->payload, .digest = shown->digest, .opened_ms = shown->opened_ms,
+    return (rv_blocker_row){.run = rv_str_of(job->id),
+                            .node = rv_graph_name(job->graph, node),
+                            .kind = rv_str_of(kind_of(reason)),
+                            .revision = revision,
+                            .key = key_of(job, node, revision),
+                            .payload = shown->payload,
+                            .digest = shown->digest,
+                            .opened_ms = shown->opened_ms,
                             .deadline_ms = due_ms ? now.wall_ms + (due_ms - now.engine_ms) : 0};
 }
 
@@ -143,7 +152,8 @@ static void take_decision(rv_blocker_row *row, rv_arena *arena)
 {
     rv_json *result = NULL;
     if (!row->answer.size || rv_json_parse(arena, row->answer, &result, NULL) != RV_OK || result->kind != RV_JSON_OBJECT) return;
-    const rv_json *decision = rv_json_get(result, RV_STR("decision")), *by = rv_json_get(result, RV_STR("by")), *comment = rv_json_get(result, RV_STR("comment"));
+    const rv_json *decision = rv_json_get(result, RV_STR("decision")), *by = rv_json_get(result, RV_STR("by")),
+                  *comment = rv_json_get(result, RV_STR("comment"));
     if (decision) row->decision = decision->text;
     if (by) row->by = by->text;
     if (comment) row->comment = comment->text;
@@ -157,14 +167,16 @@ void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *ba
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (!shown) shown = show(job, node, reason);
     rv_blocker_row row = row_of(job, node, reason, shown);
-    bool is_called_off = state->state == RV_NODE_CANCELLED || state->state == RV_NODE_SKIPPED || state->detail == RV_DETAIL_DEADLINE || state->detail == RV_DETAIL_TIMEOUT;
+    bool is_called_off = state->state == RV_NODE_CANCELLED || state->state == RV_NODE_SKIPPED ||
+                         state->detail == RV_DETAIL_DEADLINE || state->detail == RV_DETAIL_TIMEOUT;
     row.state = is_called_off ? RV_BLOCKER_SUPERSEDED : RV_BLOCKER_RESOLVED;
     row.resolved_ms = rv_engine_now(job->engine).wall_ms;
     row.answer = rv_run_result(job->run, node);
     if (reason != RV_DETAIL_INPUT) take_decision(&row, &arena);
     if (row.decision.size == 0) row.decision = is_called_off ? RV_STR("called off") : RV_STR("answered");
     rv_batch_blocker(batch, &row);
-    rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_UNBLOCKED, .job = job, .view = {.node = node, .name = row.key}}, row.decision, row.by);
+    rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_UNBLOCKED, .job = job, .view = {.node = node, .name = row.key}},
+                     row.decision, row.by);
     forget(job, node);
     rv_arena_deinit(&arena);
 }

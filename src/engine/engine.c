@@ -69,11 +69,15 @@ static void publish_one(rv_engine *engine, const rv_flight *flight, const rv_not
     switch (notice->type) {
     case NOTICE_STARTED: if (observer->attempt_started) observer->attempt_started(observer->user, job, &notice->view); break;
     case NOTICE_ENDED:
-        if (observer->attempt_ended) observer->attempt_ended(observer->user, job, &notice->view, notice->attempt_state, notice->will_retry, notice->retry_in_ms);
+        if (observer->attempt_ended)
+            observer->attempt_ended(observer->user, job, &notice->view, notice->attempt_state, notice->will_retry,
+                                    notice->retry_in_ms);
         break;
     case NOTICE_NODE: if (observer->node_ended) observer->node_ended(observer->user, job, &notice->view); break;
     case NOTICE_NOTE: if (observer->note) observer->note(observer->user, job, text); break;
-    case NOTICE_UNBLOCKED: if (observer->blocker_closed) observer->blocker_closed(observer->user, job, notice->view.name, text, text2); break;
+    case NOTICE_UNBLOCKED:
+        if (observer->blocker_closed) observer->blocker_closed(observer->user, job, notice->view.name, text, text2);
+        break;
     case NOTICE_BLOCKER: {
         char digest[RV_DIGEST_TEXT_SIZE + 1];
         rv_digest_text(rv_sha256(text), digest);
@@ -100,7 +104,10 @@ static void perform(rv_job *job, const rv_effect *effect)
         if (job->engine->config.observer.run_ended)
             job->engine->config.observer.run_ended(job->engine->config.observer.user, job, (rv_run_state)effect->state);
         break;
-    case RV_EFFECT_PARK: case RV_EFFECT_RESUMED: case RV_EFFECT_ARM_TIMER: case RV_EFFECT_NOTE: break; /* rows and timers, done in the turn */
+    case RV_EFFECT_PARK:
+    case RV_EFFECT_RESUMED:
+    case RV_EFFECT_ARM_TIMER:
+    case RV_EFFECT_NOTE: break; /* rows and timers, done in the turn */
     case RV_EFFECT_COUNT: RV_UNREACHABLE();
     }
 }
@@ -121,7 +128,8 @@ static void flight_synced(rv_engine *engine, rv_flight *flight, const rv_error *
     rv_status status = err ? err->status : RV_OK;
     for (uint32_t i = 0; i < flight->done.count; i++) flight->done.at[i].fn(flight->done.at[i].user, status, err);
     if (err) { rv_engine_fail(engine, err); return; }
-    for (uint32_t i = 0; i < flight->synced_effects.count; i++) perform(flight->synced_effects.at[i].job, &flight->synced_effects.at[i].effect);
+    for (uint32_t i = 0; i < flight->synced_effects.count; i++)
+        perform(flight->synced_effects.at[i].job, &flight->synced_effects.at[i].effect);
 }
 
 /* ---- results of the store ---- */
@@ -367,9 +375,11 @@ static rv_status read_key(rv_engine *engine, rv_error *err)
         rv_random_bytes(engine->key, sizeof engine->key);
         fd = open(path.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, engine->key, sizeof engine->key) != (ssize_t)sizeof engine->key || fsync(fd) != 0)
-            status = rv_error_set(err, RV_STORE_IO, "cannot write %s: %s; check the permissions and the space of the store", path.at, strerror(errno));
+            status = rv_error_set(err, RV_STORE_IO, "cannot write %s: %s; check the permissions and the space of the store",
+                                  path.at, strerror(errno));
     } else if (read(fd, engine->key, sizeof engine->key) != (ssize_t)sizeof engine->key) {
-        status = rv_error_set(err, RV_CORRUPT, "%s is not a key of 32 bytes; restore it or remove it (secrets are then asked again)", path.at);
+        status = rv_error_set(err, RV_CORRUPT,
+                              "%s is not a key of 32 bytes; restore it or remove it (secrets are then asked again)", path.at);
     }
     if (fd >= 0) close(fd);
     rv_buf_deinit(&path);
@@ -378,8 +388,10 @@ static rv_status read_key(rv_engine *engine, rv_error *err)
 
 static void take_environment(rv_engine *engine)
 {
-    static const char *const own[] = {"REEVE_RUN=", "REEVE_NODE=", "REEVE_ATTEMPT=", "REEVE_EPOCH=", "REEVE_OUTPUT=", "REEVE_ARTIFACTS=",
-                                      "REEVE_SOCKET=", "REEVE_TOKEN=", "REEVE_FEEDBACK=", "REEVE_STORE_MARK=", "TRACEPARENT=", "MAKEFLAGS=", "REEVE_FAIL_POINT="};
+    static const char *const own[] = {
+        "REEVE_RUN=",       "REEVE_NODE=",   "REEVE_ATTEMPT=",   "REEVE_EPOCH=",    "REEVE_OUTPUT=",
+        "REEVE_ARTIFACTS=", "REEVE_SOCKET=", "REEVE_TOKEN=",     "REEVE_FEEDBACK=", "REEVE_STORE_MARK=",
+        "TRACEPARENT=",     "MAKEFLAGS=",    "REEVE_FAIL_POINT="};
     for (const char *const *at = engine->config.environ; at && *at; at++) {
         bool is_own = false;
         for (size_t i = 0; i < RV_COUNT(own); i++) is_own |= rv_str_starts(rv_str_of(*at), rv_str_of(own[i]));
@@ -435,7 +447,8 @@ void rv_engine_free(rv_engine *engine)
     for (uint32_t i = 0; i < engine->jobs.count; i++) rv_job_free(engine->jobs.at[i]);
     for (uint32_t i = 0; i < engine->attempts.count; i++) {
         rv_attempt *attempt = engine->attempts.at[i];
-        rv_buf_deinit(&attempt->result), rv_buf_deinit(&attempt->output), rv_buf_deinit(&attempt->error), rv_buf_deinit(&attempt->artifacts);
+        rv_buf_deinit(&attempt->result), rv_buf_deinit(&attempt->output), rv_buf_deinit(&attempt->error),
+            rv_buf_deinit(&attempt->artifacts);
         rv_free(attempt);
     }
     rv_jobserver_close(engine);

@@ -64,6 +64,8 @@ typedef struct rv_engine_config {
     void *failed_user;
 } rv_engine_config;
 
+/* Make an engine on parts that outlive it. STORE_IO, CORRUPT, STORE_FULL: the store cannot be read or its folders not made;
+ * nothing is left behind. */
 RV_MUST_USE rv_status rv_engine_new(const rv_engine_config *config, rv_engine **ret, rv_error *err);
 void rv_engine_free(rv_engine *engine); /* stops nothing: end its jobs first; NULL is legal */
 
@@ -100,9 +102,11 @@ uint64_t rv_job_log_size(const rv_job *job);
 /* Exit status of `reeve run` for this job's state [W32]. */
 int rv_job_exit_status(const rv_job *job);
 
-/* ---- people ---- NOT_FOUND, CONFLICT as in client.h; effects and rows follow after the commit. `done` (may be NULL) is called once it is synced. */
+/* ---- people ---- NOT_FOUND, CONFLICT as in client.h; effects and rows follow after the commit. `done` (may be NULL) is called
+ * once it is synced. */
 typedef void rv_engine_done_fn(void *user, rv_status status, const rv_error *err);
-void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_engine_done_fn *done, void *user);
+void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
+                      rv_engine_done_fn *done, void *user);
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);
 /* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows [W33]. */

@@ -53,7 +53,15 @@ typedef struct rv_slot_dir {
     bool is_busy;
 } rv_slot_dir;
 
-typedef enum rv_notice_type { NOTICE_STARTED, NOTICE_ENDED, NOTICE_NODE, NOTICE_BLOCKER, NOTICE_UNBLOCKED, NOTICE_NOTE, NOTICE_RUN } rv_notice_type;
+typedef enum rv_notice_type {
+    NOTICE_STARTED,
+    NOTICE_ENDED,
+    NOTICE_NODE,
+    NOTICE_BLOCKER,
+    NOTICE_UNBLOCKED,
+    NOTICE_NOTE,
+    NOTICE_RUN
+} rv_notice_type;
 typedef struct rv_notice {
     rv_notice_type type;
     rv_job *job;

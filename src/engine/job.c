@@ -129,7 +129,8 @@ static void on_announced(void *user, rv_status status, const rv_error *err)
     rv_job *job = user;
     if (status != RV_OK) return; /* engine_fail tells */
     job->is_announced = true;
-    if (job->engine->config.observer.run_started) job->engine->config.observer.run_started(job->engine->config.observer.user, job, job->is_resumed);
+    if (job->engine->config.observer.run_started)
+        job->engine->config.observer.run_started(job->engine->config.observer.user, job, job->is_resumed);
     RV_FAIL_POINT(RUN_STARTED);
 }
 
@@ -183,7 +184,9 @@ static void count_blockers(rv_job *job, const rv_journal_row *row)
     const char *at = row->body.at, *end = row->body.at + row->body.size;
     rv_event event;
     for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++)
-        if (event.type == RV_EVENT_NODE_STATE && event.state == RV_NODE_WAITING && rv_blocker_is_for_people((rv_detail)event.detail)) job->blocker_revision[event.node]++;
+        if (event.type == RV_EVENT_NODE_STATE && event.state == RV_NODE_WAITING &&
+            rv_blocker_is_for_people((rv_detail)event.detail))
+            job->blocker_revision[event.node]++;
 }
 
 static rv_status replay_row(void *user, const rv_journal_row *row)
@@ -205,7 +208,9 @@ static rv_status read_journal(rv_job *job, rv_error *err)
     if (status != RV_OK) return status;
     if (job->last_seq == 0) return rv_error_set(err, RV_CORRUPT, "run %s has no journal", job->id);
     const char *broken = rv_run_check(job->run);
-    if (broken) return rv_error_set(err, RV_CORRUPT, "run %s breaks an invariant after replay: %s; please report this with `reeve verify`", job->id, broken);
+    if (broken)
+        return rv_error_set(err, RV_CORRUPT, "run %s breaks an invariant after replay: %s; please report this with `reeve verify`",
+                            job->id, broken);
     if (at.engine_ms >= job->engine->engine0_ms) job->engine->engine0_ms = at.engine_ms + 1;
     rv_buf_clear(&job->load_value);
     rv_buf_str_add(&job->load_value, job->run->load_value);
@@ -346,7 +351,10 @@ static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, r
     case RV_EFFECT_RUN_ENDED: rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect})); break;
     case RV_EFFECT_PARK: rv_blocker_open(job, effect->node, effect->detail, batch); break;
     case RV_EFFECT_RESUMED: rv_blocker_close(job, effect->node, effect->detail, batch); break;
-    case RV_EFFECT_NOTE: rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, RV_STR("a result came too late and changed nothing"), RV_STR("")); break;
+    case RV_EFFECT_NOTE:
+        rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job},
+                         RV_STR("a result came too late and changed nothing"), RV_STR(""));
+        break;
     case RV_EFFECT_ARM_TIMER: break; /* the engine asks for the due time each turn */
     case RV_EFFECT_COUNT: RV_UNREACHABLE();
     }
@@ -373,7 +381,8 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
     }
     collect_status(job);
     if (job->out.event_count) {
-        rv_batch_append(batch, rv_str_of(job->stream), job->last_seq + 1, job->out.event_count, job->out.first_now, rv_buf_str(&job->out.journal));
+        rv_batch_append(batch, rv_str_of(job->stream), job->last_seq + 1, job->out.event_count, job->out.first_now,
+                        rv_buf_str(&job->out.journal));
         job->last_seq += job->out.event_count;
     }
     if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);

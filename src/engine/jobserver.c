@@ -76,7 +76,9 @@ bool rv_jobserver_take(rv_engine *engine, rv_attempt *attempt)
         return true;
     }
     if (engine->jobs_lent == 0) return true; /* cannot be: then rather run than wait for ever */
-    if (!engine->jobs_watch && rv_watch_start(engine->config.loop, engine->jobs_own[0], RV_LOOP_READ, on_token, engine, &engine->jobs_watch, &error) != RV_OK) return true;
+    if (!engine->jobs_watch && rv_watch_start(engine->config.loop, engine->jobs_own[0], RV_LOOP_READ, on_token, engine,
+                                              &engine->jobs_watch, &error) != RV_OK)
+        return true;
     return false;
 }
 

@@ -20,7 +20,9 @@ static void finish(rv_engine *engine, rv_answer answer, rv_str what, rv_engine_d
         return;
     case RV_ANSWER_STALE: refuse(done, user, RV_CONFLICT, "%.*s has been settled already", what); return;
     case RV_ANSWER_NOT_FOUND: refuse(done, user, RV_NOT_FOUND, "no node %.*s in this run", what); return;
-    case RV_ANSWER_ILLEGAL: refuse(done, user, RV_CONFLICT, "%.*s does not wait for that now; `reeve show` tells what it waits for", what); return;
+    case RV_ANSWER_ILLEGAL:
+        refuse(done, user, RV_CONFLICT, "%.*s does not wait for that now; `reeve show` tells what it waits for", what);
+        return;
     }
 }
 
@@ -57,7 +59,8 @@ static void write_decision(rv_buf *out, rv_decision decision, rv_str by, rv_str 
     rv_jw_object_end(&w);
 }
 
-void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_engine_done_fn *done, void *user)
+void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
+                      rv_engine_done_fn *done, void *user)
 {
     rv_job *job;
     uint32_t node = find_open(engine, run, key, &job, done, user);
@@ -65,7 +68,12 @@ void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision dec
     rv_buf value = {0};
     const rv_shown *shown = rv_blocker_shown(job, node);
     write_decision(&value, decision, by, comment);
-    rv_event event = {.type = RV_EVENT_DECIDED, .node = node, .state = decision, .key = key, .value = rv_buf_str(&value), .text = shown ? shown->digest : RV_STR("")};
+    rv_event event = {.type = RV_EVENT_DECIDED,
+                      .node = node,
+                      .state = decision,
+                      .key = key,
+                      .value = rv_buf_str(&value),
+                      .text = shown ? shown->digest : RV_STR("")};
     finish(engine, rv_engine_step(job, &event, true), key, done, user);
     rv_buf_deinit(&value);
 }

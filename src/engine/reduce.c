@@ -20,7 +20,9 @@ static rv_status text_of(reduce *r, rv_str name, rv_buf *out)
     rv_buf_printf(&path, "%.*s.stdout", RV_FMT(name));
     rv_value_kind kind = rv_value_resolve(&scope, rv_buf_str(&path), out, &r->error);
     rv_buf_deinit(&path);
-    return kind == RV_VALUE_MISSING ? (r->error.status ? r->error.status : rv_error_set(&r->error, RV_INVALID, "%.*s gave no output", RV_FMT(name))) : RV_OK;
+    return kind == RV_VALUE_MISSING
+               ? (r->error.status ? r->error.status : rv_error_set(&r->error, RV_INVALID, "%.*s gave no output", RV_FMT(name)))
+               : RV_OK;
 }
 
 /* A node's value: its result, else its stdout as a string. */
@@ -95,8 +97,10 @@ static rv_status reduce_merge_json_arrays(reduce *r, rv_json_writer *w)
         rv_json *value = NULL;
         if (status != RV_OK) break;
         status = value_of(r, item->text, &value);
-        if (status == RV_OK && value->kind == RV_JSON_STRING) status = rv_json_parse(&r->arena, rv_arena_str(&r->arena, value->text), &value, &r->error);
-        if (status == RV_OK && value->kind != RV_JSON_ARRAY) status = rv_error_set(&r->error, RV_INVALID, "%.*s gave no JSON array", RV_FMT(item->text));
+        if (status == RV_OK && value->kind == RV_JSON_STRING)
+            status = rv_json_parse(&r->arena, rv_arena_str(&r->arena, value->text), &value, &r->error);
+        if (status == RV_OK && value->kind != RV_JSON_ARRAY)
+            status = rv_error_set(&r->error, RV_INVALID, "%.*s gave no JSON array", RV_FMT(item->text));
         for (const rv_json *child = status == RV_OK ? value->child : NULL; child; child = child->next) {
             rv_buf text = {0};
             rv_json_write(&text, child, false);
@@ -191,7 +195,8 @@ void rv_reduce_perform(rv_job *job, uint32_t node, uint32_t epoch)
     const rv_json *spec = rv_json_get(rv_value_body(job, node), RV_STR("reduce"));
     reduce r = {.job = job, .attempt = attempt, .of = rv_json_get(spec, RV_STR("of"))};
     rv_status status = run_reducer(&r, rv_json_get(spec, RV_STR("reducer"))->text);
-    if (status == RV_OK && attempt->result.size > RV_RESULT_SIZE_MAX) status = rv_error_set(&r.error, RV_LIMIT, "the reduced value is over 1 MiB");
+    if (status == RV_OK && attempt->result.size > RV_RESULT_SIZE_MAX)
+        status = rv_error_set(&r.error, RV_LIMIT, "the reduced value is over 1 MiB");
     attempt->row.ended_ms = rv_loop_wall_ms(engine->config.loop);
     if (status != RV_OK) {
         rv_buf_clear(&attempt->result);

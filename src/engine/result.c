@@ -191,8 +191,11 @@ static bool read_output(rv_attempt *attempt)
     int fd = open(attempt->dir->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return errno == ENOENT ? true : fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
     bool is_good = true;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) is_good = fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
-    else if ((uint64_t)info.st_size > RV_RESULT_SIZE_MAX) is_good = fail(attempt, RV_DETAIL_SCHEMA, "the result in $REEVE_OUTPUT is over 1 MiB; write large things to $REEVE_ARTIFACTS");
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        is_good = fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
+    else if ((uint64_t)info.st_size > RV_RESULT_SIZE_MAX)
+        is_good =
+            fail(attempt, RV_DETAIL_SCHEMA, "the result in $REEVE_OUTPUT is over 1 MiB; write large things to $REEVE_ARTIFACTS");
     if (is_good && info.st_size > 0) {
         char *at = rv_buf_extend(&text, (size_t)info.st_size);
         ssize_t size = read(fd, at, (size_t)info.st_size);
@@ -229,7 +232,8 @@ static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
     rv_engine *engine = job->engine;
     rv_buf blob = {0}, path = {0};
     rv_blob_path(engine->config.blobs, digest, &blob);
-    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", engine->config.root, job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), RV_FMT(name));
+    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", engine->config.root, job->id,
+                  RV_FMT(rv_graph_name(job->graph, attempt->node)), RV_FMT(name));
     bool is_good = make_parents(path.at, strlen(engine->config.root));
     if (is_good && link(blob.at, path.at) != 0) is_good = errno == EEXIST && unlink(path.at) == 0 && link(blob.at, path.at) == 0;
     rv_buf_deinit(&blob);
@@ -303,9 +307,15 @@ void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch)
         int64_t size = 0;
         bool is_number = rv_json_i64(rv_json_at(line, 2), &size);
         RV_ASSERT(is_number);
-        rv_artifact_row row = {.run = rv_str_of(job->id), .node = rv_graph_name(job->graph, attempt->node), .name = rv_json_at(line, 0)->text,
-                               .media_type = RV_STR("application/octet-stream"), .digest = rv_json_at(line, 1)->text, .epoch = attempt->epoch,
-                               .size = (uint64_t)size, .is_complete = true, .created_ms = attempt->row.ended_ms};
+        rv_artifact_row row = {.run = rv_str_of(job->id),
+                               .node = rv_graph_name(job->graph, attempt->node),
+                               .name = rv_json_at(line, 0)->text,
+                               .media_type = RV_STR("application/octet-stream"),
+                               .digest = rv_json_at(line, 1)->text,
+                               .epoch = attempt->epoch,
+                               .size = (uint64_t)size,
+                               .is_complete = true,
+                               .created_ms = attempt->row.ended_ms};
         rv_batch_artifact(batch, &row);
     }
     rv_arena_deinit(&arena);

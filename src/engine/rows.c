@@ -24,7 +24,8 @@ static rv_task_state task_state_of(rv_run_state status)
 static rv_interaction interaction_of(const rv_run *run)
 {
     if (rv_run_state_is_terminal((rv_run_state)run->status)) return RV_INTERACTION_CLOSED;
-    return run->running == 0 && run->ready_count == 0 && run->counts[RV_NODE_WAITING] ? RV_INTERACTION_WAITING_FOR_INPUT : RV_INTERACTION_WORKING;
+    return run->running == 0 && run->ready_count == 0 && run->counts[RV_NODE_WAITING] ? RV_INTERACTION_WAITING_FOR_INPUT
+                                                                                      : RV_INTERACTION_WORKING;
 }
 
 static rv_str user_values(rv_job *job, bool env)
@@ -64,14 +65,30 @@ void rv_rows_run(rv_job *job, rv_batch *batch)
     rv_digest_text(job->graph->digest, hash);
     rv_str params = user_values(job, false);
     rv_str name = rv_str_of(job->name);
-    rv_run_row row = {.workspace = RV_STR("default"), .id = rv_str_of(job->id), .task = rv_str_of(job->task), .workflow_hash = rv_str_of(hash), .name = name,
-                      .number = 1, .status = (rv_run_state)run->status, .interaction = interaction_of(run), .file = rv_str_of(job->file),
-                      .dir = rv_str_of(job->dir), .params = params, .secrets = rv_buf_str(&job->secrets_json), .env = user_values(job, true),
-                      .resumed_from = job->resumed_from, .created_ms = job->created_ms, .started_ms = job->started_run_ms,
-                      .ended_ms = is_over ? job->ended_ms : 0, .exit_status = is_over ? rv_job_exit_status(job) : -1,
-                      .nodes_total = job->graph->plain_count, .nodes_succeeded = run->counts[RV_NODE_SUCCEEDED],
-                      .nodes_failed = run->counts[RV_NODE_FAILED] + run->counts[RV_NODE_DENIED], .nodes_skipped = sum_skipped(run),
-                      .nodes_cancelled = run->counts[RV_NODE_CANCELLED], .last_seq = job->last_seq};
+    rv_run_row row = {.workspace = RV_STR("default"),
+                      .id = rv_str_of(job->id),
+                      .task = rv_str_of(job->task),
+                      .workflow_hash = rv_str_of(hash),
+                      .name = name,
+                      .number = 1,
+                      .status = (rv_run_state)run->status,
+                      .interaction = interaction_of(run),
+                      .file = rv_str_of(job->file),
+                      .dir = rv_str_of(job->dir),
+                      .params = params,
+                      .secrets = rv_buf_str(&job->secrets_json),
+                      .env = user_values(job, true),
+                      .resumed_from = job->resumed_from,
+                      .created_ms = job->created_ms,
+                      .started_ms = job->started_run_ms,
+                      .ended_ms = is_over ? job->ended_ms : 0,
+                      .exit_status = is_over ? rv_job_exit_status(job) : -1,
+                      .nodes_total = job->graph->plain_count,
+                      .nodes_succeeded = run->counts[RV_NODE_SUCCEEDED],
+                      .nodes_failed = run->counts[RV_NODE_FAILED] + run->counts[RV_NODE_DENIED],
+                      .nodes_skipped = sum_skipped(run),
+                      .nodes_cancelled = run->counts[RV_NODE_CANCELLED],
+                      .last_seq = job->last_seq};
     if (job->is_new) {
         rv_workflow_row workflow = {.workspace = RV_STR("default"), .hash = rv_str_of(hash), .name = name, .body = job->graph->definition,
                                     .created_ms = job->created_ms};
@@ -100,9 +117,17 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
     bool is_terminal = rv_node_state_is_terminal((rv_node_state)node->state);
     if (attempt && attempt->row.started_ms && job->started_ms[index] == 0) job->started_ms[index] = attempt->row.started_ms;
     if (node->state == RV_NODE_WAITING && job->started_ms[index] == 0) job->started_ms[index] = now.wall_ms;
-    rv_node_row row = {.run = rv_str_of(job->id), .id = rv_graph_name(job->graph, index), .index = index, .kind = (rv_kind)job->graph->nodes[index].kind,
-                       .state = (rv_node_state)node->state, .detail = (rv_detail)node->detail, .attempts = node->number, .epoch = node->epoch,
-                       .error = node->state == RV_NODE_SUCCEEDED ? (rv_str){NULL, 0} : rv_run_error(job->run, index), .result = rv_run_result(job->run, index), .started_ms = job->started_ms[index]};
+    rv_node_row row = {.run = rv_str_of(job->id),
+                       .id = rv_graph_name(job->graph, index),
+                       .index = index,
+                       .kind = (rv_kind)job->graph->nodes[index].kind,
+                       .state = (rv_node_state)node->state,
+                       .detail = (rv_detail)node->detail,
+                       .attempts = node->number,
+                       .epoch = node->epoch,
+                       .error = node->state == RV_NODE_SUCCEEDED ? (rv_str){NULL, 0} : rv_run_error(job->run, index),
+                       .result = rv_run_result(job->run, index),
+                       .started_ms = job->started_ms[index]};
     if (node->root) row.root = rv_graph_name(job->graph, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
     if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY && job->kept) row.result = job->kept[index].value;
@@ -144,7 +169,8 @@ static rv_node_view view_of(rv_job *job, uint32_t index, const rv_attempt *attem
 static void tell_attempt(rv_job *job, const rv_attempt *attempt)
 {
     const rv_node_run *node = &job->run->nodes[attempt->node];
-    rv_notice notice = {.type = NOTICE_ENDED, .job = job, .view = view_of(job, attempt->node, attempt), .attempt_state = attempt->row.state};
+    rv_notice notice = {
+        .type = NOTICE_ENDED, .job = job, .view = view_of(job, attempt->node, attempt), .attempt_state = attempt->row.state};
     notice.will_retry = node->state == RV_NODE_READY || node->state == RV_NODE_RUNNING || node->state == RV_NODE_WAITING;
     if (node->due_ms && notice.will_retry) notice.retry_in_ms = RV_MAX(node->due_ms - rv_engine_now(job->engine).engine_ms, 0);
     if (!attempt->is_ghost) rv_engine_notice(job->engine, notice, RV_STR(""), RV_STR(""));
@@ -158,7 +184,8 @@ static void collect_node(rv_job *job, uint32_t index, rv_batch *batch)
     if (attempt && attempt->is_started && !attempt->is_ended) attempt_row(job, attempt, batch);
     node_row(job, index, attempt, batch);
     if (rv_node_state_is_terminal((rv_node_state)node->state))
-        rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NODE, .job = job, .view = view_of(job, index, attempt)}, RV_STR(""), RV_STR(""));
+        rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NODE, .job = job, .view = view_of(job, index, attempt)},
+                         RV_STR(""), RV_STR(""));
 }
 
 void rv_rows_collect(rv_job *job, rv_batch *batch)

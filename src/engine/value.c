@@ -83,8 +83,9 @@ static bool find_attempt(rv_job *job, rv_str run, rv_str name, uint64_t *ret_las
     rv_str args[2] = {run, name};
     bool is_cut, is_found = false;
     rv_arena arena = {0};
-    rv_status status = rv_store_query(job->engine->config.store, RV_STR("SELECT log_last FROM attempt WHERE run = ?1 AND node = ?2 ORDER BY epoch DESC LIMIT 1"), args, 2, 1,
-                                      &out, &is_cut, NULL);
+    rv_status status = rv_store_query(
+        job->engine->config.store, RV_STR("SELECT log_last FROM attempt WHERE run = ?1 AND node = ?2 ORDER BY epoch DESC LIMIT 1"),
+        args, 2, 1, &out, &is_cut, NULL);
     size_t line = status == RV_OK ? rv_str_find(rv_buf_str(&out), 0, '\n') : SIZE_MAX;
     rv_str row_text = line == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rv_buf_str(&out), line + 1);
     rv_json *row = NULL;
@@ -121,7 +122,9 @@ static rv_value_kind from_output(rv_job *job, uint32_t node, int stream, rv_buf 
     rv_status status = job->log ? rv_log_flush(job->log, err) : RV_OK; /* an undriven run has none */
     rv_output_ref ref = find_output(job, node);
     if (status == RV_OK) status = rv_log_read(job->engine->config.root, ref.run, ref.log_last, stream, add_output, out, err);
-    if (status == RV_LIMIT) rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path", RV_FMT(rv_graph_name(job->graph, node)));
+    if (status == RV_LIMIT)
+        rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path",
+                     RV_FMT(rv_graph_name(job->graph, node)));
     if (status != RV_OK) return RV_VALUE_MISSING;
     while (out->size > before && out->at[out->size - 1] == '\n') out->at[--out->size] = 0;
     return RV_VALUE_TEXT;
@@ -130,7 +133,8 @@ static rv_value_kind from_output(rv_job *job, uint32_t node, int stream, rv_buf 
 static rv_value_kind from_artifact(rv_job *job, uint32_t node, rv_str name, rv_buf *out)
 {
     rv_buf path = {0};
-    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", job->engine->config.root, job->id, RV_FMT(rv_graph_name(job->graph, node)), RV_FMT(name));
+    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", job->engine->config.root, job->id, RV_FMT(rv_graph_name(job->graph, node)),
+                  RV_FMT(name));
     bool exists = access(path.at, F_OK) == 0;
     if (exists) rv_buf_str_add(out, rv_buf_str(&path));
     rv_buf_deinit(&path);

@@ -65,6 +65,7 @@ typedef struct rv_exec_config {
                                * pipe say whose it is. false: every child that was not started here is an orphan of an attempt */
 } rv_exec_config;
 
+/* Make an executor; this process becomes a child subreaper. IO: err says what the system refused. */
 RV_MUST_USE rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err);
 void rv_exec_free(rv_exec *exec); /* kills and reaps what is left; NULL is legal */
 /* Start an attempt. Returns RV_OK also when the command could not be started: then `ended` comes (from the loop, never

@@ -51,6 +51,7 @@ int rv_pidfd_signal(int pidfd, int signal);
 /* ---- path.c ---------------------------------------------------------------- */
 
 typedef struct rv_path_cache rv_path_cache;
+/* An empty cache; ended by rv_path_cache_free. */
 rv_path_cache *rv_path_cache_new(void);
 void rv_path_cache_free(rv_path_cache *cache); /* NULL is legal */
 /* The path to execute for `command`: itself when it has a `/`, else the first executable file of that name in the PATH

@@ -136,7 +136,8 @@ static bool apply_attempt_state(rv_run *run, const rv_event *event, const rv_eve
         node->exit_status = -1;
         return true;
     }
-    if (event->epoch != node->epoch || !rv_attempt_may_become((rv_attempt_state)node->attempt, (rv_attempt_state)event->state)) return false;
+    if (event->epoch != node->epoch || !rv_attempt_may_become((rv_attempt_state)node->attempt, (rv_attempt_state)event->state))
+        return false;
     node->attempt = (uint8_t)event->state;
     if (event->state == RV_ATTEMPT_ERROR || event->state == RV_ATTEMPT_TIMEOUT || event->state == RV_ATTEMPT_DENIED) node->failures++;
     if (event->state == RV_ATTEMPT_LOST) node->losses++;
@@ -164,7 +165,8 @@ static void apply_values(rv_run *run, const rv_event *event, const rv_event *cau
     rv_str value = event->value.size ? event->value : cause ? cause->value : event->value;
     if (value.size) node->result = keep(run, value);
     if (event->type == RV_EVENT_KEPT) node->flags |= RV_NODE_R_KEPT;
-    bool is_own = cause && (cause->type == RV_EVENT_COMPLETED || cause->type == RV_EVENT_ADOPT) && cause->node == event->node; /* a `set` may settle in the same step */
+    bool is_own = cause && (cause->type == RV_EVENT_COMPLETED || cause->type == RV_EVENT_ADOPT) &&
+                  cause->node == event->node; /* a `set` may settle in the same step */
     if (is_own && cause->output.size && (run->graph->nodes[event->node].flags & RV_NODE_F_EXPR_OUTPUT))
         node->output = keep(run, cause->output);
     if (is_own && cause->type == RV_EVENT_ADOPT) node->exit_status = cause->exit_status;

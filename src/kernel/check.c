@@ -59,7 +59,8 @@ static const char *check_node(const rv_run *run, uint32_t index)
     bool is_in_set = rv_bitset_has(&run->ready[graph->nodes[index].class_index], graph->position[index]);
     HOLDS(is_in_set == (node->state == RV_NODE_READY), "the ready set disagrees with a node's state");
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");
-    HOLDS(node->result <= run->values.count && node->output <= run->values.count && node->error <= run->values.count, "a value that is not kept");
+    HOLDS(node->result <= run->values.count && node->output <= run->values.count && node->error <= run->values.count,
+          "a value that is not kept");
     bool is_plain = index < graph->plain_count, goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
     HOLDS(!(is_plain && goes_on && node->state == RV_NODE_PENDING && gating == 0), "a node that nothing holds back was not decided");
     return check_attempts(run, index);
@@ -85,9 +86,11 @@ static const char *check_run(const rv_run *run)
     HOLDS(run->epoch_last <= UINT32_MAX / 2, "epochs are running out");
     HOLDS(rv_run_state_is_terminal(status) == (run->phase == RV_PHASE_OVER), "a run ended before its last phase, or did not end in it");
     HOLDS(run->phase == RV_PHASE_GRAPH || open == 0, "handlers began before the graph had ended");
-    HOLDS(status != RV_RUN_ACCEPTED || (open == run->counts[RV_NODE_PENDING] && open == run->graph->plain_count && run->phase == RV_PHASE_GRAPH
-                                        && run->closing == RV_CLOSING_NO && run->epoch_last == 0), "a run began before it was loaded");
-    HOLDS(status != RV_RUN_INTERRUPTED || (run->running == 0 && run->closing == RV_CLOSING_INTERRUPT), "an interrupted run in which something runs");
+    HOLDS(status != RV_RUN_ACCEPTED || (open == run->counts[RV_NODE_PENDING] && open == run->graph->plain_count &&
+                                        run->phase == RV_PHASE_GRAPH && run->closing == RV_CLOSING_NO && run->epoch_last == 0),
+          "a run began before it was loaded");
+    HOLDS(status != RV_RUN_INTERRUPTED || (run->running == 0 && run->closing == RV_CLOSING_INTERRUPT),
+          "an interrupted run in which something runs");
     HOLDS(status != RV_RUN_RUNNING || run->closing != RV_CLOSING_INTERRUPT || run->running > 0, "an interrupted run that does not say so");
     HOLDS(status != RV_RUN_RUNNING || run->phase != RV_PHASE_GRAPH || open > 0, "a run that has nothing left to do goes on");
     HOLDS(run->due_ms == 0 || run->phase == RV_PHASE_GRAPH, "the run's timeout outlived its graph");

@@ -33,33 +33,41 @@
     X(TEXT, text, "text", 's')          /* for people */
 
 /* Types: name, number (stored), JSON name, class (I input, F fact), fields. */
-#define RV_EVENT_MAP(X)                                                                                         \
-    /* inputs */                                                                                                \
-    X(LOAD, 1, "load", 'I', RV_F_SEED | RV_F_FLAGS | RV_F_KEY | RV_F_VALUE) /* key: graph digest; value: {"user":…,"env":…} */ \
-    X(ADMITTED, 2, "admitted", 'I', RV_F_NODE)                                                                  \
-    X(STARTED, 3, "started", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_PID | RV_F_PID_START)                           \
-    X(COMPLETED, 4, "completed", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_STATE | RV_F_DETAIL | RV_F_EXIT_STATUS | RV_F_SIGNAL | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT) /* state: rv_attempt_state */ \
-    X(LOST, 5, "lost", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_FLAGS | RV_F_TEXT) /* flags: rv_lost_flag */          \
-    X(ANSWER, 6, "answer", 'I', RV_F_NODE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT) /* key: the blocker's; text: by whom */ \
-    X(DECIDED, 7, "decided", 'I', RV_F_NODE | RV_F_STATE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT) /* state: rv_decision; value: the result; text: digest of what was shown */ \
-    X(INTERRUPT, 8, "interrupt", 'I', RV_F_SIGNAL)                                                              \
-    X(CANCEL, 9, "cancel", 'I', RV_F_FLAGS | RV_F_TEXT) /* flags: rv_cancel_flag; text: by whom */                                                                    \
-    X(PREEMPT, 10, "preempt", 'I', RV_F_TEXT)                                                                   \
-    X(TICK, 11, "tick", 'I', 0)                                                                                 \
-    X(RESUME, 12, "resume", 'I', RV_F_FLAGS)                                                                    \
-    X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT) /* an outcome of an earlier run is kept [R1]; text: which */ \
-    X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                       \
-    /* facts */                                                                                                 \
-    X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                    \
-    X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                      \
-    X(NODE_TIMER, 34, "node_timer", 'F', RV_F_NODE | RV_F_DUE | RV_F_FLAGS) /* flags: rv_timer_kind; node RV_NONE: the run's */ \
-    X(ATTEMPT_STATE, 35, "attempt_state", 'F', RV_F_NODE | RV_F_EPOCH | RV_F_NUMBER | RV_F_STATE | RV_F_DETAIL) \
-    X(RESULT, 36, "result", 'F', RV_F_NODE | RV_F_VALUE)    /* empty value: the input's */                      \
-    X(KEPT, 37, "kept", 'F', RV_F_NODE | RV_F_FLAGS)        /* the input's answer waits for its node */         \
-    X(NOTE, 38, "note", 'F', RV_F_NODE | RV_F_DETAIL | RV_F_TEXT) /* dropped, stale, refused … [P9] */         \
-    X(ERROR_TEXT, 39, "error_text", 'F', RV_F_NODE | RV_F_TEXT)                                                 \
-    X(EXPIRED, 41, "expired", 'F', RV_F_NODE)              /* timeout_total has passed */                      \
-    X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)         /* the time of what follows in this row; seed: wall ms, due: engine ms */ \
+#define RV_EVENT_MAP(X)                                                                                                   \
+    /* inputs */                                                                                                          \
+    /* key: graph digest; value: {"user":…,"env":…} */                                                                    \
+    X(LOAD, 1, "load", 'I', RV_F_SEED | RV_F_FLAGS | RV_F_KEY | RV_F_VALUE)                                               \
+    X(ADMITTED, 2, "admitted", 'I', RV_F_NODE)                                                                            \
+    X(STARTED, 3, "started", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_PID | RV_F_PID_START)                                     \
+    /* state: rv_attempt_state */                                                                                         \
+    X(COMPLETED, 4, "completed", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_STATE | RV_F_DETAIL | RV_F_EXIT_STATUS |              \
+      RV_F_SIGNAL | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                                                                 \
+    X(LOST, 5, "lost", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_FLAGS | RV_F_TEXT) /* flags: rv_lost_flag */                    \
+    /* key: the blocker's; text: by whom */                                                                               \
+    X(ANSWER, 6, "answer", 'I', RV_F_NODE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT)                                            \
+    /* state: rv_decision; value: the result; text: digest of what was shown */                                           \
+    X(DECIDED, 7, "decided", 'I', RV_F_NODE | RV_F_STATE | RV_F_KEY | RV_F_VALUE | RV_F_TEXT)                             \
+    X(INTERRUPT, 8, "interrupt", 'I', RV_F_SIGNAL)                                                                        \
+    X(CANCEL, 9, "cancel", 'I', RV_F_FLAGS | RV_F_TEXT) /* flags: rv_cancel_flag; text: by whom */                        \
+    X(PREEMPT, 10, "preempt", 'I', RV_F_TEXT)                                                                             \
+    X(TICK, 11, "tick", 'I', 0)                                                                                           \
+    X(RESUME, 12, "resume", 'I', RV_F_FLAGS)                                                                              \
+    /* an outcome of an earlier run is kept [R1]; text: which */                                                          \
+    X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                       \
+    X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                                 \
+    /* facts */                                                                                                           \
+    X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                              \
+    X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                \
+    /* flags: rv_timer_kind; node RV_NONE: the run's */                                                                   \
+    X(NODE_TIMER, 34, "node_timer", 'F', RV_F_NODE | RV_F_DUE | RV_F_FLAGS)                                               \
+    X(ATTEMPT_STATE, 35, "attempt_state", 'F', RV_F_NODE | RV_F_EPOCH | RV_F_NUMBER | RV_F_STATE | RV_F_DETAIL)           \
+    X(RESULT, 36, "result", 'F', RV_F_NODE | RV_F_VALUE)    /* empty value: the input's */                                \
+    X(KEPT, 37, "kept", 'F', RV_F_NODE | RV_F_FLAGS)        /* the input's answer waits for its node */                   \
+    X(NOTE, 38, "note", 'F', RV_F_NODE | RV_F_DETAIL | RV_F_TEXT) /* dropped, stale, refused … [P9] */                    \
+    X(ERROR_TEXT, 39, "error_text", 'F', RV_F_NODE | RV_F_TEXT)                                                           \
+    X(EXPIRED, 41, "expired", 'F', RV_F_NODE)              /* timeout_total has passed */                                 \
+    /* the time of what follows in this row; seed: wall ms, due: engine ms */                                             \
+    X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)                                                                      \
     X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */
 
 #define X(name_, ...) RV_FIELD_##name_,
@@ -72,7 +80,11 @@ enum { RV_FIELD_MAP(X) };
 typedef enum rv_event_type { RV_EVENT_MAP(X) RV_EVENT_TYPE_MAX = 64 } rv_event_type;
 #undef X
 
-enum rv_lost_flag { RV_LOST_NEVER_STARTED = 4 /* the giver knows that no process was started */, RV_LOST_WAS_STARTED = 1, RV_LOST_STOPPED = 2 /* stopped by an interrupt: counts against nothing */ };
+enum rv_lost_flag {
+    RV_LOST_NEVER_STARTED = 4 /* the giver knows that no process was started */,
+    RV_LOST_WAS_STARTED = 1,
+    RV_LOST_STOPPED = 2 /* stopped by an interrupt: counts against nothing */
+};
 enum rv_load_flag { RV_LOAD_FAIL_FAST = 1 };
 enum rv_cancel_flag { RV_CANCEL_UNDRIVEN = 1 /* no engine drives the run: its handlers are skipped */ };
 enum rv_timer_kind { RV_TIMER_NODE, RV_TIMER_TOTAL, RV_TIMER_RUN };

@@ -36,7 +36,8 @@ static void skip_upstream(rv_step *step, uint32_t node, uint32_t spoiler)
 {
     const rv_node_run *pred = &step->run->nodes[spoiler];
     uint32_t root = pred->root ? pred->root : spoiler + 1; /* the root, not the nearest [K4] */
-    if (step->run->nodes[root - 1].state == RV_NODE_CANCELLED) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_UPSTREAM_CANCELLED, root);
+    if (step->run->nodes[root - 1].state == RV_NODE_CANCELLED)
+        rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_UPSTREAM_CANCELLED, root);
     else rv_step_node(step, node, RV_CHANGE_SKIP, RV_DETAIL_UPSTREAM, root);
 }
 

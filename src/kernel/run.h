@@ -120,7 +120,8 @@ uint32_t rv_run_find(rv_run *run, rv_str name);
 void rv_run_encode(const rv_run *run, rv_buf *out);
 /* Restore what rv_run_encode wrote into a new run of the same graph. RV_CORRUPT: not of this graph, or damaged. */
 RV_MUST_USE rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err);
-/* Every invariant over the whole state, derived fields recomputed the slow way. NULL: all hold; else static text of the first that does not. */
+/* Every invariant over the whole state, derived fields recomputed the slow way. NULL: all hold; else static text of the first that
+ * does not. */
 const char *rv_run_check(const rv_run *run);
 
 #endif

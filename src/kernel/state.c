@@ -119,8 +119,10 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     cursor c = {state.at, state.at + state.size, false};
     RV_ASSERT(run->status == RV_RUN_ACCEPTED && run->values.count == 0);
     uint64_t version = take(&c, UINT64_MAX);
-    if (version != STATE_VERSION) return rv_error_set(err, RV_CORRUPT, "run state of version %llu, not %u", (unsigned long long)version, STATE_VERSION);
-    if (c.is_bad || (size_t)(c.end - c.at) < sizeof run->graph->digest.bytes || memcmp(c.at, run->graph->digest.bytes, sizeof run->graph->digest.bytes) != 0)
+    if (version != STATE_VERSION)
+        return rv_error_set(err, RV_CORRUPT, "run state of version %llu, not %u", (unsigned long long)version, STATE_VERSION);
+    if (c.is_bad || (size_t)(c.end - c.at) < sizeof run->graph->digest.bytes ||
+        memcmp(c.at, run->graph->digest.bytes, sizeof run->graph->digest.bytes) != 0)
         return rv_error_set(err, RV_CORRUPT, "run state belongs to another workflow");
     c.at += sizeof run->graph->digest.bytes;
     run->status = (uint8_t)take(&c, RV_RUN_STATE_COUNT - 1);

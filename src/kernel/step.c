@@ -41,7 +41,8 @@ void rv_step_emit(rv_step *step, const rv_event *fact)
     const rv_event *cause = fact == step->input ? NULL : step->input;
     rv_status status = rv_run_apply(step->run, fact, cause, NULL);
     RV_ASSERT(status == RV_OK);
-    bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE && fact->type != RV_EVENT_CLOCK;
+    bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE &&
+                     fact->type != RV_EVENT_CLOCK;
     if (is_stored && fact->node != RV_NONE) rv_vec_push(&step->out->changed, fact->node);
 }
 
@@ -86,7 +87,6 @@ void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_de
     rv_step_emit(step, &fact);
 }
 
-void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
 void rv_step_starting(rv_step *step, uint32_t node)
 {
     rv_event fact;
@@ -99,6 +99,7 @@ void rv_step_starting(rv_step *step, uint32_t node)
     rv_step_emit(step, &fact);
 }
 
+void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
 {
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_NODE_TIMER, .node = node, .due_ms = due_ms, .flags = kind});
 }
@@ -167,7 +168,8 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
         return run->nodes[input->node].attempt == RV_ATTEMPT_STARTING ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_COMPLETED:
         if (!has_current_attempt(run, input)) return RV_ANSWER_STALE;
-        if (!rv_attempt_may_become((rv_attempt_state)run->nodes[input->node].attempt, (rv_attempt_state)input->state)) return RV_ANSWER_ILLEGAL;
+        if (!rv_attempt_may_become((rv_attempt_state)run->nodes[input->node].attempt, (rv_attempt_state)input->state))
+            return RV_ANSWER_ILLEGAL;
         if (!rv_attempt_state_is_terminal((rv_attempt_state)input->state) || input->state >= RV_ATTEMPT_LOST) return RV_ANSWER_ILLEGAL;
         return is_sound_completion(input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_ADOPT: {
@@ -204,7 +206,6 @@ static void on_load(rv_step *step)
 
 static void on_admitted(rv_step *step)
 {
-    rv_run *run = step->run;
     uint32_t node = step->input->node;
     rv_step_starting(step, node);
     rv_step_node(step, node, RV_CHANGE_ADMIT, RV_DETAIL_NONE, 0);
@@ -356,8 +357,10 @@ static void on_tick_node(rv_step *step, uint32_t index)
     case RV_DETAIL_TIMER:
         if (def->kind != RV_KIND_WAIT) {
             rv_step_allow(step, index, RV_CHANGE_RETRY);
-        } else if (run->graph->gates[def->aux].is_until && step->now.wall_ms < run->graph->gates[def->aux].ms) { /* the wall clock was set back */
-            rv_step_timer(step, index, rv_time_after(step->now.engine_ms, run->graph->gates[def->aux].ms - step->now.wall_ms), RV_TIMER_NODE);
+        } else if (run->graph->gates[def->aux].is_until &&
+                   step->now.wall_ms < run->graph->gates[def->aux].ms) { /* the wall clock was set back */
+            rv_step_timer(step, index, rv_time_after(step->now.engine_ms, run->graph->gates[def->aux].ms - step->now.wall_ms),
+                          RV_TIMER_NODE);
         } else {
             rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
         }

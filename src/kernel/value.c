@@ -75,8 +75,11 @@ static const rv_json *resolve_node(rv_run *run, rv_arena *arena, uint32_t index,
     bool is_null = !rv_node_state_is_terminal((rv_node_state)node->state) || node->state == RV_NODE_SKIPPED;
     if (rv_str_is(path, "state")) return make_string(arena, rv_str_of(rv_node_state_name((rv_node_state)node->state)));
     if (is_null) return make(arena, RV_JSON_NULL, RV_STR(""));
-    if (rv_str_is(path, "error")) return node->error && node->state != RV_NODE_SUCCEEDED ? make_string(arena, rv_run_error(run, index)) : make(arena, RV_JSON_NULL, RV_STR(""));
-    if (rv_str_is(path, "exit_code")) return node->exit_status >= 0 ? resolve_number(arena, node->exit_status) : make(arena, RV_JSON_NULL, RV_STR(""));
+    if (rv_str_is(path, "error"))
+        return node->error && node->state != RV_NODE_SUCCEEDED ? make_string(arena, rv_run_error(run, index))
+                                                               : make(arena, RV_JSON_NULL, RV_STR(""));
+    if (rv_str_is(path, "exit_code"))
+        return node->exit_status >= 0 ? resolve_number(arena, node->exit_status) : make(arena, RV_JSON_NULL, RV_STR(""));
     if (rv_str_is(path, "stdout")) return make_string(arena, rv_run_output(run, index));
     if (node->result == 0) return node->state == RV_NODE_SUCCEEDED ? NULL : make(arena, RV_JSON_NULL, RV_STR(""));
     return walk(parse(arena, rv_run_result(run, index)), path);

@@ -61,7 +61,8 @@ rv_status rv_store_locate(const char *option, const char *file, rv_buf *out, rv_
         if (end == here) break;
         while (end > here && *--end != '/') {}
     }
-    return rv_error_set(err, RV_NOT_FOUND, "no store: neither --store nor $REEVE_STORE is given, and there is no .reeve in %s or above it", here);
+    return rv_error_set(err, RV_NOT_FOUND,
+                        "no store: neither --store nor $REEVE_STORE is given, and there is no .reeve in %s or above it", here);
 }
 
 /* ---- the owner's socket ---- */
@@ -78,7 +79,8 @@ static rv_status connect_owner(rv_client *client, const rv_owner *owner, rv_erro
     if (connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0) return RV_OK;
     close(client->fd);
     client->fd = -1;
-    return rv_error_set(err, RV_UNAVAILABLE, "process %lld (%s) owns the store but does not answer on %s: %s", (long long)owner->pid, owner->command, owner->socket, strerror(errno));
+    return rv_error_set(err, RV_UNAVAILABLE, "process %lld (%s) owns the store but does not answer on %s: %s",
+                        (long long)owner->pid, owner->command, owner->socket, strerror(errno));
 }
 
 static rv_status send_all(rv_client *client, rv_str bytes, rv_error *err)
@@ -159,7 +161,9 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
     rv_buf_printf(&database, "%s/reeve.db", store_dir);
     bool exists = stat(database.at, &info) == 0;
     rv_buf_deinit(&database);
-    if (!exists) return rv_error_set(err, RV_NOT_FOUND, "no store at %s; `reeve run` makes one, --store and $REEVE_STORE choose another", store_dir);
+    if (!exists)
+        return rv_error_set(err, RV_NOT_FOUND, "no store at %s; `reeve run` makes one, --store and $REEVE_STORE choose another",
+                            store_dir);
     char *full = realpath(store_dir, NULL);
     rv_client *client = rv_alloc(sizeof *client);
     client->dir = rv_cstring_dup(rv_str_of(full ? full : store_dir));
@@ -172,7 +176,9 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
         else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK) status = RV_OK;
         else if (status == RV_CONFLICT) usleep(20000);
     }
-    if (status == RV_CONFLICT) status = rv_error_set(err, RV_UNAVAILABLE, "the store %s is owned by process %lld (%s), which does not answer", client->dir, (long long)owner.pid, owner.command);
+    if (status == RV_CONFLICT)
+        status = rv_error_set(err, RV_UNAVAILABLE, "the store %s is owned by process %lld (%s), which does not answer", client->dir,
+                              (long long)owner.pid, owner.command);
     if (status != RV_OK) {
         rv_client_close(client);
         return status;
@@ -225,8 +231,8 @@ static rv_status tree_of_lines(rv_arena *arena, rv_str lines, bool is_cut, const
     return status;
 }
 
-static rv_status query_owner(rv_client *client, rv_arena *arena, const char *sql, const rv_str *args, uint32_t arg_count, uint64_t row_max, rv_str *ret_lines,
-                             bool *ret_is_cut, rv_error *err)
+static rv_status query_owner(rv_client *client, rv_arena *arena, const char *sql, const rv_str *args, uint32_t arg_count,
+                             uint64_t row_max, rv_str *ret_lines, bool *ret_is_cut, rv_error *err)
 {
     rv_buf request = {0};
     rv_json_writer w;
@@ -249,7 +255,8 @@ static rv_status query_owner(rv_client *client, rv_arena *arena, const char *sql
     return RV_OK;
 }
 
-rv_status rv_client_query(rv_client *client, rv_arena *arena, const char *sql, const rv_str *args, uint32_t arg_count, uint64_t row_max, const rv_json **ret, rv_error *err)
+rv_status rv_client_query(rv_client *client, rv_arena *arena, const char *sql, const rv_str *args, uint32_t arg_count,
+                          uint64_t row_max, const rv_json **ret, rv_error *err)
 {
     rv_str lines = {0};
     rv_buf own = {0};
@@ -281,7 +288,9 @@ rv_status rv_client_find_run(rv_client *client, const char *word, rv_buf *out, r
     const rv_json *table = NULL;
     bool is_latest = !word || strcmp(word, "latest") == 0;
     rv_str arg = rv_str_of(word ? word : "");
-    if (!is_latest && arg.size < 3) return rv_error_set(err, RV_INVALID, "%s is too short to name a run; give at least 3 characters of its id, or `latest`", word);
+    if (!is_latest && arg.size < 3)
+        return rv_error_set(err, RV_INVALID, "%s is too short to name a run; give at least 3 characters of its id, or `latest`",
+                            word);
     const char *sql = is_latest ? "SELECT id FROM run ORDER BY created_ms DESC, id DESC LIMIT 1"
                                 : "SELECT id FROM run WHERE instr(id, ?1) > 0 ORDER BY id = ?1 DESC, created_ms DESC LIMIT 8";
     rv_status status = rv_client_query(client, &arena, sql, &arg, is_latest ? 0 : 1, 8, &table, err);
@@ -289,7 +298,10 @@ rv_status rv_client_find_run(rv_client *client, const char *word, rv_buf *out, r
         const rv_json *rows = rv_json_get(table, RV_STR("rows"));
         const rv_json *first = rows->child ? rows->child->child : NULL;
         bool is_exact = first && rv_str_eq(first->text, arg);
-        if (!first) status = rv_error_set(err, RV_NOT_FOUND, is_latest ? "the store %s has no run yet" : "no run %2$s in %1$s; `reeve ls` lists them", client->dir, word);
+        if (!first)
+            status = rv_error_set(err, RV_NOT_FOUND,
+                                  is_latest ? "the store %s has no run yet" : "no run %2$s in %1$s; `reeve ls` lists them",
+                                  client->dir, word);
         else if (!is_latest && rows->count > 1 && !is_exact) status = several(rows, word, err);
         else rv_buf_str_add(out, first->text);
     }
@@ -435,7 +447,8 @@ rv_status rv_client_watch(rv_client *client, rv_str run, uint64_t after_seq, uin
     rv_jw_object_end(&w);
     rv_status status = call(client, &arena, &request, true, &answer, err);
     if (status == RV_OK) {
-        const rv_json *live = rv_json_get(answer, RV_STR("live")), *seq_value = rv_json_get(answer, RV_STR("seq")), *log_value = rv_json_get(answer, RV_STR("log"));
+        const rv_json *live = rv_json_get(answer, RV_STR("live")), *seq_value = rv_json_get(answer, RV_STR("seq")),
+                      *log_value = rv_json_get(answer, RV_STR("log"));
         bool is_whole = live && seq_value && log_value && rv_json_i64(seq_value, &seq) && rv_json_i64(log_value, &log);
         if (!is_whole) status = rv_error_set(err, RV_CORRUPT, "the owner's answer is not a watch state");
         else *ret = (rv_watch_state){(uint64_t)seq, (uint64_t)log, live->kind == RV_JSON_TRUE};

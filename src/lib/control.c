@@ -131,7 +131,8 @@ static void op_query(client *c, const rv_json *request)
     const rv_json *list = rv_json_get(request, RV_STR("args"));
     for (const rv_json *arg = list ? list->child : NULL; arg && count < RV_COUNT(args); arg = arg->next) args[count++] = arg->text;
     int64_t max = number_of(request, "max", 0);
-    rv_status status = rv_store_query(c->control->store, text_of(request, "sql"), args, count, max > 0 ? (uint64_t)max : 0, &lines, &is_cut, &error);
+    rv_status status = rv_store_query(c->control->store, text_of(request, "sql"), args, count, max > 0 ? (uint64_t)max : 0, &lines,
+                                      &is_cut, &error);
     if (status != RV_OK) {
         answer_error(c, status, error.text);
     } else {
@@ -165,7 +166,8 @@ static void op_answer(client *c, const rv_json *request)
     }
     rv_json_write(&value, given, false);
     c->is_busy = true;
-    rv_engine_answer(c->control->engine, text_of(request, "run"), text_of(request, "key"), rv_buf_str(&value), text_of(request, "by"), on_done, c);
+    rv_engine_answer(c->control->engine, text_of(request, "run"), text_of(request, "key"), rv_buf_str(&value),
+                     text_of(request, "by"), on_done, c);
     rv_buf_deinit(&value);
 }
 
@@ -182,7 +184,8 @@ static bool watch_answer(client *c)
     uint64_t seq = job ? rv_job_last_seq(job) : 0, log = job ? rv_job_log_size(job) : 0;
     bool has_ended = !job || rv_run_state_is_terminal(rv_job_state(job)) || rv_job_state(job) == RV_RUN_INTERRUPTED;
     if (!has_ended && seq <= c->after_seq && log <= c->log_size) return false;
-    rv_buf_printf(&c->out, "{\"v\":1,\"ok\":true,\"seq\":%llu,\"log\":%llu,\"live\":%s}\n", (unsigned long long)seq, (unsigned long long)log, has_ended ? "false" : "true");
+    rv_buf_printf(&c->out, "{\"v\":1,\"ok\":true,\"seq\":%llu,\"log\":%llu,\"live\":%s}\n", (unsigned long long)seq,
+                  (unsigned long long)log, has_ended ? "false" : "true");
     c->is_watching = false;
     client_send(c);
     return true;

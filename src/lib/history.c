@@ -11,7 +11,13 @@
 
 #define PAGE_ROWS 500
 
-typedef struct history_row { uint64_t first_seq; uint32_t event_count; int64_t version, wall_ms, engine_ms; rv_buf body; uint64_t checksum; } history_row;
+typedef struct history_row {
+    uint64_t first_seq;
+    uint32_t event_count;
+    int64_t version, wall_ms, engine_ms;
+    rv_buf body;
+    uint64_t checksum;
+} history_row;
 typedef rv_status history_fn(void *user, const history_row *row, rv_error *err);
 
 static int base64_digit(char c)
@@ -45,8 +51,12 @@ static int64_t number_at(const rv_json *row, uint32_t column)
 
 static rv_status give_row(const rv_json *cells, history_fn *fn, void *user, uint64_t *last_seq, rv_error *err)
 {
-    history_row row = {.first_seq = (uint64_t)number_at(cells, 0), .event_count = (uint32_t)number_at(cells, 1), .version = number_at(cells, 2),
-                       .wall_ms = number_at(cells, 3), .engine_ms = number_at(cells, 4), .checksum = (uint64_t)number_at(cells, 6)};
+    history_row row = {.first_seq = (uint64_t)number_at(cells, 0),
+                       .event_count = (uint32_t)number_at(cells, 1),
+                       .version = number_at(cells, 2),
+                       .wall_ms = number_at(cells, 3),
+                       .engine_ms = number_at(cells, 4),
+                       .checksum = (uint64_t)number_at(cells, 6)};
     const rv_json *body = rv_json_at(cells, 5);
     const rv_json *encoded = body ? rv_json_get(body, RV_STR("base64")) : NULL;
     if (!encoded) return rv_error_set(err, RV_CORRUPT, "event %llu: the journal's body is not bytes", (unsigned long long)row.first_seq);
@@ -67,11 +77,15 @@ static rv_status each_row(rv_client *client, rv_str run, uint64_t after_seq, his
         const rv_json *table = NULL;
         snprintf(seq, sizeof seq, "%llu", (unsigned long long)after_seq);
         rv_str args[2] = {rv_str_of(stream), rv_str_of(seq)};
-        status = rv_client_query(client, &arena, "SELECT first_seq, event_count, version, wall_ms, engine_ms, body, checksum FROM journal "
-                                 "WHERE stream = ?1 AND first_seq + event_count > CAST(?2 AS INTEGER) + 1 ORDER BY first_seq LIMIT 500", args, 2, 0, &table, err);
+        status =
+            rv_client_query(client, &arena,
+                            "SELECT first_seq, event_count, version, wall_ms, engine_ms, body, checksum FROM journal "
+                            "WHERE stream = ?1 AND first_seq + event_count > CAST(?2 AS INTEGER) + 1 ORDER BY first_seq LIMIT 500",
+                            args, 2, 0, &table, err);
         const rv_json *rows = status == RV_OK ? rv_json_get(table, RV_STR("rows")) : NULL;
         count = rows ? rows->count : 0;
-        for (const rv_json *cells = rows ? rows->child : NULL; cells && status == RV_OK; cells = cells->next) status = give_row(cells, fn, user, &after_seq, err);
+        for (const rv_json *cells = rows ? rows->child : NULL; cells && status == RV_OK; cells = cells->next)
+            status = give_row(cells, fn, user, &after_seq, err);
         rv_arena_deinit(&arena);
     }
     return status;
@@ -83,7 +97,9 @@ static rv_status load_workflow(rv_client *client, rv_str run, rv_arena *arena, r
 {
     const rv_json *table = NULL;
     rv_problems problems = {0};
-    rv_status status = rv_client_query(client, arena, "SELECT w.body FROM run r JOIN workflow w ON w.hash = r.workflow_hash WHERE r.id = ?1", &run, 1, 1, &table, err);
+    rv_status status =
+        rv_client_query(client, arena, "SELECT w.body FROM run r JOIN workflow w ON w.hash = r.workflow_hash WHERE r.id = ?1", &run,
+                        1, 1, &table, err);
     if (status != RV_OK) return status;
     const rv_json *row = rv_json_get(table, RV_STR("rows"))->child;
     if (!row) return rv_error_set(err, RV_NOT_FOUND, "no run %.*s, or its workflow is not stored", RV_FMT(run));
@@ -156,10 +172,16 @@ static void verify_chain(verifier *v, const history_row *row)
 {
     char stream[96];
     snprintf(stream, sizeof stream, "run/%.*s", RV_FMT(v->run));
-    rv_append_row append = {.stream = rv_str_of(stream), .first_seq = row->first_seq, .event_count = row->event_count, .version = (uint32_t)row->version,
-                            .wall_ms = row->wall_ms, .engine_ms = row->engine_ms, .body = rv_buf_str(&row->body)};
+    rv_append_row append = {.stream = rv_str_of(stream),
+                            .first_seq = row->first_seq,
+                            .event_count = row->event_count,
+                            .version = (uint32_t)row->version,
+                            .wall_ms = row->wall_ms,
+                            .engine_ms = row->engine_ms,
+                            .body = rv_buf_str(&row->body)};
     if (row->first_seq != v->next_seq) wrong(&v->chain, "the journal has a gap before it", row->first_seq);
-    else if (rv_journal_checksum(&append, v->checksum) != row->checksum) wrong(&v->chain, "the checksum of its row does not match", row->first_seq);
+    else if (rv_journal_checksum(&append, v->checksum) != row->checksum)
+        wrong(&v->chain, "the checksum of its row does not match", row->first_seq);
     v->next_seq = row->first_seq + row->event_count;
     v->checksum = row->checksum;
 }
@@ -199,10 +221,13 @@ static void verify_promises(verifier *v, const history_row *row)
     const char *at = row->body.at, *end = at + row->body.size;
     rv_event event;
     for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++) {
-        if (event.type != RV_EVENT_ATTEMPT_STATE || event.state != RV_ATTEMPT_STARTING || event.node >= v->by_facts->graph->node_count) continue;
+        if (event.type != RV_EVENT_ATTEMPT_STATE || event.state != RV_ATTEMPT_STARTING ||
+            event.node >= v->by_facts->graph->node_count)
+            continue;
         const rv_node_run *node = &v->by_facts->nodes[event.node];
         v->attempts++;
-        if (rv_node_state_is_terminal((rv_node_state)node->state)) wrong(&v->promise, "P3: a node with a recorded outcome was started again", row->first_seq + i);
+        if (rv_node_state_is_terminal((rv_node_state)node->state))
+            wrong(&v->promise, "P3: a node with a recorded outcome was started again", row->first_seq + i);
         if (event.epoch <= node->epoch) wrong(&v->promise, "P4: an epoch does not rise", row->first_seq + i);
     }
 }
@@ -213,7 +238,8 @@ static rv_status verify_row(void *user, const history_row *row, rv_error *err)
     rv_error error = {0};
     verify_chain(v, row);
     verify_promises(v, row);
-    if (v->replay.size == 0 && rv_run_replay(v->by_facts, rv_buf_str(&row->body), row->event_count, &error) != RV_OK) wrong(&v->replay, error.text, row->first_seq);
+    if (v->replay.size == 0 && rv_run_replay(v->by_facts, rv_buf_str(&row->body), row->event_count, &error) != RV_OK)
+        wrong(&v->replay, error.text, row->first_seq);
     const char *broken = v->replay.size ? NULL : rv_run_check(v->by_facts);
     if (broken) wrong(&v->promise, broken, row->first_seq);
     if (v->decide.size == 0 && v->replay.size == 0) verify_decisions(v, row);
@@ -239,16 +265,22 @@ static void verify_rows(verifier *v, rv_buf *problem, uint32_t *ret_count)
     rv_arena arena = {0};
     rv_error error = {0};
     const rv_json *table = NULL;
-    rv_status status = rv_client_query(v->client, &arena, "SELECT \"index\", state, detail, epoch, attempts FROM node WHERE run = ?1", &v->run, 1, 0, &table, &error);
+    rv_status status =
+        rv_client_query(v->client, &arena, "SELECT \"index\", state, detail, epoch, attempts FROM node WHERE run = ?1", &v->run, 1,
+                        0, &table, &error);
     if (status != RV_OK) rv_buf_cstring(problem, error.text);
     const rv_json *rows = status == RV_OK ? rv_json_get(table, RV_STR("rows")) : NULL;
     *ret_count = rows ? rows->count : 0;
     for (const rv_json *row = rows ? rows->child : NULL; row && !problem->size; row = row->next) {
         uint64_t index = (uint64_t)number_at(row, 0);
-        if (index >= v->by_facts->graph->node_count) { rv_buf_printf(problem, "a row for node %llu, which the workflow does not have", (unsigned long long)index); break; }
+        if (index >= v->by_facts->graph->node_count) {
+            rv_buf_printf(problem, "a row for node %llu, which the workflow does not have", (unsigned long long)index);
+            break;
+        }
         const rv_node_run *node = &v->by_facts->nodes[index];
         bool is_same = rv_str_is(rv_json_at(row, 1)->text, rv_node_state_name((rv_node_state)node->state)) &&
-                       rv_str_is(rv_json_at(row, 2)->text, rv_detail_name((rv_detail)node->detail)) && number_at(row, 3) == node->epoch && number_at(row, 4) == node->number;
+                       rv_str_is(rv_json_at(row, 2)->text, rv_detail_name((rv_detail)node->detail)) &&
+                       number_at(row, 3) == node->epoch && number_at(row, 4) == node->number;
         /* a start that was only journaled ahead has not touched the row yet */
         bool is_ahead = node->state == RV_NODE_RUNNING || node->state == RV_NODE_READY;
         rv_str name = rv_graph_name(v->by_facts->graph, (uint32_t)index);
@@ -263,7 +295,8 @@ static void verify_artifacts(verifier *v, rv_buf *problem, uint32_t *ret_count)
     rv_error error = {0};
     const rv_json *table = NULL;
     rv_blobs *blobs = NULL;
-    rv_status status = rv_client_query(v->client, &arena, "SELECT node, name, digest FROM artifact WHERE run = ?1", &v->run, 1, 0, &table, &error);
+    rv_status status =
+        rv_client_query(v->client, &arena, "SELECT node, name, digest FROM artifact WHERE run = ?1", &v->run, 1, 0, &table, &error);
     if (status == RV_OK) status = rv_blobs_open(rv_client_store(v->client), &blobs, &error);
     if (status != RV_OK) rv_buf_cstring(problem, error.text);
     const rv_json *rows = status == RV_OK ? rv_json_get(table, RV_STR("rows")) : NULL;
@@ -273,7 +306,9 @@ static void verify_artifacts(verifier *v, rv_buf *problem, uint32_t *ret_count)
         rv_buf bytes = {0};
         bool is_digest = rv_digest_parse(rv_json_at(row, 2)->text, &digest);
         status = is_digest ? rv_blob_read(blobs, digest, UINT64_MAX, &bytes, &error) : rv_error_set(&error, RV_CORRUPT, "not a digest");
-        if (status != RV_OK) rv_buf_printf(problem, "artifact %.*s of %.*s: %s", RV_FMT(rv_json_at(row, 1)->text), RV_FMT(rv_json_at(row, 0)->text), error.text);
+        if (status != RV_OK)
+            rv_buf_printf(problem, "artifact %.*s of %.*s: %s", RV_FMT(rv_json_at(row, 1)->text), RV_FMT(rv_json_at(row, 0)->text),
+                          error.text);
         rv_buf_deinit(&bytes);
     }
     rv_blobs_close(blobs);
@@ -285,7 +320,8 @@ static void write_checks(verifier *v)
     char text[128];
     rv_buf rows = {0}, blobs = {0}, same = {0};
     uint32_t count;
-    snprintf(text, sizeof text, "%llu events in %llu rows, gapless, each chained to the one before", (unsigned long long)v->events, (unsigned long long)v->rows);
+    snprintf(text, sizeof text, "%llu events in %llu rows, gapless, each chained to the one before", (unsigned long long)v->events,
+             (unsigned long long)v->rows);
     check(v, "journal", &v->chain, text);
     check(v, "replay", &v->replay, "every recorded fact was possible when it was recorded");
     check(v, "decisions", &v->decide, "deciding again gives what is recorded, byte for byte");
@@ -298,7 +334,8 @@ static void write_checks(verifier *v)
         rv_buf_deinit(&b);
     }
     check(v, "state", &same, "replayed state = decided state, byte for byte");
-    snprintf(text, sizeof text, "P2, P3, P4, P5 and every invariant held after each of %llu rows; %llu attempts", (unsigned long long)v->rows, (unsigned long long)v->attempts);
+    snprintf(text, sizeof text, "P2, P3, P4, P5 and every invariant held after each of %llu rows; %llu attempts",
+             (unsigned long long)v->rows, (unsigned long long)v->attempts);
     check(v, "promises", &v->promise, text);
     verify_rows(v, &rows, &count);
     snprintf(text, sizeof text, "%u node rows say what the journal says", count);
@@ -321,7 +358,12 @@ rv_status rv_history_verify(rv_client *client, rv_str run, rv_buf *out, rv_error
         rv_arena_deinit(&arena);
         return status;
     }
-    verifier v = {.client = client, .run = run, .is_ok = true, .next_seq = 1, .by_facts = rv_run_new(&spec->graph), .by_deciding = rv_run_new(&spec->graph)};
+    verifier v = {.client = client,
+                  .run = run,
+                  .is_ok = true,
+                  .next_seq = 1,
+                  .by_facts = rv_run_new(&spec->graph),
+                  .by_deciding = rv_run_new(&spec->graph)};
     status = each_row(client, run, 0, verify_row, &v, err);
     if (status == RV_OK) {
         rv_json_writer_init(&v.w, &checks, 0);

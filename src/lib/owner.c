@@ -20,7 +20,8 @@ static rv_status make_dir(const char *path, rv_error *err)
     struct stat info;
     if (mkdir(path, 0700) == 0) return RV_OK;
     if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return RV_OK;
-    return rv_error_set(err, RV_STORE_IO, "cannot make the store %s: %s; choose another with --store or $REEVE_STORE", path, strerror(errno == EEXIST ? ENOTDIR : errno));
+    return rv_error_set(err, RV_STORE_IO, "cannot make the store %s: %s; choose another with --store or $REEVE_STORE", path,
+                        strerror(errno == EEXIST ? ENOTDIR : errno));
 }
 
 rv_status rv_store_make(const char *store_dir, rv_error *err)
@@ -77,8 +78,10 @@ rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_
         if ((is_known && !is_dying(ret_owner) && mono_ms() + wait_ms > until_ms + 200) || mono_ms() > until_ms) {
             rv_buf since = {0};
             rv_time_write(&since, ret_owner->since_ms);
-            rv_error_set(err, RV_CONFLICT, "the store %s is owned by process %lld (%s) since %s; wait for it, stop it, or choose another store with --store",
-                         store_dir, (long long)ret_owner->pid, ret_owner->command, since.at);
+            rv_error_set(
+                err, RV_CONFLICT,
+                "the store %s is owned by process %lld (%s) since %s; wait for it, stop it, or choose another store with --store",
+                store_dir, (long long)ret_owner->pid, ret_owner->command, since.at);
             rv_buf_deinit(&since);
             close(fd);
             return RV_CONFLICT;
@@ -105,7 +108,9 @@ rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err)
     rv_buf_byte(&text, '\n');
     bool is_good = ftruncate(fd, 0) == 0 && pwrite(fd, text.at, text.size, 0) == (ssize_t)text.size;
     rv_buf_deinit(&text);
-    return is_good ? RV_OK : rv_error_set(err, errno == ENOSPC ? RV_STORE_FULL : RV_STORE_IO, "cannot write owner.lock: %s; make room or choose another store", strerror(errno));
+    return is_good ? RV_OK
+                   : rv_error_set(err, errno == ENOSPC ? RV_STORE_FULL : RV_STORE_IO,
+                                  "cannot write owner.lock: %s; make room or choose another store", strerror(errno));
 }
 
 static void take_text(const rv_json *tree, const char *key, char *ret, size_t size)
