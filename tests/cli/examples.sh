@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every verb explains itself, and every example of its help works as it stands there.
+# Every verb explains itself, and every example of its help works as it stands there, and stands in docs/cli.md ($2).
+manual=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 . "$(dirname "$0")/lib.sh"
 PATH=$(dirname "$reeve"):$PATH
 export PATH
@@ -42,6 +43,7 @@ while IFS="$(printf '\t')" read -r verb command; do
     else
         prepare "$verb" || echo "# preparing for $verb failed"
         claim "example: $command" exits 0 sh -c "$command"
+        claim "the manual has it: $command" grep -qF -- "\`$command\`" "$manual"
     fi
 done <"$work/list"
 finish
