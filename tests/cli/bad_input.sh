@@ -20,7 +20,8 @@ claim "run without any file is exit 3" exits 3 "$reeve" run
 claim "run without any file says how to begin" err_has "reeve init"
 
 fresh cycle
-printf 'reeve: 1\nname: x\nnodes:\n  a: {run: [true], needs: [c]}\n  b: {run: [true], needs: [a]}\n  c: {run: [true], needs: [b]}\n' >cycle.yaml
+printf 'reeve: 1\nname: x\nnodes:\n' >cycle.yaml
+for edge in a:c b:a c:b; do echo "  ${edge%:*}: {run: [true], needs: [${edge#*:}]}" >>cycle.yaml; done
 claim "a cycle is exit 2" exits 2 "$reeve" check cycle.yaml
 claim "a cycle is called one" err_has cycle
 claim "a cycle leaves no store" [ ! -e .reeve ]

@@ -9,15 +9,18 @@ each() { "$reeve" each "$@" <list >out 2>err; }
 claim "each item runs once" each -j2 -- sh -c 'printf "[%s]\n" "$1" >>got' x {}
 claim "an item is data, whatever is in it" sh -c 'sort got | cmp - wanted'
 claim "without {} the item is the last argument" sh -c "printf 'one\n' | '$reeve' each echo last >out && grep -q 'last one' out"
-claim "-0 reads items that have newlines" sh -c "printf 'a\nb\0c\0' | '$reeve' each -0 -- sh -c 'printf \"%s\" \"\$1\" | wc -l' x {} >out && [ \$(grep -c succeeded out) -eq 1 ]"
+null() { printf 'a\nb\0c\0' | "$reeve" each -0 -- sh -c 'printf "%s" "$1" | wc -l' x {} >out 2>err && grep -q '2 succeeded' out; }
+claim "-0 reads items that have newlines" null
 claim "an empty list is exit 2" exits 2 "$reeve" each echo
 claim "no command is exit 2" exits 2 "$reeve" each
 
 fresh again
 printf '%s\n' 1 2 3 4 5 6 >list
-claim "a failure is exit 1" sh -c "'$reeve' each -- sh -c 'echo \$1 >>ledger; [ \$1 -ne 4 ] || [ -e fixed ]' x {} <list >out 2>err; [ \$? -eq 1 ]"
+job='echo $1 >>ledger; [ $1 -ne 4 ] || [ -e fixed ]'
+fails() { each -- sh -c "$job" x {}; [ $? -eq 1 ]; }
+claim "a failure is exit 1" fails
 claim "others ran all the same" eq "$(sort ledger | tr -d '\n')" 123456
 touch fixed
-claim "--resume goes on" sh -c "'$reeve' each --resume -- sh -c 'echo \$1 >>ledger; [ \$1 -ne 4 ] || [ -e fixed ]' x {} <list >out 2>err"
+claim "--resume goes on" each --resume -- sh -c "$job" x {}
 claim "only what failed ran again" eq "$(sort ledger | tr -d '\n')" 1234456
 finish

@@ -47,7 +47,8 @@ def conforms(name, value):
     seen = set()
     for member, inner in members(value):
         open_ended = [m for m in shape if m == "*" and member not in shape or m.endswith(".*") and member.startswith(m[:-1])]
-        inside_any = [m for m, kind in shape.items() if re.split(r"[ ,]", kind)[0] == "any" and (member.startswith(m + ".") or member.startswith(m + "["))]
+        inside_any = [m for m, kind in shape.items()
+                      if re.split(r"[ ,]", kind)[0] == "any" and (member.startswith(m + ".") or member.startswith(m + "["))]
         if open_ended or inside_any:
             continue
         if member not in shape:

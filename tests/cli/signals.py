@@ -99,7 +99,8 @@ def node_pid(name):
 
 def resumes(name, what):
     open(f"go-{name}", "w").close()
-    end = subprocess.run([reeve, "run", name, "--resume"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
+    end = subprocess.run([reeve, "run", name, "--resume"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT)
     claim(f"{what}: --resume goes on to the end", end.returncode == 0, end.stdout)
     claim(f"{what}: what was done is not done again", open(f"ledger-{name}").read() == "once\n")
 
@@ -137,7 +138,8 @@ claim("hang-up: the node's process is gone", gone(node_pid("hangup.yaml")))
 claim("hang-up: the run is interrupted", runs()[0]["status"] == "interrupted", runs()[0])
 resumes("hangup.yaml", "hang-up")
 
-open("ask.yaml", "w").write('reeve: 1\nname: ask\nnodes:\n  review: {approve: {message: "Ship it?"}}\n  ship: {run: [echo, shipped], needs: [review]}\n')
+open("ask.yaml", "w").write('reeve: 1\nname: ask\nnodes:\n'
+                             '  review: {approve: {message: "Ship it?"}}\n  ship: {run: [echo, shipped], needs: [review]}\n')
 t = Terminal("run", "ask.yaml")
 claim("ask: the question is asked in place", t.until(lambda: b"Ship it?" in t.text), t.text)
 t.type(b"maybe\r")

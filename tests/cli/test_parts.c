@@ -14,7 +14,8 @@ static int no_run(const rv_args *args) { return args->wants_help; }
 static const rv_option options[] = {{"jobs", 'j', "N", "", 0},          {"fail-fast", 0, NULL, "", 0}, {"var", 0, "K=V", "", 0},
                                     {"resume", 0, "RUN", "", RV_OPTION_MAYBE}, {"json", 0, NULL, "", 0},      {NULL, 0, NULL, NULL, 0}};
 static const rv_verb verb = {.name = "run", .usage = "[FILE]", .options = options, .words_max = 1, .run = no_run};
-static const rv_verb tail_verb = {.name = "each", .usage = "CMD", .options = options, .words_min = 1, .words_max = 255, .is_tail_command = true, .run = no_run};
+static const rv_verb tail_verb = {
+    .name = "each", .usage = "CMD", .options = options, .words_min = 1, .words_max = 255, .is_tail_command = true, .run = no_run};
 
 #define PARSE(verb_, ...)                                                                              \
     char *argv[] = {__VA_ARGS__};                                                                      \
@@ -149,8 +150,15 @@ static void layout__boxes_stand_in_layers_and_do_not_overlap(void **state)
 
 static void text__nothing_from_outside_can_move_the_cursor(void **state)
 {
-    static const struct { const char *in, *out; } rows[] = {
-        {"plain", "plain"}, {"a\033[31mred\033[0m", "ared"}, {"a\033]0;title\ab", "ab"}, {"a\rb", "a b"}, {"bad\xff.", "bad?."}, {"\xc2\x9b" "2J", "??2J"}};
+    static const struct { const char *in, *out;
+    } rows[] = {{"plain", "plain"},
+                {"a\033[31mred\033[0m", "ared"},
+                {"a\033]0;title\ab", "ab"},
+                {"a\rb", "a b"},
+                {"bad\xff.", "bad?."},
+                {"\xc2\x9b"
+                 "2J",
+                 "??2J"}};
     for (size_t i = 0; i < RV_COUNT(rows); i++) {
         rv_buf out = {0};
         rv_ui_plain(&out, rv_str_of(rows[i].in), 0);
@@ -161,7 +169,9 @@ static void text__nothing_from_outside_can_move_the_cursor(void **state)
 
 static void text__a_shell_reads_a_quoted_word_back(void **state)
 {
-    static const struct { const char *in, *out; } rows[] = {{"a-b/c.yaml", "a-b/c.yaml"}, {"a b", "'a b'"}, {"it's", "'it'\\''s'"}, {"", "''"}, {"~x", "'~x'"}};
+    static const struct {
+        const char *in, *out;
+    } rows[] = {{"a-b/c.yaml", "a-b/c.yaml"}, {"a b", "'a b'"}, {"it's", "'it'\\''s'"}, {"", "''"}, {"~x", "'~x'"}};
     for (size_t i = 0; i < RV_COUNT(rows); i++) {
         rv_buf out = {0};
         rv_ui_shell_word(&out, rv_str_of(rows[i].in));
