@@ -57,7 +57,8 @@ static bool measure_bytes(uint32_t node_count)
     for (uint32_t n = 0; n < node_count; n++)
         for (uint32_t i = 0; i < EDGES_A_NODE; i++) {
             uint32_t span = n < 1000 ? n : 1000; /* within a window, each edge in its own third of it */
-            preds[n * EDGES_A_NODE + i] = span < EDGES_A_NODE ? RV_NONE : n - 1 - (rv_rng_below(&seed, span / EDGES_A_NODE) * EDGES_A_NODE + i);
+            preds[n * EDGES_A_NODE + i] = span < EDGES_A_NODE ? RV_NONE
+                : n - 1 - (rv_rng_below(&seed, span / EDGES_A_NODE) * EDGES_A_NODE + i);
         }
     const rv_graph *graph = rv_graph_plain(node_count, preds, EDGES_A_NODE);
     rv_run *run = rv_run_new(graph);
@@ -134,10 +135,12 @@ static void measure_cycles(const rv_graph *graph, bool is_bare, rates *best)
             step(run, &out, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
         }
         for (uint32_t i = 0; i < count; i++)
-            step(run, &out, &(rv_event){.type = RV_EVENT_STARTED, .node = running[i], .epoch = run->nodes[running[i]].epoch, .pid = 12345 + i, .pid_start = 987654321});
+            step(run, &out, &(rv_event){.type = RV_EVENT_STARTED, .node = running[i], .epoch = run->nodes[running[i]].epoch,
+                                        .pid = 12345 + i, .pid_start = 987654321});
         for (uint32_t i = 0; i < count; i++) {
             rv_admit_give(&admit, graph, graph->nodes[running[i]].class_index);
-            step(run, &out, &(rv_event){.type = RV_EVENT_COMPLETED, .node = running[i], .epoch = run->nodes[running[i]].epoch, .state = RV_ATTEMPT_OK});
+            step(run, &out, &(rv_event){.type = RV_EVENT_COMPLETED, .node = running[i], .epoch = run->nodes[running[i]].epoch,
+                                        .state = RV_ATTEMPT_OK});
         }
         turn_end(&out, 0, &bytes);
     }
@@ -155,7 +158,8 @@ static rates measure_wide(const rv_graph *graph, bool is_bare)
         measure_cycles(graph, is_bare, &best);
     }
     printf("%-16s %6.2f million completions a second (at least %.0f), %6.2f admissions, %6.2f whole cycles (admit, start, complete)",
-           is_bare ? "without journal:" : "with journal:", best.completions / 1e6, (is_bare ? BARE_A_SECOND_MIN : JOURNALED_A_SECOND_MIN) / 1e6,
+           is_bare ? "without journal:" : "with journal:", best.completions / 1e6,
+           (is_bare ? BARE_A_SECOND_MIN : JOURNALED_A_SECOND_MIN) / 1e6,
            best.admissions / 1e6, best.cycles / 1e6);
     if (!is_bare) printf("; %.1f bytes a completion", (double)best.bytes / graph->node_count);
     printf("\n");

@@ -13,7 +13,8 @@ static inline const rv_graph *fuzz_graph(uint8_t which)
     static const char *const texts[] = {
         "a; b: a; c: a ~b [all_terminal] %attempts=3 %delay=100; e: b c; on.failure; on.exit",
         "x: %delivery=at_most_once %unknown=ask %total=5000; i: x !input %deadline=60 %default={\"n\":1}; p: !approve; w: !wait %for=30;"
-        " s: i p !set `n=${i.n}`; r: s w [all_terminal] !reduce; z: r @t when ${s.n} == 1; y: @t [optional] x; %cap=t/1; %timeout=90000; on.cancel; on.success",
+        " s: i p !set `n=${i.n}`; r: s w [all_terminal] !reduce;"
+        " z: r @t when ${s.n} == 1; y: @t [optional] x; %cap=t/1; %timeout=90000; on.cancel; on.success",
     };
     static const rv_graph *graphs[RV_COUNT(texts)];
     size_t index = which % RV_COUNT(texts);
@@ -58,8 +59,8 @@ static inline void fuzz_use(rv_run *run)
         fuzz_step(run, &out, (rv_event){.type = RV_EVENT_ANSWER, .node = node, .value = RV_STR("{\"n\":1}")}, now);
         fuzz_step(run, &out, (rv_event){.type = RV_EVENT_ADMITTED, .node = node}, now);
         fuzz_step(run, &out, (rv_event){.type = RV_EVENT_STARTED, .node = node, .epoch = run->nodes[node].epoch, .pid = 1}, now);
-        fuzz_step(run, &out, (rv_event){.type = RV_EVENT_COMPLETED, .node = node, .epoch = run->nodes[node].epoch, .state = RV_ATTEMPT_OK + node % 3,
-                                        .detail = node % 3 == 2 ? RV_DETAIL_EXIT : RV_DETAIL_NONE}, now);
+        fuzz_step(run, &out, (rv_event){.type = RV_EVENT_COMPLETED, .node = node, .epoch = run->nodes[node].epoch,
+                                        .state = RV_ATTEMPT_OK + node % 3, .detail = node % 3 == 2 ? RV_DETAIL_EXIT : RV_DETAIL_NONE}, now);
     }
     now.engine_ms = INT64_MAX;
     fuzz_step(run, &out, (rv_event){.type = RV_EVENT_TICK, .node = RV_NONE}, now);

@@ -23,7 +23,8 @@ drive *drive_new_bare(const char *text)
 drive *drive_new(const char *text)
 {
     drive *d = drive_new_bare(text);
-    rv_event load = {.type = RV_EVENT_LOAD, .seed = 42, .key = RV_STR("run-1"), .value = RV_STR("{\"user\":{\"topic\":\"llamas\",\"n\":3},\"env\":{}}")};
+    rv_event load = {.type = RV_EVENT_LOAD, .seed = 42, .key = RV_STR("run-1"),
+                     .value = RV_STR("{\"user\":{\"topic\":\"llamas\",\"n\":3},\"env\":{}}")};
     EXPECT(d, drive_step(d, &load) == RV_ANSWER_TAKEN, "LOAD was refused");
     return d;
 }
@@ -128,7 +129,8 @@ rv_answer drive_step(drive *d, const rv_event *input)
     if (!d->is_quick) {
         rv_run_encode(d->run, &before);
         shallow = *d->run;
-        shallow.nodes = memcpy(rv_alloc((d->graph->node_count + 1) * sizeof *shallow.nodes), d->run->nodes, d->graph->node_count * sizeof *shallow.nodes);
+        shallow.nodes = memcpy(rv_alloc((d->graph->node_count + 1) * sizeof *shallow.nodes), d->run->nodes,
+                               d->graph->node_count * sizeof *shallow.nodes);
     }
     if (!d->merges_rows) rv_out_clear(&d->out);
     d->step_size = d->out.journal.size;
@@ -258,8 +260,10 @@ static bool go_on(drive *d, uint32_t node)
     if (at->state == RV_NODE_READY) event.type = RV_EVENT_ADMITTED;
     else if (at->state == RV_NODE_RUNNING) event.type = RV_EVENT_COMPLETED, event.state = RV_ATTEMPT_OK, event.exit_status = 0;
     else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_INPUT) event.type = RV_EVENT_ANSWER;
-    else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_APPROVAL) event.type = RV_EVENT_DECIDED, event.state = RV_DECISION_APPROVE;
-    else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_UNKNOWN_OUTCOME) event.type = RV_EVENT_DECIDED, event.state = RV_DECISION_DONE;
+    else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_APPROVAL)
+        event.type = RV_EVENT_DECIDED, event.state = RV_DECISION_APPROVE;
+    else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_UNKNOWN_OUTCOME)
+        event.type = RV_EVENT_DECIDED, event.state = RV_DECISION_DONE;
     else return false;
     return drive_step(d, &event) == RV_ANSWER_TAKEN;
 }
@@ -339,7 +343,8 @@ static void add_decisions(rv_str body, rv_buf *out)
 {
     rv_event event;
     for (const char *at = body.at, *end = at + body.size; at < end;)
-        if (rv_event_read(&at, end, &event, NULL) == RV_OK && event.type != RV_EVENT_NOTE && event.type != RV_EVENT_CLOCK) rv_event_write(out, &event);
+        if (rv_event_read(&at, end, &event, NULL) == RV_OK && event.type != RV_EVENT_NOTE && event.type != RV_EVENT_CLOCK)
+            rv_event_write(out, &event);
 }
 
 static void check_decisions(const drive *d)

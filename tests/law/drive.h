@@ -43,7 +43,8 @@ rv_answer drive_started(drive *d, const char *node);           /* with its curre
 rv_answer drive_complete(drive *d, const char *node, rv_attempt_state state, rv_detail detail, int32_t exit_status);
 rv_answer drive_complete_value(drive *d, const char *node, const char *value, const char *output);
 rv_answer drive_lost(drive *d, const char *node, uint32_t flags);
-rv_answer drive_adopt(drive *d, const char *node);             /* an outcome of an earlier run: exit status 0, result {"n":1}, output "out" */
+/* An outcome of an earlier run: exit status 0, result {"n":1}, output "out" */
+rv_answer drive_adopt(drive *d, const char *node);
 rv_answer drive_answer(drive *d, const char *node, const char *value);
 rv_answer drive_decide(drive *d, const char *node, rv_decision decision, const char *value);
 rv_answer drive_tick(drive *d, int64_t later_ms);              /* both clocks go on by later_ms, then TICK */

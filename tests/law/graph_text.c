@@ -105,6 +105,12 @@ static void read_retry_on(const builder *b, rv_policy *policy, rv_str value)
     }
 }
 
+static uint8_t on_unknown_of(rv_str value)
+{
+    if (rv_str_is(value, "ask")) return RV_ON_UNKNOWN_ASK;
+    return rv_str_is(value, "fail") ? RV_ON_UNKNOWN_FAIL : RV_ON_UNKNOWN_RETRY;
+}
+
 static void read_setting(builder *b, rv_node_def *node, rv_policy *policy, rv_gate_def *gate, rv_str key, rv_str value)
 {
     struct { const char *key; int64_t *at; } times[] = {
@@ -122,7 +128,7 @@ static void read_setting(builder *b, rv_node_def *node, rv_policy *policy, rv_ga
     else if (rv_str_is(key, "jitter")) policy->jitter = 1;
     else if (rv_str_is(key, "backoff")) policy->backoff = RV_BACKOFF_EXPONENTIAL;
     else if (rv_str_is(key, "delivery")) policy->delivery = RV_DELIVERY_AT_MOST_ONCE;
-    else if (rv_str_is(key, "unknown")) policy->on_unknown = rv_str_is(value, "ask") ? RV_ON_UNKNOWN_ASK : rv_str_is(value, "fail") ? RV_ON_UNKNOWN_FAIL : RV_ON_UNKNOWN_RETRY;
+    else if (rv_str_is(key, "unknown")) policy->on_unknown = on_unknown_of(value);
     else if (rv_str_is(key, "on")) read_retry_on(b, policy, value);
     else if (rv_str_is(key, "default")) gate->fallback = slice_of(b, value);
     else if (rv_str_is(key, "reject")) gate->on_reject_continue = 1;
@@ -303,7 +309,8 @@ static void link_preds(builder *b)
 }
 
 #define KEEP(list_, field_, type_) \
-    (graph->field_ = memcpy(rv_arena_new(&b->made->arena, type_, b->list_.count + 1), b->list_.count ? (void *)b->list_.at : (void *)"", sizeof(type_) * b->list_.count))
+    (graph->field_ = memcpy(rv_arena_new(&b->made->arena, type_, b->list_.count + 1), \
+                            b->list_.count ? (void *)b->list_.at : (void *)"", sizeof(type_) * b->list_.count))
 
 static void keep_all(builder *b)
 {

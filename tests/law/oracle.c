@@ -10,8 +10,8 @@ static bool one_in(uint64_t *seed, uint32_t n) { return below(seed, n) == 0; }
 static fate random_fate(uint64_t *seed)
 {
     static const fate_kind kinds[] = {
-        FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_CACHED, FATE_PARTIAL, FATE_DENIED, FATE_EXIT, FATE_EXIT, FATE_EXIT,
-        FATE_SIGNAL, FATE_TIMEOUT, FATE_UNAVAILABLE, FATE_START, FATE_SCHEMA, FATE_LOST, FATE_LOST, FATE_VOID};
+        FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_OK, FATE_CACHED, FATE_PARTIAL, FATE_DENIED, FATE_EXIT, FATE_EXIT,
+        FATE_EXIT, FATE_SIGNAL, FATE_TIMEOUT, FATE_UNAVAILABLE, FATE_START, FATE_SCHEMA, FATE_LOST, FATE_LOST, FATE_VOID};
     fate f = {.kind = kinds[below(seed, RV_COUNT(kinds))], .exit_status = 1 + (int32_t)below(seed, 3)};
     f.number = one_in(seed, 3) ? -1 : (int)below(seed, 6);
     f.has_output = one_in(seed, 2);
@@ -81,8 +81,8 @@ static void make_node(story *s, uint32_t index, uint64_t *seed)
 {
     static const rv_kind kinds[] = {RV_KIND_RUN, RV_KIND_SHELL, RV_KIND_SHELL, RV_KIND_SHELL, RV_KIND_SHELL, RV_KIND_SHELL,
                                     RV_KIND_APPROVE, RV_KIND_INPUT, RV_KIND_WAIT, RV_KIND_SET, RV_KIND_SET, RV_KIND_REDUCE};
-    static const rv_dep_policy policies[] = {RV_DEP_ALL_SUCCESS, RV_DEP_ALL_SUCCESS, RV_DEP_ALL_SUCCESS, RV_DEP_ACCEPT_PARTIAL, RV_DEP_ALL_TERMINAL,
-                                             RV_DEP_ALL_TERMINAL, RV_DEP_OPTIONAL};
+    static const rv_dep_policy policies[] = {RV_DEP_ALL_SUCCESS, RV_DEP_ALL_SUCCESS, RV_DEP_ALL_SUCCESS, RV_DEP_ACCEPT_PARTIAL,
+                                             RV_DEP_ALL_TERMINAL, RV_DEP_ALL_TERMINAL, RV_DEP_OPTIONAL};
     story_node *node = &s->nodes[index];
     *node = (story_node){.kind = kinds[below(seed, RV_COUNT(kinds))], .dep_policy = policies[below(seed, RV_COUNT(policies))]};
     make_preds(s, index, seed);
@@ -135,7 +135,9 @@ static void condition_text(const story_node *node, uint32_t at, rv_buf *out)
     const condition *c = &node->conditions[at];
     const char *comparison = comparisons[c->comparison];
     switch (c->leaf) {
-    case LEAF_STATE: rv_buf_printf(out, "${n%u.state} %s \"%s\"", c->node, comparison, rv_node_state_name((rv_node_state)c->number)); return;
+    case LEAF_STATE:
+        rv_buf_printf(out, "${n%u.state} %s \"%s\"", c->node, comparison, rv_node_state_name((rv_node_state)c->number));
+        return;
     case LEAF_NUMBER: rv_buf_printf(out, "${n%u.n} %s %d", c->node, comparison, c->number); return;
     case LEAF_DEFAULTED: rv_buf_printf(out, "${n%u.n:-3} %s %d", c->node, comparison, c->number); return;
     case LEAF_CODE: rv_buf_printf(out, "${n%u.exit_code} %s %d", c->node, comparison, c->number); return;
@@ -154,7 +156,8 @@ static void condition_text(const story_node *node, uint32_t at, rv_buf *out)
 static void retry_text(const story_node *node, rv_buf *out)
 {
     static const char *const words[] = {"signal", "timeout", "unavailable", "exit"};
-    rv_buf_printf(out, " %%attempts=%u %%lost_max=%u %%delay=%lld %%on=none", node->max_attempts, node->lost_max, (long long)node->delay_ms);
+    rv_buf_printf(out, " %%attempts=%u %%lost_max=%u %%delay=%lld %%on=none", node->max_attempts, node->lost_max,
+                  (long long)node->delay_ms);
     for (uint32_t i = 0; i < RV_COUNT(words); i++)
         if (node->retry_on & (1u << i)) rv_buf_printf(out, ",%s", words[i]);
     if (node->retry_exit >= 0) rv_buf_printf(out, ",%d", node->retry_exit);
@@ -174,11 +177,13 @@ static void node_text(const story *s, uint32_t index, rv_buf *out)
     if (index % 7 == 3) rv_buf_cstring(out, " @t2");
     if (index % 5 == 2) rv_buf_printf(out, " %%priority=%u", index % 4);
     if (node->kind == RV_KIND_WAIT) rv_buf_printf(out, " %%for=%u", 10 + index);
-    if (node->person == PERSON_SILENT && (node->kind == RV_KIND_APPROVE || node->kind == RV_KIND_INPUT)) rv_buf_cstring(out, " %deadline=40");
+    if (node->person == PERSON_SILENT && (node->kind == RV_KIND_APPROVE || node->kind == RV_KIND_INPUT))
+        rv_buf_cstring(out, " %deadline=40");
     if (node->kind == RV_KIND_APPROVE && node->continues_rejected) rv_buf_cstring(out, " %reject=continue");
     if (node->kind == RV_KIND_INPUT && node->continues_rejected) rv_buf_cstring(out, " %default=2");
     if (node->kind == RV_KIND_SET && node->set_from == RV_NONE) rv_buf_printf(out, " `n=%d`", node->set_number);
-    else if (node->kind == RV_KIND_SET) rv_buf_printf(out, node->set_has_default ? " `n=${n%u.n:-%d}`" : " `n=${n%u.n}`", node->set_from, node->set_number);
+    else if (node->kind == RV_KIND_SET && node->set_has_default) rv_buf_printf(out, " `n=${n%u.n:-%d}`", node->set_from, node->set_number);
+    else if (node->kind == RV_KIND_SET) rv_buf_printf(out, " `n=${n%u.n}`", node->set_from);
     if (node->condition_count) {
         rv_buf_cstring(out, " when ");
         condition_text(node, 0, out);
@@ -250,7 +255,8 @@ static bool is_retried(const story_node *node, const fate *f)
 static rv_detail detail_of(fate_kind kind)
 {
     static const rv_detail details[] = {[FATE_OK] = RV_DETAIL_FRESH, [FATE_CACHED] = RV_DETAIL_CACHE, [FATE_PARTIAL] = RV_DETAIL_NONE,
-        [FATE_DENIED] = RV_DETAIL_DENIED, [FATE_EXIT] = RV_DETAIL_EXIT, [FATE_SIGNAL] = RV_DETAIL_SIGNAL, [FATE_TIMEOUT] = RV_DETAIL_TIMEOUT,
+        [FATE_DENIED] = RV_DETAIL_DENIED, [FATE_EXIT] = RV_DETAIL_EXIT, [FATE_SIGNAL] = RV_DETAIL_SIGNAL,
+        [FATE_TIMEOUT] = RV_DETAIL_TIMEOUT,
         [FATE_UNAVAILABLE] = RV_DETAIL_UNAVAILABLE, [FATE_START] = RV_DETAIL_START, [FATE_SCHEMA] = RV_DETAIL_SCHEMA,
         [FATE_LOST] = RV_DETAIL_LOST, [FATE_VOID] = RV_DETAIL_NONE};
     return details[kind];
@@ -272,7 +278,8 @@ static void end_attempts(const story_node *node, uint32_t index, ending *e)
         if (f->kind == FATE_VOID) continue;
         if (f->kind == FATE_LOST && node->is_at_most_once) {
             if (node->on_unknown == RV_ON_UNKNOWN_RETRY) continue;
-            rv_decision decision = node->on_unknown == RV_ON_UNKNOWN_FAIL ? RV_DECISION_FAILED : node->decisions[RV_MIN(unknowns, STORY_FATES_MAX - 1u)];
+            rv_decision decision = node->decisions[RV_MIN(unknowns, STORY_FATES_MAX - 1u)];
+            if (node->on_unknown == RV_ON_UNKNOWN_FAIL) decision = RV_DECISION_FAILED;
             unknowns++;
             if (decision == RV_DECISION_AGAIN) continue;
             if (decision == RV_DECISION_DONE) end_as(e, RV_NODE_SUCCEEDED, RV_DETAIL_PERSON, 0);

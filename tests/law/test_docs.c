@@ -62,7 +62,8 @@ static void write_attempt_diagram(rv_buf *out)
     for (int from = 0; from < RV_ATTEMPT_STATE_COUNT; from++)
         for (int to = 0; to < RV_ATTEMPT_STATE_COUNT; to++)
             if (rv_attempt_may_become((rv_attempt_state)from, (rv_attempt_state)to))
-                rv_buf_printf(out, "    %s --> %s\n", rv_attempt_state_name((rv_attempt_state)from), rv_attempt_state_name((rv_attempt_state)to));
+                rv_buf_printf(out, "    %s --> %s\n", rv_attempt_state_name((rv_attempt_state)from),
+                              rv_attempt_state_name((rv_attempt_state)to));
     rv_buf_cstring(out, "```\n");
 }
 
@@ -128,8 +129,10 @@ static void write_fields(rv_buf *out)
         [RV_FIELD_DETAIL] = "number of a detail", [RV_FIELD_ROOT] = "index of the root cause, plus 1; 0: none",
         [RV_FIELD_EXIT_STATUS] = "-1: none", [RV_FIELD_SIGNAL] = "-1 or 0: none", [RV_FIELD_DUE] = "engine ms; 0: none",
         [RV_FIELD_PID] = "process id", [RV_FIELD_PID_START] = "when the process started, in clock ticks since boot",
-        [RV_FIELD_SEED] = "seed of the run's draws; of a clock: wall ms", [RV_FIELD_FLAGS] = "a number whose list depends on the type, see below",
-        [RV_FIELD_KEY] = "run id of a load; key of a blocker", [RV_FIELD_VALUE] = "JSON", [RV_FIELD_OUTPUT] = "stdout, where an expression reads it",
+        [RV_FIELD_SEED] = "seed of the run's draws; of a clock: wall ms",
+        [RV_FIELD_FLAGS] = "a number whose list depends on the type, see below",
+        [RV_FIELD_KEY] = "run id of a load; key of a blocker", [RV_FIELD_VALUE] = "JSON",
+        [RV_FIELD_OUTPUT] = "stdout, where an expression reads it",
         [RV_FIELD_TEXT] = "for people"};
     static const char encodings[] = {
 #define X(name_, field_, key_, encoding_) encoding_,
@@ -149,7 +152,8 @@ static void write_events(rv_buf *out)
     for (uint32_t type = 0; type < RV_EVENT_TYPE_MAX; type++) {
         if (!rv_event_name((rv_event_type)type)) continue;
         const char *separator = " ";
-        rv_buf_printf(out, "| %u | %s | %s |", type, rv_event_name((rv_event_type)type), rv_event_is_input((rv_event_type)type) ? "input" : "fact");
+        rv_buf_printf(out, "| %u | %s | %s |", type, rv_event_name((rv_event_type)type),
+                      rv_event_is_input((rv_event_type)type) ? "input" : "fact");
         for (int f = 0; f < RV_FIELD_COUNT; f++) {
             if (!(rv_event_fields((rv_event_type)type) & (1u << f))) continue;
             rv_buf_printf(out, "%s%s", separator, field_keys[f]);
@@ -162,7 +166,8 @@ static void write_events(rv_buf *out)
 static void write_effects(rv_buf *out)
 {
     const char *separator = "";
-    for (int effect = 0; effect < RV_EFFECT_COUNT; effect++, separator = ", ") rv_buf_printf(out, "%s`%s`", separator, rv_effect_name((rv_effect_type)effect));
+    for (int effect = 0; effect < RV_EFFECT_COUNT; effect++, separator = ", ")
+        rv_buf_printf(out, "%s`%s`", separator, rv_effect_name((rv_effect_type)effect));
     rv_buf_cstring(out, "\n");
 }
 

@@ -71,10 +71,12 @@ static void end_attempt(world *w, const rv_event *event)
 static rv_event completion_of(const world *w, uint32_t node, const fate *f, char text[24])
 {
     static const rv_attempt_state states[] = {[FATE_OK] = RV_ATTEMPT_OK, [FATE_CACHED] = RV_ATTEMPT_OK, [FATE_PARTIAL] = RV_ATTEMPT_PARTIAL,
-        [FATE_DENIED] = RV_ATTEMPT_DENIED, [FATE_EXIT] = RV_ATTEMPT_ERROR, [FATE_SIGNAL] = RV_ATTEMPT_ERROR, [FATE_TIMEOUT] = RV_ATTEMPT_TIMEOUT,
+        [FATE_DENIED] = RV_ATTEMPT_DENIED, [FATE_EXIT] = RV_ATTEMPT_ERROR, [FATE_SIGNAL] = RV_ATTEMPT_ERROR,
+        [FATE_TIMEOUT] = RV_ATTEMPT_TIMEOUT,
         [FATE_UNAVAILABLE] = RV_ATTEMPT_ERROR, [FATE_START] = RV_ATTEMPT_ERROR, [FATE_SCHEMA] = RV_ATTEMPT_ERROR};
     static const rv_detail details[] = {[FATE_OK] = RV_DETAIL_NONE, [FATE_CACHED] = RV_DETAIL_CACHE, [FATE_PARTIAL] = RV_DETAIL_NONE,
-        [FATE_DENIED] = RV_DETAIL_DENIED, [FATE_EXIT] = RV_DETAIL_EXIT, [FATE_SIGNAL] = RV_DETAIL_SIGNAL, [FATE_TIMEOUT] = RV_DETAIL_TIMEOUT,
+        [FATE_DENIED] = RV_DETAIL_DENIED, [FATE_EXIT] = RV_DETAIL_EXIT, [FATE_SIGNAL] = RV_DETAIL_SIGNAL,
+        [FATE_TIMEOUT] = RV_DETAIL_TIMEOUT,
         [FATE_UNAVAILABLE] = RV_DETAIL_UNAVAILABLE, [FATE_START] = RV_DETAIL_START, [FATE_SCHEMA] = RV_DETAIL_SCHEMA};
     rv_event event = {.type = RV_EVENT_COMPLETED, .node = node, .epoch = w->d->run->nodes[node].epoch, .state = states[f->kind],
                       .detail = details[f->kind], .exit_status = -1, .signal = -1};
@@ -130,7 +132,8 @@ static void decide_wait(world *w, uint32_t node)
 static void answer_early(world *w, uint32_t node)
 {
     const story_node *told = &w->s->nodes[w->node_at[node]];
-    rv_event event = {.type = RV_EVENT_ANSWER, .node = node, .value = told->person == PERSON_YES ? RV_STR("{\"n\":4}") : RV_STR("{\"n\":1}")};
+    rv_event event = {.type = RV_EVENT_ANSWER, .node = node};
+    event.value = told->person == PERSON_YES ? RV_STR("{\"n\":4}") : RV_STR("{\"n\":1}");
     if (told->kind != RV_KIND_INPUT || told->person == PERSON_SILENT) return;
     bool is_kept = w->d->run->nodes[node].flags & RV_NODE_R_KEPT;
     assert_int_equal(give(w, &event), is_kept ? RV_ANSWER_STALE : RV_ANSWER_TAKEN);
@@ -180,7 +183,8 @@ static void crash(world *w)
     drive_crash(w->d);
     rv_admit_init(&w->admit, &w->arena, graph, w->admit.cap); /* slots are not journaled: rebuilt from what runs */
     for (uint32_t node = 0; node < graph->node_count; node++)
-        if (w->d->run->nodes[node].state == RV_NODE_RUNNING && needs_slot(w, node)) rv_admit_take(&w->admit, graph, graph->nodes[node].class_index);
+        if (w->d->run->nodes[node].state == RV_NODE_RUNNING && needs_slot(w, node))
+            rv_admit_take(&w->admit, graph, graph->nodes[node].class_index);
     for (uint32_t node = 0; node < graph->node_count; node++) {
         const rv_node_run *at = &w->d->run->nodes[node];
         if (at->state != RV_NODE_RUNNING || at->attempt != RV_ATTEMPT_STARTING || one_in(w, 2)) continue; /* others are found alive */
@@ -263,7 +267,8 @@ static void play(const story *s, const char *text, const ending *endings, rv_run
     rv_admit_init(&w.admit, &w.arena, w.d->graph, 1 + rv_rng_below(&w.seed, one_in(&w, 2) ? 3 : 40));
     live(&w);
     for (uint32_t node = 0; node < s->count; node++) compare_node(&w, endings, node);
-    if (w.d->run->status != outcome) fail_msg("RV_SEED=%llu: run %s", (unsigned long long)story_seed, rv_run_state_name((rv_run_state)w.d->run->status));
+    if (w.d->run->status != outcome)
+        fail_msg("RV_SEED=%llu: run %s", (unsigned long long)story_seed, rv_run_state_name((rv_run_state)w.d->run->status));
     assert_int_equal(w.admit.used, 0);
     rv_arena_deinit(&w.arena);
     drive_free(w.d); /* which compares the replay byte for byte */
@@ -289,8 +294,9 @@ static void oracle__every_schedule_ends_as_the_story_says(void **state)
         rv_buf_deinit(&text);
     }
     if (given || count) return;
-    static const rv_detail met[] = {RV_DETAIL_FRESH, RV_DETAIL_CACHE, RV_DETAIL_PERSON, RV_DETAIL_CONDITION, RV_DETAIL_UPSTREAM, RV_DETAIL_EXIT,
-                                    RV_DETAIL_SIGNAL, RV_DETAIL_TIMEOUT, RV_DETAIL_START, RV_DETAIL_SCHEMA, RV_DETAIL_REJECTED, RV_DETAIL_DENIED,
+    static const rv_detail met[] = {RV_DETAIL_FRESH, RV_DETAIL_CACHE, RV_DETAIL_PERSON, RV_DETAIL_CONDITION, RV_DETAIL_UPSTREAM,
+                                    RV_DETAIL_EXIT, RV_DETAIL_SIGNAL, RV_DETAIL_TIMEOUT, RV_DETAIL_START, RV_DETAIL_SCHEMA,
+                                    RV_DETAIL_REJECTED, RV_DETAIL_DENIED,
                                     RV_DETAIL_LOST, RV_DETAIL_UNAVAILABLE, RV_DETAIL_VALUE, RV_DETAIL_DEADLINE};
     for (size_t i = 0; i < RV_COUNT(met); i++) /* stories in which too little happens prove too little */
         if (causes[met[i]] < 500) fail_msg("only %u nodes end with %s", causes[met[i]], rv_detail_name(met[i]));

@@ -126,7 +126,8 @@ static void w33__a_decision_for_an_interrupted_run_starts_nothing(void **state)
 /*   runs ──► after     ready ──► next     waits        each ends with the cause of [A11] */
 static void a11__a_cancel_gives_each_node_its_cause(void **state)
 {
-    drive *d = drive_new("runs; ready; waits: !approve; done; after: runs; next: ready; last: after; soft: ~runs; any: runs [all_terminal]");
+    drive *d = drive_new("runs; ready; waits: !approve; done; after: runs; next: ready;"
+                         " last: after; soft: ~runs; any: runs [all_terminal]");
     drive_ok(d, "done");
     drive_admit(d, "runs");
     drive_signal(d, RV_EVENT_CANCEL);

@@ -170,7 +170,8 @@ static void apply__refuses_a_node_that_is_not_there(void **state)
             rv_run *run = rv_run_new(graph);
             bool has_node = rv_event_fields((rv_event_type)type) & RV_F_NODE;
             bool may_lack = (type == RV_EVENT_NOTE) && nodes[i] == RV_NONE;
-            if (has_node && !may_lack) expect_apply(run, &(rv_event){.type = (rv_event_type)type, .node = nodes[i], .state = 1, .epoch = 1, .number = 1}, false);
+            rv_event event = {.type = (rv_event_type)type, .node = nodes[i], .state = 1, .epoch = 1, .number = 1};
+            if (has_node && !may_lack) expect_apply(run, &event, false);
             rv_run_free(run);
         }
     }
@@ -304,9 +305,9 @@ static void expect_absorbed(drive *d, rv_event_type type)
     rv_node_run before = stored(d);
     for (uint32_t variant = 0; variant < 16; variant++) {
         if (rv_run_state_is_terminal((rv_run_state)d->run->status)) break;
-        rv_event event = {.type = type, .node = 0, .epoch = before.epoch + variant % 3 - 1, .number = before.number + variant % 2, .flags = variant % 4,
-                          .state = variant % RV_ATTEMPT_STATE_COUNT, .detail = variant % 2 ? RV_DETAIL_EXIT : RV_DETAIL_NONE,
-                          .value = RV_STR("{}"), .exit_status = 5};
+        rv_event event = {.type = type, .node = 0, .epoch = before.epoch + variant % 3 - 1, .number = before.number + variant % 2,
+                          .flags = variant % 4, .state = variant % RV_ATTEMPT_STATE_COUNT,
+                          .detail = variant % 2 ? RV_DETAIL_EXIT : RV_DETAIL_NONE, .value = RV_STR("{}"), .exit_status = 5};
         d->now.engine_ms += 100;
         drive_step(d, &event);
         rv_node_run after = stored(d);
@@ -334,7 +335,8 @@ static void p2__a_terminal_run_absorbs_every_input_without_a_trace(void **state)
             for (uint32_t variant = 0; variant < 16; variant++) {
                 drive *d = play("a; %timeout=1000", ends[i]);
                 assert_true(rv_run_state_is_terminal((rv_run_state)d->run->status));
-                rv_event event = {.type = (rv_event_type)type, .node = variant % 2, .epoch = variant % 3, .state = variant % 5, .flags = variant % 4};
+                rv_event event = {.type = (rv_event_type)type, .node = variant % 2, .epoch = variant % 3, .state = variant % 5,
+                                  .flags = variant % 4};
                 assert_int_not_equal(drive_step(d, &event), RV_ANSWER_TAKEN); /* drive_step compares the bytes */
                 assert_int_equal(d->out.event_count, d->step_events);
                 drive_free(d);
@@ -349,9 +351,11 @@ static rv_event any_event(const drive *d, uint64_t *seed)
 {
     static const rv_event_type inputs[] = {
         RV_EVENT_LOAD, RV_EVENT_ADMITTED, RV_EVENT_ADMITTED, RV_EVENT_ADMITTED, RV_EVENT_STARTED, RV_EVENT_STARTED, RV_EVENT_COMPLETED,
-        RV_EVENT_COMPLETED, RV_EVENT_COMPLETED, RV_EVENT_LOST, RV_EVENT_ANSWER, RV_EVENT_DECIDED, RV_EVENT_DECIDED, RV_EVENT_TICK, RV_EVENT_RESUME};
+        RV_EVENT_COMPLETED, RV_EVENT_COMPLETED, RV_EVENT_LOST, RV_EVENT_ANSWER, RV_EVENT_DECIDED, RV_EVENT_DECIDED, RV_EVENT_TICK,
+        RV_EVENT_RESUME};
     uint32_t node = below(seed, 20) == 0 ? below(seed, 100) : below(seed, d->graph->node_count);
-    rv_event event = {.type = inputs[below(seed, RV_COUNT(inputs))], .node = node, .exit_status = (int32_t)below(seed, 4) - 1, .signal = -1};
+    rv_event event = {.type = inputs[below(seed, RV_COUNT(inputs))], .node = node, .exit_status = (int32_t)below(seed, 4) - 1,
+                      .signal = -1};
     if (node < d->graph->node_count) event.epoch = d->run->nodes[node].epoch - (below(seed, 8) == 0);
     uint32_t rare = below(seed, 400);
     if (rare == 0) event.type = RV_EVENT_CANCEL;
@@ -376,9 +380,12 @@ static void step__survives_anything_that_is_said_to_it(void **state)
 {
     static const char *const graphs[] = {
         "a; b: a; c: a ~b [all_terminal]; e: c b [accept_partial]; on.failure; on.exit",
-        "a: %attempts=3 %delay=40 %total=300; b: %lost_max=1; c: a b [optional]; e: a [all_terminal] when ${a.exit_code} == 1; %timeout=4000",
-        "a: " AMO " %total=500; b: a; i: !input %deadline=60 %default={}; p: i a !approve %deadline=200; w: !wait %for=30; z: w p [all_terminal]; on.success; on.cancel",
-        "r: !reduce %attempts=3 %delay=10; s: r !set `n=${r.n}`; q: s r !reduce " AMO "; t: q when ${s.n} > 2; on.failure: %attempts=2; on.exit: !reduce",
+        "a: %attempts=3 %delay=40 %total=300; b: %lost_max=1; c: a b [optional];"
+        " e: a [all_terminal] when ${a.exit_code} == 1; %timeout=4000",
+        "a: " AMO " %total=500; b: a; i: !input %deadline=60 %default={}; p: i a !approve %deadline=200;"
+        " w: !wait %for=30; z: w p [all_terminal]; on.success; on.cancel",
+        "r: !reduce %attempts=3 %delay=10; s: r !set `n=${r.n}`; q: s r !reduce " AMO "; t: q when ${s.n} > 2;"
+        " on.failure: %attempts=2; on.exit: !reduce",
         "i: !input; j: i !input; k: j when ${j.n} == 3; l: ~k %priority=3; %timeout=900",
     };
     const char *given = getenv("RV_SEED");

@@ -186,10 +186,12 @@ static void event__with_a_field_out_of_range_is_corrupt(void **state)
 static void event__numbers_of_types_are_what_journals_hold(void **state)
 {
     static const struct { rv_event_type type; uint32_t number; const char *name; } stored[] = { /* never renumbered */
-        {RV_EVENT_LOAD, 1, "load"}, {RV_EVENT_ADMITTED, 2, "admitted"}, {RV_EVENT_STARTED, 3, "started"}, {RV_EVENT_COMPLETED, 4, "completed"},
-        {RV_EVENT_LOST, 5, "lost"}, {RV_EVENT_ANSWER, 6, "answer"}, {RV_EVENT_DECIDED, 7, "decided"}, {RV_EVENT_INTERRUPT, 8, "interrupt"},
+        {RV_EVENT_LOAD, 1, "load"}, {RV_EVENT_ADMITTED, 2, "admitted"}, {RV_EVENT_STARTED, 3, "started"},
+        {RV_EVENT_COMPLETED, 4, "completed"}, {RV_EVENT_LOST, 5, "lost"}, {RV_EVENT_ANSWER, 6, "answer"},
+        {RV_EVENT_DECIDED, 7, "decided"}, {RV_EVENT_INTERRUPT, 8, "interrupt"},
         {RV_EVENT_CANCEL, 9, "cancel"}, {RV_EVENT_PREEMPT, 10, "preempt"}, {RV_EVENT_TICK, 11, "tick"}, {RV_EVENT_RESUME, 12, "resume"},
-        {RV_EVENT_FAIL_FAST, 13, "fail_fast"}, {RV_EVENT_ADOPT, 14, "adopt"}, {RV_EVENT_RUN_STATE, 32, "run_state"}, {RV_EVENT_NODE_STATE, 33, "node_state"},
+        {RV_EVENT_FAIL_FAST, 13, "fail_fast"}, {RV_EVENT_ADOPT, 14, "adopt"}, {RV_EVENT_RUN_STATE, 32, "run_state"},
+        {RV_EVENT_NODE_STATE, 33, "node_state"},
         {RV_EVENT_NODE_TIMER, 34, "node_timer"}, {RV_EVENT_ATTEMPT_STATE, 35, "attempt_state"}, {RV_EVENT_RESULT, 36, "result"},
         {RV_EVENT_KEPT, 37, "kept"}, {RV_EVENT_NOTE, 38, "note"}, {RV_EVENT_ERROR_TEXT, 39, "error_text"}, {RV_EVENT_PHASE, 40, "phase"},
         {RV_EVENT_EXPIRED, 41, "expired"}, {RV_EVENT_CLOCK, 42, "clock"}};
@@ -212,10 +214,10 @@ static void event__as_json_is_one_object_with_names(void **state)
             rv_json_writer w;
             rv_json *parsed = NULL;
             rv_json_writer_init(&w, &out, 0);
-            rv_event event = {.type = (rv_event_type)type, .node = number % 3 ? number : RV_NONE, .epoch = number, .number = number, .state = number,
-                              .detail = number, .root = number, .exit_status = (int32_t)number - 1, .signal = (int32_t)number, .due_ms = number,
-                              .pid = number, .flags = number, .key = RV_STR("k\"\xff"), .value = RV_STR("{\"a\":[1]}"), .output = RV_STR("\n"),
-                              .text = RV_STR("it \"broke\"")};
+            rv_event event = {.type = (rv_event_type)type, .node = number % 3 ? number : RV_NONE, .epoch = number, .number = number,
+                              .state = number, .detail = number, .root = number, .exit_status = (int32_t)number - 1,
+                              .signal = (int32_t)number, .due_ms = number, .pid = number, .flags = number, .key = RV_STR("k\"\xff"),
+                              .value = RV_STR("{\"a\":[1]}"), .output = RV_STR("\n"), .text = RV_STR("it \"broke\"")};
             rv_event_json(&w, &event, NULL);
             assert_int_equal(rv_json_parse(&arena, rv_buf_str(&out), &parsed, NULL), RV_OK);
             assert_true(rv_str_is(rv_json_get(parsed, RV_STR("type"))->text, rv_event_name((rv_event_type)type)));
