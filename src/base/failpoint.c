@@ -52,13 +52,14 @@ rv_status rv_fail_point_arm(const char *text, pid_t keeper, rv_error *err)
     while (point < RV_FAIL_POINT_COUNT && !rv_str_is(name, names[point])) point++;
     if (point == RV_FAIL_POINT_COUNT) {
         const char *nearest = rv_nearest(name, names, RV_COUNT(names));
-        return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: there is no such point%s%s; unset it", text, nearest ? "; the nearest is " : "",
-                            nearest ? nearest : "");
+        return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: there is no such point%s%s; unset it", text,
+                            nearest ? "; the nearest is " : "", nearest ? nearest : "");
     }
     bool is_keeper = rv_str_is(who, "keeper"), is_both = rv_str_is(who, "both");
     bool is_known = who.size == 0 || is_keeper || is_both || rv_str_is(who, "engine");
     if (!take_number(number, &passages) || !is_known)
-        return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: give NAME[:N[:WHO]], N from 1, WHO engine, keeper or both; or unset it", text);
+        return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: give NAME[:N[:WHO]], N from 1, WHO engine, keeper or both; or unset it",
+                            text);
     passages_left = passages;
     kills_engine = !is_keeper;
     keeper_pid = is_keeper || is_both ? keeper : 0;

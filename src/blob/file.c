@@ -12,7 +12,7 @@
 
 rv_status rv_file_status(int error_number)
 {
-    if (error_number == ENOSPC || error_number == EDQUOT) return RV_STORE_FULL;
+    if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG) return RV_STORE_FULL;
     return error_number == ENOMEM ? RV_NO_MEMORY : RV_STORE_IO;
 }
 

@@ -138,12 +138,20 @@ static rv_attempt_state judge_exit(rv_attempt *attempt, const rv_exit *exit, rv_
     return RV_ATTEMPT_OK;
 }
 
+bool rv_attempt_storage_failed(rv_attempt *attempt, const rv_error *err)
+{
+    bool is_storage = err->status == RV_STORE_FULL || err->status == RV_STORE_IO;
+    if (is_storage) rv_engine_fail(attempt->job->engine, err);
+    return is_storage;
+}
+
 static void end_log(rv_attempt *attempt)
 {
     rv_error error = {0};
     rv_attempt_row *row = &attempt->row;
     rv_status status = rv_log_attempt_end(attempt->log, &row->log_last, &row->stdout_size, &row->stderr_size, &error);
     attempt->log = NULL;
+    if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK && attempt->error.size == 0) {
         row->detail = RV_DETAIL_CAPTURE;
         rv_buf_cstring(&attempt->error, error.text);
@@ -180,6 +188,7 @@ static void on_ended(void *user, const rv_exit *exit)
     rv_slot_dir_give(attempt->dir);
     attempt->dir = NULL;
     rv_arena_clear(&engine->scratch);
+    if (engine->has_failed) return;
     RV_FAIL_POINT(ATTEMPT_COLLECTED);
     rv_attempt_end(attempt, state, detail);
     RV_FAIL_POINT(ATTEMPT_STEPPED);
@@ -195,6 +204,7 @@ static void on_output(void *user, int stream, rv_str bytes)
     if (!attempt->mask) rv_log_attempt_mask(attempt->log, rv_attempt_mask(attempt));
     rv_status status = rv_log_add(attempt->log, stream, rv_loop_wall_ms(job->engine->config.loop), bytes, &text, &error);
     if (status != RV_OK) {
+        if (rv_attempt_storage_failed(attempt, &error)) return;
         attempt->row.detail = RV_DETAIL_CAPTURE;
         if (attempt->error.size == 0) rv_buf_cstring(&attempt->error, error.text);
         return;
@@ -395,6 +405,7 @@ static void start_now(rv_attempt *attempt)
     const rv_json *body = rv_value_body(job, attempt->node);
     make_token(attempt->token);
     rv_status status = (attempt->dir = rv_slot_dir_take(engine, &error)) ? RV_OK : error.status;
+    if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;
     if (status == RV_OK) status = make_argv(&scope, body, &cmd, &error);
     if (status == RV_OK) status = make_envp(&scope, body, attempt, &cmd, &error);

@@ -180,6 +180,9 @@ void rv_rows_run(rv_job *job, rv_batch *batch);
 /* attempt.c */
 /* The attempt is over: give back its slot, step its end, keep it until its row is written. */
 void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detail);
+/* Is `err` of storage that takes no more? That is the store's failure and not the attempt's: then the engine fails, and nothing
+ * of the attempt is recorded; it runs again when there is room. */
+bool rv_attempt_storage_failed(rv_attempt *attempt, const rv_error *err);
 rv_attempt *rv_attempt_new(rv_job *job, uint32_t node);
 void rv_attempt_free(rv_attempt *attempt);
 /* What must not be seen of this attempt's words: the job's secrets and its own token [E31, W15]. */

@@ -66,6 +66,8 @@ static char *path_of(const char *base, const char *name)
     return copy;
 }
 
+static bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG; }
+
 static rv_slot_dir *slot_dir_make(rv_engine *engine, rv_error *err)
 {
     char name[16];
@@ -76,7 +78,7 @@ static rv_slot_dir *slot_dir_make(rv_engine *engine, rv_error *err)
     dir->artifacts = path_of(dir->path, "artifacts");
     rv_vec_push(&engine->dirs, dir);
     if (mkdir(dir->path, 0700) == 0 && reset_artifacts(dir)) return dir;
-    rv_error_set(err, RV_UNAVAILABLE, "cannot make %s: %s", dir->path, strerror(errno));
+    rv_error_set(err, is_full(errno) ? RV_STORE_FULL : RV_UNAVAILABLE, "cannot make %s: %s", dir->path, strerror(errno));
     dir->is_busy = true; /* never handed out */
     return NULL;
 }
@@ -266,8 +268,12 @@ static bool store_artifact(rv_attempt *attempt, int fd, const rv_file_entry *ent
         rv_buf_printf(&message, "artifact %.*s is refused: %s", RV_FMT(entry->name), entry->reason);
         is_good = fail(attempt, RV_DETAIL_OUTPUT_PATH, message.at);
     } else if (rv_blob_put_file(attempt->job->engine->config.blobs, fd, entry->name.at, true, &digest, &size, &error) != RV_OK) {
+        (void)rv_attempt_storage_failed(attempt, &error);
         is_good = fail(attempt, RV_DETAIL_CAPTURE, error.text);
     } else if (!link_artifact(attempt, digest, entry->name)) {
+        if (is_full(errno))
+            rv_error_set(&error, RV_STORE_FULL, "no space left for artifact %.*s; make room, then resume", RV_FMT(entry->name));
+        (void)rv_attempt_storage_failed(attempt, &error);
         is_good = fail(attempt, RV_DETAIL_CAPTURE, "cannot link an artifact into the store; check its space and permissions");
     } else {
         RV_FAIL_POINT(ARTIFACT_LINKED);

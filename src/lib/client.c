@@ -170,9 +170,12 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
     free(full);
     client->fd = client->lock_fd = -1;
     rv_status status = RV_CONFLICT;
-    for (int try = 0; try < 50 && status == RV_CONFLICT; try++) { /* an owner may end, or another client be quick, meanwhile */
+    bool is_dying = false;
+    /* An owner may end, or another client be quick, meanwhile; one that dies is waited for, since it will not answer. */
+    for (int try = 0; try < (is_dying ? 500 : 50) && status == RV_CONFLICT; try++) {
         status = rv_owner_lock(client->dir, 0, &client->lock_fd, &owner, err);
         if (status == RV_OK) status = open_own(client, err);
+        else if (status == RV_CONFLICT && (is_dying = rv_owner_is_dying(&owner))) usleep(20000);
         else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK) status = RV_OK;
         else if (status == RV_CONFLICT) usleep(20000);
     }

@@ -226,6 +226,7 @@ rv_status rv_host_open(const rv_host_config *config, rv_host **ret, rv_error *er
     host->dir = absolute(config->store_dir);
     if (status == RV_OK) status = take_lock(host, err);
     RV_FAIL_POINT(HOST_LOCKED);
+    if (!config->shares_children) signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not a death */
     if (status == RV_OK) status = open_parts(host, err);
     if (status == RV_OK) status = watch_signals(host, err);
     if (status != RV_OK) {

@@ -54,8 +54,21 @@ static int64_t mono_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* An owner is dying when its engine is gone but the lock is still held: its keeper is sweeping up. */
-static bool is_dying(const rv_owner *owner) { return owner->pid > 0 && kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH; }
+/* Gone is one whose main thread has ended, too: another one can take its time in a system call, a sync for one, and holds
+ * the lock and the socket until then. */
+bool rv_owner_is_dying(const rv_owner *owner)
+{
+    char path[64], text[256];
+    if (owner->pid <= 0) return false;
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)owner->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    if (fd >= 0) close(fd);
+    if (size <= 0) return kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH;
+    text[size] = 0;
+    const char *name_end = strrchr(text, ')');
+    return name_end && name_end[1] == ' ' && (name_end[2] == 'Z' || name_end[2] == 'X');
+}
 
 rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_owner *ret_owner, rv_error *err)
 {
@@ -75,7 +88,7 @@ rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_
             close(fd);
             return rv_error_set(err, RV_STORE_IO, "cannot lock the store %s: %s", store_dir, strerror(errno));
         }
-        if ((is_known && !is_dying(ret_owner) && mono_ms() + wait_ms > until_ms + 200) || mono_ms() > until_ms) {
+        if ((is_known && !rv_owner_is_dying(ret_owner) && mono_ms() + wait_ms > until_ms + 200) || mono_ms() > until_ms) {
             rv_buf since = {0};
             rv_time_write(&since, ret_owner->since_ms);
             rv_error_set(

@@ -15,6 +15,9 @@ RV_MUST_USE rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int 
 RV_MUST_USE rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err);
 /* What the lock's file says; NOT_FOUND when it says nothing. Does not tell whether the owner lives. */
 RV_MUST_USE rv_status rv_owner_read(const char *store_dir, rv_owner *ret, rv_error *err);
+/* Is its engine gone, while the lock may still be held: by its keeper, which ends what is left, or by a thread of its own
+ * that the system does not let go yet? */
+bool rv_owner_is_dying(const rv_owner *owner);
 /* A path for the owner's socket: STORE/sock when it fits in sun_path, else a short one beneath $XDG_RUNTIME_DIR or /tmp. */
 void rv_owner_socket_path(const char *store_dir, char ret[108]);
 /* Make STORE with its folders, 0700. STORE_IO: err names the path and the cure. */

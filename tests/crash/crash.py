@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""crash.py REEVE NODE POINTS KILLS: kill an engine again and again, resume it, and hold what happened against the record.
+
+A story is one run of one graph. Its engine is killed at fail points and at random moments (the engine, its keeper, or both),
+then resumed, until the run is done; then the next story begins, until every fail point killed one (from 500 KILLS on, all
+three ways) and there were KILLS kills. What is held [P1-P5, P8]:
+
+  after each death   an id that was printed is in the store; an exit status that was printed has its final row; every
+                     outcome that was printed is recorded; the journal verifies; where a keeper or an engine is left to
+                     clean up nothing of the launch is alive
+  after each resume  nothing of an earlier launch is alive once the run is announced
+  at the end         every node succeeded, once; what was recorded at a kill never ran again; an epoch runs once and epochs
+                     rise; nothing of an epoch is written once a later one began; a node begins after all that it needs
+                     ended; a failure that was recorded is one of max_attempts; nothing is alive"""
+import os
+import random
+import sys
+import time
+
+from graph import Graph
+from world import KILLED, Broken, Script, World, carriers, is_alive, need, seed_of, wait_for
+
+# Passed once a launch, or only by a run that is resumed; all others are passed often.
+ONCE = {'host.locked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written', 'host.closing', 'host.closed',
+        'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced'}
+END = {'host.closing', 'host.closed', 'run.over', 'run.end_synced'}
+TRIES_MAX = 12
+RANDOM_MIN = 12    # kills at random moments, however many the fail points were
+LAUNCHES_MAX = 400 # of a story
+
+
+class Story:
+    def __init__(self, tools, rng, counts):
+        self.rng, self.counts = rng, counts
+        self.world = World(tools.reeve, {})
+        self.graph = Graph(os.path.abspath(tools.node), self.world.ledger, rng.randrange(1 << 30))
+        self.world = World(tools.reeve, self.graph.workflow(), self.world.dir)
+        self.run = None           # its id, once it was printed
+        self.is_over = False      # done, as recorded
+        self.mark = None          # REEVE_STORE_MARK=…
+        self.left = {}            # what a launch without keeper and engine left behind
+        self.recorded = {}        # node: lines in the ledger when it was first seen as recorded
+        self.has_run = False      # something is to be resumed
+
+    def at(self):
+        return f'{self.world.dir}, launch {self.world.launches}'
+
+    # ---- one launch ----
+
+    def launch(self, fail_point=None, who='engine', after_s=None):
+        """Begin or go on; die at `fail_point` or `after_s`, or reach the end. True: it was killed."""
+        armed = f'{fail_point}:{who}' if fail_point else None
+        launch = self.world.launch(self.has_run, armed)
+        started = time.monotonic()
+        is_checked = was_killed = False
+        while not launch.is_over():
+            if not is_checked and launch.is_announced():
+                self.check_left(launch)
+                is_checked = True
+            if not was_killed and after_s is not None and time.monotonic() - started > after_s:
+                launch.kill(who)
+                was_killed = True
+            time.sleep(0.001)
+        return self.died(launch, who)
+
+    def check_left(self, launch):
+        self.counts['resumes'] += self.has_run
+        alive = [process for process in self.left if is_alive(process)]
+        need(not alive, f'{len(alive)} processes of a dead engine are alive after the run went on: {alive}')
+        self.left = {}
+
+    def died(self, launch, who):
+        status = launch.end()
+        rest = launch.rest()
+        if status == KILLED['engine'] or (status < 0 and who == 'keeper'):
+            need(not rest, f'the {who} was killed, the other was left, and so were {rest}')
+        self.left.update(rest)
+        if status == 4:
+            need(self.counts['conflicts'] < 1000, 'a dead owner is taken for a living one')
+            self.counts['conflicts'] += 1
+            time.sleep(0.01)
+            return False
+        need(status in (0, 3, *KILLED.values()), f'ended with {status}: {launch.errors()}')
+        self.check_said(launch, status)
+        self.counts['kills'] += status in KILLED.values()
+        if status in KILLED.values():
+            self.counts[who] += 1
+        return status in KILLED.values()
+
+    def check_said(self, launch, status):
+        """What was printed is recorded."""
+        events = launch.events()
+        started = [e for e in events if e.get('type') == 'run_started']
+        if started:
+            need(self.run in (None, started[0]['run']), f"run {self.run} was resumed as {started[0]['run']}")
+            self.run = started[0]['run']
+        if not self.world.has_store():
+            need(not self.run, 'the store is gone')
+            return
+        if self.rng.random() < 0.25 and status in KILLED.values() and self.has_run:
+            return  # the next launch meets the store as the kill left it
+        rows = self.world.ask('select id, status, exit_status from run')
+        need(len(rows) <= 1, f'{len(rows)} runs: {rows}')
+        need(not self.run or [row[0] for row in rows] == [self.run], f'run {self.run} was acknowledged, stored is {rows}')
+        need(self.has_run <= bool(rows), 'a run that was stored is gone')
+        self.has_run = bool(rows)
+        if not rows:
+            return
+        need(status != 3, 'a stored run was not found')
+        self.take_recorded(events)
+        said = [e for e in events if e.get('type') == 'run_ended']
+        self.is_over = rows[0][1] == 'ok'
+        need(not said or (said[0]['exit_status'] == 0 and self.is_over), f'{said} was printed, {rows} is recorded')
+        need(status != 0 or self.is_over, f'exit status 0 was given, {rows} is recorded')
+        self.world.verify(rows[0][0])
+
+    def take_recorded(self, events):
+        size = len(self.world.lines())
+        states = dict(self.world.ask('select id, state from node'))
+        for event in events:
+            if event.get('type') == 'node_ended':
+                need(states.get(event['node']) == event['state'], f"{event} was printed, {states.get(event['node'])} is recorded")
+        for node, state in states.items():
+            need(state not in ('failed', 'denied', 'skipped', 'cancelled'), f'{node} is {state}')
+            if state == 'succeeded':
+                self.recorded.setdefault(node, size)
+        need(all(states.get(node) == 'succeeded' for node in self.recorded), 'a recorded outcome is gone')
+
+    # ---- the end ----
+
+    def finish(self):
+        while not self.is_over:
+            self.launch()
+        lines = self.world.lines()
+        run = self.world.ask('select id, status, nodes_total, nodes_succeeded from run')[0]
+        nodes = dict(self.world.ask('select id, state from node'))
+        need(run[1:] == ['ok', len(self.graph.nodes), len(self.graph.nodes)], f'the run says {run}')
+        need(set(nodes) == set(self.graph.nodes) and set(nodes.values()) == {'succeeded'}, f'the nodes say {nodes}')
+        self.check_attempts(lines)
+        self.check_ledger(lines)
+        self.check_order(lines)
+        wait_for(lambda: not carriers(self.mark_entry()), 'processes of the store are alive at the end')
+        self.world.remove()
+
+    def mark_entry(self):
+        info = os.stat(os.path.join(self.world.store, 'leash'))
+        return f'REEVE_STORE_MARK={info.st_dev:x}-{info.st_ino:x}'
+
+    def check_attempts(self, lines):
+        rows = self.world.ask('select node, epoch, state from attempt order by node, epoch')
+        states = {}
+        for node, epoch, state in rows:
+            states.setdefault(node, {})[epoch] = state
+            self.counts[state] = self.counts.get(state, 0) + 1
+        begun = {(node, epoch) for what, node, epoch, _, _ in lines if what == 'S'}
+        ended = {(node, epoch): value for what, node, epoch, _, value in lines if what == 'E'}
+        for node in self.graph.commands:
+            of = states.get(node, {})
+            good = [epoch for epoch, state in of.items() if state == 'ok']
+            need(len(good) == 1, f'{node} has the attempts {of}')
+            need(max(of) == good[0], f'{node} was tried again after its success: {of}')
+            need((node, good[0]) in begun and ended.get((node, good[0])) == 0, f'{node}/{good[0]} is recorded as ok, and never ended so')
+            failed = [epoch for epoch, state in of.items() if state == 'error']
+            need(len(failed) <= (node in self.graph.fails_first), f'{node} has the attempts {of}')
+            for epoch in failed:
+                need(ended.get((node, epoch)) == 7, f'{node}/{epoch} is recorded as failed, and never ended so')
+        unknown = [(node, epoch) for node, epoch in begun if epoch > max(states.get(node, {0: ''}))]
+        need(not unknown, f'epochs that nobody recorded: {unknown}')
+
+    def check_ledger(self, lines):
+        last, seen = {}, set()
+        for place, (what, node, epoch, number, value) in enumerate(lines):
+            if what == 'S':
+                need(place < self.recorded.get(node, len(lines)), f'{node}/{epoch} began although its outcome was recorded')
+                need((node, epoch) not in seen, f'{node}/{epoch} began twice')
+                need(epoch > last.get(node, 0), f'{node}/{epoch} began after {last.get(node)}')
+                last[node] = epoch
+                seen.add((node, epoch))
+            need(epoch == last.get(node), f'{node}/{epoch} wrote after {last.get(node)} began')
+
+    def check_order(self, lines):
+        ended = set()
+        for what, node, epoch, _, value in lines:
+            if what == 'E' and value == 0:
+                ended.add(node)
+            if what == 'S':
+                missing = [name for name in self.graph.needs[node] if name in self.graph.commands and name not in ended]
+                need(not missing, f'{node}/{epoch} began before {missing} ended')
+
+
+class Tools:
+    def __init__(self, reeve, node, points):
+        self.reeve, self.node = reeve, node
+        with os.popen(points) as file:
+            self.points = file.read().split()
+
+
+class Loop:
+    def __init__(self, tools, kills, rng):
+        self.tools, self.kills_wanted, self.rng = tools, kills, rng
+        names = ['kills', 'resumes', 'stories', 'conflicts', 'engine', 'keeper', 'both', 'ok', 'error', 'lost', 'void']
+        self.counts = dict.fromkeys(names, 0)
+        self.story = None
+        self.length_s = 0.5
+
+    def guarded(self, fn, *args):
+        try:
+            return fn(*args)
+        except Broken as broken:
+            raise Broken(f'{broken} ({self.story.at() if self.story else "no story"})') from None
+
+    def next_story(self):
+        if self.story:
+            self.story.finish()
+        self.story = Story(self.tools, self.rng, self.counts)
+        self.counts['stories'] += 1
+
+    def who(self):
+        return self.rng.choice(['engine', 'engine', 'keeper', 'both'])
+
+    def undisturbed(self):
+        """How long it takes, so that kills can be spread over it."""
+        self.next_story()
+        started = time.monotonic()
+        self.story.launch()
+        self.length_s = time.monotonic() - started
+        need(self.story.is_over, 'it did not end')
+
+    def reach(self, point, who):
+        """Have the engine killed at `point`; at which passage is drawn, and drawn smaller when it was not reached."""
+        for tries in range(TRIES_MAX):
+            needs_run = point.startswith('resume.')
+            if self.story.is_over or (needs_run and not self.story.has_run):
+                self.next_story()
+            if needs_run and not self.story.has_run:
+                self.story.launch(after_s=self.length_s / 4)
+            passage = 1 if point in ONCE or tries > 2 else self.rng.choice([1, 2, 3, 5, 8, 13, 30])
+            if self.story.launch(f'{point}:{passage}', who):
+                return
+        raise Broken(f'the fail point {point} was never passed')
+
+    def walk(self, all_ways):
+        """Every fail point; those at the end last, so that a story serves for many."""
+        points = sorted(self.tools.points, key=lambda point: (point in END, self.rng.random()))
+        for point in points:
+            for who in ['engine', 'keeper', 'both'] if all_ways else [self.who()]:
+                self.reach(point, who)
+        self.story.finish()
+        self.story = None
+
+    def random_kills(self):
+        wanted = max(self.kills_wanted, self.counts['kills'] + RANDOM_MIN)
+        self.next_story()
+        while self.counts['kills'] < wanted:
+            if self.story.is_over:
+                self.next_story()
+            share = self.rng.choice([0.05, 0.2, 0.5])
+            self.story.launch(who=self.who(), after_s=self.rng.random() * self.length_s * share)
+            need(self.story.world.launches < LAUNCHES_MAX, 'the run makes no progress')
+        self.story.finish()
+        self.story = None
+
+
+def main():
+    tools = Tools(*sys.argv[1:4])
+    kills = int(sys.argv[4])
+    rng = random.Random(seed_of(os.environ))
+    started = time.monotonic()
+    loop, script = Loop(tools, kills, rng), Script()
+    script.case('a run that nobody disturbs is recorded as it happened', loop.guarded, loop.undisturbed)
+    script.case(f'killed at each of {len(tools.points)} fail points it goes on, and nothing recorded runs again',
+                loop.guarded, loop.walk, kills >= 500)
+    script.case('killed at random moments it goes on, and nothing recorded runs again', loop.guarded, loop.random_kills)
+    print('# ' + ', '.join(f'{count} {name}' for name, count in loop.counts.items()) + f', {time.monotonic() - started:.1f} s')
+    script.end()
+
+
+if __name__ == '__main__':
+    main()
