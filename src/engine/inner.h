@@ -194,7 +194,12 @@ void rv_attempt_stop(rv_job *job, uint32_t node, uint32_t epoch, rv_stop_reason 
 void rv_attempt_start_ahead(rv_job *job);
 
 /* value.c: resolve ${…} for templates of `node` [W10–W12]. */
-typedef struct rv_value_scope { rv_job *job; uint32_t node; const rv_attempt *attempt; bool for_argv; } rv_value_scope;
+typedef struct rv_value_scope {
+    rv_job *job;
+    uint32_t node;
+    const rv_attempt *attempt;
+    rv_error *refused; /* NULL, or set when a value is there but cannot be given: no default stands for that */
+} rv_value_scope;
 rv_value_kind rv_value_resolve(void *user, rv_str path, rv_buf *out, rv_error *err);
 rv_status rv_value_render(const rv_value_scope *scope, rv_str text, bool null_is_error, rv_buf *out, rv_error *err);
 /* Render every string of a JSON tree (messages, payloads) into `w`. */

@@ -116,8 +116,9 @@ static rv_output_ref find_output(rv_job *job, uint32_t node)
 }
 
 /* As `$(…)` gives it: without the newlines at its end. */
-static rv_value_kind from_output(rv_job *job, uint32_t node, int stream, rv_buf *out, rv_error *err)
+static rv_value_kind from_output(const rv_value_scope *scope, uint32_t node, int stream, rv_buf *out, rv_error *err)
 {
+    rv_job *job = scope->job;
     size_t before = out->size;
     rv_status status = job->log ? rv_log_flush(job->log, err) : RV_OK; /* an undriven run has none */
     rv_output_ref ref = find_output(job, node);
@@ -125,7 +126,11 @@ static rv_value_kind from_output(rv_job *job, uint32_t node, int stream, rv_buf 
     if (status == RV_LIMIT)
         rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path",
                      RV_FMT(rv_graph_name(job->graph, node)));
-    if (status != RV_OK) return RV_VALUE_MISSING;
+    if (status != RV_OK) {
+        out->size = before; /* a refused value leaves nothing */
+        if (scope->refused) *scope->refused = *err;
+        return RV_VALUE_MISSING;
+    }
     while (out->size > before && out->at[out->size - 1] == '\n') out->at[--out->size] = 0;
     return RV_VALUE_TEXT;
 }
@@ -160,8 +165,8 @@ static rv_value_kind from_node(const rv_value_scope *scope, uint32_t index, rv_s
         if (node->exit_status >= 0) rv_buf_i64(out, node->exit_status);
         return node->exit_status >= 0 ? RV_VALUE_TEXT : RV_VALUE_NULL;
     }
-    if (rv_str_is(whole, "stdout")) return from_output(job, index, 1, out, err);
-    if (rv_str_is(whole, "stderr")) return from_output(job, index, 2, out, err);
+    if (rv_str_is(whole, "stdout")) return from_output(scope, index, 1, out, err);
+    if (rv_str_is(whole, "stderr")) return from_output(scope, index, 2, out, err);
     if (rv_str_is(first, "artifact")) return from_artifact(job, index, path, out);
     if (node->result == 0 && node->state != RV_NODE_SUCCEEDED) return RV_VALUE_NULL;
     return from_json(rv_run_result(job->run, index), whole, out);
@@ -194,8 +199,11 @@ rv_status rv_value_render(const rv_value_scope *scope, rv_str text, bool null_is
         rv_buf_str_add(out, text);
         return RV_OK;
     }
+    rv_error refused = {0};
     rv_value_scope copy = *scope;
+    copy.refused = &refused;
     rv_status status = rv_render(text, rv_value_resolve, &copy, null_is_error, out, err);
+    if (status == RV_OK && refused.status != RV_OK) status = rv_error_set(err, RV_INVALID, "%s", refused.text);
     return status == RV_OK ? RV_OK : rv_error_context(err, "node %.*s", RV_FMT(rv_graph_name(scope->job->graph, scope->node)));
 }
 

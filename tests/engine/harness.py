@@ -1,0 +1,355 @@
+"""What the engine tests share: a folder with a store, runs of the built program in it, a hub that decides when nodes
+end, and cases that print `ok N - claim`.
+
+Everything is waited for with a deadline, never for a fixed time. After each case every run that it made is verified
+(`reeve verify`: journal, replay, deciding again, rows, artifacts), so that each case proves that too."""
+import json
+import os
+import resource
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+DEADLINE_S = 60
+CASES = []
+
+
+class Broken(Exception):
+    """A promise does not hold."""
+
+
+def need(claim, text):
+    if not claim:
+        raise Broken(text)
+
+
+def same(got, wanted, what):
+    need(got == wanted, f'{what}: {got!r} instead of {wanted!r}')
+
+
+def case(claim):
+    """Register fn(flow) as the proof of `claim`."""
+    def add(fn):
+        CASES.append((claim, fn))
+        return fn
+    return add
+
+
+def wait_for(claim, what):
+    """For what no descriptor tells: look again until it holds. Its value."""
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        value = claim()
+        if value:
+            return value
+        need(time.monotonic() < until, f'{what}: not within {DEADLINE_S} s')
+        time.sleep(0.002)
+
+
+def is_alive(pid):
+    try:
+        with open(f'/proc/{pid}/stat') as file:
+            return file.read().rsplit(')', 1)[1].split()[0] not in 'ZX'
+    except OSError:
+        return False
+
+
+# ---- nodes that a test holds in its hand ----
+
+class Held:
+    """A running node.c; its connection is open as long as it lives."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.connection.settimeout(DEADLINE_S)
+        text = b''
+        while not text.endswith(b'\n'):
+            piece = connection.recv(256)
+            need(piece, 'a node went away before it said who it is')
+            text += piece
+        self.node, epoch, pid = text.decode().split()
+        self.epoch, self.pid = int(epoch), int(pid)
+
+    def end(self, status=0, text=''):
+        """Let it end, and wait until its process has closed what it had open."""
+        self.connection.sendall(f'{status} {text}\n'.encode())
+        self.wait_gone()
+
+    def wait_gone(self):
+        try:
+            need(self.connection.recv(1) == b'', 'a node spoke out of turn')
+        except ConnectionResetError:
+            pass
+        except socket.timeout:
+            raise Broken(f'{self.node} does not end') from None
+        self.connection.close()
+
+
+class Hub:
+    def __init__(self, path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        self.socket.listen(256)
+
+    def next(self):
+        """The next node that begins."""
+        self.socket.settimeout(DEADLINE_S)
+        try:
+            return Held(self.socket.accept()[0])
+        except socket.timeout:
+            raise Broken('no node begins') from None
+
+    def take(self, count):
+        return {held.node: held for held in (self.next() for _ in range(count))}
+
+    def has_more(self):
+        """Has another one begun by now?"""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+
+# ---- runs ----
+
+class Done:
+    """A `reeve run --json` that has ended."""
+
+    def __init__(self, status, events, errors):
+        self.status, self.events, self.errors = status, events, errors
+        started = [e for e in events if e.get('type') == 'run_started']
+        self.run = started[0]['run'] if started else None
+
+    def of(self, type_, **fields):
+        return [e for e in self.events if e.get('type') == type_ and all(e.get(k) == v for k, v in fields.items())]
+
+    def node(self, name):
+        """Its node_ended, which comes exactly once."""
+        found = self.of('node_ended', node=name)
+        need(len(found) == 1, f'{name} ended {len(found)} times')
+        return found[0]
+
+    def text(self, name):
+        return ''.join(e['text'] for e in self.of('output', node=name))
+
+
+class Live:
+    """A `reeve run --json` that goes on."""
+
+    def __init__(self, process):
+        self.process = process
+        self.buffer = b''
+        self.events = []
+        self.read = 0  # how many of them a test has been given
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(process.stdout, selectors.EVENT_READ)
+
+    def more(self, until):
+        """Read what there is; False: it has closed its output."""
+        need(self.selector.select(max(until - time.monotonic(), 0)), f'nothing more is said; so far {self.events[-5:]}')
+        piece = os.read(self.process.stdout.fileno(), 1 << 16)
+        *lines, self.buffer = (self.buffer + piece).split(b'\n')
+        self.events += [json.loads(line) for line in lines]
+        return bool(piece)
+
+    def expect(self, type_, **fields):
+        """The next event like this, after those that were expected before."""
+        until = time.monotonic() + DEADLINE_S
+        while True:
+            while self.read < len(self.events):
+                event = self.events[self.read]
+                self.read += 1
+                if event.get('type') == type_ and all(event.get(k) == v for k, v in fields.items()):
+                    return event
+            need(self.more(until), f'it ended and never said {type_} {fields}: {self.events}')
+
+    def started(self):
+        return self.expect('run_started')['run']
+
+    def end(self, *statuses):
+        until = time.monotonic() + DEADLINE_S
+        while self.more(until):
+            pass
+        status = self.process.wait(timeout=DEADLINE_S)
+        errors = self.process.stderr.read().decode(errors='replace')
+        self.process.stdout.close()
+        self.process.stderr.close()
+        need(status in statuses, f'ended with {status} instead of {statuses}: {errors}{self.events[-3:]}')
+        return Done(status, self.events, errors)
+
+
+class Flow:
+    """A folder with a store in it."""
+
+    def __init__(self, reeve, node):
+        self.reeve, self.node_program = reeve, node
+        self.dir = tempfile.mkdtemp(prefix='reeve-engine-')
+        self.store = self.path('store')
+        self.hub = None
+        self.lives = []
+        self.verifies = True
+
+    def path(self, *names):
+        return os.path.join(self.dir, *names)
+
+    def write(self, name, text):
+        with open(self.path(name), 'wb') as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        return self.path(name)
+
+    def read(self, name):
+        with open(self.path(name), 'rb') as file:
+            return file.read()
+
+    def env(self, more):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith('REEVE_') and k not in ('MAKEFLAGS', 'MAKELEVEL')}
+        hub = {'HUB': self.hub.path} if self.hub else {}
+        return {**kept, 'DIR': self.dir, **hub, **(more or {})}
+
+    def held(self, **more):
+        """A node that ends when the test says so; $HUB is made with the first."""
+        if not self.hub:
+            self.hub = Hub(self.path('hub'))
+        return {'run': [self.node_program], **more}
+
+    def command(self, workflow, words):
+        name = 'flow.json'
+        if workflow is not None:
+            self.write(name, json.dumps({'reeve': 1, **workflow}))
+        return [self.reeve, 'run', '-f', self.path(name), '--json', '--store', self.store, *words]
+
+    def start(self, workflow, *words, env=None, before=None):
+        process = subprocess.Popen(self.command(workflow, words), cwd=self.dir, env=self.env(env), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=before)
+        self.lives.append(Live(process))
+        return self.lives[-1]
+
+    def run(self, workflow, *words, status=0, env=None, before=None):
+        statuses = status if isinstance(status, tuple) else (status,)
+        return self.start(workflow, *words, env=env, before=before).end(*statuses)
+
+    def call(self, *words, status=0, env=None):
+        """Another verb of the program."""
+        done = subprocess.run([self.reeve, *words, '--store', self.store], cwd=self.dir, env=self.env(env), stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=DEADLINE_S)
+        text = done.stdout.decode(errors='replace')
+        need(done.returncode == status, f'`reeve {" ".join(words)}` ended with {done.returncode}: {done.stderr.decode(errors="replace")}{text}')
+        done.text = text
+        return done
+
+    def ask(self, sql):
+        """Rows, as tuples."""
+        return [tuple(row) for row in json.loads(self.call('sql', sql, '--json', '-n', '0').text)['rows']]
+
+    def one(self, sql):
+        rows = self.ask(sql)
+        need(len(rows) == 1, f'{sql}: {rows}')
+        return rows[0] if len(rows[0]) > 1 else rows[0][0]
+
+    def journal(self, run, type_=None):
+        events = [json.loads(line) for line in self.call('events', run, '--json').text.splitlines()]
+        return [e for e in events if type_ in (None, e['type'])]
+
+    def events_of(self, run, name, type_):
+        return [e for e in self.journal(run, type_) if e.get('node') == name]
+
+    def verify_all(self):
+        if not os.path.exists(os.path.join(self.store, 'reeve.db')):
+            return
+        for run, in self.ask('select id from run'):
+            self.call('verify', run)
+
+    def close(self):
+        for live in self.lives:
+            if live.process.poll() is None:
+                live.process.kill()
+                live.process.wait()
+        if self.hub:
+            self.hub.socket.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+# ---- the owner's socket ----
+
+class Wire:
+    """A raw client of the owner's socket."""
+
+    def __init__(self, flow):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE_S)
+        self.socket.connect(os.path.join(flow.store, 'sock'))
+        self.buffer = b''
+
+    def send(self, data):
+        self.socket.sendall(data if isinstance(data, bytes) else json.dumps(data).encode() + b'\n')
+
+    def line(self):
+        """The next answer; None: the owner closed the connection."""
+        while b'\n' not in self.buffer:
+            try:
+                piece = self.socket.recv(1 << 16)
+            except (ConnectionResetError, BrokenPipeError):
+                return None
+            if not piece:
+                return None
+            self.buffer += piece
+        line, self.buffer = self.buffer.split(b'\n', 1)
+        return json.loads(line)
+
+    def ask(self, op, **fields):
+        self.send({'v': 1, 'op': op, **fields})
+        return self.line()
+
+    def close(self):
+        self.socket.close()
+
+
+# ---- shell words that several tests use ----
+
+def shell(script, **more):
+    return {'shell': script, **more}
+
+
+def argv_to(path, *words):
+    """A node that writes its arguments to `path`, each ended by NUL."""
+    return ['sh', '-c', 'to=$1; shift; printf "%s\\0" "$@" > "$to"', 'sh', path, *words]
+
+
+def limit_file_size(size):
+    """For preexec_fn: writes beyond `size` bytes of a file fail, as on a full disk."""
+    def apply():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return apply
+
+
+def main():
+    reeve, node = (os.path.abspath(word) for word in sys.argv[1:3])
+    wanted = sys.argv[3:]
+    failed = count = 0
+    for claim, fn in CASES:
+        if wanted and not any(word in claim or word == fn.__name__ for word in wanted):
+            continue
+        count += 1
+        flow = Flow(reeve, node)
+        began = time.monotonic()
+        try:
+            fn(flow)
+            if flow.verifies:
+                flow.verify_all()
+            print(f'ok {count} - {claim} # {(time.monotonic() - began) * 1000:.0f} ms', flush=True)
+        except Exception as wrong:  # a case that breaks in any way is a failure, and the next one goes on
+            failed += 1
+            if not isinstance(wrong, Broken):
+                traceback.print_exc(limit=-2, file=sys.stdout)
+            print(f'# {str(wrong)[:1500]}\nnot ok {count} - {claim}', flush=True)
+        finally:
+            flow.close()
+    print(f'1..{count}')
+    sys.exit(1 if failed or not count else 0)
