@@ -121,45 +121,96 @@ static bool fail(rv_attempt *attempt, rv_detail detail, const char *text)
     return false;
 }
 
-static void write_line(rv_json_writer *w, rv_str line)
+typedef struct pair { rv_str key, value; } pair;
+typedef RV_VEC(pair) pairs;
+
+/* Split from the last line to the first: so the first that is met of a key is the one that counts. */
+static bool split_lines(rv_str text, pairs *out)
 {
-    size_t equals = rv_str_find(line, 0, '=');
-    rv_jw_key_str(w, rv_str_cut(line, 0, equals));
-    rv_jw_str(w, rv_str_from(line, equals + 1));
+    rv_map seen = {0};
+    bool is_good = true;
+    while (text.size && is_good) {
+        size_t begin = text.size;
+        if (text.at[begin - 1] == '\n') begin--;
+        size_t end = begin;
+        while (begin > 0 && text.at[begin - 1] != '\n') begin--;
+        rv_str line = rv_str_cut(text, begin, end - begin);
+        text.size = begin;
+        if (line.size && line.at[line.size - 1] == '\r') line.size--;
+        if (line.size == 0) continue;
+        size_t equals = rv_str_find(line, 0, '=');
+        is_good = equals != SIZE_MAX && equals > 0;
+        if (!is_good) break;
+        pair found = {rv_str_cut(line, 0, equals), rv_str_from(line, equals + 1)};
+        if (rv_map_add(&seen, found.key, 0) == RV_NONE) rv_vec_push(out, found);
+    }
+    rv_map_deinit(&seen);
+    return is_good;
 }
 
 /* A later line with the same key wins, as in a shell. */
-static bool key_comes_again(rv_str rest, rv_str key)
-{
-    while (rest.size) {
-        size_t end = rv_str_find(rest, 0, '\n');
-        rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
-        if (line.size > key.size && line.at[key.size] == '=' && memcmp(line.at, key.at, key.size) == 0) return true;
-        rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
-    }
-    return false;
-}
-
 static bool parse_lines(rv_attempt *attempt, rv_str text)
 {
     rv_json_writer w;
+    pairs found = {0};
+    bool is_good = split_lines(text, &found);
+    if (!is_good) fail(attempt, RV_DETAIL_SCHEMA, "$REEVE_OUTPUT is neither JSON nor lines of key=value");
     rv_json_writer_init(&w, &attempt->result, 0);
-    rv_jw_object(&w);
-    while (text.size) {
-        size_t end = rv_str_find(text, 0, '\n');
-        rv_str line = end == SIZE_MAX ? text : rv_str_cut(text, 0, end);
-        text = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(text, end + 1);
-        if (line.size && line.at[line.size - 1] == '\r') line.size--;
-        size_t equals = rv_str_find(line, 0, '=');
-        if (line.size == 0) continue;
-        if (equals == SIZE_MAX || equals == 0) {
-            rv_buf_clear(&attempt->result);
-            return fail(attempt, RV_DETAIL_SCHEMA, "$REEVE_OUTPUT is neither JSON nor lines of key=value");
-        }
-        if (!key_comes_again(text, rv_str_cut(line, 0, equals))) write_line(&w, line);
+    if (is_good) rv_jw_object(&w);
+    for (uint32_t i = found.count; i-- > 0 && is_good;) {
+        rv_jw_key_str(&w, found.at[i].key);
+        rv_jw_str(&w, found.at[i].value);
     }
-    rv_jw_object_end(&w);
-    return true;
+    if (is_good) rv_jw_object_end(&w);
+    rv_vec_deinit(&found);
+    return is_good;
+}
+
+/* Write good JSON with what must not be seen masked: in values as they are meant, not as they are spelt (`\u00fc`),
+ * and without breaking the syntax. A number that holds a secret becomes a string. */
+static void write_masked(const rv_mask *mask, rv_str json, rv_buf *out)
+{
+    rv_json_reader reader;
+    rv_json_writer w;
+    rv_json_token token;
+    rv_buf text = {0}, masked = {0};
+    rv_json_writer_init(&w, out, 0);
+    rv_json_reader_init(&reader, json);
+    while ((token = rv_json_next(&reader)) != RV_JSON_T_END) {
+        bool is_text = token == RV_JSON_T_STRING || token == RV_JSON_T_KEY || token == RV_JSON_T_NUMBER;
+        rv_buf_clear(&text), rv_buf_clear(&masked);
+        if (is_text && token == RV_JSON_T_NUMBER) rv_buf_str_add(&text, reader.text);
+        else if (is_text) rv_json_unescape(&text, reader.text);
+        if (is_text) rv_mask_whole(mask, rv_buf_str(&text), &masked);
+        switch (token) {
+        case RV_JSON_T_KEY: rv_jw_key_str(&w, rv_buf_str(&masked)); break;
+        case RV_JSON_T_STRING: rv_jw_str(&w, rv_buf_str(&masked)); break;
+        case RV_JSON_T_NUMBER:
+            if (rv_str_eq(rv_buf_str(&text), rv_buf_str(&masked))) rv_jw_raw(&w, reader.text);
+            else rv_jw_str(&w, rv_buf_str(&masked));
+            break;
+        case RV_JSON_T_NULL: rv_jw_null(&w); break;
+        case RV_JSON_T_TRUE: case RV_JSON_T_FALSE: rv_jw_bool(&w, token == RV_JSON_T_TRUE); break;
+        case RV_JSON_T_OBJECT_BEGIN: rv_jw_object(&w); break;
+        case RV_JSON_T_OBJECT_END: rv_jw_object_end(&w); break;
+        case RV_JSON_T_ARRAY_BEGIN: rv_jw_array(&w); break;
+        case RV_JSON_T_ARRAY_END: rv_jw_array_end(&w); break;
+        case RV_JSON_T_ERROR: case RV_JSON_T_END: RV_UNREACHABLE(); /* it was parsed before */
+        }
+    }
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&masked);
+}
+
+static bool fail_masked(rv_attempt *attempt, rv_detail detail, const char *text)
+{
+    rv_buf message = {0}, masked = {0};
+    rv_buf_printf(&message, "$REEVE_OUTPUT: %s", text);
+    rv_mask_whole(rv_attempt_mask(attempt), rv_buf_str(&message), &masked);
+    fail(attempt, detail, masked.at);
+    rv_buf_deinit(&message);
+    rv_buf_deinit(&masked);
+    return false;
 }
 
 static bool parse_result(rv_attempt *attempt, rv_str text)
@@ -167,21 +218,26 @@ static bool parse_result(rv_attempt *attempt, rv_str text)
     rv_arena arena = {0};
     rv_json *tree = NULL;
     rv_error error = {0};
+    rv_buf masked = {0};
     size_t first = 0;
     bool is_good = true;
     while (first < text.size && strchr(" \t\r\n", text.at[first])) first++;
     if (first == text.size) return true; /* an empty file is no result */
     rv_status status = rv_json_parse(&arena, text, &tree, &error);
     if (status == RV_OK) {
-        rv_json_write(&attempt->result, tree, false);
+        write_masked(rv_attempt_mask(attempt), text, &attempt->result);
+        status = rv_json_parse(&arena, rv_buf_str(&attempt->result), &tree, &error); /* two keys may have become one */
+        if (status != RV_OK) is_good = fail_masked(attempt, RV_DETAIL_SCHEMA, error.text);
     } else if (text.at[first] == '{' || text.at[first] == '[') {
-        rv_buf message = {0};
-        rv_buf_printf(&message, "$REEVE_OUTPUT: %s", error.text);
-        is_good = fail(attempt, RV_DETAIL_SCHEMA, message.at);
-        rv_buf_deinit(&message);
+        is_good = fail_masked(attempt, RV_DETAIL_SCHEMA, error.text);
     } else {
-        is_good = parse_lines(attempt, text);
+        rv_mask_whole(rv_attempt_mask(attempt), text, &masked);
+        is_good = parse_lines(attempt, rv_buf_str(&masked));
     }
+    if (is_good && attempt->result.size > RV_RESULT_SIZE_MAX) /* escapes and marks can make it longer than its file */
+        is_good = fail_masked(attempt, RV_DETAIL_SCHEMA, "the result is over 1 MiB; write large things to $REEVE_ARTIFACTS");
+    if (!is_good) rv_buf_clear(&attempt->result);
+    rv_buf_deinit(&masked);
     rv_arena_deinit(&arena);
     return is_good;
 }
@@ -189,7 +245,7 @@ static bool parse_result(rv_attempt *attempt, rv_str text)
 static bool read_output(rv_attempt *attempt)
 {
     struct stat info;
-    rv_buf text = {0}, masked = {0};
+    rv_buf text = {0};
     int fd = open(attempt->dir->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return errno == ENOENT ? true : fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
     bool is_good = true;
@@ -202,12 +258,10 @@ static bool read_output(rv_attempt *attempt)
         char *at = rv_buf_extend(&text, (size_t)info.st_size);
         ssize_t size = read(fd, at, (size_t)info.st_size);
         text.size = size > 0 ? (size_t)size : 0;
-        rv_mask_whole(rv_attempt_mask(attempt), rv_buf_str(&text), &masked);
-        is_good = parse_result(attempt, rv_buf_str(&masked));
+        is_good = parse_result(attempt, rv_buf_str(&text));
     }
     close(fd);
     rv_buf_deinit(&text);
-    rv_buf_deinit(&masked);
     return is_good;
 }
 
