@@ -175,6 +175,18 @@ static bool may_start_ahead(const rv_job *job, uint32_t node)
     return def->class_index == 0 && job->graph->policies[def->policy].delivery == RV_DELIVERY_AT_LEAST_ONCE;
 }
 
+/* A node with tags cannot be started ahead. Is one next in order that its tags permit? Then nothing behind it is: what
+ * waits for a slot is used up first, and the slot that frees then goes to it. */
+static bool is_behind_tagged(const rv_job *job, uint32_t position)
+{
+    for (uint32_t class_index = 1; class_index < job->graph->class_count; class_index++) {
+        uint32_t other;
+        bool is_before = rv_run_ready_next(job->run, class_index, 0, &other) != RV_NONE && other < position;
+        if (is_before && rv_admit_blocker(&job->admit, job->graph, class_index) == RV_NONE) return true;
+    }
+    return false;
+}
+
 /* How many starts to have journaled and waiting: what the slots use up in the horizon. */
 static uint32_t ahead_target(const rv_engine *engine)
 {
@@ -205,7 +217,7 @@ static void admit_job(rv_job *job)
     if (waiting > target / 2) return;
     for (; waiting < target; waiting++) {
         node = rv_run_ready_next(job->run, 0, 0, &position);
-        if (node == RV_NONE || !may_start_ahead(job, node)) break;
+        if (node == RV_NONE || !may_start_ahead(job, node) || is_behind_tagged(job, position)) break;
         admit(job, node, false);
         job->ahead_unwritten++;
     }

@@ -97,12 +97,14 @@ class Hub:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(path)
         self.socket.listen(256)
+        self.all = []  # a connection that nobody keeps would be closed
 
     def next(self):
         """The next node that begins."""
         self.socket.settimeout(DEADLINE_S)
         try:
-            return Held(self.socket.accept()[0])
+            self.all.append(Held(self.socket.accept()[0]))
+            return self.all[-1]
         except socket.timeout:
             raise Broken('no node begins') from None
 
@@ -171,6 +173,13 @@ class Live:
 
     def started(self):
         return self.expect('run_started')['run']
+
+    def kill_engine(self):
+        """SIGKILL to the engine; its keeper sweeps up and ends."""
+        keeper = self.process.pid
+        with open(f'/proc/{keeper}/task/{keeper}/children') as file:
+            os.kill(int(file.read().split()[0]), signal.SIGKILL)
+        return self.end(128 + signal.SIGKILL)
 
     def end(self, *statuses):
         until = time.monotonic() + DEADLINE_S
