@@ -81,7 +81,6 @@ void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detai
     give_slot(attempt);
     rv_vec_push(&job->ended, attempt);
     rv_engine_step(job, &completed, false);
-    rv_loop_wake(job->engine->config.loop);
 }
 
 /* It never had a process: called off while it waited for its commit or its slot. */
@@ -185,7 +184,9 @@ static void on_ended(void *user, const rv_exit *exit)
         detail = attempt->row.detail;
     }
     if (state != RV_ATTEMPT_OK) rv_buf_clear(&attempt->result);
-    rv_slot_dir_give(attempt->dir);
+    /* What a `leave` node left behind may write there yet: its directory serves nobody else. */
+    bool may_be_written = attempt->job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE;
+    if (!may_be_written) rv_slot_dir_give(attempt->dir);
     attempt->dir = NULL;
     rv_arena_clear(&engine->scratch);
     if (engine->has_failed) return;
@@ -276,13 +277,19 @@ static void put_own(command *out, rv_arena *scratch, const char *name, rv_str va
     rv_vec_push(&out->envp, entry.at); /* taken out of what is inherited, so it is new */
 }
 
-static void make_token(char ret[65])
+static void make_token(rv_engine *engine, char ret[65])
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t bytes[32];
-    rv_random_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) ret[2 * i] = digits[bytes[i] >> 4], ret[2 * i + 1] = digits[bytes[i] & 15];
+    enum { TOKEN_BYTES = 32 };
+    if (engine->random_left < TOKEN_BYTES) {
+        rv_random_bytes(engine->random, sizeof engine->random);
+        engine->random_left = sizeof engine->random;
+    }
+    engine->random_left -= TOKEN_BYTES;
+    uint8_t *bytes = engine->random + engine->random_left;
+    for (size_t i = 0; i < TOKEN_BYTES; i++) ret[2 * i] = digits[bytes[i] >> 4], ret[2 * i + 1] = digits[bytes[i] & 15];
     ret[64] = 0;
+    memset(bytes, 0, TOKEN_BYTES);
 }
 
 static void put_reeve(rv_attempt *attempt, command *out)
@@ -403,7 +410,7 @@ static void start_now(rv_attempt *attempt)
     rv_detail detail = RV_DETAIL_VALUE;
     rv_value_scope scope = {.job = job, .node = attempt->node, .attempt = attempt};
     const rv_json *body = rv_value_body(job, attempt->node);
-    make_token(attempt->token);
+    make_token(engine, attempt->token);
     rv_status status = (attempt->dir = rv_slot_dir_take(engine, &error)) ? RV_OK : error.status;
     if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;

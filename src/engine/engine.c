@@ -46,7 +46,7 @@ void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str t
 void rv_engine_urgent(rv_engine *engine)
 {
     engine->is_urgent = true;
-    rv_loop_wake(engine->config.loop);
+    if (engine->is_in_turn) rv_loop_wake(engine->config.loop); /* else the turn is still to come before the loop waits */
 }
 
 void rv_engine_fail(rv_engine *engine, const rv_error *err)
@@ -279,7 +279,8 @@ static void commit(rv_engine *engine)
     RV_FAIL_POINT(ENGINE_BEFORE_SUBMIT);
     rv_store_submit(engine->config.store, batch, flight->batch_id, flight->wants_sync, flight);
     RV_FAIL_POINT(ENGINE_AFTER_SUBMIT);
-    if (rv_store_fd(engine->config.store) < 0) rv_loop_wake(engine->config.loop);
+    drain_store(engine); /* a small batch may be written already */
+    engine->has_landed = !engine->flying;
 }
 
 static void arm_due(rv_engine *engine)
@@ -303,10 +304,9 @@ static void tell_idle(rv_engine *engine)
     }
 }
 
-static void on_turn(void *user)
+static void take_turn(rv_engine *engine)
 {
-    rv_engine *engine = user;
-    drain_store(engine);
+    if (rv_store_fd(engine->config.store) < 0) drain_store(engine);
     if (engine->has_failed) return;
     for (uint32_t i = 0; i < engine->jobs.count; i++) admit_job(engine->jobs.at[i]);
     if (engine->flying) return;
@@ -319,6 +319,19 @@ static void on_turn(void *user)
         rv_timer_set(engine->lazy_timer, rv_loop_mono_ms(engine->config.loop) + LAZY_MS);
     }
     arm_due(engine);
+}
+
+static void on_turn(void *user)
+{
+    rv_engine *engine = user;
+    engine->is_in_turn = true;
+    for (int round = 0; round < TURN_ROUNDS_MAX; round++) { /* what a batch that is written at once gave rise to */
+        engine->has_landed = false;
+        take_turn(engine);
+        if (!engine->has_landed) break;
+    }
+    if (engine->has_landed) rv_loop_wake(engine->config.loop);
+    engine->is_in_turn = false;
 }
 
 static void on_lazy(void *user)

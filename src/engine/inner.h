@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #define LAZY_MS 4
+#define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
 #define AHEAD_HORIZON_US 12000
 #define VALUE_SIZE_MAX (UINT64_C(1) << 20)
@@ -51,6 +52,7 @@ typedef struct rv_slot_dir {
     char *path, *output, *artifacts; /* absolute */
     int64_t artifacts_mtime_ns;
     bool is_busy;
+    bool has_no_output, has_no_artifacts; /* seen so when the attempt's result was collected; nothing of it lives since */
 } rv_slot_dir;
 
 typedef enum rv_notice_type {
@@ -139,7 +141,8 @@ struct rv_engine {
     uint32_t turn_number;
     rv_flight *flying, *next_flight, *synced_head, *synced_tail; /* in flight; being collected; written, waiting for sync */
     rv_timer *lazy_timer, *due_timer;
-    bool lazy_is_set, is_urgent, has_failed;
+    bool lazy_is_set, is_urgent, is_in_turn, has_landed, has_failed;
+    uint8_t random[1024]; uint32_t random_left; /* for tokens: one system call for many */
     rv_watch *store_watch;
     int64_t mono0_ms, engine0_ms, engine_saved_ms;
     uint32_t slots, slots_used;

@@ -104,12 +104,12 @@ static bool artifacts_changed(const rv_slot_dir *dir)
 void rv_slot_dir_give(rv_slot_dir *dir)
 {
     struct stat info;
-    if (artifacts_changed(dir)) {
+    if (!dir->has_no_artifacts && artifacts_changed(dir)) {
         remove_tree(dir->artifacts);
         if (!reset_artifacts(dir)) return; /* stays busy: never handed out again */
     }
-    if (lstat(dir->output, &info) == 0) remove_tree(dir->output);
-    dir->is_busy = false;
+    if (!dir->has_no_output && lstat(dir->output, &info) == 0) remove_tree(dir->output);
+    dir->is_busy = dir->has_no_output = dir->has_no_artifacts = false;
 }
 
 /* ---- $REEVE_OUTPUT: JSON, or lines of key=value ---- */
@@ -247,6 +247,7 @@ static bool read_output(rv_attempt *attempt)
     struct stat info;
     rv_buf text = {0};
     int fd = open(attempt->dir->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    attempt->dir->has_no_output = fd < 0 && errno == ENOENT;
     if (fd < 0) return errno == ENOENT ? true : fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
     bool is_good = true;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
@@ -343,7 +344,8 @@ static bool collect_artifacts(rv_attempt *attempt)
     rv_arena arena = {0};
     rv_error error = {0};
     bool is_good = true;
-    if (!artifacts_changed(attempt->dir)) return true;
+    attempt->dir->has_no_artifacts = !artifacts_changed(attempt->dir);
+    if (attempt->dir->has_no_artifacts) return true;
     int fd = open(attempt->dir->artifacts, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return fail(attempt, RV_DETAIL_OUTPUT_PATH, "$REEVE_ARTIFACTS is no longer a directory");
     if (rv_blob_scan(&arena, fd, &entries, &error) != RV_OK) is_good = fail(attempt, RV_DETAIL_CAPTURE, error.text);

@@ -8,7 +8,10 @@
  * Invariants (numbers in brackets are the contract's, in store.h)
  *  A. The queue is first in, first out, of batches and calls alike: so a read sees every batch before it (8), recover
  *     refuses what was queued before it and flush means all of it.
- *  B. Only the store's thread touches the backend between new and close. Without a thread it is the caller's.
+ *  B. One thread at a time touches the backend and what belongs to it between new and close: whoever has `is_taken`, which
+ *     is set and cleared under the lock. It is the store's thread, but for a small batch that comes when nothing is queued
+ *     and nothing is at work: the caller writes it at once, which costs less than waking a thread twice. It never syncs
+ *     there (8). Without a thread it is always the caller.
  *  C. `is_refusing` is set by the first transaction that does not end well and cleared by recover alone (6).
  *  D. `is_sync_failed` is never cleared (7); it refuses everything, recover too.
  *  E. The results of a transaction are delivered before its sync begins: *written* never waits for *synced*.
@@ -27,6 +30,7 @@
 enum {
     TRANSACTION_BATCHES_MAX = 256,
     TRANSACTION_SIZE_MAX = 8 << 20, /* bytes of batches; a larger one goes alone */
+    INLINE_SIZE_MAX = 4096, /* bytes of a batch that the caller may write itself */
     SYNC_DELAY_MS = 50,
     QUERY_MS_MAX = 30000,
 };
@@ -54,10 +58,10 @@ struct rv_store {
     _Atomic uint32_t waiting; /* batches queued */
     /* under lock */
     rv_item *head, **tail;
-    bool is_stopping;
+    bool is_stopping, is_taken, was_sync_pending, thread_waits;
     RV_VEC(rv_store_result) results;
     uint32_t results_taken;
-    /* the store's thread */
+    /* whoever has is_taken */
     bool is_refusing, is_sync_failed, is_unsynced, is_maintained;
     rv_error failure;
     int64_t sync_due_ms;
@@ -157,7 +161,7 @@ static void items_free(rv_item *const *items, uint32_t count) {
     }
 }
 
-static void transact(rv_store *store, rv_item **items, uint32_t count) {
+static void transact(rv_store *store, rv_item **items, uint32_t count, bool may_maintain) {
     rv_error why = {0};
     if (store->is_refusing || store->is_sync_failed) {
         results_add(store, items, count, RV_OUTCOME_FAILED, false, &store->failure);
@@ -185,7 +189,8 @@ static void transact(rv_store *store, rv_item **items, uint32_t count) {
         results_add(store, items, count, status ? RV_OUTCOME_FAILED : RV_OUTCOME_DONE, true, status ? &why : NULL);
     }
     items_free(items, count);
-    store_maintain(store, false);
+    if (may_maintain)
+        store_maintain(store, false);
 }
 
 static void call_perform(rv_store *store, waiting_call *call) {
@@ -222,7 +227,7 @@ static void process(rv_store *store, rv_item *list) {
         }
         uint32_t count = gather(&list, items);
         atomic_fetch_sub(&store->waiting, count);
-        transact(store, items, count);
+        transact(store, items, count, true);
     }
 }
 
@@ -235,10 +240,14 @@ static bool is_sync_pending(const rv_store *store) {
 /* Take the queue; wait for it, or for the time of the background sync. NULL: nothing came. */
 static rv_item *queue_take(rv_store *store) {
     pthread_mutex_lock(&store->lock);
-    while (!store->head && !store->is_stopping) {
-        if (is_sync_pending(store)) {
+    while (store->is_taken || (!store->head && !store->is_stopping)) {
+        if (store->is_taken) {
+            store->thread_waits = true; /* the caller is writing; it signals when it has done */
+            pthread_cond_wait(&store->work, &store->lock);
+            store->thread_waits = false;
+        } else if (is_sync_pending(store)) {
             struct timespec due = {store->sync_due_ms / 1000, store->sync_due_ms % 1000 * 1000000};
-            if (pthread_cond_timedwait(&store->work, &store->lock, &due) == ETIMEDOUT)
+            if (pthread_cond_timedwait(&store->work, &store->lock, &due) == ETIMEDOUT && !store->is_taken)
                 break;
         } else if (!store->is_maintained) {
             break;
@@ -246,6 +255,7 @@ static rv_item *queue_take(rv_store *store) {
             pthread_cond_wait(&store->work, &store->lock);
         }
     }
+    store->is_taken = true;
     rv_item *list = store->head;
     store->head = NULL;
     store->tail = &store->head;
@@ -274,6 +284,9 @@ static void *store_main(void *user) {
             return NULL;
         process(store, list);
         background(store, list == NULL);
+        pthread_mutex_lock(&store->lock);
+        store->is_taken = false;
+        pthread_mutex_unlock(&store->lock);
     }
 }
 
@@ -283,8 +296,8 @@ static void queue_add(rv_store *store, rv_item *item) {
     pthread_mutex_lock(&store->lock);
     *store->tail = item;
     store->tail = &item->next;
-    pthread_cond_signal(&store->work);
     pthread_mutex_unlock(&store->lock);
+    pthread_cond_signal(&store->work); /* after the unlock: else the woken thread runs into the lock */
 }
 
 static rv_status call_run(rv_store *store, call_fn *fn, void *args, rv_error *err) {
@@ -299,17 +312,43 @@ static rv_status call_run(rv_store *store, call_fn *fn, void *args, rv_error *er
     return call.status;
 }
 
+/* Take the backend for the caller, if nothing is queued and nobody has it. */
+static bool take(rv_store *store) {
+    pthread_mutex_lock(&store->lock);
+    bool is_free = !store->is_taken && !store->head && !store->is_stopping;
+    if (is_free) {
+        store->is_taken = true;
+        store->was_sync_pending = is_sync_pending(store);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return is_free;
+}
+
+/* Give it back. The store's thread is woken only when what it waits for has changed: the first write after a sync, or
+ * something queued meanwhile. */
+static void give(rv_store *store) {
+    pthread_mutex_lock(&store->lock);
+    store->is_taken = false;
+    bool has_news = store->thread_waits || store->head || is_sync_pending(store) != store->was_sync_pending;
+    pthread_mutex_unlock(&store->lock);
+    if (has_news)
+        pthread_cond_signal(&store->work);
+}
+
 void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool wants_sync, void *user) {
     RV_ASSERT(batch_id > store->last_batch && batch_id <= INT64_MAX);
     store->last_batch = batch_id;
     rv_batch_seal(batch);
     rv_item *item = rv_alloc(sizeof *item);
     *item = (rv_item){.batch = batch, .batch_id = batch_id, .user = user, .wants_sync = wants_sync};
-    if (store->has_thread) {
+    if (!store->has_thread) {
+        transact(store, &item, 1, true);
+    } else if (!wants_sync && batch->bytes.size <= INLINE_SIZE_MAX && take(store)) {
+        transact(store, &item, 1, false);
+        give(store);
+    } else {
         atomic_fetch_add(&store->waiting, 1);
         queue_add(store, item);
-    } else {
-        transact(store, &item, 1);
     }
 }
 
