@@ -11,9 +11,9 @@
  *      before anything else is done).
  *  (6) After FAILED or UNKNOWN the store refuses further batches (they come back FAILED) until rv_store_recover.
  *  (7) A sync that fails is never retried: every wait for it comes back with the error and the process must end.
- *  (8) submit never waits for a sync (a small batch that comes when nothing is at work is written into the log by the
- *      caller itself: a system call or two, less than waking a thread); results are delivered by rv_store_dispatch on the caller's thread, in
- *      order, each exactly once. Reads block, see every batch submitted before them, and never see part of one.
+ *  (8) submit never waits for a sync: a batch goes to the store's thread, or, when it is small and nothing is at work, into
+ *      the log at once. Results are delivered by rv_store_dispatch on the caller's thread, in order, each exactly once.
+ *      Reads block, see every batch submitted before them, and never see part of one.
  *  (9) Numbers that identify (seq, epoch) are 64 bits or less and are stored exactly; bytes are stored as bytes. */
 #ifndef RV_STORE_H
 #define RV_STORE_H
