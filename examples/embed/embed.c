@@ -131,7 +131,8 @@ int main(int argc, char **argv)
     if (loop(&self, engine, run, &error) != REEVE_OK) return fail("running", &error);
 
     const char *args[] = {run};
-    if (reeve_query(engine, "select id, state, attempts from node where run = ?1 order by \"index\"", args, 1, 0, &rows, &error) != REEVE_OK)
+    if (reeve_query(engine, "select id, state, attempts from node where run = ?1 order by \"index\"", args, 1, 0, &rows,
+                    &error) != REEVE_OK)
         return fail("asking", &error);
     printf("%s\n", rows);
     reeve_free(rows);

@@ -12,6 +12,7 @@ typedef struct rv_pinned {
 
 /* Load the definition of `row`. *ret is written on RV_OK only; free it with rv_spec_free. `arena` must outlive it no longer
  * than the call. INVALID: a secret is missing (err names it), or the definition does not load; NOT_FOUND, CORRUPT, STORE_IO. */
-RV_MUST_USE rv_status rv_pinned_load(const rv_pinned *pinned, rv_store *store, const rv_run_row *row, rv_arena *arena, rv_spec **ret, rv_error *err);
+RV_MUST_USE rv_status rv_pinned_load(const rv_pinned *pinned, rv_store *store, const rv_run_row *row, rv_arena *arena,
+                                     rv_spec **ret, rv_error *err);
 
 #endif

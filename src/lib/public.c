@@ -143,7 +143,8 @@ static void on_output(void *user, rv_job *job, uint32_t node, int stream, rv_str
     CALL((reeve *)user, job, output, cstring(user, rv_graph_name(rv_job_graph(job), node)), stream, bytes.at, bytes.size);
 }
 
-static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry, int64_t retry_in_ms)
+static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry,
+                             int64_t retry_in_ms)
 {
     reeve_node node = node_of(user, view);
     node.state = rv_attempt_state_name(state);
@@ -185,9 +186,11 @@ reeve_status reeve_open(const char *directory, const reeve_options *options, ree
     reeve *engine = rv_alloc(sizeof *engine);
     if (options) memcpy(&engine->options, options, RV_MIN(options->size, sizeof engine->options));
     engine->environ = engine->options.environ ? engine->options.environ : (const char *const *)environ;
-    rv_host_config config = {.store_dir = directory, .environ = engine->environ, .slots = engine->options.slots, .grace_ms = engine->options.grace_ms,
+    rv_host_config config = {.store_dir = directory, .environ = engine->environ, .slots = engine->options.slots,
+                             .grace_ms = engine->options.grace_ms,
                              .keeper_fd = -1, .shares_children = true};
-    config.observer = (rv_observer){.user = engine, .run_started = on_run_started, .attempt_started = on_attempt_started, .output = on_output,
+    config.observer = (rv_observer){.user = engine, .run_started = on_run_started, .attempt_started = on_attempt_started,
+                                    .output = on_output,
                                     .attempt_ended = on_attempt_ended, .node_ended = on_node_ended, .blocker_opened = on_blocker_opened,
                                     .blocker_closed = on_blocker_closed, .note = on_note, .run_ended = on_run_ended, .idle = on_idle};
     if (rv_host_open(&config, &engine->host, &err) != RV_OK) {
@@ -269,7 +272,8 @@ static char *problems_text(const rv_problems *problems, rv_str source)
     return out.at; /* NULL when there are none */
 }
 
-static rv_status load(const reeve *engine, const reeve_workflow *workflow, const char *directory, rv_spec **ret, char **ret_problems, rv_error *err)
+static rv_status load(const reeve *engine, const reeve_workflow *workflow, const char *directory, rv_spec **ret,
+                      char **ret_problems, rv_error *err)
 {
     rv_problems problems = {0};
     rv_param_value *vars = rv_alloc(sizeof *vars * (workflow->var_count + 1));
@@ -280,7 +284,8 @@ static rv_status load(const reeve *engine, const reeve_workflow *workflow, const
     rv_spec_input input = {.source = source, .file = name, .dir = directory, .is_json = rv_str_ends(rv_str_of(name), RV_STR(".json")),
                            .vars = vars, .var_count = (uint32_t)workflow->var_count, .environ = engine->environ};
     rv_status status = rv_spec_load(&input, ret, &problems);
-    if (status != RV_OK) rv_error_set(err, RV_INVALID, "%s: %u problem%s", name, problems.error_count, problems.error_count == 1 ? "" : "s");
+    const char *plural = problems.error_count == 1 ? "" : "s";
+    if (status != RV_OK) rv_error_set(err, RV_INVALID, "%s: %u problem%s", name, problems.error_count, plural);
     if (ret_problems) *ret_problems = problems_text(&problems, source);
     rv_problems_deinit(&problems);
     rv_free(vars);
@@ -342,7 +347,8 @@ static rv_status resume_row(reeve *engine, const rv_run_row *row, const rv_pinne
         return rv_error_set(err, RV_CONFLICT, "run %.*s has ended: %s", RV_FMT(row->id), rv_run_state_name(row->status));
     rv_status status = rv_pinned_load(pinned, rv_host_store(engine->host), row, arena, &spec, err);
     if (status != RV_OK) return status;
-    rv_submit child = {.spec = spec, .file = rv_arena_cstring(arena, row->file), .dir = rv_arena_cstring(arena, row->dir), .resumed_from = row->id};
+    rv_submit child = {.spec = spec, .file = rv_arena_cstring(arena, row->file), .dir = rv_arena_cstring(arena, row->dir),
+                       .resumed_from = row->id};
     status = is_failed ? rv_engine_submit(rv_host_engine(engine->host), &child, ret, err)
                        : rv_engine_resume(rv_host_engine(engine->host), row->id, spec, false, ret, err);
     if (status != RV_OK) rv_spec_free(spec);
@@ -407,13 +413,15 @@ static reeve_status said(reeve *engine, word *asked, reeve_error *error)
     return asked->status == RV_OK ? REEVE_OK : give(&asked->error, error);
 }
 
-reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve_decision decision, const char *by, const char *comment, reeve_error *error)
+reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve_decision decision, const char *by,
+                          const char *comment, reeve_error *error)
 {
     word asked = {0};
     reeve_status refused;
     if (is_callback(engine, error, &refused)) return refused;
     if ((int)decision < REEVE_APPROVE || (int)decision > REEVE_AGAIN) return fail(RV_INVALID, error, "there is no such decision");
-    rv_engine_decide(rv_host_engine(engine->host), rv_str_of(run), rv_str_of(key), (rv_decision)decision, rv_str_of(by), rv_str_of(comment), on_done, &asked);
+    rv_engine_decide(rv_host_engine(engine->host), rv_str_of(run), rv_str_of(key), (rv_decision)decision, rv_str_of(by),
+                     rv_str_of(comment), on_done, &asked);
     return said(engine, &asked, error);
 }
 
@@ -460,7 +468,8 @@ static char *table_of(rv_str lines, bool is_cut)
     return out.at;
 }
 
-reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args, size_t arg_count, uint64_t row_max, char **ret_json, reeve_error *error)
+reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args, size_t arg_count, uint64_t row_max,
+                         char **ret_json, reeve_error *error)
 {
     rv_buf lines = {0};
     bool is_cut = false;
@@ -469,7 +478,8 @@ reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args
     if (is_callback(engine, error, &refused)) return refused;
     rv_str *bound = rv_alloc(sizeof *bound * (arg_count + 1));
     for (size_t i = 0; i < arg_count; i++) bound[i] = rv_str_of(args[i]);
-    rv_status status = rv_store_query(rv_host_store(engine->host), rv_str_of(sql), bound, (uint32_t)arg_count, row_max, &lines, &is_cut, &err);
+    rv_status status = rv_store_query(rv_host_store(engine->host), rv_str_of(sql), bound, (uint32_t)arg_count, row_max, &lines,
+                                      &is_cut, &err);
     if (status == RV_OK) *ret_json = table_of(rv_buf_str(&lines), is_cut);
     rv_buf_deinit(&lines);
     rv_free(bound);

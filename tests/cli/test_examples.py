@@ -17,8 +17,8 @@ LIMIT_S = 180
 
 def call(*words, cwd=None, stdin=None, env=None):
     """(exit status, output, errors) of a command."""
-    done = subprocess.run(words, cwd=cwd, input=stdin, text=True, errors='replace', timeout=LIMIT_S, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env=dict(os.environ, **(env or {})))
+    done = subprocess.run(words, cwd=cwd, input=stdin, text=True, errors='replace', timeout=LIMIT_S,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **(env or {})))
     return done.returncode, done.stdout, done.stderr
 
 
@@ -35,7 +35,8 @@ def sql(folder, query):
 
 def copy(folder, name):
     to = os.path.join(folder, name)
-    shutil.copytree(os.path.join(EXAMPLES, name), to, ignore=shutil.ignore_patterns('.reeve', 'out', 'store', 'packed', 'published', 'reeve.json'))
+    made = shutil.ignore_patterns('.reeve', 'out', 'store', 'packed', 'published', 'reeve.json')
+    shutil.copytree(os.path.join(EXAMPLES, name), to, ignore=made)
     return to
 
 
@@ -160,7 +161,8 @@ def build_reeve__built_program_runs_a_workflow(folder):
 
 def each__done_items_are_not_done_again(folder):
     here = copy(folder, 'each')
-    sources = [os.path.join(ROOT, 'src', 'base', name) for name in sorted(os.listdir(os.path.join(ROOT, 'src', 'base'))) if name.endswith('.c')]
+    base = os.path.join(ROOT, 'src', 'base')
+    sources = [os.path.join(base, name) for name in sorted(os.listdir(base)) if name.endswith('.c')]
     late = os.path.join(folder, 'late.txt')
     items = '\n'.join(sources + [late]) + '\n'
     must(1, REEVE, 'each', '-j', '2', '--', './pack', '{}', cwd=here, stdin=items)
@@ -186,6 +188,10 @@ def embed__killed_program_goes_on(folder):
     env = {'PKG_CONFIG_PATH': os.path.join(prefix, 'lib', 'pkgconfig')}
     line = 'cc -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror "$1" -o embed $(pkg-config --cflags --libs --static reeve)'
     must(0, 'sh', '-c', line, 'sh', os.path.join(EXAMPLES, 'embed', 'embed.c'), cwd=folder, env=env)
+    if shutil.which('c++'):
+        with open(os.path.join(folder, 'header.cc'), 'w') as file:
+            file.write('#include <reeve.h>\nreeve_options o = REEVE_OPTIONS_INIT; reeve_workflow w = REEVE_WORKFLOW_INIT;\n')
+        must(0, 'sh', '-c', 'c++ -Wall -Wextra -Werror -fsyntax-only $(pkg-config --cflags reeve) header.cc', cwd=folder, env=env)
     status, out, err = call('./embed', 'store', '--die', cwd=folder)
     assert status == -9 and 'greet succeeded' in out, (status, out, err)
     out = must(0, './embed', 'store', cwd=folder)

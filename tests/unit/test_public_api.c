@@ -99,7 +99,8 @@ static void scene_open(scene *s)
     options.slots = 2;
     options.grace_ms = 200;
     options.observer = (reeve_observer){.user = s, .run_started = on_started, .output = on_output, .attempt_ended = on_attempt_ended,
-                                        .node_ended = on_node_ended, .blocker_opened = on_opened, .blocker_closed = on_closed, .run_ended = on_ended};
+                                        .node_ended = on_node_ended, .blocker_opened = on_opened,
+                                        .blocker_closed = on_closed, .run_ended = on_ended};
     reeve_status status = reeve_open(s->store, &options, &s->engine, &error);
     if (status != REEVE_OK) fail_msg("%s", error.text);
 }
@@ -132,7 +133,8 @@ static void submit(scene *s, const char *text, char *ret_run)
     char *problems = NULL;
     workflow.text = text;
     workflow.directory = s->dir;
-    if (reeve_submit(s->engine, &workflow, ret_run, &problems, &error) != REEVE_OK) fail_msg("%s: %s", error.text, problems ? problems : "");
+    if (reeve_submit(s->engine, &workflow, ret_run, &problems, &error) != REEVE_OK)
+        fail_msg("%s: %s", error.text, problems ? problems : "");
     reeve_free(problems);
 }
 
@@ -223,7 +225,8 @@ static void public__descriptor_and_timeout_are_enough_for_a_foreign_loop(void **
     scene *s = *state;
     char run[REEVE_RUN_SIZE];
     reeve_run info = {.size = sizeof info};
-    submit(s, "reeve: 1\nnodes:\n  a: {shell: 'sleep 0.05; echo one'}\n  w: {wait: {for: 60ms}, needs: [a]}\n  b: {run: [echo, two], needs: [w]}\n"
+    submit(s, "reeve: 1\nnodes:\n  a: {shell: 'sleep 0.05; echo one'}\n  w: {wait: {for: 60ms}, needs: [a]}\n"
+              "  b: {run: [echo, two], needs: [w]}\n"
               "  c: {run: [seq, '20000'], needs: [a]}\n", run);
     for (int i = 0; i < 100000 && !info.is_ended; i++) {
         struct pollfd fd = {.fd = reeve_fd(s->engine), .events = POLLIN};
@@ -242,7 +245,8 @@ static void public__approval_and_answer_are_taken_once(void **state)
 {
     scene *s = *state;
     char run[REEVE_RUN_SIZE], *rows = NULL;
-    submit(s, "reeve: 1\nnodes:\n  ok: {approve: {message: 'Go?'}}\n  n: {input: {question: 'How many?', schema: {type: integer}}, needs: [ok]}\n"
+    submit(s, "reeve: 1\nnodes:\n  ok: {approve: {message: 'Go?'}}\n"
+              "  n: {input: {question: 'How many?', schema: {type: integer}}, needs: [ok]}\n"
               "  t: {run: [echo, '${n.value} by ${ok.by}'], needs: [n, ok]}\n", run);
     wait_asked(s);
     assert_string_equal(s->asked, "ok");
@@ -260,7 +264,8 @@ static void public__approval_and_answer_are_taken_once(void **state)
     assert_told(s, "closed ok approved by me\n");
     assert_told(s, "output t 1 12 by me\n");
     const char *args[] = {run};
-    assert_int_equal(reeve_query(s->engine, "select count(*) from blocker where run = ?1 and state = 'resolved'", args, 1, 0, &rows, NULL), REEVE_OK);
+    const char *sql = "select count(*) from blocker where run = ?1 and state = 'resolved'";
+    assert_int_equal(reeve_query(s->engine, sql, args, 1, 0, &rows, NULL), REEVE_OK);
     assert_non_null(strstr(rows, "[[2]]"));
     reeve_free(rows);
 }
