@@ -15,6 +15,9 @@
 
 /* Reach a store: through its owner when one answers, else by becoming its owner for as long as the client is open. */
 
+#define TRIES_MAX 50   /* to reach a living owner, 20 ms and more each */
+#define PING_TRIES 20  /* what a second without an answer counts for */
+
 struct rv_client {
     char *dir;
     int fd;                /* to the owner; -1: we own it */
@@ -153,6 +156,25 @@ static rv_status open_own(rv_client *client, rv_error *err)
     return rv_store_open_sqlite(&config, &client->store, err);
 }
 
+/* A socket takes connections for as long as anything of its owner is there; only an answer says that it is alive. */
+static rv_status ping_owner(rv_client *client, rv_error *err)
+{
+    rv_buf request = {0};
+    rv_arena arena = {0};
+    rv_json_writer w;
+    rv_json *answer = NULL;
+    begin(&w, &request, "ping");
+    rv_jw_object_end(&w);
+    rv_status status = call(client, &arena, &request, false, &answer, err);
+    rv_buf_deinit(&request);
+    rv_arena_deinit(&arena);
+    if (status == RV_OK) return RV_OK;
+    close(client->fd);
+    client->fd = -1;
+    rv_buf_clear(&client->in);
+    return status;
+}
+
 rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
 {
     rv_owner owner = {0};
@@ -172,11 +194,12 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
     rv_status status = RV_CONFLICT;
     bool is_dying = false;
     /* An owner may end, or another client be quick, meanwhile; one that dies is waited for, since it will not answer. */
-    for (int try = 0; try < (is_dying ? 500 : 50) && status == RV_CONFLICT; try++) {
+    for (int try = 0; try < (is_dying ? 500 : TRIES_MAX) && status == RV_CONFLICT; try++) {
         status = rv_owner_lock(client->dir, 0, &client->lock_fd, &owner, err);
         if (status == RV_OK) status = open_own(client, err);
         else if (status == RV_CONFLICT && (is_dying = rv_owner_is_dying(&owner))) usleep(20000);
-        else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK) status = RV_OK;
+        else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK)
+            status = ping_owner(client, err) == RV_OK ? RV_OK : (try += PING_TRIES, RV_CONFLICT);
         else if (status == RV_CONFLICT) usleep(20000);
     }
     if (status == RV_CONFLICT)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """crash.py REEVE NODE POINTS KILLS: kill an engine again and again, resume it, and hold what happened against the record.
 
-A story is one run of one graph. Its engine is killed at fail points and at random moments (the engine, its keeper, or both),
+A story is one run of one graph. Its engine is killed at fail points and at random moments (the engine, its keeper, or both;
+now and then while it stops because it was asked to),
 then resumed, until the run is done; then the next story begins, until every fail point killed one (from 500 KILLS on, all
 three ways) and there were KILLS kills. What is held [P1-P5, P8]:
 
@@ -14,6 +15,7 @@ three ways) and there were KILLS kills. What is held [P1-P5, P8]:
                      ended; a failure that was recorded is one of max_attempts; nothing is alive"""
 import os
 import random
+import signal
 import sys
 import time
 
@@ -24,6 +26,8 @@ from world import KILLED, Broken, Script, World, carriers, is_alive, need, seed_
 ONCE = {'host.locked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written', 'host.closing', 'host.closed',
         'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced'}
 END = {'host.closing', 'host.closed', 'run.over', 'run.end_synced'}
+ASKED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+STOPPED = [128 + number for number in ASKED]
 TRIES_MAX = 12
 RANDOM_MIN = 12    # kills at random moments, however many the fail points were
 LAUNCHES_MAX = 400 # of a story
@@ -47,16 +51,19 @@ class Story:
 
     # ---- one launch ----
 
-    def launch(self, fail_point=None, who='engine', after_s=None):
-        """Begin or go on; die at `fail_point` or `after_s`, or reach the end. True: it was killed."""
+    def launch(self, fail_point=None, who='engine', after_s=None, asked_s=None):
+        """Begin or go on; be asked to stop at `asked_s`; die at `fail_point` or `after_s`, or reach the end. True: it was killed."""
         armed = f'{fail_point}:{who}' if fail_point else None
         launch = self.world.launch(self.has_run, armed)
         started = time.monotonic()
-        is_checked = was_killed = False
+        is_checked = was_killed = was_asked = False
         while not launch.is_over():
             if not is_checked and launch.is_announced():
                 self.check_left(launch)
                 is_checked = True
+            if not was_asked and asked_s is not None and time.monotonic() - started > asked_s:
+                launch.ask_to_stop(self.rng.choice(ASKED))
+                was_asked = True
             if not was_killed and after_s is not None and time.monotonic() - started > after_s:
                 launch.kill(who)
                 was_killed = True
@@ -72,15 +79,17 @@ class Story:
     def died(self, launch, who):
         status = launch.end()
         rest = launch.rest()
-        if status == KILLED['engine'] or (status < 0 and who == 'keeper'):
-            need(not rest, f'the {who} was killed, the other was left, and so were {rest}')
+        self.counts['interrupts'] += status in STOPPED
+        if status in STOPPED or status == KILLED['engine'] or (status < 0 and who == 'keeper'):
+            need(not rest, f'ended with {status}, {who} killed, and left were {rest}')
         self.left.update(rest)
         if status == 4:
             need(self.counts['conflicts'] < 1000, 'a dead owner is taken for a living one')
             self.counts['conflicts'] += 1
             time.sleep(0.01)
             return False
-        need(status in (0, 3, *KILLED.values()), f'ended with {status}: {launch.errors()}')
+        is_early = -status in ASKED and not launch.is_announced()  # it was no keeper yet
+        need(is_early or status in (0, 3, *KILLED.values(), *STOPPED), f'ended with {status}: {launch.errors()}')
         self.check_said(launch, status)
         self.counts['kills'] += status in KILLED.values()
         if status in KILLED.values():
@@ -110,7 +119,7 @@ class Story:
         self.take_recorded(events)
         said = [e for e in events if e.get('type') == 'run_ended']
         self.is_over = rows[0][1] == 'ok'
-        need(not said or (said[0]['exit_status'] == 0 and self.is_over), f'{said} was printed, {rows} is recorded')
+        need(not said or said[0]['status'] == rows[0][1], f'{said} was printed, {rows} is recorded')
         need(status != 0 or self.is_over, f'exit status 0 was given, {rows} is recorded')
         self.world.verify(rows[0][0])
 
@@ -198,7 +207,7 @@ class Tools:
 class Loop:
     def __init__(self, tools, kills, rng):
         self.tools, self.kills_wanted, self.rng = tools, kills, rng
-        names = ['kills', 'resumes', 'stories', 'conflicts', 'engine', 'keeper', 'both', 'ok', 'error', 'lost', 'void']
+        names = ['kills', 'resumes', 'stories', 'conflicts', 'interrupts', 'engine', 'keeper', 'both', 'ok', 'error', 'lost', 'void']
         self.counts = dict.fromkeys(names, 0)
         self.story = None
         self.length_s = 0.5
@@ -207,7 +216,8 @@ class Loop:
         try:
             return fn(*args)
         except Broken as broken:
-            raise Broken(f'{broken} ({self.story.at() if self.story else "no story"})') from None
+            at, self.story = self.story.at() if self.story else 'no story', None
+            raise Broken(f'{broken} ({at})') from None
 
     def next_story(self):
         if self.story:
@@ -255,7 +265,9 @@ class Loop:
             if self.story.is_over:
                 self.next_story()
             share = self.rng.choice([0.05, 0.2, 0.5])
-            self.story.launch(who=self.who(), after_s=self.rng.random() * self.length_s * share)
+            after_s = self.rng.random() * self.length_s * share
+            asked_s = after_s - self.rng.random() * 0.03 if self.rng.random() < 0.15 else None
+            self.story.launch(who=self.who(), after_s=after_s, asked_s=asked_s)
             need(self.story.world.launches < LAUNCHES_MAX, 'the run makes no progress')
         self.story.finish()
         self.story = None

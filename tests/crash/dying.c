@@ -1,5 +1,6 @@
-/* dying LOCK MS: own a store and be dead but for one thread, as an engine is that was killed while it synced: the main
- * thread is gone, the lock and a listening socket are held for MS milliseconds more. Says `owned` once it is so. */
+/* dying LOCK MS [silent]: own a store and be dead but for one thread, as an engine is that was killed while it synced: the main
+ * thread is gone, the lock and a listening socket are held for MS milliseconds more. Says `owned` once it is so. silent: the
+ * main thread is there to the end, and answers nobody. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -36,10 +37,11 @@ static int own(const char *lock)
 int main(int argc, char **argv)
 {
     pthread_t thread;
-    if (argc != 3 || own(argv[1]) < 0) return 1;
+    if (argc < 3 || own(argv[1]) < 0) return 1;
     left_ms = atoi(argv[2]);
     if (pthread_create(&thread, NULL, linger, NULL) != 0) return 1;
     puts("owned");
     fflush(stdout);
+    if (argc > 3) (void)pthread_join(thread, NULL);
     pthread_exit(NULL);
 }

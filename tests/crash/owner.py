@@ -16,10 +16,11 @@ class Owner:
         nodes = {'only': {'run': [self.node, world.ledger, *words]}}
         return World(self.reeve, {'reeve': 1, 'name': 'owner', 'nodes': nodes}, world.dir)
 
-    def dying_owner(self, world):
-        process = subprocess.Popen([self.dying, os.path.join(world.store, 'owner.lock'), '1500'], stdout=subprocess.PIPE, text=True)
+    def dying_owner(self, world, *more):
+        command = [self.dying, os.path.join(world.store, 'owner.lock'), '1500', *more]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         need(process.stdout.readline() == 'owned\n', 'it does not own the store')
-        wait_for(lambda: stat_of(process.pid)[0] == 'Z', 'its main thread has not ended')
+        wait_for(lambda: more or stat_of(process.pid)[0] == 'Z', 'its main thread has not ended')
         return process
 
     def is_waited_for(self):
@@ -29,6 +30,9 @@ class Owner:
             process = self.dying_owner(world)
             act()
             need(process.poll() is not None, 'it did not wait')
+        process = self.dying_owner(world, 'silent')
+        world.ask('select id from run')
+        need(process.poll() is not None, 'it did not wait')
         world.remove()
 
     def is_told(self):

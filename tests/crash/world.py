@@ -180,6 +180,13 @@ class Launch:
         if who in ('engine', 'both') and engine:
             kill(engine)
 
+    def ask_to_stop(self, number):
+        """As a service manager does: one signal to the process that it knows."""
+        try:
+            os.kill(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
     def is_over(self):
         return self.process.poll() is not None
 
