@@ -5,6 +5,7 @@
 #include "lib/owner.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,9 +15,6 @@
 #include <unistd.h>
 
 /* Reach a store: through its owner when one answers, else by becoming its owner for as long as the client is open. */
-
-#define TRIES_MAX 50   /* to reach a living owner, 20 ms and more each */
-#define PING_TRIES 20  /* what a second without an answer counts for */
 
 struct rv_client {
     char *dir;
@@ -156,18 +154,16 @@ static rv_status open_own(rv_client *client, rv_error *err)
     return rv_store_open_sqlite(&config, &client->store, err);
 }
 
-/* A socket takes connections for as long as anything of its owner is there; only an answer says that it is alive. */
+/* A socket takes connections for as long as anything of its owner is there; only an answer says that it is alive.
+ * TIMEOUT: no word within a second. Unless OK the connection is closed. */
 static rv_status ping_owner(rv_client *client, rv_error *err)
 {
-    rv_buf request = {0};
-    rv_arena arena = {0};
-    rv_json_writer w;
-    rv_json *answer = NULL;
-    begin(&w, &request, "ping");
-    rv_jw_object_end(&w);
-    rv_status status = call(client, &arena, &request, false, &answer, err);
-    rv_buf_deinit(&request);
-    rv_arena_deinit(&arena);
+    rv_buf answer = {0};
+    struct pollfd wait = {.fd = client->fd, .events = POLLIN};
+    rv_status status = send_all(client, RV_STR("{\"v\":1,\"op\":\"ping\"}\n"), err);
+    if (status == RV_OK && poll(&wait, 1, 1000) == 0) status = RV_TIMEOUT;
+    if (status == RV_OK) status = receive_line(client, false, &answer, err);
+    rv_buf_deinit(&answer);
     if (status == RV_OK) return RV_OK;
     close(client->fd);
     client->fd = -1;
@@ -192,19 +188,25 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
     free(full);
     client->fd = client->lock_fd = -1;
     rv_status status = RV_CONFLICT;
-    bool is_dying = false;
+    bool is_dying = false, is_silent = false;
     /* An owner may end, or another client be quick, meanwhile; one that dies is waited for, since it will not answer. */
-    for (int try = 0; try < (is_dying ? 500 : TRIES_MAX) && status == RV_CONFLICT; try++) {
+    for (int try = 0; try < (is_dying ? 500 : 50) && status == RV_CONFLICT; try++) {
         status = rv_owner_lock(client->dir, 0, &client->lock_fd, &owner, err);
         if (status == RV_OK) status = open_own(client, err);
         else if (status == RV_CONFLICT && (is_dying = rv_owner_is_dying(&owner))) usleep(20000);
-        else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK)
-            status = ping_owner(client, err) == RV_OK ? RV_OK : (try += PING_TRIES, RV_CONFLICT);
-        else if (status == RV_CONFLICT) usleep(20000);
+        else if (status == RV_CONFLICT && is_silent) break;
+        else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK) {
+            rv_status answered = ping_owner(client, err);
+            is_silent = answered == RV_TIMEOUT;
+            if (answered == RV_OK) status = RV_OK;
+            else if (!is_silent) usleep(20000);
+        } else if (status == RV_CONFLICT) {
+            usleep(20000);
+        }
     }
     if (status == RV_CONFLICT)
-        status = rv_error_set(err, RV_UNAVAILABLE, "the store %s is owned by process %lld (%s), which does not answer", client->dir,
-                              (long long)owner.pid, owner.command);
+        status = rv_error_set(err, RV_UNAVAILABLE, "the store %s is owned by process %lld (%s), which does not answer%s", client->dir,
+                              (long long)owner.pid, owner.command, is_silent ? " within a second" : "");
     if (status != RV_OK) {
         rv_client_close(client);
         return status;

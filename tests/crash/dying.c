@@ -1,6 +1,6 @@
-/* dying LOCK MS [silent]: own a store and be dead but for one thread, as an engine is that was killed while it synced: the main
- * thread is gone, the lock and a listening socket are held for MS milliseconds more. Says `owned` once it is so. silent: the
- * main thread is there to the end, and answers nobody. */
+/* dying LOCK MS [SILENT_MS]: own a store and be dead but for one thread, as an engine is that was killed while it synced: the main
+ * thread is gone, the lock and a listening socket are held for MS milliseconds more. Says `owned` once it is so. The main
+ * thread goes after SILENT_MS, 0 by default; nobody is ever answered. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,12 +13,17 @@
 
 static int left_ms;
 
-static void *linger(void *user)
+static void sleep_ms(int ms)
 {
-    struct timespec left = {left_ms / 1000, left_ms % 1000 * 1000000L};
-    (void)user;
+    struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
     while (nanosleep(&left, &left) != 0)
         ;
+}
+
+static void *linger(void *user)
+{
+    (void)user;
+    sleep_ms(left_ms);
     _exit(0);
 }
 
@@ -42,6 +47,6 @@ int main(int argc, char **argv)
     if (pthread_create(&thread, NULL, linger, NULL) != 0) return 1;
     puts("owned");
     fflush(stdout);
-    if (argc > 3) (void)pthread_join(thread, NULL);
+    sleep_ms(argc > 3 ? atoi(argv[3]) : 0);
     pthread_exit(NULL);
 }

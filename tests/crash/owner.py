@@ -30,9 +30,13 @@ class Owner:
             process = self.dying_owner(world)
             act()
             need(process.poll() is not None, 'it did not wait')
-        process = self.dying_owner(world, 'silent')
+        process = self.dying_owner(world, '500')
         world.ask('select id from run')
         need(process.poll() is not None, 'it did not wait')
+        process = self.dying_owner(world, '10000')
+        done = world.call('sql', 'select id from run', ok=(75,))
+        need('does not answer' in done.stderr and process.poll() is None, f'a silent owner is not reported: {done.stderr}')
+        process.wait()
         world.remove()
 
     def is_told(self):
