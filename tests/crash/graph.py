@@ -16,6 +16,7 @@ class Graph:
         self.fails_first = set()
         self.gives = {}     # name: k of its result
         self.artifacts = {} # name: text
+        self.prints = {}    # name: lines on stdout
         self.layers = []
         for layer in range(LAYERS):
             self.layers.append([self.command(layer, place) for place in range(WIDTH)])
@@ -58,7 +59,8 @@ class Graph:
             self.artifacts[name] = f'bytes of {name}' if rng.random() < 0.7 else 'the same bytes'
             words += ['artifact', self.artifacts[name]]
         if rng.random() < 0.3:
-            words += ['print', str(rng.choice([1, 1, 1, 2000]))]
+            self.prints[name] = rng.choice([1, 1, 1, 2000])
+            words += ['print', str(self.prints[name])]
         if rng.random() < 0.04:
             words += ['linger']
         if rng.random() < 0.05:
