@@ -293,6 +293,96 @@ static void public__second_owner_is_a_conflict(void **state)
     assert_int_equal(status, 0);
 }
 
+static void public__engines_of_two_stores_live_side_by_side(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE], other_run[REEVE_RUN_SIZE];
+    scene other = {.asked = ""};
+    snprintf(other.dir, sizeof other.dir, "%s", s->dir);
+    snprintf(other.store, sizeof other.store, "%s/other", s->dir);
+    assert_int_equal(reeve_open(s->store, NULL, &other.engine, NULL), REEVE_CONFLICT);
+    scene_open(&other);
+    const char *text = "reeve: 1\nnodes:\n  a: {shell: 'sleep 0.05'}\n  b: {run: [echo, here], needs: [a]}\n";
+    submit(s, text, run);
+    submit(&other, text, other_run);
+    wait_for(s, run); /* what the other engine's commands do meanwhile is not lost */
+    wait_for(&other, other_run);
+    assert_told(s, "output b 1 here\n");
+    assert_told(&other, "output b 1 here\n");
+    assert_int_equal(reeve_close(other.engine, NULL), REEVE_OK);
+}
+
+static void public__children_of_the_program_are_left_alone(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    int gate[2], status = -1;
+    assert_int_equal(pipe(gate), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) == 1 ? 7 : 1);
+    }
+    close(gate[0]);
+    submit(s, "reeve: 1\nnodes:\n  a: {shell: '(sleep 1000 &) ; echo left'}\n", run);
+    wait_for(s, run);
+    assert_int_equal(reeve_close(s->engine, NULL), REEVE_OK);
+    assert_int_equal(write(gate[1], "x", 1), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(waitpid(-1, &status, WNOHANG), -1); /* what `a` left behind was ended and reaped [P8] */
+    close(gate[1]);
+    scene_open(s);
+}
+
+/* In a child: begin a run that sleeps, and be killed once it does. */
+static void die_with_a_sleeper(scene *s)
+{
+    char run[REEVE_RUN_SIZE], text[256];
+    scene_open(s);
+    snprintf(text, sizeof text, "reeve: 1\nnodes:\n  a: {shell: 'test -e %s/pid || { echo $$ >%s/pid; exec sleep 1000; }'}\n", s->dir, s->dir);
+    submit(s, text, run);
+    snprintf(text, sizeof text, "%s/pid", s->dir);
+    FILE *file = NULL;
+    for (int i = 0, pid = 0; pid == 0 && i < LIMIT_MS / 20; i++) {
+        (void)reeve_wait(s->engine, run, 20, NULL);
+        file = fopen(text, "r");
+        if (file && fscanf(file, "%d", &pid) != 1) pid = 0;
+        if (file) fclose(file);
+    }
+    raise(SIGKILL);
+}
+
+static void public__what_a_killed_program_left_is_ended_by_the_next_open(void **state)
+{
+    scene *s = *state;
+    char path[96], run[REEVE_RUN_SIZE], *rows = NULL;
+    int status = -1, pid = 0;
+    assert_int_equal(reeve_close(s->engine, NULL), REEVE_OK);
+    s->engine = NULL;
+    pid_t child = fork();
+    if (child == 0) die_with_a_sleeper(s);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    snprintf(path, sizeof path, "%s/pid", s->dir);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &pid), 1);
+    fclose(file);
+    assert_int_equal(kill(pid, 0), 0); /* no keeper: it lives on … */
+    scene_open(s);
+    while (waitpid(-1, &status, WNOHANG) > 0) continue; /* this process is its subreaper by now, and may have to reap it */
+    assert_int_equal(kill(pid, 0), -1); /* … until the store is opened */
+    assert_int_equal(reeve_resume(s->engine, NULL, NULL, 0, run, NULL), REEVE_OK);
+    wait_for(s, run);
+    assert_told(s, "run_ended ok 0\n");
+    assert_int_equal(reeve_query(s->engine, "select count(*), max(epoch) from attempt where node = 'a'", NULL, 0, 0, &rows, NULL), REEVE_OK);
+    assert_non_null(strstr(rows, "[[2,2]]"));
+    reeve_free(rows);
+}
+
 static void public__wait_times_out_and_cancel_is_for_good(void **state)
 {
     scene *s = *state;
@@ -398,6 +488,9 @@ int main(void)
         CLAIM(public__approval_and_answer_are_taken_once),
         CLAIM(public__query_refuses_to_write),
         CLAIM(public__second_owner_is_a_conflict),
+        CLAIM(public__engines_of_two_stores_live_side_by_side),
+        CLAIM(public__children_of_the_program_are_left_alone),
+        CLAIM(public__what_a_killed_program_left_is_ended_by_the_next_open),
         CLAIM(public__wait_times_out_and_cancel_is_for_good),
         CLAIM(public__interrupted_run_goes_on_in_the_next_engine),
         CLAIM(public__failed_run_gets_a_child_that_keeps_what_succeeded),
