@@ -8,8 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* One connection carries one request at a time; what is answered late (a decision waits for its sync, a watch for
- * news) keeps its connection until then. A client that misbehaves loses its connection, nobody else's. */
+/* A connection's requests are carried out one after the other: the next one when the answer to the last is sent. What
+ * is answered late (a decision waits for its sync, a watch for news) keeps its connection until then. Who does not read
+ * its answers is not read from either, so that neither buffer grows. A client that misbehaves loses its connection,
+ * nobody else's.
+ *
+ * client_close never frees: every entry from the loop or the engine ends with settle, which does. */
 
 typedef struct client {
     rv_control *control;
@@ -18,7 +22,9 @@ typedef struct client {
     rv_buf in, out;
     size_t sent;
     bool is_busy;              /* a late answer is under way */
-    bool is_closed;            /* gone, but a late answer still holds it */
+    bool is_closed;            /* gone, but a late answer may still hold it */
+    bool is_eof;               /* it says nothing more, but may listen yet */
+    bool is_inside;            /* in an entry that will settle it */
     bool is_watching;
     char run[64];
     uint64_t after_seq, log_size;
@@ -54,24 +60,21 @@ static void client_close(client *c)
     c->watch = NULL;
     c->is_closed = true;
     c->is_watching = false;
-    if (!c->is_busy) client_free(c);
 }
 
 static void client_send(client *c)
 {
     while (c->fd >= 0 && c->sent < c->out.size) {
         ssize_t size = send(c->fd, c->out.at + c->sent, c->out.size - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;
+        if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (size < 0) { client_close(c); return; }
         c->sent += (size_t)size;
     }
-    if (c->fd < 0) return;
-    if (c->sent == c->out.size) {
-        rv_buf_clear(&c->out);
-        c->sent = 0;
-    }
-    rv_watch_change(c->watch, RV_LOOP_READ | (c->out.size ? RV_LOOP_WRITE : 0));
+    rv_buf_clear(&c->out);
+    c->sent = 0;
 }
+
+static void settle(client *c);
 
 /* ---- answers ---- */
 
@@ -101,9 +104,10 @@ static void on_done(void *user, rv_status status, const rv_error *err)
 {
     client *c = user;
     c->is_busy = false;
-    if (c->is_closed) { client_free(c); return; }
-    if (status == RV_OK) answer_ok(c);
+    if (c->is_closed) rv_buf_clear(&c->out);
+    else if (status == RV_OK) answer_ok(c);
     else answer_error(c, status, err ? err->text : rv_status_text(status));
+    if (!c->is_inside) settle(c);
 }
 
 /* ---- requests ---- */
@@ -225,24 +229,50 @@ static void take_request(client *c, rv_str line)
     rv_arena_deinit(&arena);
 }
 
+/* Carry out what was asked, as far as each answer can be sent. true: a request is left that has to wait. */
+static bool serve(client *c)
+{
+    size_t end;
+    while (!c->is_closed && (end = rv_str_find(rv_buf_str(&c->in), 0, '\n')) != SIZE_MAX) {
+        if (c->is_busy || c->is_watching || c->out.size) return true;
+        rv_buf line = {0};
+        rv_buf_add(&line, c->in.at, end);
+        memmove(c->in.at, c->in.at + end + 1, c->in.size - end - 1);
+        c->in.size -= end + 1;
+        take_request(c, rv_buf_str(&line));
+        rv_buf_deinit(&line);
+    }
+    return false;
+}
+
+/* The end of every entry: go on with what waits, listen for what can come next, or let go. */
+static void settle(client *c)
+{
+    c->is_inside = true;
+    bool has_request = serve(c);
+    c->is_inside = false;
+    bool is_idle = !c->is_busy && !has_request && c->out.size == 0; /* who only watches and hung up is gone */
+    if (!c->is_closed && c->is_eof && is_idle) client_close(c);
+    if (!c->is_closed) rv_watch_change(c->watch, (has_request || c->is_eof ? 0 : RV_LOOP_READ) | (c->out.size ? RV_LOOP_WRITE : 0));
+    if (c->is_closed && !c->is_busy) client_free(c);
+}
+
+static void client_receive(client *c)
+{
+    char bytes[16384];
+    ssize_t size = recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (size > 0) rv_buf_add(&c->in, bytes, (size_t)size);
+    else if (size == 0) c->is_eof = true;
+    else if (errno != EAGAIN && errno != EINTR) client_close(c);
+    if (c->in.size > RV_CONTROL_REQUEST_MAX) client_close(c);
+}
+
 static void on_client(void *user, int events)
 {
     client *c = user;
-    char bytes[16384];
     if (events & RV_LOOP_WRITE) client_send(c);
-    if (c->fd < 0 || !(events & RV_LOOP_READ)) return;
-    ssize_t size = recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size <= 0 || c->in.size + (size_t)size > RV_CONTROL_REQUEST_MAX) { client_close(c); return; }
-    rv_buf_add(&c->in, bytes, (size_t)size);
-    size_t end = rv_str_find(rv_buf_str(&c->in), 0, '\n');
-    if (end == SIZE_MAX || c->is_busy) return;
-    rv_buf line = {0};
-    rv_buf_add(&line, c->in.at, end);
-    memmove(c->in.at, c->in.at + end + 1, c->in.size - end - 1);
-    c->in.size -= end + 1;
-    take_request(c, rv_buf_str(&line)); /* may free c */
-    rv_buf_deinit(&line);
+    if (!c->is_closed && (events & RV_LOOP_READ)) client_receive(c);
+    settle(c);
 }
 
 static void on_connect(void *user, int events)
@@ -263,14 +293,17 @@ static void on_connect(void *user, int events)
     c->control = control;
     c->fd = fd;
     rv_vec_push(&control->clients, c);
-    if (rv_watch_start(control->loop, fd, RV_LOOP_READ, on_client, c, &c->watch, &error) != RV_OK) client_close(c);
+    if (rv_watch_start(control->loop, fd, RV_LOOP_READ, on_client, c, &c->watch, &error) != RV_OK) {
+        client_close(c);
+        client_free(c);
+    }
 }
 
 void rv_control_notify(rv_control *control)
 {
     if (!control) return;
     for (uint32_t i = control->clients.count; i-- > 0;)
-        if (control->clients.at[i]->is_watching) (void)watch_answer(control->clients.at[i]);
+        if (control->clients.at[i]->is_watching && watch_answer(control->clients.at[i])) settle(control->clients.at[i]);
 }
 
 rv_status rv_control_open(rv_engine *engine, rv_store *store, rv_loop *loop, const char *path, rv_control **ret, rv_error *err)
@@ -286,7 +319,7 @@ rv_status rv_control_open(rv_engine *engine, rv_store *store, rv_loop *loop, con
     int bound = control->fd >= 0 ? bind(control->fd, (struct sockaddr *)&address, sizeof address) : -1;
     int saved = errno;
     umask(mask);
-    if (bound != 0 || listen(control->fd, 16) != 0) {
+    if (bound != 0 || listen(control->fd, (int)RV_CONTROL_CLIENTS_MAX) != 0) {
         if (control->fd >= 0) close(control->fd);
         rv_free(control);
         return rv_error_set(err, RV_STORE_IO, "cannot listen on %s: %s", path, strerror(saved));
@@ -308,8 +341,8 @@ void rv_control_close(rv_control *control)
         client_send(c);
     }
     for (uint32_t i = control->clients.count; i-- > 0;) {
-        control->clients.at[i]->is_busy = false;
         client_close(control->clients.at[i]);
+        client_free(control->clients.at[i]);
     }
     rv_watch_end(control->watch);
     if (control->fd >= 0) close(control->fd);

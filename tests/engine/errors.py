@@ -110,16 +110,6 @@ def run_timeout(flow):
     same(flow.one('select status, exit_status from run'), ('timeout', 124), 'the run')
 
 
-@case('a command that does not die of TERM is killed after the grace, with all that it started [A10]')
-def kill_group(flow):
-    live = flow.start({'nodes': {'a': {'run': [flow.held()['run'][0], 'stubborn'], 'timeout': '100ms'}}})
-    held = flow.hub.next()
-    held.wait_gone()
-    done = live.end(1)
-    same(done.node('a')['detail'], 'timeout', 'a')
-    same(flow.one('select signal from attempt'), 9, 'the signal')
-
-
 @case('with --fail-fast nothing begins after a failure, and what runs may finish')
 def fail_fast(flow):
     live = flow.start({'nodes': {'bad': flow.held(), 'runs': flow.held(), 'waits': flow.held(), 'after': shell('true', needs=['runs'])}}, '-j', '2', '--fail-fast')

@@ -291,8 +291,8 @@ class Wire:
 
     def __init__(self, flow):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(DEADLINE_S)
         self.socket.connect(os.path.join(flow.store, 'sock'))
+        self.socket.settimeout(DEADLINE_S)
         self.buffer = b''
 
     def send(self, data):
@@ -314,6 +314,11 @@ class Wire:
     def ask(self, op, **fields):
         self.send({'v': 1, 'op': op, **fields})
         return self.line()
+
+    def say(self, op, **fields):
+        """OK, or the name of the status that it was refused with."""
+        answer = self.ask(op, **fields)
+        return answer['error']['status'] if 'error' in answer else 'OK'
 
     def close(self):
         self.socket.close()

@@ -1,0 +1,224 @@
+"""What people are asked and what they say: approvals, inputs, waits [K16, K60, P7]."""
+import json
+import signal
+
+from harness import Wire, argv_to, case, main, need, same, shell
+
+
+def row(flow, key):
+    return flow.one(f"select state, decision, by, comment, answer, kind from blocker where key = '{key}'")
+
+
+@case('an approval answered while the run is live goes on, and its result says who and why [K16]')
+def approve(flow):
+    live = flow.start({'nodes': {'a': shell('echo "title=A \\"b\\"" > "$REEVE_OUTPUT"'), 'ok': {'needs': ['a'], 'approve': {'message': 'Publish ${a.title}?', 'show': ['${a.title}', 'plain']}},
+                                 'after': {'needs': ['ok'], 'run': argv_to(flow.path('got'), '${ok.decision}', '${ok.by}', '${ok.comment:-none}')}}})
+    run = live.started()
+    opened = live.expect('blocker_opened')
+    same(opened['payload'], {'message': 'Publish A "b"?', 'show': ['A "b"', 'plain']}, 'what is shown')
+    flow.call('approve', run, 'ok', '--comment', 'fine $(x) ${a.title}')
+    live.end(0)
+    decision, by, comment = flow.read('got').decode().split('\0')[:-1]
+    same((decision, comment), ('approved', 'fine $(x) ${a.title}'), 'the result')
+    need(by, 'nobody is named')
+    got = row(flow, 'ok')
+    same((got[0], got[1], got[2], got[3]), ('resolved', 'approved', by, comment), 'the row')
+
+
+@case('a decision in the journal carries the digest of what was shown, also after a resume [P7]')
+def digest(flow):
+    workflow = {'nodes': {'ok': {'approve': {'message': 'go?', 'show': ['x']}}, 'two': {'approve': {'message': 'two?'}}}}
+    live = flow.start(workflow)
+    run = live.started()
+    shown = {e['key']: e['digest'] for e in (live.expect('blocker_opened'), live.expect('blocker_opened'))}
+    same(shown, dict(flow.ask('select key, digest from blocker')), 'digests')
+    flow.call('approve', run, 'ok')
+    live.process.send_signal(signal.SIGINT)
+    live.end(128 + signal.SIGINT)
+    live = flow.start(workflow, '--resume', run)
+    same(live.expect('blocker_opened', key='two')['digest'], shown['two'], 'what is shown again')
+    flow.call('approve', run, 'two')
+    live.end(0)
+    same({e['node']: e['text'] for e in flow.journal(run, 'decided')}, {'ok': shown['ok'], 'two': shown['two']}, 'the decided digests')
+
+
+@case('a second decision is a conflict, one on what does not wait too, an unknown name is not found [P7]')
+def refusals(flow):
+    live = flow.start({'nodes': {'ok': {'approve': {'message': 'go?'}}, 'later': {'needs': ['hold'], 'approve': {'message': 'later?'}}, 'hold': flow.held(), 'in': {'input': {'question': '?'}}}})
+    run = live.started()
+    live.expect('blocker_opened')
+    wire = Wire(flow)
+    same(wire.say('answer', run=run, key='ok', value=1, by='x'), 'CONFLICT', 'an answer to an approval')
+    same(wire.say('decide', run=run, key='in', decision=0, by='x'), 'CONFLICT', 'an approval of an input')
+    flow.call('approve', run, 'ok')
+    for verb in ('approve', 'reject'):
+        flow.call(verb, run, 'ok', status=4)
+    for key, wanted in {'later': 'CONFLICT', 'hold': 'CONFLICT', 'nobody': 'NOT_FOUND', 'in~7': 'CONFLICT', 'in~x': 'NOT_FOUND', '': 'NOT_FOUND', 'ok': 'CONFLICT'}.items():
+        same(wire.say('decide', run=run, key=key, decision=0, by='x'), wanted, f'a decision on {key!r}')
+    same(wire.say('decide', run='no-such-run', key='ok', decision=0, by='x'), 'NOT_FOUND', 'another run')
+    same(wire.say('decide', run=run, key='in', decision=9, by='x'), 'INVALID', 'no such decision')
+    same(wire.say('answer', run=run, key='in', by='x'), 'INVALID', 'no value')
+    flow.call('approve', 'no-such-run', 'ok', status=3)
+    flow.call('cancel', run)
+    live.end(1)
+    flow.call('approve', run, 'ok', status=4)
+
+
+@case('of many decisions at once exactly one wins [P7]')
+def race(flow):
+    live = flow.start({'nodes': {'ok': {'approve': {'message': 'go?', 'on_reject': 'continue'}}, 'hold': flow.held()}})
+    run = live.started()
+    live.expect('blocker_opened')
+    wires = [Wire(flow) for _ in range(20)]
+    for i, wire in enumerate(wires):
+        wire.send({'v': 1, 'op': 'decide', 'run': run, 'key': 'ok', 'by': f'p{i}', 'decision': i % 2})
+    answers = [wire.line() for wire in wires]
+    same(sum('ok' in answer for answer in answers), 1, 'winners')
+    same({answer['error']['status'] for answer in answers if 'error' in answer}, {'CONFLICT'}, 'the others')
+    winner = next(i for i, answer in enumerate(answers) if 'ok' in answer)
+    flow.hub.next().end()
+    live.end(0)
+    same(row(flow, 'ok')[2], f'p{winner}', 'who decided')
+    same(len(flow.journal(run, 'decided')), 1, 'decisions')
+
+
+@case('a rejection fails the node with its comment, or with on_reject: continue is a result [K16]')
+def reject(flow):
+    live = flow.start({'nodes': {'no': {'approve': {'message': '?'}}, 'go': {'approve': {'message': '?', 'on_reject': 'continue'}}, 'after': {'needs': ['go'], 'run': argv_to(flow.path('got'), '${go.decision}')},
+                                 'look': {'needs': ['no'], 'dep_policy': 'all_terminal', 'run': argv_to(flow.path('look'), '${no.state}', '${no.error:-none}', '${no.decision:-none}')}}})
+    run = live.started()
+    live.expect('blocker_opened')
+    flow.call('reject', run, 'no', '--comment', 'too early')
+    flow.call('reject', run, 'go')
+    done = live.end(1)
+    same((done.node('no')['state'], done.node('no')['detail']), ('failed', 'rejected'), 'no')
+    same(flow.read('got'), b'rejected\0', 'the result')
+    same(flow.read('look').split(b'\0')[0], b'failed', 'the state')
+
+
+@case('an input takes JSON of any kind, as it is [K16]')
+def inputs(flow):
+    values = [12, 'text', '', [1, {'k': 'v'}], {'a': None}, True, None, 'ü ${user.x} "q"', 12345678901234567890]
+    live = flow.start({'nodes': {f'q{i}': {'input': {'question': f'number {i}?'}} for i in range(len(values))}})
+    run = live.started()
+    live.expect('blocker_opened')
+    for i, value in enumerate(values):
+        flow.call('answer', run, f'q{i}', json.dumps(value))
+    live.end(0)
+    got = {name: json.loads(result)['value'] for name, result in flow.ask('select id, result from node')}
+    same(got, {f'q{i}': value for i, value in enumerate(values)}, 'values')
+
+
+@case('an answer that its schema refuses changes nothing, and says why; the right one is taken [K16]')
+def input_schema(flow):
+    live = flow.start({'nodes': {'q': {'input': {'question': 'how many?', 'schema': {'type': 'integer', 'minimum': 1, 'maximum': 9}}}}})
+    run = live.started()
+    live.expect('blocker_opened')
+    for wrong in ('"x"', '0', '10', '1.5', 'null'):
+        said = flow.call('answer', run, 'q', wrong, status=2)
+        need(b'does not fit' in said.stderr, said.stderr)
+    same(flow.one('select state from blocker'), 'open', 'the blocker')
+    flow.call('answer', run, 'q', '3')
+    live.end(0)
+    same(len(flow.journal(run, 'answer')), 1, 'answers in the journal')
+
+
+@case('an answer that comes before the wait begins is kept, checked by the schema, and consumed once [K60]')
+def early(flow):
+    live = flow.start({'nodes': {'hold': flow.held(), 'q': {'needs': ['hold'], 'input': {'question': '?', 'schema': {'type': 'integer'}}}, 'got': {'needs': ['q'], 'run': argv_to(flow.path('got'), '${q.value}')}}})
+    run = live.started()
+    held = flow.hub.next()
+    wire = Wire(flow)
+    for value, wanted in (('no number', 'INVALID'), (5, 'OK'), (6, 'CONFLICT')):
+        same(wire.say('answer', run=run, key='q', value=value, by='me'), wanted, f'the answer {value}')
+    held.end()
+    done = live.end(0)
+    same(done.of('blocker_opened'), [], 'blockers')
+    same(flow.read('got'), b'5\0', 'the value')
+
+
+@case('an early answer survives the death of the engine [K60, P1]')
+def early_survives(flow):
+    workflow = {'nodes': {'hold': flow.held(), 'q': {'needs': ['hold'], 'input': {'question': '?'}}, 'got': {'needs': ['q'], 'run': argv_to(flow.path('got'), '${q.value}')}}}
+    live = flow.start(workflow)
+    run = live.started()
+    flow.hub.next()
+    same(Wire(flow).say('answer', run=run, key='q', value='kept', by='me'), 'OK', 'the answer')
+    live.kill_engine()
+    live = flow.start(workflow, '--resume', run)
+    flow.hub.next().end()
+    live.end(0)
+    same(flow.read('got'), b'kept\0', 'the value')
+
+
+@case('with --no-wait the run ends with 76; people answer when nobody drives it, and resume goes on [K60]')
+def undriven(flow):
+    workflow = {'nodes': {'ok': {'approve': {'message': '?'}}, 'q': {'input': {'question': '?', 'schema': {'type': 'integer'}}}, 'r': {'needs': ['ok'], 'reduce': {'reducer': 'count', 'of': ['ok']}},
+                          's': {'needs': ['q'], 'set': {'v': '${q.value} == 7'}}, 'after': {'needs': ['r', 's'], 'run': argv_to(flow.path('got'), '${ok.decision}', '${q.value}', '${r.value}', '${s.v}')}}}
+    run = flow.run(workflow, '--no-wait', status=76).run
+    flow.call('answer', run, 'q', '"x"', status=2)
+    flow.call('approve', run, 'ok')
+    flow.call('approve', run, 'ok', status=4)
+    flow.call('answer', run, 'q', '7')
+    flow.call('answer', run, 'q', '8', status=4)
+    flow.run(workflow, '--resume', run)
+    same(flow.read('got'), b'approved\x007\x001\x00true\0', 'values')
+
+
+@case('a decision that ends the graph of an undriven run leaves its handlers to resume')
+def undriven_end(flow):
+    workflow = {'nodes': {'ok': {'approve': {'message': '?'}}}, 'on': {'success': shell('echo ran >> "$DIR/ran"')}}
+    run = flow.run(workflow, '--no-wait', status=76).run
+    flow.call('approve', run, 'ok')
+    flow.run(workflow, '--resume', run)
+    same(flow.read('ran'), b'ran\n', 'the handler')
+
+
+@case('a deadline fails an approval and an input, or gives the input its default; the question is called off [K16]')
+def deadlines(flow):
+    done = flow.run({'nodes': {'ok': {'approve': {'message': '?', 'deadline': '50ms'}}, 'q': {'input': {'question': '?', 'deadline': '50ms'}},
+                               'd': {'input': {'question': '?', 'deadline': '50ms', 'default': {'k': [1]}}}, 'got': {'needs': ['d'], 'run': argv_to(flow.path('got'), '${d.value.k.0}')}}}, status=1)
+    same([done.node(name)['detail'] for name in ('ok', 'q')], ['deadline', 'deadline'], 'details')
+    same(done.node('d')['state'], 'succeeded', 'd')
+    same(flow.read('got'), b'1\0', 'the default')
+    same({state for state, in flow.ask("select state from blocker where key in ('ok', 'q')")}, {'superseded'}, 'blockers')
+
+
+@case('a deadline goes on over an interrupt: it does not begin anew [K16]')
+def deadline_resume(flow):
+    workflow = {'nodes': {'q': {'input': {'question': '?', 'deadline': '400ms', 'default': 1}}}}
+    run = flow.run(workflow, '--no-wait', status=76).run
+    due = flow.one('select deadline_ms from blocker')
+    live = flow.start(workflow, '--resume', run)
+    live.expect('blocker_opened')
+    live.end(0)
+    opened, ended = flow.one('select opened_ms, (select ended_ms from node) from blocker')
+    need(398 <= due - opened <= 500, f'due {due - opened} ms after it was opened')
+    need(ended - opened >= 398, f'ended {ended - opened} ms after it was opened')
+
+
+@case('wait pauses without a slot, also until a time that has passed [K16]')
+def wait(flow):
+    done = flow.run({'nodes': {'a': {'wait': {'for': '120ms'}}, 'b': shell('true'), 'c': {'wait': {'until': '2001-01-01T00:00:00Z'}}, 'd': shell('true', needs=['a', 'c'])}}, '-j', '1')
+    started = flow.one("select (select started_ms from node where id = 'd') - (select created_ms from run)")
+    need(started >= 118, f'd began after {started} ms')
+    order = [e['node'] for e in done.of('node_ended')]
+    need(order.index('b') < order.index('a'), order)
+
+
+@case('what is open is shown again after a resume, with the same key and the same text [P7]')
+def reopened(flow):
+    workflow = {'nodes': {'a': shell('date +%s%N'), 'ok': {'needs': ['a'], 'approve': {'message': 'at ${a.stdout}?'}}}}
+    live = flow.start(workflow)
+    run = live.started()
+    first = live.expect('blocker_opened')
+    live.kill_engine()
+    live = flow.start(workflow, '--resume', run)
+    again = live.expect('blocker_opened')
+    same([again[k] for k in ('key', 'payload', 'digest')], [first[k] for k in ('key', 'payload', 'digest')], 'what is shown')
+    flow.call('approve', run, again['key'])
+    live.end(0)
+
+
+if __name__ == '__main__':
+    main()
