@@ -175,8 +175,8 @@ static void blob__a_failed_write_leaves_nothing_behind(void **state)
     small = limit;
     small.rlim_cur = 4096;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    assert_int_equal(rv_blob_put(blobs, rv_buf_str(&block), &digest, &err), RV_STORE_IO);
-    assert_int_equal(rv_blob_put_file(blobs, work_fd, "large", true, &digest, NULL, &err), RV_STORE_IO);
+    assert_int_equal(rv_blob_put(blobs, rv_buf_str(&block), &digest, &err), RV_STORE_FULL);
+    assert_int_equal(rv_blob_put_file(blobs, work_fd, "large", true, &digest, NULL, &err), RV_STORE_FULL);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_memory_equal(&digest, &untouched, sizeof digest);
     assert_int_equal(temporary_count(), 0);

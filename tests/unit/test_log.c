@@ -570,9 +570,9 @@ static void log__a_failed_write_loses_nothing_and_is_made_again(void **state)
         status = rv_log_add(attempt, 1, 1, rv_buf_str(&block), NULL, &err);
         if (status == RV_OK) taken += block.size;
     }
-    assert_int_equal(status, RV_STORE_IO); /* a full buffer ends it, not the memory */
+    assert_int_equal(status, RV_STORE_FULL); /* a full buffer ends it, not the memory */
     assert_non_null(strstr(err.text, "run-1.log: cannot write"));
-    assert_int_equal(rv_log_flush(log, &err), RV_STORE_IO);
+    assert_int_equal(rv_log_flush(log, &err), RV_STORE_FULL);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     assert_int_equal(rv_log_add(attempt, 1, 2, RV_STR("more"), NULL, NULL), RV_OK);
     uint64_t last, produced;
