@@ -26,6 +26,9 @@
  * The library makes your process a child subreaper (prctl(2)) for good; it waits for no child that is not its own, and
  * touches no signal handlers.
  *
+ * STANDARD ERROR gets a line when something is wrong that no call can return, such as a process of a dead engine that had
+ * to be ended. Standard output is yours.
+ *
  * STRINGS are NUL-terminated UTF-8, borrowed until the call returns unless it is said otherwise. What the library
  * allocates for you is freed with reeve_free. Running out of memory ends the process. */
 #ifndef REEVE_H

@@ -342,7 +342,8 @@ static void die_with_a_sleeper(scene *s)
 {
     char run[REEVE_RUN_SIZE], text[256];
     scene_open(s);
-    snprintf(text, sizeof text, "reeve: 1\nnodes:\n  a: {shell: 'test -e %s/pid || { echo $$ >%s/pid; exec sleep 1000; }'}\n", s->dir, s->dir);
+    snprintf(text, sizeof text, "reeve: 1\nnodes:\n  a: {shell: 'test -e %s/pid || { echo $$ >%s/pid; exec sleep 1000; }'}\n",
+             s->dir, s->dir);
     submit(s, text, run);
     snprintf(text, sizeof text, "%s/pid", s->dir);
     FILE *file = NULL;
@@ -378,7 +379,8 @@ static void public__what_a_killed_program_left_is_ended_by_the_next_open(void **
     assert_int_equal(reeve_resume(s->engine, NULL, NULL, 0, run, NULL), REEVE_OK);
     wait_for(s, run);
     assert_told(s, "run_ended ok 0\n");
-    assert_int_equal(reeve_query(s->engine, "select count(*), max(epoch) from attempt where node = 'a'", NULL, 0, 0, &rows, NULL), REEVE_OK);
+    const char *sql = "select count(*), max(epoch) from attempt where node = 'a'";
+    assert_int_equal(reeve_query(s->engine, sql, NULL, 0, 0, &rows, NULL), REEVE_OK);
     assert_non_null(strstr(rows, "[[2,2]]"));
     reeve_free(rows);
 }
