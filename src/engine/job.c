@@ -386,8 +386,12 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
         job->last_seq += job->out.event_count;
     }
     if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);
-    for (uint32_t i = 0; i < job->out.effects.count; i++) sort_effect(job, &job->out.effects.at[i], batch, flight);
+    /* In the order of the journal [A20]: a question is closed, its node ends, and only then what it held up opens. */
+    for (uint32_t i = 0; i < job->out.effects.count; i++)
+        if (job->out.effects.at[i].type == RV_EFFECT_RESUMED) sort_effect(job, &job->out.effects.at[i], batch, flight);
     rv_rows_collect(job, batch);
+    for (uint32_t i = 0; i < job->out.effects.count; i++)
+        if (job->out.effects.at[i].type != RV_EFFECT_RESUMED) sort_effect(job, &job->out.effects.at[i], batch, flight);
     job->is_new = job->row_is_dirty = false;
     rv_out_clear(&job->out);
 }
