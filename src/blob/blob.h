@@ -73,6 +73,9 @@ void rv_log_attempt_mask(rv_log_attempt *attempt, const rv_mask *mask);
  * the next call and for as long as `bytes`. STORE_IO, STORE_FULL: the buffer is full and cannot be written; nothing of
  * `bytes` was taken, and the same call may be made again. */
 RV_MUST_USE rv_status rv_log_add(rv_log_attempt *attempt, int stream, int64_t wall_ms, rv_str bytes, rv_str *ret_text, rv_error *err);
+/* The end of `stream` has come: log what the mask still held, since a secret could have begun there, and return it for a live
+ * view (valid until the next call; empty without a mask). rv_log_attempt_end does the same for who does not look. */
+rv_str rv_log_attempt_rest(rv_log_attempt *attempt, int stream);
 /* Buffer what is held, return the offset of the last frame (RV_LOG_NONE: no output) and the bytes each stream produced, before mask
  * and cap. Frees `attempt`, also on failure. The offset is good once the log is flushed. STORE_IO, STORE_FULL: a part of the tail
  * is lost; ret_* say what was taken. ret_* may be NULL. */

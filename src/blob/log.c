@@ -280,15 +280,21 @@ static rv_status write_tail(rv_log_attempt *attempt, rv_error *err)
     return status;
 }
 
+rv_str rv_log_attempt_rest(rv_log_attempt *attempt, int stream)
+{
+    RV_ASSERT(stream == 1 || stream == 2);
+    if (!attempt->mask) return (rv_str){NULL, 0};
+    rv_buf_clear(&attempt->text);
+    rv_mask_end(attempt->mask, &attempt->masks[stream], &attempt->text);
+    if (attempt->text.size) take(attempt, stream, rv_buf_str(&attempt->text));
+    return rv_buf_str(&attempt->text);
+}
+
 rv_status rv_log_attempt_end(rv_log_attempt *attempt, uint64_t *ret_last, uint64_t *ret_stdout_size, uint64_t *ret_stderr_size,
                              rv_error *err)
 {
     rv_log_writer *log = attempt->log;
-    for (int stream = 1; stream <= 2 && attempt->mask; stream++) {
-        rv_buf_clear(&attempt->text);
-        rv_mask_end(attempt->mask, &attempt->masks[stream], &attempt->text);
-        if (attempt->text.size) take(attempt, stream, rv_buf_str(&attempt->text));
-    }
+    for (int stream = 1; stream <= 2; stream++) (void)rv_log_attempt_rest(attempt, stream);
     rv_status status = write_tail(attempt, err);
     if (log->open_attempt == attempt) seal(log); /* the struct will be another attempt's */
     if (ret_last) *ret_last = attempt->last;

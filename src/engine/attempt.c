@@ -144,10 +144,22 @@ bool rv_attempt_storage_failed(rv_attempt *attempt, const rv_error *err)
     return is_storage;
 }
 
+/* Masked output, to the expressions that read it and to who watches. */
+static void give_output(rv_attempt *attempt, int stream, rv_str text)
+{
+    rv_job *job = attempt->job;
+    const rv_observer *observer = &job->engine->config.observer;
+    if (text.size == 0) return;
+    if (stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT) && attempt->output.size + text.size <= VALUE_SIZE_MAX)
+        rv_buf_str_add(&attempt->output, text);
+    if (observer->output) observer->output(observer->user, job, attempt->node, stream, text);
+}
+
 static void end_log(rv_attempt *attempt)
 {
     rv_error error = {0};
     rv_attempt_row *row = &attempt->row;
+    for (int stream = 1; stream <= 2; stream++) give_output(attempt, stream, rv_log_attempt_rest(attempt->log, stream));
     rv_status status = rv_log_attempt_end(attempt->log, &row->log_last, &row->stdout_size, &row->stderr_size, &error);
     attempt->log = NULL;
     if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
@@ -210,11 +222,7 @@ static void on_output(void *user, int stream, rv_str bytes)
         if (attempt->error.size == 0) rv_buf_cstring(&attempt->error, error.text);
         return;
     }
-    if (stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT) &&
-        attempt->output.size + text.size <= VALUE_SIZE_MAX)
-        rv_buf_str_add(&attempt->output, text);
-    if (job->engine->config.observer.output)
-        job->engine->config.observer.output(job->engine->config.observer.user, job, attempt->node, stream, text);
+    give_output(attempt, stream, text);
 }
 
 /* ---- argv and environment ---- */

@@ -1,0 +1,155 @@
+"""A child run keeps what its parent completed, node by node [R1]."""
+import signal
+
+from harness import argv_to, case, main, need, same, shell
+
+
+def counted(name, script='', **more):
+    """A node that says in `ran` that it ran."""
+    return shell(f'echo {name} >> "$DIR/ran"; {script}', **more)
+
+
+def ran(flow):
+    """Who ran since it was asked last."""
+    try:
+        names = sorted(flow.read('ran').decode().split())
+    except FileNotFoundError:
+        names = []
+    flow.write('ran', '')
+    return names
+
+
+def kept(done):
+    return sorted(e['node'] for e in done.of('node_ended', detail='replay'))
+
+
+def diamond(**changes):
+    nodes = {'a': counted('a', 'echo out of a; echo k=1 > "$REEVE_OUTPUT"; echo bytes > "$REEVE_ARTIFACTS/f"'), 'b': counted('b', needs=['a']), 'c': counted('c', needs=['a']),
+             'd': counted('d', 'test -e "$DIR/good"', needs=['b', 'c']), 'e': counted('e', 'printf "%s|%s|" "$S" "$K" > "$DIR/e"; cat "$F" >> "$DIR/e"', needs=['d', 'a'], env={'S': '${a.stdout}', 'K': '${a.k}', 'F': '${a.artifact.f}'})}
+    for name, change in changes.items():
+        nodes[name] = {**nodes[name], **change}
+    return {'name': 'flow', 'nodes': nodes}
+
+
+@case('after a failure a child run keeps what succeeded; stdout, results and artifacts of kept nodes are read in it and in a grandchild [R1]')
+def keeps(flow):
+    first = flow.run(diamond(), status=1).run
+    same(ran(flow), ['a', 'b', 'c', 'd'], 'the first run')
+    second = flow.run(diamond(), '--resume', first, status=1)
+    same((ran(flow), kept(second)), (['d'], ['a', 'b', 'c']), 'the child')
+    flow.write('good', '')
+    third = flow.run(diamond(), '--resume', second.run)
+    same((ran(flow), kept(third)), (['d', 'e'], ['a', 'b', 'c']), 'the grandchild')
+    same(flow.read('e'), b'out of a|1|bytes\n', 'what e read')
+    same(flow.ask('select resumed_from from run order by created_ms, id'), [('',), (first,), (second.run,)], 'resumed_from')
+    need(len(set(flow.ask('select id from run'))) == 3, 'runs')
+
+
+@case('an edited node and all below it run again, the rest is kept [R1]')
+def edited(flow):
+    first = flow.run(diamond(), status=1).run
+    ran(flow)
+    flow.write('good', '')
+    done = flow.run(diamond(b={'env': {'NEW': '1'}}), '--resume', first, '--edit')
+    same((ran(flow), kept(done)), (['b', 'd', 'e'], ['a', 'c']), 'the child')
+    done = flow.run(diamond(a={'env': {'NEW': '1'}}), '--resume', first, '--edit')
+    same((ran(flow), kept(done)), (['a', 'b', 'c', 'd', 'e'], []), 'the child of an edited root')
+
+
+@case('a node that is new runs, one that went is gone, a renamed one is new [R1]')
+def reshaped(flow):
+    first = flow.run(diamond(), status=1).run
+    ran(flow)
+    flow.write('good', '')
+    nodes = diamond()['nodes']
+    nodes['cc'] = nodes.pop('c')
+    nodes['new'] = counted('new')
+    nodes['d'] = counted('d', needs=['b'])
+    done = flow.run({'name': 'flow', 'nodes': nodes}, '--resume', first, '--edit')
+    same((ran(flow), kept(done)), (['c', 'd', 'e', 'new'], ['a', 'b']), 'the child')
+
+
+@case('with another param only what reads params runs again, and what is below it [R1]')
+def other_param(flow):
+    workflow = {'params': {'x': {'type': 'string'}}, 'nodes': {'free': counted('free'), 'reads': counted('reads', env={'X': '${user.x}'}), 'below': counted('below', needs=['reads']),
+                                                              'end': counted('end', 'test -e "$DIR/good"', needs=['free', 'below'])}}
+    first = flow.run(workflow, '--var', 'x=1', status=1).run
+    ran(flow)
+    done = flow.run(workflow, '--resume', first, status=1)
+    same((ran(flow), kept(done)), (['end'], ['below', 'free', 'reads']), 'the same value')
+    flow.write('good', '')
+    done = flow.run(workflow, '--resume', first, '--edit', '--var', 'x=2')
+    same((ran(flow), kept(done)), (['below', 'end', 'reads'], ['free']), 'another value')
+
+
+@case('an approval is kept only for the same digest: what is shown anew is asked anew [R1, P7]')
+def approvals(flow):
+    def workflow(text):
+        return {'name': 'flow', 'nodes': {'a': shell(f'echo {text}'), 'ok': {'needs': ['a'], 'approve': {'message': 'ship ${a.stdout}?'}}, 'q': {'input': {'question': 'q?'}},
+                                          'end': counted('end', 'test -e "$DIR/good"', needs=['ok', 'q'])}}
+    live = flow.start(workflow('one'))
+    first = live.started()
+    live.expect('blocker_opened')
+    live.expect('blocker_opened')
+    flow.call('approve', first, 'ok')
+    flow.call('answer', first, 'q', '1')
+    live.end(1)
+    done = flow.run(workflow('one'), '--resume', first, status=1)
+    same((kept(done), done.of('blocker_opened')), (['a', 'ok', 'q'], []), 'the same text')
+    flow.write('good', '')
+    live = flow.start(workflow('two'), '--resume', first, '--edit')
+    run = live.started()
+    same(live.expect('blocker_opened')['payload']['message'], 'ship two?', 'what is asked')
+    flow.call('approve', run, 'ok')
+    done = live.end(0)
+    same(kept(done), ['q'], 'what is kept')
+
+
+@case('set and reduce are computed again over what is kept; nodes that a condition left out stay out [R1]')
+def computed(flow):
+    workflow = {'nodes': {'a': counted('a', 'echo k=7 > "$REEVE_OUTPUT"'), 'off': counted('off', needs=['a'], when='false'), 's': {'needs': ['a'], 'set': {'v': '${a.k}'}},
+                          'r': {'needs': ['a', 's'], 'reduce': {'reducer': 'count', 'of': ['a', 's']}},
+                          'end': {'needs': ['s', 'r', 'off'], 'run': ['sh', '-c', 'echo end >> "$DIR/ran"; test -e "$DIR/good" && printf "%s %s" "$1" "$2" > "$DIR/got"', 'sh', '${s.v}', '${r.value}']}}}
+    first = flow.run(workflow, status=1).run
+    ran(flow)
+    flow.write('good', '')
+    done = flow.run(workflow, '--resume', first)
+    same((ran(flow), kept(done)), (['end'], ['a']), 'the child')
+    same(flow.read('got'), b'7 2', 'values')
+
+
+@case('a child that is killed goes on where it was, and keeps nothing twice [R1, K62]')
+def killed_child(flow):
+    flow.write('good', '')
+    workflow = {'nodes': {'a': counted('a', 'echo out'), 'hold': flow.held(needs=['a']), 'end': {'needs': ['hold', 'a'], 'run': argv_to(flow.path('got'), '${a.stdout}')}}}
+    live = flow.start(workflow)
+    first = live.started()
+    flow.hub.next().end(1)
+    live.end(1)
+    live = flow.start(workflow, '--resume', first)
+    child = live.started()
+    flow.hub.next()
+    live.kill_engine()
+    live = flow.start(workflow, '--resume', child)
+    flow.hub.next().end()
+    live.end(0)
+    same(ran(flow), ['a'], 'what ran')
+    same(flow.read('got'), b'out\0', 'the value')
+    same(len(flow.journal(child, 'adopt')), 1, 'adoptions')
+
+
+@case('resuming what has succeeded, what is unknown, and what runs is refused [R1]')
+def refused(flow):
+    workflow = {'nodes': {'a': shell('true')}}
+    run = flow.run(workflow).run
+    flow.run(workflow, '--resume', 'no-such-run', status=3)
+    live = flow.start({'nodes': {'hold': flow.held()}})
+    live.started()
+    held = flow.hub.next()
+    flow.run(None, '--resume', run, status=4)
+    held.end()
+    live.end(0)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,76 @@
+"""The store fails under a run: it ends with 75, and nothing that was acknowledged is lost [P1, P3]."""
+import os
+
+from harness import case, limit_file_size, main, need, same, shell
+
+
+def sizes(flow):
+    return {name: os.path.getsize(flow.path('store', name)) for name in os.listdir(flow.store) if os.path.isfile(flow.path('store', name))}
+
+
+def noisy(count):
+    """Nodes whose results fill the store; each says in the ledger that it ended."""
+    script = 'i=0; while [ $i -lt 40 ]; do i=$((i + 1)); echo "k$i=$REEVE_NODE-$i-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; done > "$REEVE_OUTPUT"; echo "$REEVE_NODE" >> "$DIR/ledger"'
+    return {f'n{i:03}': shell(script) for i in range(count)}
+
+
+def fails_and_goes_on(flow, workflow, size, count):
+    done = flow.run(workflow, '-j', '2', status=(0, 75), before=limit_file_size(size))
+    if done.status == 0:
+        return False
+    text = done.errors + str(done.events[-1:])
+    need('reeve' in text and len(text) > 20, f'nothing is said: {text!r}')
+    ended = [e['node'] for e in done.of('node_ended') if e['state'] == 'succeeded']
+    if not done.run:
+        flow.run(workflow, '-j', '2')
+        return True
+    states = dict(flow.ask('select id, state from node'))
+    for name in ended:
+        same(states.get(name), 'succeeded', f'{name}, which was said to have ended')
+    recorded = [name for name, state in states.items() if state == 'succeeded']
+    flow.write('before', flow.read('ledger') if os.path.exists(flow.path('ledger')) else '')
+    flow.run(workflow, '-j', '2', '--resume', done.run)
+    after = flow.read('ledger')[len(flow.read('before')):].decode().split()
+    again = set(recorded) & set(after)
+    need(not again, f'recorded, and run again: {sorted(again)}')
+    same(flow.one('select nodes_succeeded from run'), count, 'nodes')
+    return True
+
+
+@case('a disk that is full ends the run with 75 and a clear word; what was said stays, resume does the rest')
+def full(flow):
+    need(fails_and_goes_on(flow, {'nodes': noisy(120)}, 300 << 10, 120), 'the disk was never full')
+
+
+@case('a full disk at the very beginning makes no run, or one that can be resumed')
+def full_at_start(flow):
+    flow.run({'nodes': {'a': shell('true')}}, status=75, before=limit_file_size(4096))
+    flow.run({'nodes': {'a': shell('true')}})
+
+
+@case('a log that cannot be written fails the run with 75, not the node in silence')
+def full_log(flow):
+    workflow = {'nodes': {'a': shell('head -c 3000000 /dev/zero | tr "\\0" x'), 'b': shell('echo b', needs=['a'])}}
+    done = flow.run(workflow, status=(75, 1), before=limit_file_size(1 << 20))
+    run = done.run
+    need(done.status == 75 or 'error' in str(done.node('a')), 'nothing is said')
+    if done.status == 75:
+        flow.run(workflow, '--resume', run)
+        same(len(flow.call('logs', run, 'a', '--stream', '1').stdout), 3000000, 'the output')
+
+
+@case('attempts that run when the store fails are stopped, and their nodes run again')
+def stopped(flow):
+    workflow = {'nodes': {**noisy(120), 'hold': flow.held(priority=9)}}
+    live = flow.start(workflow, '-j', '2', before=limit_file_size(300 << 10))
+    run = live.started()
+    hold = flow.hub.next()
+    hold.wait_gone()
+    live.end(75)
+    live = flow.start(workflow, '--resume', run, '-j', '2')
+    flow.hub.next().end()
+    live.end(0)
+
+
+if __name__ == '__main__':
+    main()
