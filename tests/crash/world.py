@@ -38,6 +38,7 @@ class Script:
             print(f'ok {self.count} - {claim}' + (f' # SKIP {skipped}' if skipped else ''), flush=True)
         except Broken as broken:
             self.failed += 1
+            Launch.end_all()
             print(f'# {broken}\nnot ok {self.count} - {claim}', flush=True)
 
     def end(self):
@@ -149,12 +150,22 @@ class World:
 
 class Launch:
     """One `reeve run`, from its start to the death of its engine and keeper."""
+    last = None
+
+    @classmethod
+    def end_all(cls):
+        """Of a launch that broke a promise nothing is left running; its folder stays, to be looked at."""
+        if cls.last and not cls.last.is_over():
+            cls.last.kill('both')
+        for pid, _ in cls.last.rest() if cls.last else []:
+            kill(pid)
 
     def __init__(self, world, resume, fail_point, words, before):
         world.launches += 1
         self.world = world
         self.entry = f'{MARK}={world.dir}/{world.launches}'
         self.path = os.path.join(world.dir, 'out')
+        Launch.last = self
         command = [world.reeve, 'run', '-f', world.file, '--json', '-j', '4', '--store', world.store]
         command += [*(['--resume'] if resume else []), *words]
         armed = {'REEVE_FAIL_POINT': fail_point} if fail_point else {}
