@@ -24,14 +24,18 @@ def kept(done):
 
 
 def diamond(**changes):
-    nodes = {'a': counted('a', 'echo out of a; echo k=1 > "$REEVE_OUTPUT"; echo bytes > "$REEVE_ARTIFACTS/f"'), 'b': counted('b', needs=['a']), 'c': counted('c', needs=['a']),
-             'd': counted('d', 'test -e "$DIR/good"', needs=['b', 'c']), 'e': counted('e', 'printf "%s|%s|" "$S" "$K" > "$DIR/e"; cat "$F" >> "$DIR/e"', needs=['d', 'a'], env={'S': '${a.stdout}', 'K': '${a.k}', 'F': '${a.artifact.f}'})}
+    nodes = {'a': counted('a', 'echo out of a; echo k=1 > "$REEVE_OUTPUT"; echo bytes > "$REEVE_ARTIFACTS/f"'), 'b': counted('b',
+        needs=['a']), 'c': counted('c', needs=['a']),
+             'd': counted('d', 'test -e "$DIR/good"', needs=['b', 'c']), 'e': counted('e',
+             'printf "%s|%s|" "$S" "$K" > "$DIR/e"; cat "$F" >> "$DIR/e"', needs=['d', 'a'], env={'S': '${a.stdout}', 'K': '${a.k}',
+             'F': '${a.artifact.f}'})}
     for name, change in changes.items():
         nodes[name] = {**nodes[name], **change}
     return {'name': 'flow', 'nodes': nodes}
 
 
-@case('after a failure a child run keeps what succeeded; stdout, results and artifacts of kept nodes are read in it and in a grandchild [R1]')
+@case('after a failure a child run keeps what succeeded; stdout, results and artifacts of kept nodes are read in it and in a grandchild '
+      '[R1]')
 def keeps(flow):
     first = flow.run(diamond(), status=1).run
     same(ran(flow), ['a', 'b', 'c', 'd'], 'the first run')
@@ -71,7 +75,8 @@ def reshaped(flow):
 
 @case('with another param only what reads params runs again, and what is below it [R1]')
 def other_param(flow):
-    workflow = {'params': {'x': {'type': 'string'}}, 'nodes': {'free': counted('free'), 'reads': counted('reads', env={'X': '${user.x}'}), 'below': counted('below', needs=['reads']),
+    workflow = {'params': {'x': {'type': 'string'}}, 'nodes': {'free': counted('free'), 'reads': counted('reads', env={'X': '${user.x}'}),
+        'below': counted('below', needs=['reads']),
                                                               'end': counted('end', 'test -e "$DIR/good"', needs=['free', 'below'])}}
     first = flow.run(workflow, '--var', 'x=1', status=1).run
     ran(flow)
@@ -85,7 +90,8 @@ def other_param(flow):
 @case('an approval is kept only for the same digest: what is shown anew is asked anew [R1, P7]')
 def approvals(flow):
     def workflow(text):
-        return {'name': 'flow', 'nodes': {'a': shell(f'echo {text}'), 'ok': {'needs': ['a'], 'approve': {'message': 'ship ${a.stdout}?'}}, 'q': {'input': {'question': 'q?'}},
+        return {'name': 'flow', 'nodes': {'a': shell(f'echo {text}'), 'ok': {'needs': ['a'], 'approve': {'message': 'ship ${a.stdout}?'}},
+            'q': {'input': {'question': 'q?'}},
                                           'end': counted('end', 'test -e "$DIR/good"', needs=['ok', 'q'])}}
     live = flow.start(workflow('one'))
     first = live.started()
@@ -107,9 +113,11 @@ def approvals(flow):
 
 @case('set and reduce are computed again over what is kept; nodes that a condition left out stay out [R1]')
 def computed(flow):
-    workflow = {'nodes': {'a': counted('a', 'echo k=7 > "$REEVE_OUTPUT"'), 'off': counted('off', needs=['a'], when='false'), 's': {'needs': ['a'], 'set': {'v': '${a.k}'}},
+    workflow = {'nodes': {'a': counted('a', 'echo k=7 > "$REEVE_OUTPUT"'), 'off': counted('off', needs=['a'], when='false'),
+        's': {'needs': ['a'], 'set': {'v': '${a.k}'}},
                           'r': {'needs': ['a', 's'], 'reduce': {'reducer': 'count', 'of': ['a', 's']}},
-                          'end': {'needs': ['s', 'r', 'off'], 'run': ['sh', '-c', 'echo end >> "$DIR/ran"; test -e "$DIR/good" && printf "%s %s" "$1" "$2" > "$DIR/got"', 'sh', '${s.v}', '${r.value}']}}}
+                          'end': {'needs': ['s', 'r', 'off'], 'run': ['sh', '-c', 'echo end >> "$DIR/ran"; test -e "$DIR/good" && '
+                          'printf "%s %s" "$1" "$2" > "$DIR/got"', 'sh', '${s.v}', '${r.value}']}}}
     first = flow.run(workflow, status=1).run
     ran(flow)
     flow.write('good', '')
@@ -121,7 +129,8 @@ def computed(flow):
 @case('a child that is killed goes on where it was, and keeps nothing twice [R1, K62]')
 def killed_child(flow):
     flow.write('good', '')
-    workflow = {'nodes': {'a': counted('a', 'echo out'), 'hold': flow.held(needs=['a']), 'end': {'needs': ['hold', 'a'], 'run': argv_to(flow.path('got'), '${a.stdout}')}}}
+    workflow = {'nodes': {'a': counted('a', 'echo out'), 'hold': flow.held(needs=['a']), 'end': {'needs': ['hold', 'a'],
+        'run': argv_to(flow.path('got'), '${a.stdout}')}}}
     live = flow.start(workflow)
     first = live.started()
     flow.hub.next().end(1)

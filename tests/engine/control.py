@@ -35,9 +35,12 @@ def modes(flow):
 def nonsense(flow):
     live, run = parked(flow)
     wire = Wire(flow)
-    for line, status in ((b'garbage\n', 'INVALID'), (b'\n', 'INVALID'), (b'[1]\n', 'UNSUPPORTED'), (b'{"v":2,"op":"ping"}\n', 'UNSUPPORTED'), (b'{"op":"ping"}\n', 'UNSUPPORTED'),
-                         (b'{"v":1}\n', 'INVALID'), (b'{"v":1,"op":"rm"}\n', 'INVALID'), (b'{"v":1,"op":7}\n', 'INVALID'), (b'\x00\xff\xfe\n', 'INVALID'), (b'[' * 100 + b'\n', 'INVALID'),
-                         (b'{"v":1,"op":"query","sql":"delete from run"}\n', 'INVALID'), (b'{"v":1,"op":"query","sql":7}\n', 'INVALID'), (b'{"v":1,"op":"decide"}\n', 'INVALID'),
+    for line, status in ((b'garbage\n', 'INVALID'), (b'\n', 'INVALID'), (b'[1]\n', 'UNSUPPORTED'), (b'{"v":2,"op":"ping"}\n',
+        'UNSUPPORTED'), (b'{"op":"ping"}\n', 'UNSUPPORTED'),
+                         (b'{"v":1}\n', 'INVALID'), (b'{"v":1,"op":"rm"}\n', 'INVALID'), (b'{"v":1,"op":7}\n', 'INVALID'),
+                         (b'\x00\xff\xfe\n', 'INVALID'), (b'[' * 100 + b'\n', 'INVALID'),
+                         (b'{"v":1,"op":"query","sql":"delete from run"}\n', 'INVALID'), (b'{"v":1,"op":"query","sql":7}\n', 'INVALID'),
+                         (b'{"v":1,"op":"decide"}\n', 'INVALID'),
                          (b'{"v":1,"op":"answer","run":{},"key":[],"value":1}\n', 'NOT_FOUND'), (b'{"v":1,"op":"cancel"}\n', 'NOT_FOUND')):
         wire.send(line)
         answer = wire.line()
@@ -55,7 +58,8 @@ def pipelined(flow):
     for i in range(200):
         same(wire.line()['lines'].split('\n')[1], f'[{i}]', 'an answer')
     wire.send(b''.join(json.dumps(request).encode() + b'\n' for request in (
-        {'v': 1, 'op': 'decide', 'run': run, 'key': 'ok', 'by': 'x', 'decision': 0}, {'v': 1, 'op': 'decide', 'run': run, 'key': 'ok', 'by': 'x', 'decision': 1})))
+        {'v': 1, 'op': 'decide', 'run': run, 'key': 'ok', 'by': 'x', 'decision': 0}, {'v': 1, 'op': 'decide', 'run': run, 'key': 'ok',
+        'by': 'x', 'decision': 1})))
     same(wire.line(), {'v': 1, 'ok': True}, 'the first decision')
     live.end(0)
 

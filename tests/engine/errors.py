@@ -14,9 +14,12 @@ def counted(script):
 @case('each kind of failure is recorded by its name, with exit status or signal, and a text for people [A9]')
 def kinds(flow):
     flow.write('plain', 'not a program')
-    done = flow.run({'nodes': {'exit': shell('exit 3'), 'signal': shell('kill -KILL $$'), 'timeout': shell('exec sleep 100', timeout='80ms'), 'start': {'run': ['surely-no-such-command']},
-                               'startx': {'run': [flow.path('plain')]}, 'value': {'run': ['true', '${exit.nothing}'], 'after': ['exit']}}}, status=1)
-    wanted = {'exit': ('exit', 3, None), 'signal': ('signal', None, 9), 'timeout': ('timeout', None, 15), 'start': ('start', None, None), 'startx': ('start', None, None), 'value': ('value', None, None)}
+    done = flow.run({'nodes': {'exit': shell('exit 3'), 'signal': shell('kill -KILL $$'), 'timeout': shell('exec sleep 100',
+        timeout='80ms'), 'start': {'run': ['surely-no-such-command']},
+                               'startx': {'run': [flow.path('plain')]}, 'value': {'run': ['true', '${exit.nothing}'],
+                               'after': ['exit']}}}, status=1)
+    wanted = {'exit': ('exit', 3, None), 'signal': ('signal', None, 9), 'timeout': ('timeout', None, 15), 'start': ('start', None, None),
+        'startx': ('start', None, None), 'value': ('value', None, None)}
     for name, (detail, status, signal) in wanted.items():
         end = done.node(name)
         same((end['state'], end['detail']), ('failed', detail), name)
@@ -31,7 +34,8 @@ def kinds(flow):
 
 @case('rejected and deadline are failures of what people were asked [A9, K16]')
 def people_kinds(flow):
-    live = flow.start({'nodes': {'no': {'approve': {'message': 'go?'}}, 'late': {'approve': {'message': 'go?', 'deadline': '60ms'}}, 'in': {'input': {'question': 'x?', 'deadline': '60ms'}},
+    live = flow.start({'nodes': {'no': {'approve': {'message': 'go?'}}, 'late': {'approve': {'message': 'go?', 'deadline': '60ms'}},
+        'in': {'input': {'question': 'x?', 'deadline': '60ms'}},
                                  'after': shell('true', needs=['no'])}})
     run = live.started()
     live.expect('blocker_opened', key='no')
@@ -44,7 +48,8 @@ def people_kinds(flow):
 @case('by default any exit status and a signal are tried again, up to max_attempts [W3a]')
 def default_filter(flow):
     flow.run({'nodes': {'a': shell('case $REEVE_EPOCH in 1) exit 1 ;; 2) kill -TERM $$ ;; 3) exit 75 ;; esac', retry={'max_attempts': 4})}})
-    same(attempts(flow), [(1, 'error', 'exit', 1, -1), (2, 'error', 'signal', -1, 15), (3, 'error', 'exit', 75, -1), (4, 'ok', '', 0, -1)], 'attempts')
+    same(attempts(flow), [(1, 'error', 'exit', 1, -1), (2, 'error', 'signal', -1, 15), (3, 'error', 'exit', 75, -1), (4, 'ok', '', 0,
+        -1)], 'attempts')
 
 
 @case('max_attempts counts failures; the last one is the outcome [W3a]')
@@ -60,8 +65,10 @@ def maximum(flow):
 def filters(flow):
     retry = {'max_attempts': 3}
     done = flow.run({'nodes': {'status': shell('exit 4', retry={**retry, 'on': [4]}), 'other': shell('exit 5', retry={**retry, 'on': [4]}),
-                               'signal': shell('kill -TERM $$', retry={**retry, 'on': ['signal']}), 'nosignal': shell('kill -TERM $$', retry={**retry, 'on': [15]}),
-                               'timeout': shell('exec sleep 100', timeout='30ms', retry={**retry, 'on': ['timeout']}), 'notimeout': shell('exec sleep 100', timeout='30ms', retry=retry),
+                               'signal': shell('kill -TERM $$', retry={**retry, 'on': ['signal']}), 'nosignal': shell('kill -TERM $$',
+                               retry={**retry, 'on': [15]}),
+                               'timeout': shell('exec sleep 100', timeout='30ms', retry={**retry, 'on': ['timeout']}),
+                               'notimeout': shell('exec sleep 100', timeout='30ms', retry=retry),
                                'last': shell('test $REEVE_EPOCH -gt 2 || exit 255', after=[], retry={**retry, 'on': [255]})}}, status=1)
     same({name: done.node(name)['attempt'] for name in ('status', 'other', 'signal', 'nosignal', 'timeout', 'notimeout')},
          {'status': 3, 'other': 1, 'signal': 3, 'nosignal': 1, 'timeout': 3, 'notimeout': 1}, 'attempts')
@@ -70,8 +77,10 @@ def filters(flow):
 @case('a missing command, a value and a missing output are never tried again [W3a, A9]')
 def never(flow):
     retry = {'max_attempts': 5}
-    done = flow.run({'nodes': {'start': {'run': ['surely-no-such-command'], 'retry': retry}, 'value': {'run': ['true', '${x.y}'], 'after': ['x'], 'retry': retry}, 'x': shell('true'),
-                               'missing': shell('true', outputs=['never'], retry=retry), 'dir': shell('true', dir='/surely/not/there', retry=retry)}}, status=1)
+    done = flow.run({'nodes': {'start': {'run': ['surely-no-such-command'], 'retry': retry}, 'value': {'run': ['true', '${x.y}'],
+        'after': ['x'], 'retry': retry}, 'x': shell('true'),
+                               'missing': shell('true', outputs=['never'], retry=retry), 'dir': shell('true', dir='/surely/not/there',
+                               retry=retry)}}, status=1)
     same({name: (done.node(name)['detail'], done.node(name)['attempt']) for name in ('start', 'value', 'missing', 'dir')},
          {'start': ('start', 1), 'value': ('value', 1), 'missing': ('output_missing', 1), 'dir': ('start', 1)}, 'ends')
 
@@ -80,7 +89,8 @@ def never(flow):
 def delays(flow):
     fixed = {'max_attempts': 4, 'delay': '30ms'}
     double = {'max_attempts': 5, 'delay': '10ms', 'backoff': 'exponential', 'delay_max': '25ms'}
-    done = flow.run({'nodes': {'fixed': shell('exit 1', retry=fixed), 'double': shell('exit 1', retry=double), 'jitter': shell('exit 1', retry={**fixed, 'jitter': True})}}, status=1)
+    done = flow.run({'nodes': {'fixed': shell('exit 1', retry=fixed), 'double': shell('exit 1', retry=double), 'jitter': shell('exit 1',
+        retry={**fixed, 'jitter': True})}}, status=1)
     ends = {name: [e.get('retry_in_ms', 0) for e in done.of('attempt_ended', node=name)] for name in ('fixed', 'double', 'jitter')}
     for name, bounds in {'fixed': [(0, 30)] * 3, 'double': [(0, 10), (0, 20), (0, 25), (0, 25)], 'jitter': [(0, 30)] * 3}.items():
         for got, (low, high) in zip(ends[name], bounds):
@@ -96,15 +106,18 @@ def delays(flow):
 
 @case('timeout_total bounds attempts and delays together, and the rest of the graph goes on [W3a]')
 def timeout_total(flow):
-    done = flow.run({'nodes': {'a': shell('exit 1', timeout_total='150ms', retry={'max_attempts': 100000, 'delay': '10ms'}), 'b': shell('exec sleep 100', timeout_total='60ms'),
-                               'c': shell('exit 1', timeout_total='80ms', retry={'max_attempts': 2, 'delay': '1h'}), 'd': shell('true')}}, status=1)
+    done = flow.run({'nodes': {'a': shell('exit 1', timeout_total='150ms', retry={'max_attempts': 100000, 'delay': '10ms'}),
+        'b': shell('exec sleep 100', timeout_total='60ms'),
+                               'c': shell('exit 1', timeout_total='80ms', retry={'max_attempts': 2, 'delay': '1h'}), 'd': shell('true')}},
+                               status=1)
     same({name: done.node(name)['detail'] for name in 'abcd'}, {'a': 'timeout', 'b': 'timeout', 'c': 'timeout', 'd': 'fresh'}, 'details')
     need(len(done.of('attempt_ended', node='a')) >= 2, 'a was tried once')
 
 
 @case("the run's timeout ends it with 124; what ran is cancelled, what had not begun too")
 def run_timeout(flow):
-    done = flow.run({'timeout': '120ms', 'nodes': {'a': shell('exec sleep 100'), 'b': shell('true', needs=['a']), 'c': shell('true')}}, status=124)
+    done = flow.run({'timeout': '120ms', 'nodes': {'a': shell('exec sleep 100'), 'b': shell('true', needs=['a']), 'c': shell('true')}},
+        status=124)
     same((done.node('a')['state'], done.node('a')['detail']), ('cancelled', 'signalled'), 'a')
     same(done.node('b')['state'], 'cancelled', 'b')
     same(flow.one('select status, exit_status from run'), ('timeout', 124), 'the run')
@@ -112,14 +125,16 @@ def run_timeout(flow):
 
 @case('with --fail-fast nothing begins after a failure, and what runs may finish')
 def fail_fast(flow):
-    live = flow.start({'nodes': {'bad': flow.held(), 'runs': flow.held(), 'waits': flow.held(), 'after': shell('true', needs=['runs'])}}, '-j', '2', '--fail-fast')
+    live = flow.start({'nodes': {'bad': flow.held(), 'runs': flow.held(), 'waits': flow.held(), 'after': shell('true', needs=['runs'])}},
+        '-j', '2', '--fail-fast')
     held = flow.hub.take(2)
     held['bad'].end(1)
     live.expect('node_ended', node='bad')
     held['runs'].end()
     done = live.end(1)
     same({name: (done.node(name)['state'], done.node(name)['detail']) for name in ('bad', 'runs', 'waits', 'after')},
-         {'bad': ('failed', 'exit'), 'runs': ('succeeded', 'fresh'), 'waits': ('skipped', 'fail_fast'), 'after': ('skipped', 'fail_fast')}, 'ends')
+         {'bad': ('failed', 'exit'), 'runs': ('succeeded', 'fresh'), 'waits': ('skipped', 'fail_fast'), 'after': ('skipped',
+         'fail_fast')}, 'ends')
 
 
 @case('attempts lost to a crash are counted apart: after lost_max of them the node fails with kind lost [A9, W3a]')
@@ -138,7 +153,8 @@ def lost(flow):
 
 @case('at most once: an attempt whose outcome nobody knows is not run again; a person says what happened [W3, P3]')
 def at_most_once(flow):
-    for word, status, state, detail in (('approve', 0, 'succeeded', 'person'), ('reject', 1, 'failed', 'lost'), ('again', 0, 'succeeded', 'fresh')):
+    for word, status, state, detail in (('approve', 0, 'succeeded', 'person'), ('reject', 1, 'failed', 'lost'), ('again', 0, 'succeeded',
+        'fresh')):
         workflow = {'name': word, 'nodes': {'a': flow.held(delivery='at_most_once')}}
         live = flow.start(workflow)
         run = live.started()

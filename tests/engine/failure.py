@@ -10,7 +10,9 @@ def sizes(flow):
 
 def noisy(count):
     """Nodes whose results fill the store; each says in the ledger that it ended."""
-    script = 'i=0; while [ $i -lt 40 ]; do i=$((i + 1)); echo "k$i=$REEVE_NODE-$i-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; done > "$REEVE_OUTPUT"; echo "$REEVE_NODE" >> "$DIR/ledger"'
+    script = ('i=0; while [ $i -lt 40 ]; do i=$((i + 1)); echo '
+              '"k$i=$REEVE_NODE-$i-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; done > "$REEVE_OUTPUT"; '
+              'echo "$REEVE_NODE" >> "$DIR/ledger"')
     return {f'n{i:03}': shell(script) for i in range(count)}
 
 

@@ -248,7 +248,8 @@ class Flow:
         done = subprocess.run([self.reeve, *words, '--store', self.store], cwd=self.dir, env=self.env(env), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=DEADLINE_S)
         text = done.stdout.decode(errors='replace')
-        need(done.returncode == status, f'`reeve {" ".join(words)}` ended with {done.returncode}: {done.stderr.decode(errors="replace")}{text}')
+        need(done.returncode == status, f'`reeve {" ".join(words)}` ended with {done.returncode}: '
+                                        f'{done.stderr.decode(errors="replace")}{text}')
         done.text = text
         return done
 

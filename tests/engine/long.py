@@ -25,7 +25,8 @@ def wide(flow):
     nodes = {f'n{i:05}': {'run': ['sh', '-c', 'echo "$REEVE_NODE" >> "$DIR/ledger"']} for i in range(count)}
     nodes['first'] = {**nodes['n00000'], 'needs': ['n00100'], 'priority': 9}
     nodes['tagged'] = {**nodes['n00000'], 'needs': ['n00100'], 'priority': 8, 'tags': ['t']}
-    live = flow.start({'concurrency': {'tags': {'t': 1}}, 'nodes': {**nodes, 'last': flow.held(after=[f'n{count - 1:05}', 'first', 'tagged'])}}, '-j', '2')
+    live = flow.start({'concurrency': {'tags': {'t': 1}}, 'nodes': {**nodes,
+        'last': flow.held(after=[f'n{count - 1:05}', 'first', 'tagged'])}}, '-j', '2')
     live.expect('attempt_started', node='last')  # read what it says, so that it never waits for us
     held = flow.hub.next()
     peak = peak_kb(engine_of(live))
@@ -54,7 +55,8 @@ def ahead(flow):
 @case('output beyond 64 MiB keeps head and tail; the cut is marked with how much it left out [E32]')
 def capture_cap(flow):
     size, line = 200 << 20, b'0123456789abcdef' * 4
-    run = flow.run({'nodes': {'a': shell(f'printf HEAD; yes {line.decode()} | head -c {size}; printf TAIL; echo done >&2')}}, '--output', 'quiet').run
+    run = flow.run({'nodes': {'a': shell(f'printf HEAD; yes {line.decode()} | head -c {size}; printf TAIL; echo done >&2')}}, '--output',
+        'quiet').run
     same(flow.one('select stdout_size from attempt'), size + 8, 'bytes produced')
     kept = flow.call('logs', run, 'a', '--stream', '1').stdout
     need(64 << 20 <= len(kept) < (64 << 20) + 4096, f'{len(kept)} bytes are kept')

@@ -56,7 +56,8 @@ def tags(flow):
 
 @case('a node with several tags needs room under each of them [A1]')
 def several_tags(flow):
-    live = flow.start({'concurrency': {'tags': {'a': 1, 'b': 1}}, 'nodes': {'ab1': flow.held(tags=['a', 'b']), 'a1': flow.held(tags=['a']), 'b1': flow.held(tags=['b']), 'ab2': flow.held(tags=['a', 'b'])}}, '-j', '4')
+    live = flow.start({'concurrency': {'tags': {'a': 1, 'b': 1}}, 'nodes': {'ab1': flow.held(tags=['a', 'b']),
+        'a1': flow.held(tags=['a']), 'b1': flow.held(tags=['b']), 'ab2': flow.held(tags=['a', 'b'])}}, '-j', '4')
     first = flow.hub.next()
     same(first.node, 'ab1', 'the first')
     need(not flow.hub.has_more(), 'a tag was exceeded')

@@ -11,8 +11,10 @@ def row(flow, key):
 
 @case('an approval answered while the run is live goes on, and its result says who and why [K16]')
 def approve(flow):
-    live = flow.start({'nodes': {'a': shell('echo "title=A \\"b\\"" > "$REEVE_OUTPUT"'), 'ok': {'needs': ['a'], 'approve': {'message': 'Publish ${a.title}?', 'show': ['${a.title}', 'plain']}},
-                                 'after': {'needs': ['ok'], 'run': argv_to(flow.path('got'), '${ok.decision}', '${ok.by}', '${ok.comment:-none}')}}})
+    live = flow.start({'nodes': {'a': shell('echo "title=A \\"b\\"" > "$REEVE_OUTPUT"'), 'ok': {'needs': ['a'],
+        'approve': {'message': 'Publish ${a.title}?', 'show': ['${a.title}', 'plain']}},
+                                 'after': {'needs': ['ok'], 'run': argv_to(flow.path('got'), '${ok.decision}', '${ok.by}',
+                                 '${ok.comment:-none}')}}})
     run = live.started()
     opened = live.expect('blocker_opened')
     same(opened['payload'], {'message': 'Publish A "b"?', 'show': ['A "b"', 'plain']}, 'what is shown')
@@ -44,7 +46,8 @@ def digest(flow):
 
 @case('a second decision is a conflict, one on what does not wait too, an unknown name is not found [P7]')
 def refusals(flow):
-    live = flow.start({'nodes': {'ok': {'approve': {'message': 'go?'}}, 'later': {'needs': ['hold'], 'approve': {'message': 'later?'}}, 'hold': flow.held(), 'in': {'input': {'question': '?'}}}})
+    live = flow.start({'nodes': {'ok': {'approve': {'message': 'go?'}}, 'later': {'needs': ['hold'], 'approve': {'message': 'later?'}},
+        'hold': flow.held(), 'in': {'input': {'question': '?'}}}})
     run = live.started()
     live.expect('blocker_opened')
     wire = Wire(flow)
@@ -53,7 +56,8 @@ def refusals(flow):
     flow.call('approve', run, 'ok')
     for verb in ('approve', 'reject'):
         flow.call(verb, run, 'ok', status=4)
-    for key, wanted in {'later': 'CONFLICT', 'hold': 'CONFLICT', 'nobody': 'NOT_FOUND', 'in~7': 'CONFLICT', 'in~x': 'NOT_FOUND', '': 'NOT_FOUND', 'ok': 'CONFLICT'}.items():
+    for key, wanted in {'later': 'CONFLICT', 'hold': 'CONFLICT', 'nobody': 'NOT_FOUND', 'in~7': 'CONFLICT', 'in~x': 'NOT_FOUND',
+        '': 'NOT_FOUND', 'ok': 'CONFLICT'}.items():
         same(wire.say('decide', run=run, key=key, decision=0, by='x'), wanted, f'a decision on {key!r}')
     same(wire.say('decide', run='no-such-run', key='ok', decision=0, by='x'), 'NOT_FOUND', 'another run')
     same(wire.say('decide', run=run, key='in', decision=9, by='x'), 'INVALID', 'no such decision')
@@ -84,8 +88,10 @@ def race(flow):
 
 @case('a rejection fails the node with its comment, or with on_reject: continue is a result [K16]')
 def reject(flow):
-    live = flow.start({'nodes': {'no': {'approve': {'message': '?'}}, 'go': {'approve': {'message': '?', 'on_reject': 'continue'}}, 'after': {'needs': ['go'], 'run': argv_to(flow.path('got'), '${go.decision}')},
-                                 'look': {'needs': ['no'], 'dep_policy': 'all_terminal', 'run': argv_to(flow.path('look'), '${no.state}', '${no.error:-none}', '${no.decision:-none}')}}})
+    live = flow.start({'nodes': {'no': {'approve': {'message': '?'}}, 'go': {'approve': {'message': '?', 'on_reject': 'continue'}},
+        'after': {'needs': ['go'], 'run': argv_to(flow.path('got'), '${go.decision}')},
+                                 'look': {'needs': ['no'], 'dep_policy': 'all_terminal', 'run': argv_to(flow.path('look'), '${no.state}',
+                                 '${no.error:-none}', '${no.decision:-none}')}}})
     run = live.started()
     live.expect('blocker_opened')
     flow.call('reject', run, 'no', '--comment', 'too early')
@@ -125,7 +131,8 @@ def input_schema(flow):
 
 @case('an answer that comes before the wait begins is kept, checked by the schema, and consumed once [K60]')
 def early(flow):
-    live = flow.start({'nodes': {'hold': flow.held(), 'q': {'needs': ['hold'], 'input': {'question': '?', 'schema': {'type': 'integer'}}}, 'got': {'needs': ['q'], 'run': argv_to(flow.path('got'), '${q.value}')}}})
+    live = flow.start({'nodes': {'hold': flow.held(), 'q': {'needs': ['hold'], 'input': {'question': '?', 'schema': {'type': 'integer'}}},
+        'got': {'needs': ['q'], 'run': argv_to(flow.path('got'), '${q.value}')}}})
     run = live.started()
     held = flow.hub.next()
     wire = Wire(flow)
@@ -139,7 +146,8 @@ def early(flow):
 
 @case('an early answer survives the death of the engine [K60, P1]')
 def early_survives(flow):
-    workflow = {'nodes': {'hold': flow.held(), 'q': {'needs': ['hold'], 'input': {'question': '?'}}, 'got': {'needs': ['q'], 'run': argv_to(flow.path('got'), '${q.value}')}}}
+    workflow = {'nodes': {'hold': flow.held(), 'q': {'needs': ['hold'], 'input': {'question': '?'}}, 'got': {'needs': ['q'],
+        'run': argv_to(flow.path('got'), '${q.value}')}}}
     live = flow.start(workflow)
     run = live.started()
     flow.hub.next()
@@ -153,8 +161,10 @@ def early_survives(flow):
 
 @case('with --no-wait the run ends with 76; people answer when nobody drives it, and resume goes on [K60]')
 def undriven(flow):
-    workflow = {'nodes': {'ok': {'approve': {'message': '?'}}, 'q': {'input': {'question': '?', 'schema': {'type': 'integer'}}}, 'r': {'needs': ['ok'], 'reduce': {'reducer': 'count', 'of': ['ok']}},
-                          's': {'needs': ['q'], 'set': {'v': '${q.value} == 7'}}, 'after': {'needs': ['r', 's'], 'run': argv_to(flow.path('got'), '${ok.decision}', '${q.value}', '${r.value}', '${s.v}')}}}
+    workflow = {'nodes': {'ok': {'approve': {'message': '?'}}, 'q': {'input': {'question': '?', 'schema': {'type': 'integer'}}},
+        'r': {'needs': ['ok'], 'reduce': {'reducer': 'count', 'of': ['ok']}},
+                          's': {'needs': ['q'], 'set': {'v': '${q.value} == 7'}}, 'after': {'needs': ['r', 's'],
+                          'run': argv_to(flow.path('got'), '${ok.decision}', '${q.value}', '${r.value}', '${s.v}')}}}
     run = flow.run(workflow, '--no-wait', status=76).run
     flow.call('answer', run, 'q', '"x"', status=2)
     flow.call('approve', run, 'ok')
@@ -176,8 +186,10 @@ def undriven_end(flow):
 
 @case('a deadline fails an approval and an input, or gives the input its default; the question is called off [K16]')
 def deadlines(flow):
-    done = flow.run({'nodes': {'ok': {'approve': {'message': '?', 'deadline': '50ms'}}, 'q': {'input': {'question': '?', 'deadline': '50ms'}},
-                               'd': {'input': {'question': '?', 'deadline': '50ms', 'default': {'k': [1]}}}, 'got': {'needs': ['d'], 'run': argv_to(flow.path('got'), '${d.value.k.0}')}}}, status=1)
+    done = flow.run({'nodes': {'ok': {'approve': {'message': '?', 'deadline': '50ms'}},
+        'q': {'input': {'question': '?', 'deadline': '50ms'}},
+                               'd': {'input': {'question': '?', 'deadline': '50ms', 'default': {'k': [1]}}}, 'got': {'needs': ['d'],
+                               'run': argv_to(flow.path('got'), '${d.value.k.0}')}}}, status=1)
     same([done.node(name)['detail'] for name in ('ok', 'q')], ['deadline', 'deadline'], 'details')
     same(done.node('d')['state'], 'succeeded', 'd')
     same(flow.read('got'), b'1\0', 'the default')
@@ -199,7 +211,8 @@ def deadline_resume(flow):
 
 @case('wait pauses without a slot, also until a time that has passed [K16]')
 def wait(flow):
-    done = flow.run({'nodes': {'a': {'wait': {'for': '120ms'}}, 'b': shell('true'), 'c': {'wait': {'until': '2001-01-01T00:00:00Z'}}, 'd': shell('true', needs=['a', 'c'])}}, '-j', '1')
+    done = flow.run({'nodes': {'a': {'wait': {'for': '120ms'}}, 'b': shell('true'), 'c': {'wait': {'until': '2001-01-01T00:00:00Z'}},
+        'd': shell('true', needs=['a', 'c'])}}, '-j', '1')
     started = flow.one("select (select started_ms from node where id = 'd') - (select created_ms from run)")
     need(started >= 118, f'd began after {started} ms')
     order = [e['node'] for e in done.of('node_ended')]

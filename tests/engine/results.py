@@ -25,9 +25,12 @@ def refused(done, name, detail, *words):
 
 @case('a result is JSON of any kind, or key=value lines of which a later one wins, or nothing [W14]')
 def good_results(flow):
-    texts = {'object': ('{"a": [1, 2.50, "x"], "b": {}}', {'a': [1, 2.5, 'x'], 'b': {}}), 'number': ('17', 17), 'string': ('"a b"', 'a b'), 'true': ('true', True),
-             'array': (' [1]\n', [1]), 'lines': ('a=1\nb=x=y\n\na=2\r\nc=\n', {'b': 'x=y', 'a': '2', 'c': ''}), 'one': ('k=v', {'k': 'v'}), 'blank': (' \n\t\n', None), 'empty': ('', None),
-             'long': ('\n'.join(f'k{i % 7}={i}' for i in range(100)), {f'k{i % 7}': str(i) for i in range(100)}), 'utf8': ('k=ü\n', {'k': 'ü'})}
+    texts = {'object': ('{"a": [1, 2.50, "x"], "b": {}}', {'a': [1, 2.5, 'x'], 'b': {}}), 'number': ('17', 17), 'string': ('"a b"',
+        'a b'), 'true': ('true', True),
+             'array': (' [1]\n', [1]), 'lines': ('a=1\nb=x=y\n\na=2\r\nc=\n', {'b': 'x=y', 'a': '2', 'c': ''}), 'one': ('k=v',
+             {'k': 'v'}), 'blank': (' \n\t\n', None), 'empty': ('', None),
+             'long': ('\n'.join(f'k{i % 7}={i}' for i in range(100)), {f'k{i % 7}': str(i) for i in range(100)}), 'utf8': ('k=ü\n',
+             {'k': 'ü'})}
     flow.run({'nodes': {name: give(text) for name, (text, _) in texts.items()}})
     for name, (_, wanted) in texts.items():
         same(result(flow, name), wanted, name)
@@ -41,9 +44,11 @@ def many_lines(flow):
 
 @case('a malformed result fails with kind schema and says what is wrong; it is tried again with that as feedback [W14]')
 def bad_results(flow):
-    texts = {'cut': '{"a": 1', 'twice': '{"a":1,"a":2}', 'words': 'just words', 'nokey': '=x\n', 'deep': '[' * 80 + ']' * 80, 'two': '[1] [2]'}
+    texts = {'cut': '{"a": 1', 'twice': '{"a":1,"a":2}', 'words': 'just words', 'nokey': '=x\n', 'deep': '[' * 80 + ']' * 80,
+        'two': '[1] [2]'}
     done = flow.run({'nodes': {**{name: give(text) for name, text in texts.items()},
-                               'again': shell('if [ -z "$REEVE_FEEDBACK" ]; then printf "{" > "$REEVE_OUTPUT"; else printf "%s" "$REEVE_FEEDBACK" > "$DIR/feedback"; fi', retry={'max_attempts': 2})}}, status=1)
+                               'again': shell('if [ -z "$REEVE_FEEDBACK" ]; then printf "{" > "$REEVE_OUTPUT"; else printf "%s" '
+                                              '"$REEVE_FEEDBACK" > "$DIR/feedback"; fi', retry={'max_attempts': 2})}}, status=1)
     for name in texts:
         refused(done, name, 'schema', '$REEVE_OUTPUT')
     same(done.node('again')['state'], 'succeeded', 'again')
@@ -60,8 +65,11 @@ def result_limit(flow):
 
 @case('output_schema is checked; a violation is tried again with the violation as REEVE_FEEDBACK, and fails in the end [W14, W3a]')
 def schema(flow):
-    body = {'output_schema': {'type': 'object', 'required': ['title'], 'properties': {'title': {'type': 'string', 'minLength': 3}}}, 'retry': {'max_attempts': 3}}
-    learns = 'echo "${REEVE_FEEDBACK-none}" >> "$DIR/said"; case $REEVE_EPOCH in 1) ;; 2) printf \'{"title":7}\' > "$REEVE_OUTPUT" ;; *) printf \'{"title":"good"}\' > "$REEVE_OUTPUT" ;; esac'
+    body = {'output_schema': {'type': 'object', 'required': ['title'], 'properties': {'title': {'type': 'string', 'minLength': 3}}},
+        'retry': {'max_attempts': 3}}
+    learns = ('echo "${REEVE_FEEDBACK-none}" >> "$DIR/said"; '
+              'case $REEVE_EPOCH in 1) ;; 2) printf \'{"title":7}\' > "$REEVE_OUTPUT" ;; *) printf \'{"title":"good"}\' > '
+              '"$REEVE_OUTPUT" ;; esac')
     done = flow.run({'nodes': {'a': shell(learns, **body)}})
     said = flow.read('said').decode()
     same(said.split('\n')[0], 'none', 'feedback of the first attempt')
@@ -87,9 +95,11 @@ def not_regular(flow):
 
 @case('artifacts that are links, pipes or escape are refused by name, whole, and not tried again [E30]')
 def bad_artifacts(flow):
-    makes = {'link': 'ln -s /etc/passwd "$REEVE_ARTIFACTS/x"', 'up': 'ln -s ../../../key "$REEVE_ARTIFACTS/x"', 'fifo': 'mkfifo "$REEVE_ARTIFACTS/x"',
+    makes = {'link': 'ln -s /etc/passwd "$REEVE_ARTIFACTS/x"', 'up': 'ln -s ../../../key "$REEVE_ARTIFACTS/x"',
+        'fifo': 'mkfifo "$REEVE_ARTIFACTS/x"',
              'dirlink': 'ln -s /etc "$REEVE_ARTIFACTS/x"', 'within': 'mkdir "$REEVE_ARTIFACTS/d"; ln -s /etc/passwd "$REEVE_ARTIFACTS/d/x"',
-             'self': 'rm -r "$REEVE_ARTIFACTS"; ln -s /etc "$REEVE_ARTIFACTS"', 'file': 'rm -r "$REEVE_ARTIFACTS"; echo > "$REEVE_ARTIFACTS"'}
+             'self': 'rm -r "$REEVE_ARTIFACTS"; ln -s /etc "$REEVE_ARTIFACTS"',
+             'file': 'rm -r "$REEVE_ARTIFACTS"; echo > "$REEVE_ARTIFACTS"'}
     nodes = {name: shell(command, retry={'max_attempts': 2}) for name, command in makes.items()}
     nodes['after'] = shell('echo fine > "$REEVE_ARTIFACTS/x"', after=list(makes))
     done = flow.run({'nodes': nodes}, '-j', '1', status=1)
@@ -101,7 +111,9 @@ def bad_artifacts(flow):
 
 @case('an artifact is its own copy: equal bytes are stored once, a later change of the file changes nothing')
 def copies(flow):
-    done = flow.run({'nodes': {'a': shell('echo same > "$REEVE_ARTIFACTS/x"; chmod 0400 "$REEVE_ARTIFACTS/x"; echo same > "$REEVE_ARTIFACTS/y"; : > "$REEVE_ARTIFACTS/empty"; echo k > "$REEVE_ARTIFACTS/-odd name;\'\\"$"'),
+    done = flow.run({'nodes': {'a': shell('echo same > "$REEVE_ARTIFACTS/x"; chmod 0400 "$REEVE_ARTIFACTS/x"; echo same > '
+                                          '"$REEVE_ARTIFACTS/y"; : > "$REEVE_ARTIFACTS/empty"; echo k > "$REEVE_ARTIFACTS/-odd '
+                                          'name;\'\\"$"'),
                                'b': {'needs': ['a'], 'run': ['cat', '${a.artifact.x}', '${a.artifact.y}']}}})
     same(done.text('b'), 'same\nsame\n', 'what b read')
     rows = dict(flow.ask('select name, digest from artifact'))
@@ -111,10 +123,12 @@ def copies(flow):
 
 @case('nothing of one attempt is left for the next one in the same folder')
 def no_leftovers(flow):
-    flow.run({'nodes': {'a': shell('echo k=1 > "$REEVE_OUTPUT"; echo x > "$REEVE_ARTIFACTS/x"; mkdir "$REEVE_ARTIFACTS/d"; chmod 0 "$REEVE_ARTIFACTS/d"'),
+    flow.run({'nodes': {'a': shell('echo k=1 > "$REEVE_OUTPUT"; echo x > "$REEVE_ARTIFACTS/x"; mkdir "$REEVE_ARTIFACTS/d"; chmod 0 '
+                                   '"$REEVE_ARTIFACTS/d"'),
                         'b': shell('test ! -e "$REEVE_OUTPUT" && test -z "$(ls -A "$REEVE_ARTIFACTS")"', needs=['a']),
                         'c': shell('exit 3', needs=['b']), 'd': shell('echo x > "$REEVE_OUTPUT"; exit 3', needs=['b']),
-                        'e': shell('test ! -e "$REEVE_OUTPUT" && test -z "$(ls -A "$REEVE_ARTIFACTS")"', after=['c', 'd'])}}, '-j', '1', status=1)
+                        'e': shell('test ! -e "$REEVE_OUTPUT" && test -z "$(ls -A "$REEVE_ARTIFACTS")"', after=['c', 'd'])}}, '-j', '1',
+                        status=1)
     same(flow.ask("select id, state from node where id in ('b', 'e')"), [('b', 'succeeded'), ('e', 'succeeded')], 'states')
     same(flow.ask("select result from node where id in ('c', 'd', 'e')"), [('',), ('',), ('',)], 'results')
 
@@ -132,7 +146,8 @@ def output_missing(flow):
 @case('a failed attempt gives no result, whatever it wrote [W14]')
 def failed_gives_nothing(flow):
     done = flow.run({'nodes': {'a': shell('echo k=1 > "$REEVE_OUTPUT"; echo x > "$REEVE_ARTIFACTS/x"; exit 1'),
-                               'b': shell('printf "%s" "[$K]" > "$DIR/k"', needs=['a'], dep_policy='all_terminal', env={'K': '${a.k}'})}}, status=1)
+                               'b': shell('printf "%s" "[$K]" > "$DIR/k"', needs=['a'], dep_policy='all_terminal', env={'K': '${a.k}'})}},
+                               status=1)
     same(done.node('b')['state'], 'succeeded', 'b')
     same(flow.read('k'), b'[]', 'the value')
     same(flow.ask('select count(*) from artifact'), [(0,)], 'artifacts')
@@ -151,12 +166,15 @@ def reducers(flow):
     nodes = {name: {'run': ['printf', '%s', text]} for name, text in texts.items()}
     nodes |= {name: give(json.dumps(value)) for name, value in values.items()}
     nodes['said'] = {'run': ['printf', '%s', '[9, "ü"]\n']}
-    nodes |= {'concat': reduce('concat', 'b', 'a', 'c', 'd'), 'lines': reduce('dedupe_lines', *texts), 'merge': reduce('merge_json_arrays', 'v', 'w', 'x', 'said'),
-              'count': reduce('count', *texts, *values), 'first': reduce('first', 'x', 'a'), 'text': reduce('first', 'a', 'x'), 'most': reduce('majority', 'b', 'd', 'a', 'c'), 'tie': reduce('majority', 'b', 'v', 'w')}
+    nodes |= {'concat': reduce('concat', 'b', 'a', 'c', 'd'), 'lines': reduce('dedupe_lines', *texts),
+        'merge': reduce('merge_json_arrays', 'v', 'w', 'x', 'said'),
+              'count': reduce('count', *texts, *values), 'first': reduce('first', 'x', 'a'), 'text': reduce('first', 'a', 'x'),
+              'most': reduce('majority', 'b', 'd', 'a', 'c'), 'tie': reduce('majority', 'b', 'v', 'w')}
     flow.run({'nodes': nodes})
     stripped = {name: text.rstrip('\n') for name, text in texts.items()}
     lines = list(dict.fromkeys(line for text in stripped.values() for line in text.split('\n') if line))
-    wanted = {'concat': '\n'.join(stripped[n] for n in ('b', 'a', 'c', 'd')), 'lines': lines, 'merge': values['v'] + values['w'] + values['x'] + [9, 'ü'], 'count': 7,
+    wanted = {'concat': '\n'.join(stripped[n] for n in ('b', 'a', 'c', 'd')), 'lines': lines,
+        'merge': values['v'] + values['w'] + values['x'] + [9, 'ü'], 'count': 7,
               'first': values['x'], 'text': 'one\ntwo', 'most': 'one\ntwo', 'tie': 'two\n\nthree'}
     for name, value in wanted.items():
         same(result(flow, name), {'value': value}, name)
@@ -167,7 +185,8 @@ def reduce_partly(flow):
     policy = {'dep_policy': 'all_terminal'}
     nodes = {'a': shell('echo a; exit 1'), 'b': shell('echo b'), 'off': shell('echo off', when='false'),
              **{name: reduce(name, 'a', 'b', 'off', **policy) for name in ('concat', 'count', 'first', 'majority', 'dedupe_lines')},
-             **{'no' + name: reduce(name, 'a', 'off', **policy) for name in ('concat', 'count', 'first', 'majority', 'dedupe_lines', 'merge_json_arrays')}}
+             **{'no' + name: reduce(name, 'a', 'off', **policy) for name in ('concat', 'count', 'first', 'majority', 'dedupe_lines',
+             'merge_json_arrays')}}
     flow.run({'nodes': nodes}, status=1)
     some = {'concat': 'b', 'count': 1, 'first': 'b', 'majority': 'b', 'dedupe_lines': ['b']}
     none = {'concat': '', 'count': 0, 'first': None, 'majority': None, 'dedupe_lines': [], 'merge_json_arrays': []}
@@ -180,7 +199,8 @@ def reduce_partly(flow):
 @case('a reducer that cannot fails with kind reducer and says which input; its dependents are skipped [K14, A9]')
 def reduce_fails(flow):
     done = flow.run({'nodes': {'a': give('{"k":1}'), 'b': shell('echo not json'), 'big': shell('head -c 1100000 /dev/zero | tr "\\0" x'),
-                               'ma': reduce('merge_json_arrays', 'a'), 'mb': reduce('merge_json_arrays', 'b'), 'mc': reduce('concat', 'big'),
+                               'ma': reduce('merge_json_arrays', 'a'), 'mb': reduce('merge_json_arrays', 'b'), 'mc': reduce('concat',
+                               'big'),
                                'after': shell('true', needs=['ma'])}}, status=1)
     refused(done, 'ma', 'reducer', 'a', 'array')
     refused(done, 'mb', 'reducer')

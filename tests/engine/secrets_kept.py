@@ -42,11 +42,14 @@ def nowhere(flow):
     script = 'printf "%s" "$S" > "$DIR/got"; echo "out $S end"; echo "err $S" >&2; printf "%s" "$S" | od -c | head -1 > /dev/null'
     done = flow.run({'params': secret('plain', 'hard', 'number'), 'nodes': {
         'a': shell(script + '; printf "k=%s\\nj=x%sx\\n" "$S" "$S" > "$REEVE_OUTPUT"', env={'S': '${user.plain}'}),
-        'hard': {'run': ['python3', '-c', 'import json, os; s = os.environ["S"]; print(s); json.dump({"k": s, s: [1, s + s]}, open(os.environ["REEVE_OUTPUT"], "w"))'], 'env': {'S': '${user.hard}'}},
-        'raw': {'run': ['python3', '-c', 'import json, os; s = os.environ["S"]; json.dump({"k": s}, open(os.environ["REEVE_OUTPUT"], "w"), ensure_ascii=False)'], 'env': {'S': '${user.hard}'}},
+        'hard': {'run': ['python3', '-c', 'import json, os; s = os.environ["S"]; print(s); json.dump({"k": s, s: [1, s + s]}, '
+                                          'open(os.environ["REEVE_OUTPUT"], "w"))'], 'env': {'S': '${user.hard}'}},
+        'raw': {'run': ['python3', '-c', 'import json, os; s = os.environ["S"]; json.dump({"k": s}, open(os.environ["REEVE_OUTPUT"], '
+                                         '"w"), ensure_ascii=False)'], 'env': {'S': '${user.hard}'}},
         'number': shell('printf \'{"n":%s,"m":[-%s5]}\' "$S" "$S" > "$REEVE_OUTPUT"', env={'S': '${user.number}'}),
         'bad': shell('printf \'{"%s\' "$S" > "$REEVE_OUTPUT"', env={'S': '${user.plain}'}),
-        'schema': shell('printf \'{"%s":"%s"}\' "$S" "$S" > "$REEVE_OUTPUT"', env={'S': '${user.plain}'}, output_schema={'type': 'object', 'additionalProperties': False}),
+        'schema': shell('printf \'{"%s":"%s"}\' "$S" "$S" > "$REEVE_OUTPUT"', env={'S': '${user.plain}'}, output_schema={'type': 'object',
+        'additionalProperties': False}),
         'none': shell('test -z "$S"'),
         'next': shell('echo "$A $B"; exit 1', needs=['a'], env={'A': '${a.k}', 'B': '${a.stdout}'})}},
         '--var', 'plain=' + PLAIN, '--var', 'hard=' + HARD, '--var', 'number=' + NUMBER, status=1)
@@ -85,7 +88,8 @@ for size in (4095, 4096, 16383, 16384, 65535, 65536):
     os.write(1, b"." * (size - 5) + s)
 os.write(1, s[:4])
 '''
-    done = flow.run({'params': secret('s'), 'nodes': {'a': {'run': ['python3', '-c', program], 'env': {'S': '${user.s}'}}}}, '--var', 's=' + PLAIN)
+    done = flow.run({'params': secret('s'), 'nodes': {'a': {'run': ['python3', '-c', program], 'env': {'S': '${user.s}'}}}}, '--var',
+        's=' + PLAIN)
     need_absent(flow, done, PLAIN)
     out = ''.join(e['text'] for e in done.of('output', node='a', stream=1))
     need(out.startswith('***|' + PLAIN[:-1] + '|***'), out[:60])
@@ -95,8 +99,10 @@ os.write(1, s[:4])
 
 @case('an output that ends as a secret begins is whole: in the live view, in the log, and in what conditions read [E31, W13]')
 def held_back(flow):
-    done = flow.run({'params': secret('s'), 'nodes': {'a': {'run': ['printf', PLAIN[:6]]}, 'b': shell('true', needs=['a'], when='${a.stdout} == "%s"' % PLAIN[:6]),
-                                                      'token': shell('printf "%.20s" "$REEVE_TOKEN"'), 'c': shell('true', needs=['token'], when='${token.stdout} != ""')}}, '--var', 's=' + PLAIN)
+    done = flow.run({'params': secret('s'), 'nodes': {'a': {'run': ['printf', PLAIN[:6]]}, 'b': shell('true', needs=['a'],
+        when='${a.stdout} == "%s"' % PLAIN[:6]),
+                                                      'token': shell('printf "%.20s" "$REEVE_TOKEN"'), 'c': shell('true', needs=['token'],
+                                                      when='${token.stdout} != ""')}}, '--var', 's=' + PLAIN)
     same(done.text('a'), PLAIN[:6], 'the live view')
     same(flow.call('logs', done.run, 'a').text, PLAIN[:6], 'the log')
     same([done.node(name)['state'] for name in 'bc'], ['succeeded', 'succeeded'], 'the conditions')
@@ -104,7 +110,8 @@ def held_back(flow):
 
 @case('resume takes a secret again; missing it is exit 2 and names it; the pinned run has none of it [E31]')
 def resumed(flow):
-    workflow = {'params': secret('s'), 'nodes': {'hold': flow.held(), 'a': shell('printf "%s" "$S" > "$DIR/got"', needs=['hold'], env={'S': '${user.s}'})}}
+    workflow = {'params': secret('s'), 'nodes': {'hold': flow.held(), 'a': shell('printf "%s" "$S" > "$DIR/got"', needs=['hold'],
+        env={'S': '${user.s}'})}}
     live = flow.start(workflow, '--var', 's=' + PLAIN)
     run = live.started()
     flow.hub.next()
@@ -120,8 +127,11 @@ def resumed(flow):
 
 @case('an error of starting, an artifact path and a question do not show a secret [E31]')
 def edges(flow):
-    done = flow.run({'params': secret('s'), 'nodes': {'a': shell('echo "$S" > "$REEVE_OUTPUT.x" 2>/dev/null; printf "v=%s" "$S" > "$REEVE_OUTPUT"', env={'S': '${user.s}'}),
-                                                      'start': {'needs': ['a'], 'run': ['no-such-${a.v}']}, 'ask': {'needs': ['a'], 'approve': {'message': 'v is ${a.v}?', 'deadline': '30ms'}}}}, '--var', 's=' + PLAIN, status=1)
+    done = flow.run({'params': secret('s'), 'nodes': {'a': shell('echo "$S" > "$REEVE_OUTPUT.x" 2>/dev/null; printf "v=%s" "$S" > '
+        '"$REEVE_OUTPUT"', env={'S': '${user.s}'}),
+                                                      'start': {'needs': ['a'], 'run': ['no-such-${a.v}']}, 'ask': {'needs': ['a'],
+                                                      'approve': {'message': 'v is ${a.v}?', 'deadline': '30ms'}}}}, '--var',
+                                                      's=' + PLAIN, status=1)
     need_absent(flow, done, PLAIN)
 
 

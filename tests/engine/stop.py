@@ -14,7 +14,8 @@ def states(flow, node):
 
 @case('cancel from a second client stops what runs, calls off the rest, and is final [A11]')
 def cancel(flow):
-    live = flow.start({'nodes': {'a': flow.held(), 'ready': shell('true'), 'after': shell('true', needs=['a']), 'soft': shell('true', after=['a']),
+    live = flow.start({'nodes': {'a': flow.held(), 'ready': shell('true'), 'after': shell('true', needs=['a']), 'soft': shell('true',
+        after=['a']),
                                  'parked': {'approve': {'message': '?'}}}}, '-j', '1')
     run = live.started()
     a = flow.hub.next()
@@ -22,7 +23,8 @@ def cancel(flow):
     a.wait_gone()
     done = live.end(1)
     same(ends(done, 'a', 'ready', 'after', 'soft', 'parked'),
-         {'a': ('cancelled', 'signalled'), 'ready': ('cancelled', 'run'), 'after': ('cancelled', 'upstream_cancelled'), 'soft': ('cancelled', 'run'), 'parked': ('cancelled', 'run')}, 'ends')
+         {'a': ('cancelled', 'signalled'), 'ready': ('cancelled', 'run'), 'after': ('cancelled', 'upstream_cancelled'),
+         'soft': ('cancelled', 'run'), 'parked': ('cancelled', 'run')}, 'ends')
     need(not is_alive(a.pid), 'its process lives')
     same(flow.one('select status, exit_status from run'), ('cancelled', 1), 'the run')
     same(states(flow, 'a'), [(1, 'cancelled', 'signalled')], 'attempts')
@@ -43,11 +45,13 @@ def cancel_by(flow):
 
 @case('a run that nobody drives can be cancelled too, and is over then [A11]')
 def cancel_undriven(flow):
-    live = flow.start({'nodes': {'parked': {'approve': {'message': '?'}}, 'after': shell('true', needs=['parked'])}, 'on': {'cancel': shell('echo ran > "$DIR/ran"')}}, '--no-wait')
+    live = flow.start({'nodes': {'parked': {'approve': {'message': '?'}}, 'after': shell('true', needs=['parked'])},
+        'on': {'cancel': shell('echo ran > "$DIR/ran"')}}, '--no-wait')
     run = live.end(76).run
     flow.call('cancel', run)
     same(flow.one('select status from run'), 'cancelled', 'the run')
-    same(flow.ask('select id, state from node where id in (\'parked\', \'after\') order by id'), [('after', 'cancelled'), ('parked', 'cancelled')], 'nodes')
+    same(flow.ask('select id, state from node where id in (\'parked\', \'after\') order by id'), [('after', 'cancelled'), ('parked',
+        'cancelled')], 'nodes')
     flow.call('cancel', run, status=4)
 
 
@@ -65,7 +69,8 @@ def stubborn(flow):
 @case('INT, TERM and HUP interrupt: attempts are cancelled(signalled), nodes go back, 128+N; resume goes on [W33]')
 def interrupt(flow):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        workflow = {'name': f's{number}', 'nodes': {'a': flow.held(), 'b': shell('echo "${REEVE_FEEDBACK-none}" > "$DIR/feedback"', needs=['a']), 'done': shell('echo x >> "$DIR/once"')}}
+        workflow = {'name': f's{number}', 'nodes': {'a': flow.held(), 'b': shell('echo "${REEVE_FEEDBACK-none}" > "$DIR/feedback"',
+            needs=['a']), 'done': shell('echo x >> "$DIR/once"')}}
         live = flow.start(workflow)
         run = live.started()
         a = flow.hub.next()
@@ -81,7 +86,8 @@ def interrupt(flow):
         need(again.epoch > a.epoch, f'epoch {again.epoch} after {a.epoch}')
         again.end()
         done = live.end(0)
-        same(flow.ask(f"select state from attempt where run = '{run}' and node = 'a' order by number"), [('cancelled',), ('ok',)], 'attempts')
+        same(flow.ask(f"select state from attempt where run = '{run}' and node = 'a' order by number"), [('cancelled',), ('ok',)],
+            'attempts')
     same(flow.read('once'), b'x\n' * 3, 'what was done')
 
 
@@ -163,7 +169,9 @@ def each_handler(flow):
 
 @case("a handler's failure gives exit status 1; its retry and its environment are a node's [W1]")
 def failing_handler(flow):
-    done = flow.run({'env': {'F': 'file'}, 'nodes': {'a': shell('true')}, 'on': {'success': shell('echo "$F" >> "$DIR/f"; exit 3', retry={'max_attempts': 2}), 'exit': shell('echo exit >> "$DIR/f"')}}, status=1)
+    done = flow.run({'env': {'F': 'file'}, 'nodes': {'a': shell('true')},
+        'on': {'success': shell('echo "$F" >> "$DIR/f"; exit 3', retry={'max_attempts': 2}), 'exit': shell('echo exit >> "$DIR/f"')}},
+        status=1)
     same(flow.read('f'), b'file\nfile\nexit\n', 'what ran')
     same(done.node('on.success')['detail'], 'exit', 'the handler')
     same(flow.one('select status, nodes_failed from run'), ('error', 0), 'the run')
