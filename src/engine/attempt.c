@@ -150,8 +150,9 @@ static void give_output(rv_attempt *attempt, int stream, rv_str text)
     rv_job *job = attempt->job;
     const rv_observer *observer = &job->engine->config.observer;
     if (text.size == 0) return;
-    if (stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT) && attempt->output.size + text.size <= VALUE_SIZE_MAX)
-        rv_buf_str_add(&attempt->output, text);
+    bool is_read = stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT);
+    attempt->is_output_over |= is_read && attempt->output.size + text.size > VALUE_SIZE_MAX;
+    if (is_read && !attempt->is_output_over) rv_buf_str_add(&attempt->output, text);
     if (observer->output) observer->output(observer->user, job, attempt->node, stream, text);
 }
 
@@ -191,11 +192,17 @@ static void on_ended(void *user, const rv_exit *exit)
         state = RV_ATTEMPT_ERROR;
         detail = RV_DETAIL_CAPTURE;
     }
+    if (state == RV_ATTEMPT_OK && attempt->is_output_over) { /* a condition must not decide on a part of it */
+        state = RV_ATTEMPT_ERROR;
+        detail = RV_DETAIL_VALUE;
+        rv_buf_cstring(&attempt->error, "its output is over 1 MiB, and an expression reads it; write it to $REEVE_ARTIFACTS instead");
+    }
     if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt, rv_value_body(attempt->job, attempt->node))) {
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }
     if (state != RV_ATTEMPT_OK) rv_buf_clear(&attempt->result);
+    if (attempt->is_output_over) rv_buf_clear(&attempt->output);
     /* What a `leave` node left behind may write there yet: its directory serves nobody else. */
     bool may_be_written = attempt->job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE;
     if (!may_be_written) rv_slot_dir_give(attempt->dir);

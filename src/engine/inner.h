@@ -32,6 +32,7 @@ typedef struct rv_attempt {
     rv_job *job;
     uint32_t node, epoch, number;
     bool has_slot, is_started, is_ended, is_ghost; /* ghost: of a dead engine, only its row is kept up */
+    bool is_output_over;       /* an expression reads its stdout, which is too large for that */
     rv_proc *proc;
     rv_log_attempt *log;
     rv_mask *mask;             /* the job's secrets and this token; made when there is something to mask */

@@ -175,6 +175,17 @@ def output_limit(flow):
         same(done.node(name)['detail'], 'value', name)
 
 
+@case('a condition never decides on a part of an output: one over 1 MiB that an expression reads fails its node')
+def expression_limit(flow):
+    done = flow.run({'nodes': {'a': shell('head -c 1048577 /dev/zero | tr "\\0" x; printf end', retry={'max_attempts': 2}),
+                               'b': shell('true', needs=['a'], dep_policy='all_terminal',
+                                          when='${a.state} == "failed" || contains(${a.stdout}, "end")')}}, status=1)
+    end = done.node('a')
+    same((end['state'], end['detail'], end['attempt']), ('failed', 'value', 1), 'a')
+    need('1 MiB' in end['error'] and 'REEVE_ARTIFACTS' in end['error'], end)
+    same(done.node('b')['state'], 'succeeded', 'b')
+
+
 @case('a value too long for one argument fails the start and is not tried again')
 def argument_limit(flow):
     done = flow.run({'nodes': {'a': shell('head -c 300000 /dev/zero | tr "\\0" x'), 'b': {'needs': ['a'], 'run': ['true', '${a.stdout}'],
