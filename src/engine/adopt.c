@@ -62,11 +62,21 @@ static void take_row_values(rv_job *job, parent *p, rv_str sql, bool is_digest)
     (void)p;
 }
 
+/* A node that may happen at most once was begun in the parent and has no outcome there: it may have happened [P3]. */
+static bool may_have_happened(const rv_job *job, uint32_t node, const rv_node_run *old)
+{
+    if (job->graph->policies[job->graph->nodes[node].policy].delivery != RV_DELIVERY_AT_MOST_ONCE || old->number == 0) return false;
+    rv_attempt_state last = (rv_attempt_state)old->attempt;
+    return old->state != RV_NODE_SUCCEEDED && old->detail != RV_DETAIL_PERSON && last != RV_ATTEMPT_VOID && last != RV_ATTEMPT_ERROR;
+}
+
 static void compare(rv_job *job, parent *p, bool same_params)
 {
     for (uint32_t node = 0; node < job->graph->plain_count; node++) {
         uint32_t old = rv_run_find(p->run, rv_graph_name(job->graph, node));
-        if (old == RV_NONE || p->run->nodes[old].state != RV_NODE_SUCCEEDED) continue;
+        if (old == RV_NONE) continue;
+        job->kept[node].is_unknown = may_have_happened(job, node, &p->run->nodes[old]);
+        if (p->run->nodes[old].state != RV_NODE_SUCCEEDED) continue;
         rv_str body = rv_graph_str(job->graph, job->graph->nodes[node].body);
         bool is_same = rv_str_eq(body, rv_graph_str(&p->spec->graph, p->spec->graph.nodes[old].body));
         if (!is_same || (!same_params && reads_params(body))) continue;
@@ -144,7 +154,23 @@ static bool was_shown_the_same(rv_job *job, uint32_t node)
 {
     rv_kind kind = (rv_kind)job->graph->nodes[node].kind;
     if (kind != RV_KIND_APPROVE && kind != RV_KIND_INPUT) return true;
+    if (job->is_second_child) return false;
     return rv_str_eq(job->kept[node].digest, rv_blocker_digest(job, node, kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : RV_DETAIL_INPUT));
+}
+
+/* Begin the attempt that the parent had begun, and call it lost: its policy then asks, fails or runs it again. */
+static void ask_again(rv_job *job, uint32_t node)
+{
+    job->kept[node].is_unknown = false;
+    rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, true);
+    RV_ASSERT(answer == RV_ANSWER_TAKEN);
+    rv_event lost = {.type = RV_EVENT_LOST,
+                     .node = node,
+                     .epoch = job->run->nodes[node].epoch,
+                     .flags = RV_LOST_WAS_STARTED,
+                     .text = job->resumed_from};
+    answer = rv_engine_step(job, &lost, true);
+    RV_ASSERT(answer == RV_ANSWER_TAKEN);
 }
 
 void rv_adopt_changed(rv_job *job, uint32_t first_changed)
@@ -154,6 +180,10 @@ void rv_adopt_changed(rv_job *job, uint32_t first_changed)
         rv_kept *kept = &job->kept[node];
         rv_node_state state = (rv_node_state)job->run->nodes[node].state;
         rv_kind kind = (rv_kind)job->graph->nodes[node].kind;
+        if (kept->is_unknown && state == RV_NODE_READY && job->run->nodes[node].number == 0) {
+            ask_again(job, node);
+            continue;
+        }
         if (!kept->is_there || kept->is_adopted || !all_above_adopted(job, node)) continue;
         if (kind == RV_KIND_SET || kind == RV_KIND_REDUCE) {
             kept->is_adopted = state == RV_NODE_SUCCEEDED; /* computed again from the same */

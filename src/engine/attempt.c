@@ -81,6 +81,8 @@ void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detai
     give_slot(attempt);
     rv_vec_push(&job->ended, attempt);
     rv_engine_step(job, &completed, false);
+    if (job->run->nodes[attempt->node].epoch == attempt->epoch)
+        attempt->row.state = (rv_attempt_state)job->run->nodes[attempt->node].attempt;
 }
 
 /* It never had a process: called off while it waited for its commit or its slot. */
@@ -365,6 +367,13 @@ static rv_status make_dir(const rv_value_scope *scope, const rv_json *body, comm
 
 /* ---- starting ---- */
 
+/* A cancel handler runs within the grace [W1]. */
+static int64_t time_limit_ms(const rv_engine *engine, const rv_node_def *def, const rv_policy *policy)
+{
+    if (def->handler != RV_HANDLER_CANCEL) return policy->timeout_ms;
+    return policy->timeout_ms ? RV_MIN(policy->timeout_ms, engine->config.grace_ms) : engine->config.grace_ms;
+}
+
 static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
 {
     rv_job *job = attempt->job;
@@ -378,7 +387,7 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
                       .stdin_fd = -1,
                       .jobs_fds = {engine->jobs_fds[0], engine->jobs_fds[1]},
                       .mark = mark.at,
-                      .timeout_ms = policy->timeout_ms,
+                      .timeout_ms = time_limit_ms(engine, &job->graph->nodes[attempt->node], policy),
                       .grace_ms = engine->config.grace_ms,
                       .leave = job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE,
                       .output = on_output,

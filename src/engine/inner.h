@@ -96,7 +96,11 @@ typedef struct rv_shown { uint32_t node; rv_str payload, digest; int64_t opened_
 typedef struct rv_output_ref { uint32_t node; uint64_t log_last; rv_str run; /* whose log */ } rv_output_ref;
 
 /* What an earlier run gave for a node whose definition is the same [R1]. */
-typedef struct rv_kept { bool is_there, is_adopted; int32_t exit_status; rv_str value, output, digest; } rv_kept;
+typedef struct rv_kept {
+    bool is_there, is_adopted, is_unknown; /* unknown: it may have happened, and may happen once */
+    int32_t exit_status;
+    rv_str value, output, digest;
+} rv_kept;
 
 struct rv_job {
     rv_engine *engine;
@@ -109,6 +113,7 @@ struct rv_job {
     char *file, *dir, *name;
     rv_str resumed_from;
     uint64_t last_seq;         /* of what was stepped */
+    bool is_second_child;      /* an earlier child used what people had said: they are asked again [P7] */
     bool is_new, is_resumed, is_undriven, is_announced, row_is_dirty, is_ended;
     uint32_t task_version;
     rv_task_state task_state;

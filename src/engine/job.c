@@ -146,6 +146,21 @@ static rv_status open_log(rv_job *job, rv_error *err)
     return job->is_undriven ? RV_OK : rv_log_open(job->engine->config.root, rv_str_of(job->id), &job->log, err);
 }
 
+/* The run that goes on from `run`, if there is one; size 0: none. In the arena. */
+static rv_str find_child(rv_engine *engine, rv_arena *arena, rv_str run)
+{
+    rv_buf lines = {0};
+    bool is_cut;
+    rv_json *cells = NULL;
+    rv_status status =
+        rv_store_query(engine->config.store, RV_STR("SELECT id FROM run WHERE resumed_from = ?1 ORDER BY created_ms LIMIT 1"), &run,
+                       1, 1, &lines, &is_cut, NULL);
+    size_t end = status == RV_OK ? rv_str_find(rv_buf_str(&lines), 0, '\n') : SIZE_MAX;
+    rv_str line = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_arena_str(arena, rv_str_from(rv_buf_str(&lines), end + 1));
+    rv_buf_deinit(&lines);
+    return line.size && rv_json_parse(arena, line, &cells, NULL) == RV_OK && cells->child ? cells->child->text : (rv_str){NULL, 0};
+}
+
 rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **ret_job, rv_error *err)
 {
     char id[24], task[24];
@@ -158,6 +173,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->file = copy(job, rv_str_of(submit->file));
     job->dir = copy(job, rv_str_of(submit->dir));
     job->resumed_from = rv_arena_str(&job->arena, submit->resumed_from);
+    job->is_second_child = job->resumed_from.size && find_child(engine, &job->arena, job->resumed_from).size;
     job->created_ms = job->started_run_ms = now.wall_ms;
     job->task_state = RV_TASK_QUEUED;
     rv_status status = open_log(job, err);
@@ -287,6 +303,9 @@ static rv_status load_job(rv_engine *engine, rv_str run_id, rv_spec *spec, bool 
     rv_status status = rv_store_run(engine->config.store, &arena, run_id, &row, err);
     if (status == RV_OK && rv_run_state_is_terminal(row.status))
         status = rv_error_set(err, RV_CONFLICT, "run %.*s has ended (%s)", RV_FMT(run_id), rv_run_state_name(row.status));
+    rv_str child = status == RV_OK && !is_undriven ? find_child(engine, &arena, row.id) : (rv_str){NULL, 0};
+    if (child.size)
+        status = rv_error_set(err, RV_CONFLICT, "run %.*s was gone on with as %.*s; resume that one", RV_FMT(row.id), RV_FMT(child));
     if (status != RV_OK) {
         rv_arena_deinit(&arena);
         return status;
@@ -428,13 +447,15 @@ void rv_job_node_view(const rv_job *job, uint32_t index, rv_node_view *ret)
 
 int rv_job_exit_status(const rv_job *job)
 {
-    switch ((rv_run_state)job->run->status) {
+    rv_run_state status = (rv_run_state)job->run->status;
+    if (job->exit_signal > 0 && status != RV_RUN_OK) return 128 + job->exit_signal; /* a signal wins [W32] */
+    switch (status) {
     case RV_RUN_OK: return 0;
     case RV_RUN_ERROR: return 1;
     case RV_RUN_TIMEOUT: return 124;
     case RV_RUN_CANCELLED: return 1;
     case RV_RUN_OVER_BUDGET: return 77;
-    case RV_RUN_INTERRUPTED: return job->exit_signal ? 128 + job->exit_signal : 76;
+    case RV_RUN_INTERRUPTED: return 76;
     case RV_RUN_ACCEPTED:
     case RV_RUN_RUNNING: return 75;
     case RV_RUN_STATE_COUNT: break;

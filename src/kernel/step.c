@@ -223,12 +223,42 @@ static void put_back_or_call_off(rv_step *step, uint32_t node)
     else rv_step_again(step, node); /* nobody wants it stopped any more */
 }
 
+/* An attempt at most once whose outcome nobody knows. */
+static void on_unknown(rv_step *step, uint32_t node, const rv_policy *policy)
+{
+    bool is_called_off = step->run->closing == RV_CLOSING_CANCEL || step->run->closing == RV_CLOSING_TIMEOUT;
+    rv_step_attempt(step, node, RV_ATTEMPT_UNKNOWN, RV_DETAIL_LOST);
+    if (policy->on_unknown == RV_ON_UNKNOWN_FAIL) {
+        rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
+        return;
+    }
+    if (policy->on_unknown == RV_ON_UNKNOWN_RETRY || is_called_off) {
+        rv_step_again(step, node);
+        return;
+    }
+    rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_UNKNOWN_OUTCOME, 0);
+    rv_step_effect(step, RV_EFFECT_PARK, node, RV_DETAIL_UNKNOWN_OUTCOME);
+}
+
+/* An attempt that may happen at most once was stopped half-way by an interrupt: whether it happened is not known, so it
+ * is not put back to be run again [P3]. */
+static bool is_cut_in_two(const rv_step *step, uint32_t node)
+{
+    const rv_run *run = step->run;
+    return run->closing == RV_CLOSING_INTERRUPT &&
+           run->graph->policies[run->graph->nodes[node].policy].delivery == RV_DELIVERY_AT_MOST_ONCE;
+}
+
 static void on_completed(rv_step *step)
 {
     const rv_event *input = step->input;
     uint32_t node = input->node;
     rv_attempt_state state = (rv_attempt_state)input->state;
     uint16_t flags = step->run->graph->nodes[node].flags;
+    if (state == RV_ATTEMPT_CANCELLED && is_cut_in_two(step, node)) {
+        on_unknown(step, node, &step->run->graph->policies[step->run->graph->nodes[node].policy]);
+        return;
+    }
     rv_step_attempt(step, node, state, (rv_detail)input->detail);
     if (state == RV_ATTEMPT_CANCELLED) {
         put_back_or_call_off(step, node);
@@ -248,23 +278,6 @@ static void on_completed(rv_step *step)
     }
 }
 
-/* An attempt at most once whose outcome nobody knows. */
-static void on_unknown(rv_step *step, uint32_t node, const rv_policy *policy)
-{
-    bool is_called_off = step->run->closing == RV_CLOSING_CANCEL || step->run->closing == RV_CLOSING_TIMEOUT;
-    rv_step_attempt(step, node, RV_ATTEMPT_UNKNOWN, RV_DETAIL_LOST);
-    if (policy->on_unknown == RV_ON_UNKNOWN_FAIL) {
-        rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
-        return;
-    }
-    if (policy->on_unknown == RV_ON_UNKNOWN_RETRY || is_called_off) {
-        rv_step_again(step, node);
-        return;
-    }
-    rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_UNKNOWN_OUTCOME, 0);
-    rv_step_effect(step, RV_EFFECT_PARK, node, RV_DETAIL_UNKNOWN_OUTCOME);
-}
-
 static void on_lost(rv_step *step)
 {
     rv_run *run = step->run;
@@ -273,7 +286,7 @@ static void on_lost(rv_step *step)
     bool is_running = run->nodes[node].attempt == RV_ATTEMPT_RUNNING; /* then it did start, whatever the giver believes */
     bool never_started = !is_running && (flags & RV_LOST_NEVER_STARTED);
     bool was_started = is_running || (flags & RV_LOST_WAS_STARTED);
-    if (flags & RV_LOST_STOPPED) {
+    if ((flags & RV_LOST_STOPPED) && (never_started || !is_cut_in_two(step, node))) {
         rv_step_attempt(step, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED);
         put_back_or_call_off(step, node);
     } else if (policy->delivery == RV_DELIVERY_AT_MOST_ONCE && !never_started) {

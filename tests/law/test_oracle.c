@@ -169,7 +169,9 @@ static void say_late(world *w, uint32_t node)
 static void stop_one(world *w, uint32_t node)
 {
     rv_event event = {.type = RV_EVENT_LOST, .node = node, .epoch = w->d->run->nodes[node].epoch, .flags = RV_LOST_STOPPED};
-    if (one_in(w, 3)) { meet_fate(w, node); return; }
+    const rv_graph *graph = w->d->graph; /* stopped half-way, what may happen once is unknown: test_stop.c has that */
+    bool is_once = graph->policies[graph->nodes[node].policy].delivery == RV_DELIVERY_AT_MOST_ONCE;
+    if (is_once || one_in(w, 3)) { meet_fate(w, node); return; }
     if (one_in(w, 2)) event = (rv_event){.type = RV_EVENT_COMPLETED, .node = node, .epoch = event.epoch, .state = RV_ATTEMPT_CANCELLED,
                                          .detail = RV_DETAIL_SIGNALLED, .exit_status = -1};
     end_attempt(w, &event);

@@ -33,6 +33,23 @@ static void w33__an_interrupt_puts_back_what_ran_and_counts_for_nothing(void **s
     drive_free(d);
 }
 
+/* P3: whether it happened is not known, so nobody runs it again without being told to. */
+static void p3__what_may_happen_once_is_unknown_when_an_interrupt_cuts_it(void **state)
+{
+    drive *d = drive_new("a: %delivery=at_most_once %unknown=ask; b: a");
+    drive_admit(d, "a");
+    drive_started(d, "a");
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    drive_complete(d, "a", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
+    assert_string_equal(drive_says(d, "a"), "waiting unknown_outcome");
+    assert_int_equal(drive_node(d, "a")->attempt, RV_ATTEMPT_UNKNOWN);
+    assert_int_equal(d->run->status, RV_RUN_INTERRUPTED);
+    drive_crash(d);
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_string_equal(drive_says(d, "a"), "waiting unknown_outcome");
+    drive_free(d);
+}
+
 static void w33__what_ends_within_the_grace_keeps_its_outcome(void **state)
 {
     drive *d = drive_new("a; b; c: a; e: b");
@@ -496,6 +513,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(w33__an_interrupt_puts_back_what_ran_and_counts_for_nothing),
+        cmocka_unit_test(p3__what_may_happen_once_is_unknown_when_an_interrupt_cuts_it),
         cmocka_unit_test(w33__what_ends_within_the_grace_keeps_its_outcome),
         cmocka_unit_test(w33__an_interrupt_of_a_run_that_waits_takes_effect_at_once),
         cmocka_unit_test(w33__a_second_interrupt_repeats_nothing),
