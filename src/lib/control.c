@@ -1,5 +1,7 @@
 #include "lib/control.h"
 
+#include "lib/queries.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,7 @@ typedef struct client {
 
 struct rv_control {
     rv_engine *engine;
-    rv_store *store;
+    rv_queries *queries;
     rv_loop *loop;
     int fd;
     char path[108];
@@ -125,27 +127,30 @@ static int64_t number_of(const rv_json *request, const char *key, int64_t otherw
     return value && rv_json_i64(value, &number) ? number : otherwise;
 }
 
+static void on_answer(void *user, rv_status status, rv_str answer, const rv_error *err)
+{
+    client *c = user;
+    if (status != RV_OK) {
+        on_done(c, status, err);
+        return;
+    }
+    c->is_busy = false;
+    if (!c->is_closed) {
+        rv_buf_str_add(&c->out, answer);
+        client_send(c);
+    }
+    settle(c);
+}
+
 static void op_query(client *c, const rv_json *request)
 {
-    rv_buf lines = {0};
-    rv_error error = {0};
     rv_str args[32];
     uint32_t count = 0;
-    bool is_cut = false;
     const rv_json *list = rv_json_get(request, RV_STR("args"));
     for (const rv_json *arg = list ? list->child : NULL; arg && count < RV_COUNT(args); arg = arg->next) args[count++] = arg->text;
     int64_t max = number_of(request, "max", 0);
-    rv_status status = rv_store_query(c->control->store, text_of(request, "sql"), args, count, max > 0 ? (uint64_t)max : 0, &lines,
-                                      &is_cut, &error);
-    if (status != RV_OK) {
-        answer_error(c, status, error.text);
-    } else {
-        rv_buf_printf(&c->out, "{\"v\":1,\"ok\":true,\"cut\":%s,\"lines\":", is_cut ? "true" : "false");
-        rv_json_quote(&c->out, rv_buf_str(&lines));
-        rv_buf_cstring(&c->out, "}\n");
-        client_send(c);
-    }
-    rv_buf_deinit(&lines);
+    c->is_busy = true;
+    rv_queries_ask(c->control->queries, text_of(request, "sql"), args, count, max > 0 ? (uint64_t)max : 0, on_answer, c);
 }
 
 static void op_decide(client *c, const rv_json *request)
@@ -310,7 +315,7 @@ rv_status rv_control_open(rv_engine *engine, rv_store *store, rv_loop *loop, con
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     rv_control *control = rv_alloc(sizeof *control);
-    *control = (rv_control){.engine = engine, .store = store, .loop = loop};
+    *control = (rv_control){.engine = engine, .loop = loop, .fd = -1};
     snprintf(control->path, sizeof control->path, "%s", path);
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     unlink(path);
@@ -324,7 +329,8 @@ rv_status rv_control_open(rv_engine *engine, rv_store *store, rv_loop *loop, con
         rv_free(control);
         return rv_error_set(err, RV_STORE_IO, "cannot listen on %s: %s", path, strerror(saved));
     }
-    rv_status status = rv_watch_start(loop, control->fd, RV_LOOP_READ, on_connect, control, &control->watch, err);
+    rv_status status = rv_queries_open(loop, store, &control->queries, err);
+    if (status == RV_OK) status = rv_watch_start(loop, control->fd, RV_LOOP_READ, on_connect, control, &control->watch, err);
     if (status != RV_OK) {
         rv_control_close(control);
         return status;
@@ -344,6 +350,7 @@ void rv_control_close(rv_control *control)
         client_close(control->clients.at[i]);
         client_free(control->clients.at[i]);
     }
+    rv_queries_close(control->queries);
     rv_watch_end(control->watch);
     if (control->fd >= 0) close(control->fd);
     unlink(control->path);

@@ -51,7 +51,8 @@ typedef struct rv_query {
     bool is_cut;
     rv_error *err;
     int64_t deadline_ms;                /* monotonic; past it RV_TIMEOUT */
-    const _Atomic uint32_t *waiting;    /* batches that wait */
+    const _Atomic uint32_t *waiting;    /* batches and reads that wait */
+    const _Atomic bool *stop;           /* once set: end with RV_UNAVAILABLE; NULL: never */
     rv_query_stage stage;
     void *copy;                         /* the backend's */
 } rv_query;

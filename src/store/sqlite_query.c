@@ -10,9 +10,11 @@
 enum {
     SLICE_MS = 10,             /* of the store's thread, once a batch waits */
     COPY_PAGES = 256,          /* between two looks at the clock */
-    PROGRESS_OPS = 2000,       /* SQLite's instructions between two looks at the clock */
+    PROGRESS_OPS = 200,        /* SQLite's instructions between two looks at the clock and at the memory */
+    VALUE_SIZE_MAX = 64 << 20, /* bytes of one value or row within SQLite; each instruction can make one */
+    MEMORY_MAX = 1 << 30,      /* bytes that SQLite may take in the process beyond what it had as the query began */
     COPY_SIZE_MAX = 512 << 20, /* bytes; a busy store above this answers UNAVAILABLE to slow queries */
-    OUT_SIZE_MAX = 256 << 20,  /* bytes of rows; cut there */
+    OUT_SIZE_MAX = 256 << 20,  /* bytes of rows; cut before the row that is over it */
 };
 
 struct rv_sqlite_copy {
@@ -71,6 +73,16 @@ static void base64_add(rv_buf *out, const uint8_t *at, size_t size) {
     }
 }
 
+/* Bytes that the value takes as JSON, at least. */
+static size_t value_size(sqlite3_stmt *statement, int column) {
+    int type = sqlite3_column_type(statement, column);
+    if (type != SQLITE_TEXT && type != SQLITE_BLOB)
+        return 1;
+    (void)sqlite3_column_blob(statement, column);
+    size_t size = (size_t)sqlite3_column_bytes(statement, column);
+    return type == SQLITE_TEXT ? size : size / 3 * 4;
+}
+
 static void value_write(rv_json_writer *w, sqlite3_stmt *statement, int column) {
     rv_buf text = {0};
     const char *bytes;
@@ -93,12 +105,15 @@ static void value_write(rv_json_writer *w, sqlite3_stmt *statement, int column) 
     }
 }
 
-static void row_write(rv_buf *out, sqlite3_stmt *statement, bool is_header) {
+/* false: it would go beyond size_max, and may be there in part. */
+static bool row_write(rv_buf *out, sqlite3_stmt *statement, bool is_header, size_t size_max) {
     rv_json_writer w;
     int count = sqlite3_column_count(statement);
     rv_json_writer_init(&w, out, 0);
     rv_jw_array(&w);
     for (int i = 0; i < count; i++) {
+        if (out->size + (is_header ? 0 : value_size(statement, i)) > size_max)
+            return false;
         if (is_header)
             rv_jw_cstring(&w, sqlite3_column_name(statement, i));
         else
@@ -106,6 +121,7 @@ static void row_write(rv_buf *out, sqlite3_stmt *statement, bool is_header) {
     }
     rv_jw_array_end(&w);
     rv_buf_byte(out, '\n');
+    return true;
 }
 
 /* ---- running ---- */
@@ -116,17 +132,24 @@ typedef struct running {
     rv_sqlite_guard *guard;
     bool is_direct;
     int64_t slice_end_ms;
-    bool is_late, is_yielding; /* why it was interrupted */
+    int64_t memory_max; /* bytes of SQLite's in the process */
+    bool is_late, is_yielding, is_stopped, is_too_large; /* why it was interrupted */
 } running;
+
+static bool is_stopped(const rv_query *query) { return query->stop && atomic_load_explicit(query->stop, memory_order_relaxed); }
+
+static rv_status stopped(rv_error *err) { return rv_error_set(err, RV_UNAVAILABLE, "the query was ended: the store is being closed"); }
 
 /* Called by SQLite every PROGRESS_OPS; other than 0 interrupts. */
 static int progress(void *user) {
     running *run = user;
     int64_t now_ms = rv_store_mono_ms();
     run->is_late = now_ms >= run->query->deadline_ms;
+    run->is_stopped = is_stopped(run->query);
+    run->is_too_large = sqlite3_memory_used() > run->memory_max;
     run->is_yielding =
         run->is_direct && atomic_load_explicit(run->query->waiting, memory_order_relaxed) > 0 && now_ms >= run->slice_end_ms;
-    return run->is_late || run->is_yielding;
+    return run->is_late || run->is_yielding || run->is_stopped || run->is_too_large;
 }
 
 static rv_status query_error(const running *run, int code, rv_error *err) {
@@ -134,7 +157,13 @@ static rv_status query_error(const running *run, int code, rv_error *err) {
         return rv_error_set(err, RV_DENIED, "the query may only read: %s", sqlite3_errmsg(run->db));
     if (run->is_late)
         return rv_error_set(err, RV_TIMEOUT, "the query was ended: it took longer than it may");
+    if (run->is_stopped)
+        return stopped(err);
+    if (run->is_too_large)
+        return rv_error_set(err, RV_LIMIT, "the query was ended: it keeps more than %d MiB at once", MEMORY_MAX >> 20);
     switch (code & 0xff) {
+    case SQLITE_TOOBIG:
+        return rv_error_set(err, RV_LIMIT, "a value of the query is over %d MiB; ask for a part of it with substr()", VALUE_SIZE_MAX >> 20);
     case SQLITE_CORRUPT: return rv_error_set(err, RV_CORRUPT, "the store is damaged: %s", sqlite3_errmsg(run->db));
     case SQLITE_IOERR: return rv_error_set(err, RV_STORE_IO, "the store cannot be read: %s", sqlite3_errmsg(run->db));
     case SQLITE_NOMEM: return rv_error_set(err, RV_NO_MEMORY, "the query needs more memory than there is");
@@ -176,12 +205,18 @@ static rv_status query_rows(running *run, sqlite3_stmt *statement, rv_error *err
     size_t begin = query->out->size;
     uint64_t rows = 0;
     int code;
-    row_write(query->out, statement, true);
+    (void)row_write(query->out, statement, true, SIZE_MAX);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        query->is_cut = (query->row_max && rows == query->row_max) || query->out->size - begin > OUT_SIZE_MAX;
-        if (query->is_cut)
-            return RV_OK;
-        row_write(query->out, statement, false);
+        size_t row = query->out->size;
+        query->is_cut = (query->row_max && rows == query->row_max) || !row_write(query->out, statement, false, begin + OUT_SIZE_MAX);
+        if (query->is_cut) {
+            query->out->at[query->out->size = row] = 0;
+            if (rows)
+                return RV_OK;
+            query->is_cut = false;
+            query->out->at[query->out->size = begin] = 0;
+            return rv_error_set(err, RV_LIMIT, "a row of the query is over %d MiB; ask for less of it", OUT_SIZE_MAX >> 20);
+        }
         if (++rows % 64 == 0 && progress(run))
             code = SQLITE_INTERRUPT;
         if (code == SQLITE_INTERRUPT)
@@ -190,13 +225,16 @@ static rv_status query_rows(running *run, sqlite3_stmt *statement, rv_error *err
     if (code == SQLITE_DONE)
         return RV_OK;
     query->out->at[query->out->size = begin] = 0;
-    return run->is_yielding && !run->is_late ? RV_UNAVAILABLE : query_error(run, code, err);
+    bool is_given_up = run->is_late || run->is_stopped || run->is_too_large;
+    return run->is_yielding && !is_given_up ? RV_UNAVAILABLE : query_error(run, code, err);
 }
 
 /* RV_UNAVAILABLE, err untouched: given up because batches wait (is_direct only). */
 static rv_status query_run(rv_query *query, sqlite3 *db, rv_sqlite_guard *guard, bool is_direct) {
     running run = {.query = query, .db = db, .guard = guard, .is_direct = is_direct, .slice_end_ms = rv_store_mono_ms() + SLICE_MS};
     sqlite3_stmt *statement = NULL;
+    run.memory_max = sqlite3_memory_used() + MEMORY_MAX;
+    int value_size_max = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_SIZE_MAX);
     *guard = (rv_sqlite_guard){.is_on = true};
     sqlite3_progress_handler(db, PROGRESS_OPS, progress, &run);
     rv_status status = query_prepare(&run, &statement, query->err);
@@ -204,6 +242,7 @@ static rv_status query_run(rv_query *query, sqlite3 *db, rv_sqlite_guard *guard,
         status = query_rows(&run, statement, query->err);
     sqlite3_finalize(statement);
     sqlite3_progress_handler(db, 0, NULL, NULL);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, value_size_max);
     guard->is_on = false;
     return status;
 }
@@ -249,8 +288,9 @@ static rv_status copy_step(rv_sqlite *self, rv_query *query) {
     while (code == SQLITE_OK && rv_store_mono_ms() < end_ms)
         code = sqlite3_backup_step(copy->backup, COPY_PAGES);
     bool is_late = rv_store_mono_ms() >= query->deadline_ms;
-    if (code == SQLITE_OK && !is_late)
+    if (code == SQLITE_OK && !is_late && !is_stopped(query))
         return RV_OK;
+    bool is_ended = code == SQLITE_OK && is_stopped(query);
     copy_unlink(self, copy);
     int finish = sqlite3_backup_finish(copy->backup);
     copy->backup = NULL;
@@ -259,6 +299,8 @@ static rv_status copy_step(rv_sqlite *self, rv_query *query) {
         query->stage = RV_QUERY_READY;
         return RV_OK;
     }
+    if (is_ended)
+        return stopped(query->err);
     if (is_late)
         return rv_error_set(query->err, RV_TIMEOUT, "the query was ended: copying the store for it took too long");
     return rv_sqlite_error(self, code == SQLITE_DONE ? finish : code, "copying it for a query", query->err);

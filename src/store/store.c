@@ -55,7 +55,7 @@ struct rv_store {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    _Atomic uint32_t waiting; /* batches queued */
+    _Atomic uint32_t waiting; /* batches queued, reads under way: what a query makes room for */
     /* under lock */
     rv_item *head, **tail;
     bool is_stopping, is_taken, was_sync_pending, thread_waits;
@@ -361,7 +361,10 @@ static rv_status flush_call(rv_store *store, void *args, rv_error *err) {
 
 rv_status rv_store_flush(rv_store *store, bool synced, rv_error *err) {
     flush_args args = {synced};
-    return call_run(store, flush_call, &args, err);
+    atomic_fetch_add(&store->waiting, 1);
+    rv_status status = call_run(store, flush_call, &args, err);
+    atomic_fetch_sub(&store->waiting, 1);
+    return status;
 }
 
 static rv_status recover_call(rv_store *store, void *args, rv_error *err) {
@@ -379,7 +382,12 @@ rv_status rv_store_recover(rv_store *store, rv_error *err) { return call_run(sto
 
 static rv_status read_call(rv_store *store, void *args, rv_error *err) { return store->backend->read(store->self, args); }
 
-static rv_status read_run(rv_store *store, rv_read *read) { return call_run(store, read_call, read, read->err); }
+static rv_status read_run(rv_store *store, rv_read *read) {
+    atomic_fetch_add(&store->waiting, 1);
+    rv_status status = call_run(store, read_call, read, read->err);
+    atomic_fetch_sub(&store->waiting, 1);
+    return status;
+}
 
 rv_status rv_store_last_batch(rv_store *store, uint64_t *ret_batch_id, rv_error *err) {
     rv_read read = {.kind = RV_READ_LAST_BATCH, .err = err};
@@ -444,10 +452,15 @@ static rv_status query_call(rv_store *store, void *args, rv_error *err) { return
 
 rv_status rv_store_query(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count, uint64_t row_max, rv_buf *out,
                          bool *ret_is_cut, rv_error *err) {
+    return rv_store_query_until(store, sql, args, arg_count, row_max, NULL, out, ret_is_cut, err);
+}
+
+rv_status rv_store_query_until(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count, uint64_t row_max,
+                               const _Atomic bool *stop, rv_buf *out, bool *ret_is_cut, rv_error *err) {
     if (!store->backend->query_step)
         return rv_error_set(err, RV_UNSUPPORTED, "this store keeps its rows in memory and knows no SQL");
     rv_query query = {.sql = sql, .args = args, .arg_count = arg_count, .row_max = row_max, .out = out, .err = err,
-                      .deadline_ms = rv_store_mono_ms() + store->query_ms_max, .waiting = &store->waiting};
+                      .deadline_ms = rv_store_mono_ms() + store->query_ms_max, .waiting = &store->waiting, .stop = stop};
     size_t size = out->size;
     rv_status status = RV_OK;
     while (!status && query.stage != RV_QUERY_READY && query.stage != RV_QUERY_ENDED)

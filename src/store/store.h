@@ -20,6 +20,7 @@
 
 #include "kernel/event.h"
 #include "kernel/model.h"
+#include <stdatomic.h>
 
 typedef struct rv_store rv_store;
 
@@ -130,13 +131,17 @@ RV_MUST_USE rv_status rv_store_journal(rv_store *store, rv_str stream, uint64_t 
 /* ---- SQL over the documented schema (docs/schema.md), read only. Memory backend: RV_UNSUPPORTED ----
  * `args` are bound to ?1.. as text; there must be one for each parameter. Rows come as JSON lines into `out`: first an
  * array of column names, then an array a row; blobs as {"base64":"…"}. Cut after row_max rows with *ret_is_cut set (0: no
- * limit), and at 256 MiB. On failure `out` is as it was. A query sees one moment of the store. One that is slow while
+ * limit), and at 256 MiB of whole rows. On failure `out` is as it was. A query sees one moment of the store. One that is slow while
  * batches wait does not hold them up: it begins again on a copy in memory, on the caller's thread.
  * DENIED: a writing statement, ATTACH, PRAGMA (but those that tell of tables and indexes), functions with side effects.
  * INVALID: not SQL, no statement, several statements, another number of arguments. TIMEOUT: it took over query_ms_max.
+ * LIMIT: a value over 64 MiB, a first row over 256 MiB, or over 1 GiB of memory for what the query keeps at once.
  * UNAVAILABLE: slow, and the store is too busy and too large (512 MiB) to be copied. STORE_IO, CORRUPT: cannot be read. */
 RV_MUST_USE rv_status rv_store_query(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count,
                                      uint64_t row_max, rv_buf *out, bool *ret_is_cut, rv_error *err);
+/* The same, ended with UNAVAILABLE soon after another thread has set *stop (NULL: nobody does). */
+RV_MUST_USE rv_status rv_store_query_until(rv_store *store, rv_str sql, const rv_str *args, uint32_t arg_count, uint64_t row_max,
+                                           const _Atomic bool *stop, rv_buf *out, bool *ret_is_cut, rv_error *err);
 
 /* ---- life ---- */
 typedef struct rv_store_config {
