@@ -136,8 +136,8 @@ static rv_blocker_row row_of(rv_job *job, uint32_t node, rv_detail reason, const
 void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch)
 {
     if (!rv_blocker_is_for_people(reason)) return;
+    if (job->run->nodes[node].detail == RV_DETAIL_REPLAY) return; /* decided in the run that this one goes on from: closed already */
     if (batch) job->blocker_revision[node]++;
-    if (job->run->nodes[node].detail == RV_DETAIL_REPLAY) return; /* decided in the run that this one goes on from */
     if (batch) forget(job, node);
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (!shown) shown = show(job, node, reason);
@@ -162,8 +162,10 @@ static void take_decision(rv_blocker_row *row, rv_arena *arena)
 void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *batch)
 {
     rv_arena arena = {0};
-    if (!rv_blocker_is_for_people(reason) || job->run->nodes[node].detail == RV_DETAIL_REPLAY) return;
+    if (!rv_blocker_is_for_people(reason)) return;
     const rv_node_run *state = &job->run->nodes[node];
+    bool is_kept = state->detail == RV_DETAIL_REPLAY; /* its row is written, so that a child of this run can keep it too */
+    if (is_kept) job->blocker_revision[node]++;
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (!shown) shown = show(job, node, reason);
     rv_blocker_row row = row_of(job, node, reason, shown);
@@ -175,7 +177,8 @@ void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *ba
     if (reason != RV_DETAIL_INPUT) take_decision(&row, &arena);
     if (row.decision.size == 0) row.decision = is_called_off ? RV_STR("called off") : RV_STR("answered");
     rv_batch_blocker(batch, &row);
-    rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_UNBLOCKED, .job = job, .view = {.node = node, .name = row.key}},
+    if (!is_kept)
+        rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_UNBLOCKED, .job = job, .view = {.node = node, .name = row.key}},
                      row.decision, row.by);
     forget(job, node);
     rv_arena_deinit(&arena);

@@ -178,6 +178,8 @@ void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str t
 
 /* job.c */
 void rv_job_free(rv_job *job);
+/* The attempts that a dead engine left open end as lost; their processes are gone already. */
+void rv_job_settle_lost(rv_job *job);
 rv_attempt *rv_job_attempt(rv_job *job, uint32_t node); /* NULL: none */
 /* Put rows and journal of this turn into `batch`; effects and notices into the flight. */
 void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight);

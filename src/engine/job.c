@@ -265,7 +265,7 @@ static rv_status take_ghosts(rv_job *job, rv_error *err)
     return status;
 }
 
-static void settle_lost(rv_job *job)
+void rv_job_settle_lost(rv_job *job)
 {
     for (uint32_t node = 0; node < job->graph->node_count; node++) {
         if (job->run->nodes[node].state != RV_NODE_RUNNING) continue;
@@ -337,7 +337,7 @@ rv_status rv_engine_resume(rv_engine *engine, rv_str run_id, rv_spec *spec, bool
     if (status != RV_OK) return status;
     job->row_is_dirty = true;
     rv_engine_step(job, &(rv_event){.type = RV_EVENT_RESUME}, true);
-    settle_lost(job);
+    rv_job_settle_lost(job);
     if (fail_fast) rv_engine_step(job, &(rv_event){.type = RV_EVENT_FAIL_FAST}, true);
     reopen_blockers(job);
     announce(job);

@@ -120,6 +120,7 @@ void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_f
         refuse(done, user, RV_NOT_FOUND, "run %.*s is not driven here", run);
         return;
     }
+    if (job->is_undriven) rv_job_settle_lost(job);
     rv_event event = {.type = RV_EVENT_CANCEL, .text = by, .flags = job->is_undriven ? RV_CANCEL_UNDRIVEN : 0};
     finish(engine, rv_engine_step(job, &event, true), run, done, user);
 }

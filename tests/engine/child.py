@@ -87,23 +87,39 @@ def other_param(flow):
     same((ran(flow), kept(done)), (['below', 'end', 'reads'], ['free']), 'another value')
 
 
-@case('an approval is kept only for the same digest: what is shown anew is asked anew [R1, P7]')
-def approvals(flow):
-    def workflow(text):
-        return {'name': 'flow', 'nodes': {'a': shell(f'echo {text}'), 'ok': {'needs': ['a'], 'approve': {'message': 'ship ${a.stdout}?'}},
-            'q': {'input': {'question': 'q?'}},
-                                          'end': counted('end', 'test -e "$DIR/good"', needs=['ok', 'q'])}}
-    live = flow.start(workflow('one'))
-    first = live.started()
+def asking(text):
+    return {'name': 'flow', 'nodes': {'a': shell(f'echo {text}'), 'ok': {'needs': ['a'], 'approve': {'message': 'ship ${a.stdout}?'}},
+                                      'q': {'input': {'question': 'q?'}}, 'end': counted('end', 'test -e "$DIR/good"', needs=['ok', 'q'])}}
+
+
+def asked(flow):
+    """A run that was approved and answered, and failed after."""
+    live = flow.start(asking('one'))
+    run = live.started()
     live.expect('blocker_opened')
     live.expect('blocker_opened')
-    flow.call('approve', first, 'ok')
-    flow.call('answer', first, 'q', '1')
+    flow.call('approve', run, 'ok')
+    flow.call('answer', run, 'q', '1')
     live.end(1)
-    done = flow.run(workflow('one'), '--resume', first, status=1)
-    same((kept(done), done.of('blocker_opened')), (['a', 'ok', 'q'], []), 'the same text')
+    return run
+
+
+@case('an approval is kept for the same digest, and by the first child only: it is used once [R1, P7]')
+def approvals(flow):
+    first = asked(flow)
+    child = flow.run(asking('one'), '--resume', first, status=1)
+    same((kept(child), child.of('blocker_opened')), (['a', 'ok', 'q'], []), 'the first child')
+    grandchild = flow.run(asking('one'), '--resume', child.run, status=1)
+    same((kept(grandchild), grandchild.of('blocker_opened')), (['a', 'ok', 'q'], []), 'its child')
+    second = flow.run(asking('one'), '--resume', first, '--no-wait', status=76)
+    same((kept(second), sorted(e['key'] for e in second.of('blocker_opened'))), (['a'], ['ok', 'q']), 'the second child')
+
+
+@case('an approval of what is shown otherwise now is asked anew; what is shown as before is kept [R1, P7]')
+def shown_anew(flow):
+    first = asked(flow)
     flow.write('good', '')
-    live = flow.start(workflow('two'), '--resume', first, '--edit')
+    live = flow.start(asking('two'), '--resume', first, '--edit')
     run = live.started()
     same(live.expect('blocker_opened')['payload']['message'], 'ship two?', 'what is asked')
     flow.call('approve', run, 'ok')
@@ -158,6 +174,38 @@ def refused(flow):
     flow.run(None, '--resume', run, status=4)
     held.end()
     live.end(0)
+
+
+@case('what may happen once and was begun is asked about, in the run and in a child of it: never run again silently [P3]')
+def once(flow):
+    workflow = {'name': 'flow', 'nodes': {'pay': {**flow.held(), 'delivery': 'at_most_once'}, 'after': counted('after', needs=['pay'])}}
+    live = flow.start(workflow)
+    first = live.started()
+    flow.hub.next()
+    live.process.send_signal(signal.SIGINT)
+    live.end(128 + signal.SIGINT)
+    flow.run(workflow, '--resume', first, '--no-wait', status=76)
+    child = flow.run(workflow, '--resume', first, '--edit', '--no-wait', status=76).run
+    need(child != first and not flow.hub.has_more(), 'pay ran again')
+    same(flow.one(f"select state || ' ' || detail from node where run = '{child}' and id = 'pay'"), 'waiting unknown_outcome', 'pay')
+    flow.call('approve', child, 'pay')
+    flow.run(workflow, '--resume', child)
+    same((ran(flow), flow.hub.has_more()), (['after'], False), 'what ran')
+
+
+@case('an approval is kept by the first child alone; a run that was gone on with is not resumed itself [P7]')
+def used_once(flow):
+    workflow = {'name': 'flow', 'nodes': {'ok': {'approve': {'message': 'Ship?'}}, 'ship': counted('ship', 'test -e "$DIR/good"', needs=['ok'])}}
+    first = flow.run(workflow, '--no-wait', status=76).run
+    flow.call('approve', first, 'ok')
+    flow.run(workflow, '--resume', first, status=1)
+    second = flow.run(workflow, '--resume', first, '--no-wait', status=1).run
+    same(ran(flow), ['ship', 'ship'], 'the first child ships on the approval')
+    third = flow.run(workflow, '--resume', first, '--no-wait', status=76).run
+    need(third not in (first, second) and ran(flow) == [], 'the second child shipped on a used approval')
+    unfinished = flow.run(workflow, '--no-wait', status=76).run
+    flow.run(workflow, '--resume', unfinished, '--edit', '--no-wait', status=76)
+    flow.run(workflow, '--resume', unfinished, '--no-wait', status=4)
 
 
 if __name__ == '__main__':
