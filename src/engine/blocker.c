@@ -138,12 +138,13 @@ void rv_blocker_open(rv_job *job, uint32_t node, rv_detail reason, rv_batch *bat
     if (!rv_blocker_is_for_people(reason)) return;
     if (job->run->nodes[node].detail == RV_DETAIL_REPLAY) return; /* decided in the run that this one goes on from: closed already */
     if (batch) job->blocker_revision[node]++;
+    if (batch && job->run->nodes[node].state != RV_NODE_WAITING) return; /* closed again in the same turn */
     if (batch) forget(job, node);
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (!shown) shown = show(job, node, reason);
     rv_blocker_row row = row_of(job, node, reason, shown);
     row.state = RV_BLOCKER_OPEN;
-    if (batch && job->run->nodes[node].state == RV_NODE_WAITING) rv_batch_blocker(batch, &row);
+    if (batch) rv_batch_blocker(batch, &row);
     rv_notice notice = {.type = NOTICE_BLOCKER, .job = job, .view = {.node = node, .name = row.key}, .retry_in_ms = row.deadline_ms};
     rv_engine_notice(job->engine, notice, row.payload, row.kind);
 }

@@ -79,6 +79,7 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     job->started_ms = rv_arena_new(&job->arena, int64_t, job->graph->node_count);
     job->blocker_revision = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
     uint32_t cap = engine->config.slots ? engine->config.slots : job->graph->concurrency ? job->graph->concurrency : engine->slots;
+    cap = rv_engine_slots_max(engine, cap);
     engine->slots = cap;
     rv_admit_init(&job->admit, &job->arena, job->graph, cap);
     make_load_value(job);
@@ -390,6 +391,15 @@ static void collect_status(rv_job *job)
         }
 }
 
+/* A question that opened and closed within the turn is shown to nobody. */
+static bool was_parked_before(const rv_job *job, uint32_t index)
+{
+    const rv_effect *effects = job->out.effects.at;
+    for (uint32_t i = 0; i < index; i++)
+        if (effects[i].type == RV_EFFECT_PARK && effects[i].node == effects[index].node) return true;
+    return false;
+}
+
 void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
 {
     rv_error error = {0};
@@ -407,7 +417,7 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
     if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);
     /* In the order of the journal [A20]: a question is closed, its node ends, and only then what it held up opens. */
     for (uint32_t i = 0; i < job->out.effects.count; i++)
-        if (job->out.effects.at[i].type == RV_EFFECT_RESUMED) sort_effect(job, &job->out.effects.at[i], batch, flight);
+        if (job->out.effects.at[i].type == RV_EFFECT_RESUMED && !was_parked_before(job, i)) sort_effect(job, &job->out.effects.at[i], batch, flight);
     rv_rows_collect(job, batch);
     for (uint32_t i = 0; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type != RV_EFFECT_RESUMED) sort_effect(job, &job->out.effects.at[i], batch, flight);

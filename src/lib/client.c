@@ -2,6 +2,7 @@
 
 #include "engine/engine.h"
 #include "lib/history.h"
+#include "lib/leftovers.h"
 #include "lib/owner.h"
 
 #include <errno.h>
@@ -392,6 +393,7 @@ static rv_status say_undriven(rv_client *client, const word *said, rv_error *err
     rv_engine_config config = {.loop = u.loop, .store = client->store, .root = client->dir, .failed = on_failed, .failed_user = &u};
     status = rv_engine_new(&config, &engine, err);
     if (status == RV_OK) status = load_pinned(client->store, said->run, &spec, err);
+    if (status == RV_OK && said->type == WORD_CANCEL) status = rv_leftovers_kill(client->dir, client->store, err);
     if (status == RV_OK) status = rv_engine_load(engine, said->run, spec, &job, err);
     if (status == RV_OK) {
         say(engine, said, &u);

@@ -2,6 +2,7 @@
 
 #include "base/failpoint.h"
 #include "lib/control.h"
+#include "lib/leftovers.h"
 #include "lib/owner.h"
 
 #include <errno.h>
@@ -124,33 +125,8 @@ static rv_status open_leash(rv_host *host, rv_error *err)
     rv_buf_deinit(&path);
     if (host->leash_fd < 0 || fstat(host->leash_fd, &info) != 0)
         return rv_error_set(err, RV_STORE_IO, "cannot open %s: %s; check the permissions of the store", host->leash_path, strerror(errno));
-    /* The mark names the store for good: by it processes of a dead engine are known. */
-    snprintf(host->mark, sizeof host->mark, "%llx-%llx", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino);
+    rv_leash_mark(&info, host->mark);
     return RV_OK;
-}
-
-/* What the dead owner recorded: its boot, and the pids of attempts that its store says are open. */
-static rv_status kill_leftovers(rv_host *host, const rv_owner *before, rv_error *err)
-{
-    rv_arena arena = {0};
-    rv_run_rows runs = {0};
-    rv_attempt_rows attempts = {0};
-    RV_VEC(rv_leftover) recorded = {0};
-    uint32_t killed = 0;
-    rv_status status = rv_store_runs(host->store, &arena, &(rv_run_filter){.unfinished = true, .limit = 1000}, &runs, err);
-    for (uint32_t i = 0; status == RV_OK && i < runs.count; i++)
-        status = rv_store_attempts_open(host->store, &arena, runs.at[i].id, &attempts, err);
-    for (uint32_t i = 0; i < attempts.count; i++)
-        if (attempts.at[i].pid > 0) rv_vec_push(&recorded, ((rv_leftover){attempts.at[i].pid, (uint64_t)attempts.at[i].pid_start_ticks}));
-    bool was_clean = before->pid == 0;
-    if (status == RV_OK && !(was_clean && recorded.count == 0))
-        status = rv_exec_kill_leftovers(host->leash_path, host->mark, before->boot_id, recorded.at, recorded.count, &killed, err);
-    if (killed) rv_log(RV_LOG_WARN, "%u process%s of a dead engine had to be ended", killed, killed == 1 ? "" : "es");
-    rv_vec_deinit(&recorded);
-    rv_vec_deinit(&runs);
-    rv_vec_deinit(&attempts);
-    rv_arena_deinit(&arena);
-    return status;
 }
 
 static void on_failed(void *user, const rv_error *err);
@@ -165,9 +141,7 @@ static rv_status open_parts(rv_host *host, rv_error *err)
 {
     const rv_host_config *config = &host->config;
     rv_store_config store_config = {.path = host->dir};
-    rv_owner before = {0};
-    rv_status status = rv_owner_read(host->dir, &before, NULL); /* written by the last owner, if it did not end well */
-    status = open_leash(host, err);
+    rv_status status = open_leash(host, err);
     if (status == RV_OK && config->keeper_fd >= 0)
         status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, err);
     RV_FAIL_POINT(HOST_KEEPER_ARMED);
@@ -175,7 +149,7 @@ static rv_status open_parts(rv_host *host, rv_error *err)
         status =
             config->in_memory ? rv_store_open_memory(&host->store, err) : rv_store_open_sqlite(&store_config, &host->store, err);
     RV_FAIL_POINT(HOST_STORE_OPEN);
-    if (status == RV_OK && !config->in_memory) status = kill_leftovers(host, &before, err);
+    if (status == RV_OK && !config->in_memory) status = rv_leftovers_kill(host->dir, host->store, err);
     RV_FAIL_POINT(HOST_LEFTOVERS_KILLED);
     if (status == RV_OK) status = rv_owner_write(host->lock_fd, &host->owner, err);
     RV_FAIL_POINT(HOST_OWNER_WRITTEN);

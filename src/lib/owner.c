@@ -15,6 +15,8 @@
 
 /* The lock is a flock on an open file description that engine and keeper share: it is free when both are gone. */
 
+#define OWNER_SIZE_MAX (64u << 10) /* bytes of owner.lock that are looked at */
+
 static rv_status make_dir(const char *path, rv_error *err)
 {
     struct stat info;
@@ -132,27 +134,40 @@ static void take_text(const rv_json *tree, const char *key, char *ret, size_t si
     if (value && value->kind == RV_JSON_STRING) snprintf(ret, size, "%.*s", RV_FMT(value->text));
 }
 
-rv_status rv_owner_read(const char *store_dir, rv_owner *ret, rv_error *err)
+static rv_status take_owner(rv_str text, rv_owner *ret)
 {
-    char text[1024];
-    rv_buf path = {0};
+    rv_owner owner = {0};
     rv_arena arena = {0};
     rv_json *tree = NULL;
+    rv_status status = rv_json_parse(&arena, text, &tree, NULL);
+    if (status == RV_OK) {
+        const rv_json *pid = rv_json_get(tree, RV_STR("pid")), *since = rv_json_get(tree, RV_STR("since_ms"));
+        if (!pid || !rv_json_i64(pid, &owner.pid) || !since || !rv_json_i64(since, &owner.since_ms)) status = RV_CORRUPT;
+        take_text(tree, "boot_id", owner.boot_id, sizeof owner.boot_id);
+        take_text(tree, "command", owner.command, sizeof owner.command);
+        take_text(tree, "socket", owner.socket, sizeof owner.socket);
+    }
+    if (status == RV_OK) *ret = owner;
+    rv_arena_deinit(&arena);
+    return status == RV_OK ? RV_OK : RV_CORRUPT;
+}
+
+rv_status rv_owner_read(const char *store_dir, rv_owner *ret, rv_error *err)
+{
+    char piece[4096];
+    rv_buf path = {0}, text = {0};
+    ssize_t size = 0;
     memset(ret, 0, sizeof *ret);
     rv_buf_printf(&path, "%s/owner.lock", store_dir);
     int fd = open(path.at, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd >= 0 ? read(fd, text, sizeof text) : -1;
+    int saved = errno;
+    while (fd >= 0 && text.size < OWNER_SIZE_MAX && (size = read(fd, piece, sizeof piece)) > 0) rv_buf_add(&text, piece, (size_t)size);
     if (fd >= 0) close(fd);
-    rv_status status = size > 0 ? rv_json_parse(&arena, (rv_str){text, (size_t)size}, &tree, NULL) : RV_NOT_FOUND;
-    if (status == RV_OK) {
-        const rv_json *pid = rv_json_get(tree, RV_STR("pid")), *since = rv_json_get(tree, RV_STR("since_ms"));
-        if (!pid || !rv_json_i64(pid, &ret->pid) || !since || !rv_json_i64(since, &ret->since_ms)) status = RV_CORRUPT;
-        take_text(tree, "boot_id", ret->boot_id, sizeof ret->boot_id);
-        take_text(tree, "command", ret->command, sizeof ret->command);
-        take_text(tree, "socket", ret->socket, sizeof ret->socket);
-    }
-    rv_arena_deinit(&arena);
-    if (status != RV_OK) status = rv_error_set(err, RV_NOT_FOUND, "%s says nothing of an owner", path.at);
+    bool is_absent = fd < 0 ? saved == ENOENT : size == 0 && text.size == 0;
+    rv_status status = is_absent ? RV_NOT_FOUND : take_owner(rv_buf_str(&text), ret);
+    if (status == RV_NOT_FOUND) rv_error_set(err, status, "%s says nothing of an owner", path.at);
+    if (status == RV_CORRUPT) rv_error_set(err, status, "%s cannot be understood", path.at);
+    rv_buf_deinit(&text);
     rv_buf_deinit(&path);
     return status;
 }

@@ -13,7 +13,8 @@ typedef struct rv_owner {
 RV_MUST_USE rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_owner *ret_owner, rv_error *err);
 /* Write who we are into the lock's file. */
 RV_MUST_USE rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err);
-/* What the lock's file says; NOT_FOUND when it says nothing. Does not tell whether the owner lives. */
+/* What the lock's file says; does not tell whether the owner lives. NOT_FOUND: nothing; the last owner ended well. CORRUPT: something
+ * that cannot be understood (*ret is all zero then), so the last owner did not. */
 RV_MUST_USE rv_status rv_owner_read(const char *store_dir, rv_owner *ret, rv_error *err);
 /* Is its engine gone, while the lock may still be held: by its keeper, which ends what is left, or by a thread of its own
  * that the system does not let go yet? */
