@@ -41,11 +41,11 @@ static bool reads_params(rv_str body)
 }
 
 /* Values that are not kept by the run's state stand in the node's row. */
-static void take_row_values(rv_job *job, parent *p, rv_str sql, bool is_digest)
+static void take_row_values(rv_job *job, rv_str run, rv_str sql, bool is_digest)
 {
     rv_buf lines = {0};
     bool is_cut;
-    rv_status status = rv_store_query(job->engine->config.store, sql, &job->resumed_from, 1, 0, &lines, &is_cut, NULL);
+    rv_status status = rv_store_query(job->engine->config.store, sql, &run, 1, 0, &lines, &is_cut, NULL);
     rv_str rest = status == RV_OK ? rv_arena_str(&job->arena, rv_buf_str(&lines)) : (rv_str){NULL, 0};
     for (uint32_t number = 0; rest.size; number++) {
         size_t end = rv_str_find(rest, 0, '\n');
@@ -55,11 +55,22 @@ static void take_row_values(rv_job *job, parent *p, rv_str sql, bool is_digest)
         if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 2) continue;
         uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
         if (node == RV_NONE || !job->kept[node].is_there) continue;
-        if (is_digest) job->kept[node].digest = rv_json_at(cells, 1)->text;
-        else if (!job->kept[node].value.size) job->kept[node].value = rv_json_at(cells, 1)->text;
+        rv_str *kept = is_digest ? &job->kept[node].digest : &job->kept[node].value;
+        if (!kept->size) *kept = rv_json_at(cells, 1)->text;
     }
     rv_buf_deinit(&lines);
-    (void)p;
+}
+
+/* What was shown, by the run in which it was decided: what a parent had kept itself has no blocker there. */
+static void take_digests(rv_job *job)
+{
+    rv_str run = job->resumed_from;
+    while (run.size) {
+        rv_run_row row = {0};
+        rv_str sql = RV_STR("SELECT node, digest FROM blocker WHERE run = ?1 AND state = 'resolved' ORDER BY revision DESC");
+        take_row_values(job, run, sql, true);
+        run = rv_store_run(job->engine->config.store, &job->arena, run, &row, NULL) == RV_OK ? row.resumed_from : (rv_str){NULL, 0};
+    }
 }
 
 /* A node that may happen at most once was begun in the parent and has no outcome there: it may have happened [P3]. */
@@ -95,8 +106,8 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err)
         bool same_params = rv_str_eq(p.run->load_value, rv_buf_str(&job->load_value)) && rv_str_is(p.dir, job->dir);
         job->kept = rv_arena_new(&job->arena, rv_kept, job->graph->node_count);
         compare(job, &p, same_params);
-        take_row_values(job, &p, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
-        take_row_values(job, &p, RV_STR("SELECT node, digest FROM blocker WHERE run = ?1 AND state = 'resolved' ORDER BY revision"), true);
+        take_row_values(job, job->resumed_from, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
+        take_digests(job);
     }
     rv_run_free(p.run);
     rv_spec_free(p.spec);

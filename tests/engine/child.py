@@ -195,7 +195,8 @@ def once(flow):
 
 @case('an approval is kept by the first child alone; a run that was gone on with is not resumed itself [P7]')
 def used_once(flow):
-    workflow = {'name': 'flow', 'nodes': {'ok': {'approve': {'message': 'Ship?'}}, 'ship': counted('ship', 'test -e "$DIR/good"', needs=['ok'])}}
+    workflow = {'name': 'flow', 'nodes': {'ok': {'approve': {'message': 'Ship?'}}, 'ship': counted('ship', 'test -e "$DIR/good"',
+        needs=['ok'])}}
     first = flow.run(workflow, '--no-wait', status=76).run
     flow.call('approve', first, 'ok')
     flow.run(workflow, '--resume', first, status=1)
