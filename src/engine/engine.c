@@ -1,6 +1,7 @@
 #include "engine/inner.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,19 @@ void rv_engine_fail(rv_engine *engine, const rv_error *err)
     for (uint32_t i = 0; i < engine->attempts.count; i++)
         if (engine->attempts.at[i]->proc) rv_exec_stop(engine->attempts.at[i]->proc, RV_STOP_INTERRUPT, 0);
     if (engine->config.failed) engine->config.failed(engine->config.failed_user, err);
+}
+
+/* An attempt holds two pipes and a pidfd, and two more ends while it starts; the rest of the process needs a few dozen. */
+uint32_t rv_engine_slots_max(const rv_engine *engine, uint32_t wanted)
+{
+    enum { DESCRIPTORS_OWN = 36, DESCRIPTORS_EACH = 4 };
+    struct rlimit limit;
+    if (!engine->config.exec || getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+    uint64_t room = limit.rlim_cur > DESCRIPTORS_OWN + DESCRIPTORS_EACH ? (limit.rlim_cur - DESCRIPTORS_OWN) / DESCRIPTORS_EACH : 1;
+    if (room >= wanted) return wanted;
+    rv_log(RV_LOG_WARN, "%u at once are more than %llu open files serve (ulimit -n): %llu run at once", wanted,
+           (unsigned long long)limit.rlim_cur, (unsigned long long)room);
+    return (uint32_t)room;
 }
 
 /* ---- publishing ---- */
