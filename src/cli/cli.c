@@ -283,6 +283,21 @@ rv_status rv_cli_vars(const rv_args *args, rv_arena *arena, rv_param_value **ret
     return RV_OK;
 }
 
+void rv_cli_secret_words(rv_str definition, rv_buf *out)
+{
+    rv_arena arena = {0};
+    rv_json *root = NULL;
+    rv_error ignored;
+    const rv_json *params = NULL;
+    if (rv_json_parse(&arena, definition, &root, &ignored) == RV_OK) params = rv_json_get(root, RV_STR("params"));
+    for (const rv_json *param = params ? params->child : NULL; param; param = param->next) {
+        const rv_json *is_secret = rv_json_get(param, RV_STR("secret"));
+        if (!is_secret || is_secret->kind != RV_JSON_TRUE) continue;
+        rv_buf_printf(out, " --var %.*s=%s", RV_FMT(param->key), rv_ui_get()->is_utf8 ? "…" : "...");
+    }
+    rv_arena_deinit(&arena);
+}
+
 const char *rv_cli_user(void)
 {
     static char number[32];

@@ -65,6 +65,8 @@ rv_node_state rv_cli_node_state(rv_str text); /* PENDING when unknown */
 rv_str rv_cli_json_as_text(rv_arena *arena, const rv_json *value);
 /* Split `--var k=v`. INVALID: no `=` or no name. */
 RV_MUST_USE rv_status rv_cli_vars(const rv_args *args, rv_arena *arena, rv_param_value **ret, uint32_t *ret_count, rv_error *err);
+/* ` --var NAME=…` for each secret parameter of a definition, as JSON: they are never stored, so who resumes a run gives them again. */
+void rv_cli_secret_words(rv_str definition, rv_buf *out);
 /* Who decides: $USER, else the number of the user. NUL-terminated, static. */
 const char *rv_cli_user(void);
 

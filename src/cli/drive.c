@@ -1,5 +1,10 @@
 #include "cli/drive.h"
 
+#include <errno.h>
+#include <signal.h>
+
+#include "cli/out.h"
+
 rv_status rv_drive_options(rv_drive *drive, rv_error *err)
 {
     const char *mode = rv_args_value(drive->args, "output");
@@ -37,9 +42,32 @@ static int finish(rv_drive *drive, rv_progress *p)
     rv_buf summary = {0};
     if (p->face == RV_FACE_JSON) json_end(p, status);
     else rv_summary_write(p, &summary);
+    rv_progress_left_out(p);
     rv_buf_str_add(&p->out, rv_buf_str(&summary));
     rv_buf_deinit(&summary);
     return status;
+}
+
+/* Everything is said: wait until it is read. A signal gives up on that; a second one, after one that stopped the run, exits. */
+static int drain(rv_progress *p, rv_host *host, int status)
+{
+    bool was_signalled = p->signal != 0;
+    static const int never = 0;
+    rv_out_drain(rv_host_loop(host), was_signalled ? &never : &p->signal);
+    bool has_given_up = p->signal && !was_signalled && rv_out_waiting() > 0;
+    rv_out_end();
+    if (has_given_up) return 128 + p->signal;
+    int error = rv_out_error();
+    if (error == EPIPE) {
+        rv_buf command = {0};
+        if (p->signal == SIGPIPE) rv_summary_go_on(p, &command);
+        if (command.size) rv_cli_note("nobody reads the output any more, so the run was interrupted; go on with: %s", command.at);
+        rv_buf_deinit(&command);
+        return 128 + SIGPIPE;
+    }
+    if (error == 0) return status;
+    rv_cli_note("standard output cannot be written: %s", strerror(error));
+    return status ? status : rv_status_exit(RV_IO);
 }
 
 int rv_drive_run(rv_drive *drive)
@@ -63,7 +91,8 @@ int rv_drive_run(rv_drive *drive)
         return rv_cli_fail(drive->args, &err);
     }
     rv_progress_open(&progress, host);
-    rv_status begun = drive->begin(drive, host, &job, &err);
+    rv_status begun = rv_out_begin(rv_host_loop(host), rv_progress_out_failed, &progress, &err);
+    if (begun == RV_OK) begun = drive->begin(drive, host, &job, &err);
     if (begun) {
         status = rv_cli_fail(drive->args, &err);
     } else if (!job) {
@@ -74,6 +103,7 @@ int rv_drive_run(rv_drive *drive)
         status = finish(drive, &progress);
     }
     rv_progress_close(&progress);
+    status = drain(&progress, host, status);
     if (rv_host_close(host, &err)) status = rv_cli_fail(drive->args, &err);
     rv_progress_deinit(&progress);
     return status;

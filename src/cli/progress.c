@@ -1,7 +1,10 @@
 #include "cli/progress.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
+#include "cli/out.h"
 #include "cli/words.h"
 #include "lib/client.h"
 
@@ -9,6 +12,8 @@
 #define REDRAW_MS 100
 #define FLUSH_SIZE (64u * 1024)
 #define TAIL_SIZE_MAX (16u * 1024)
+#define WAITING_SIZE_MAX ((size_t)8 << 20)   /* of lines of nodes, for a reader who is slow */
+#define WAITING_REDRAW_MAX ((size_t)64 << 10) /* for a terminal that was stopped: the region is not drawn again and again */
 
 /* ---- writing ---- */
 
@@ -16,6 +21,7 @@
 void rv_progress_flush(rv_progress *p)
 {
     if (!p->is_announced && !p->is_ended && !p->signal) return; /* keeps (4) */
+    if (p->face == RV_FACE_LIVE && !p->out.size && !p->is_ended && rv_out_waiting() > WAITING_REDRAW_MAX) return;
     if (p->face == RV_FACE_LIVE && (p->out.size || p->is_dirty || p->region_lines)) {
         rv_buf screen = {0};
         if (p->region_lines > 1) rv_buf_printf(&screen, "\033[%uA", p->region_lines - 1);
@@ -120,6 +126,30 @@ static void tail_add(rv_buf *tail, rv_str line)
     tail->size -= cut;
 }
 
+void rv_progress_left_out(rv_progress *p)
+{
+    if (p->lines_left_out == 0) return;
+    rv_str run = rv_job_id(p->job);
+    rv_ui_style(&p->out, RV_STYLE_YELLOW, RV_STR("! "));
+    rv_buf_printf(&p->out, "%llu line%s left out, as nobody read on; all are in: reeve logs %.*s", (unsigned long long)p->lines_left_out,
+                  p->lines_left_out == 1 ? "" : "s", RV_FMT(run));
+    rv_progress_store_words(p, &p->out);
+    rv_buf_byte(&p->out, '\n');
+    p->lines_left_out = 0;
+}
+
+/* Whether lines of nodes may be added to what waits. */
+static bool has_room(rv_progress *p)
+{
+    size_t waiting = rv_out_waiting() + p->out.size;
+    if (waiting > WAITING_SIZE_MAX) p->is_behind = true;
+    if (!p->is_behind) return true;
+    if (waiting > WAITING_SIZE_MAX / 2) return false;
+    p->is_behind = false;
+    rv_progress_left_out(p);
+    return true;
+}
+
 static void line_add(rv_progress *p, rv_slot *slot, rv_str line)
 {
     if (line.size && line.at[line.size - 1] == '\r') line.size--;
@@ -133,6 +163,10 @@ static void line_add(rv_progress *p, rv_slot *slot, rv_str line)
     rv_buf *out = p->mode == RV_OUTPUT_BUFFERED ? &slot->held : &p->out;
     if (out == &slot->held && out->size + line.size > RV_HELD_SIZE_MAX) {
         slot->held_cut += line.size + 1;
+        return;
+    }
+    if (out == &p->out && !has_room(p)) {
+        p->lines_left_out++;
         return;
     }
     rv_ui_style(out, RV_STYLE_DIM, rv_graph_name(rv_job_graph(p->job), slot->node));
@@ -172,7 +206,10 @@ static void lines_end(rv_progress *p, rv_slot *slot)
         if (slot->line[stream].size) line_add(p, slot, rv_buf_str(&slot->line[stream]));
         rv_buf_clear(&slot->line[stream]);
     }
-    rv_buf_str_add(&p->out, rv_buf_str(&slot->held));
+    rv_str held = rv_buf_str(&slot->held);
+    if (held.size == 0 || has_room(p)) rv_buf_str_add(&p->out, held);
+    else
+        for (size_t i = 0; i < held.size; i++) p->lines_left_out += held.at[i] == '\n';
     rv_buf_clear(&slot->held);
     if (slot->held_cut) {
         rv_str name = rv_graph_name(rv_job_graph(p->job), slot->node), run = rv_job_id(p->job);
@@ -373,11 +410,21 @@ void rv_progress_signalled(void *user, int signal)
 {
     rv_progress *p = user;
     p->signal = signal;
+    if (!p->host) return; /* all is said, and waits for its reader */
     rv_ask_end(p);
     if (p->face == RV_FACE_JSON) return;
     rv_words_signal(&p->out, signal);
     rv_buf_printf(&p->out, ": stopping %s press again to exit at once\n", rv_ui_glyph(RV_GLYPH_ELLIPSIS));
     rv_progress_flush(p);
+}
+
+void rv_progress_out_failed(void *user)
+{
+    rv_progress *p = user;
+    if (rv_out_error() != EPIPE || p->is_ended || !p->host) return;
+    p->signal = SIGPIPE;
+    rv_ask_end(p);
+    rv_engine_interrupt(rv_host_engine(p->host), SIGPIPE); /* so that the run is recorded as interrupted, as by other signals */
 }
 
 /* ---- life ---- */

@@ -7,6 +7,8 @@
  *  (1) What is written goes through `out` and is flushed at the latest 20 ms later; the timer is set only while something waits.
  *  (2) The region is redrawn at most ten times a second, and once a second while a node runs; never when nothing changes.
  *  (3) A node costs four bytes here; line buffers belong to slots, of which there are as many as nodes run at once.
+ *  (5) A reader who is slow holds nothing up (out.h): once WAITING_SIZE_MAX waits for it, lines of nodes are left out until half of
+ *      that is read, and their number is said; they are in the log. What happened, and JSON lines, are never left out.
  *  (4) Nothing is written before the run is announced, which its id being on disk allows; what happened earlier is held until then. */
 #ifndef RV_PROGRESS_H
 #define RV_PROGRESS_H
@@ -47,6 +49,8 @@ typedef struct rv_progress {
     rv_buf out;              /* what waits to be written */
     rv_timer *timer;
     bool is_timer_set, is_dirty; /* the region has to be redrawn */
+    bool is_behind;          /* too much waits for its reader: lines of nodes are left out */
+    uint64_t lines_left_out; /* since the last note on them */
     int64_t drawn_mono_ms, begun_mono_ms;
     uint32_t region_lines;   /* lines of the region that stand on the terminal now */
     RV_VEC(rv_slot) slots;
@@ -72,6 +76,8 @@ void rv_progress_close(rv_progress *progress);
 void rv_progress_deinit(rv_progress *progress);
 rv_observer rv_progress_observer(rv_progress *progress);
 void rv_progress_signalled(void *progress, int signal);
+/* Standard output cannot be written: when its reader has gone, that is the signal PIPE. */
+void rv_progress_out_failed(void *progress);
 
 /* ---- between the files of progress ---- */
 /* Something was added to out, or the region changed: flush or redraw soon. */
@@ -79,6 +85,8 @@ void rv_progress_touch(rv_progress *progress);
 void rv_progress_flush(rv_progress *progress);
 /* The run's first line, before all that is held. */
 void rv_progress_announce(rv_progress *progress, rv_str line);
+/* Append how many lines of nodes were left out since the last time; nothing when none was. */
+void rv_progress_left_out(rv_progress *progress);
 /* ` --store DIR` when the lines to paste need it to find this store from here; else nothing. */
 void rv_progress_store_words(const rv_progress *progress, rv_buf *out);
 
@@ -93,5 +101,7 @@ uint32_t rv_ask_region(rv_progress *progress, rv_buf *out, uint32_t columns);
 void rv_ask_end(rv_progress *progress);
 /* summary.c: the end of a run, for people. */
 void rv_summary_write(rv_progress *progress, rv_buf *out);
+/* The command that goes on with the run. */
+void rv_summary_go_on(const rv_progress *progress, rv_buf *out);
 
 #endif

@@ -1,4 +1,5 @@
 /* summary.c: how a run ended, for people: the counts, what failed with its last lines, and what to paste next. */
+#include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/words.h"
 
@@ -44,6 +45,13 @@ static void paste_line(rv_buf *out, rv_str command, const char *text)
     rv_buf_byte(out, '\n');
 }
 
+void rv_summary_go_on(const rv_progress *p, rv_buf *out)
+{
+    rv_buf_printf(out, "reeve run --resume %.*s", RV_FMT(rv_job_id(p->job)));
+    rv_cli_secret_words(rv_job_graph(p->job)->definition, out);
+    rv_progress_store_words(p, out);
+}
+
 static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
 {
     rv_str run = rv_job_id(p->job);
@@ -52,7 +60,7 @@ static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
     const char *store_words = store.size ? store.at : "";
     rv_buf_byte(out, '\n');
     if (can_resume) {
-        rv_buf_printf(&command, "reeve run --resume %.*s%s", RV_FMT(run), store_words);
+        rv_summary_go_on(p, &command);
         paste_line(out, rv_buf_str(&command), "go on; what is done is kept");
     }
     if (p->failures.count) {

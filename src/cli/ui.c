@@ -1,6 +1,5 @@
 #include "cli/ui.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -227,17 +226,6 @@ void rv_ui_shell_word(rv_buf *out, rv_str word)
         else rv_buf_byte(out, word.at[i]);
     }
     rv_buf_byte(out, '\'');
-}
-
-void rv_ui_out(rv_str text)
-{
-    while (text.size > 0) {
-        ssize_t written = write(STDOUT_FILENO, text.at, text.size);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0 && errno == EPIPE) exit(141);
-        if (written < 0) return; /* nowhere left to say it */
-        text = rv_str_from(text, (size_t)written);
-    }
 }
 
 /* ---- tables ---- */

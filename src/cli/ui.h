@@ -56,7 +56,8 @@ void rv_ui_time(rv_buf *out, int64_t wall_ms, int64_t now_ms);
 int64_t rv_ui_now_ms(void);
 /* A word for a shell: as it is, or in single quotes when it has anything special. */
 void rv_ui_shell_word(rv_buf *out, rv_str word);
-/* Write all of `text` to standard output (descriptor 1). A closed pipe ends the program quietly, as cat does. */
+/* Write all of `text` to standard output (descriptor 1); while a run is driven a thread does (out.h). Else a closed pipe ends the
+ * program quietly, as cat does (141), and any other failure with a word on standard error (75). */
 void rv_ui_out(rv_str text);
 
 /* ---- tables: a header, rows, two spaces between columns; the last column is cut to the terminal ---- */

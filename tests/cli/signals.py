@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Ctrl-C once and twice, and a terminal that goes away [W33]: driven through a pseudo-terminal, as a person would."""
-import json, os, pty, select, shutil, signal, subprocess, sys, tempfile, time
+import json, os, pty, re, select, shutil, signal, subprocess, sys, tempfile, time
 
 reeve = os.path.abspath(sys.argv[1])
 work = tempfile.mkdtemp(prefix="reeve-cli-")
@@ -154,6 +154,99 @@ claim("elsewhere: the question is asked in place", t.until(lambda: b"Ship it?" i
 taken = subprocess.run([reeve, "approve", "latest", "review"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 claim("elsewhere: a second terminal may answer it", taken.returncode == 0, taken.stdout)
 claim("elsewhere: the first one takes that", t.status() == 0, t.text)
+
+# ---- who reads the output, or does not ----
+
+def latest():
+    return runs()[0]
+
+
+def exit_of(process):
+    try:
+        return process.wait(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return None
+
+
+def has(path):
+    end = time.time() + LIMIT
+    while time.time() < end and not os.path.exists(path):
+        time.sleep(0.02)
+    return os.path.exists(path)
+
+
+open("loud.yaml", "w").write("""reeve: 1
+name: loud
+nodes:
+  loud: {shell: "seq -f 'line %.0f of many lines that nobody reads' 20000; touch said; exec sleep 60", timeout: 1s}
+  after: {shell: "touch after-loud; exec sleep 60", needs: [loud], dep_policy: all_terminal}
+""")
+out_read, out_write = os.pipe()
+p = subprocess.Popen([reeve, "run", "loud.yaml"], stdin=subprocess.DEVNULL, stdout=out_write, stderr=subprocess.DEVNULL)
+os.close(out_write)
+claim("blocked: a node's timeout is served while nobody reads", has("after-loud"))
+p.send_signal(signal.SIGINT)
+time.sleep(0.3)
+p.send_signal(signal.SIGINT)
+claim("blocked: two Ctrl-C end it at once", exit_of(p) == 130)
+os.close(out_read)
+
+for name in ("said", "after-loud"):
+    if os.path.exists(name):
+        os.unlink(name)
+out_read, out_write = os.pipe()
+p = subprocess.Popen([reeve, "run", "loud.yaml"], stdin=subprocess.DEVNULL, stdout=out_write, stderr=subprocess.DEVNULL)
+os.close(out_write)
+claim("late reader: the run goes on", has("after-loud"))
+p.send_signal(signal.SIGINT)
+text = b""
+while bytes := os.read(out_read, 1 << 20):
+    text += bytes
+claim("late reader: Ctrl-C is exit 130", exit_of(p) == 130)
+claim("late reader: every line is there", text.count("loud │ line ".encode()) == 20000, text[-300:])
+claim("late reader: so is the end", b"--resume" in text, text[-300:])
+os.close(out_read)
+
+open("flood.yaml", "w").write("""reeve: 1
+name: flood
+nodes:
+  flood: {shell: "yes 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789 | head -n 150000"}
+  last: {run: [touch, flooded], needs: [flood]}
+""")
+out_read, out_write = os.pipe()
+p = subprocess.Popen([reeve, "run", "flood.yaml"], stdin=subprocess.DEVNULL, stdout=out_write, stderr=subprocess.DEVNULL)
+os.close(out_write)
+claim("flood: the run ends while nobody reads", has("flooded"))
+text = b""
+while bytes := os.read(out_read, 1 << 20):
+    text += bytes
+os.close(out_read)
+claim("flood: exit status is 0", exit_of(p) == 0)
+found = re.search(rb"! (\d+) lines left out.*reeve logs", text)
+claim("flood: it is said how many lines were left out", found is not None, text[-300:])
+claim("flood: that number is right", found and int(found[1]) + text.count(b"| 0123456789") + text.count("│ 0123456789".encode()) == 150000,
+      (found and found[0], text.count("│ 0123456789".encode())))
+claim("flood: what happened is not left out", b"last" in text and b"2 succeeded" in text, text[-300:])
+
+flow("closed.yaml")
+open("closed.yaml", "a").write('  noise: {shell: "while :; do echo noise; sleep 0.05; done"}\n')
+p = subprocess.Popen([reeve, "run", "closed.yaml"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+p.stdout.readline()
+has("pid-closed.yaml")
+p.stdout.close()
+claim("closed pipe: exit status is 141", exit_of(p) == 141)
+said = p.stderr.read()
+claim("closed pipe: it says how to go on", b"--resume" in said, said)
+claim("closed pipe: the node's process is gone", gone(node_pid("closed.yaml")))
+claim("closed pipe: the run is interrupted", latest()["status"] == "interrupted", latest())
+
+open("full.yaml", "w").write("reeve: 1\nname: full\nnodes:\n  a: {run: [echo, a]}\n")
+for words in (["sql", "select 1"], ["version"], ["ls", "--json"], ["run", "full.yaml"]):
+    full = subprocess.run([reeve, *words], stdin=subprocess.DEVNULL, stdout=open("/dev/full", "w"), stderr=subprocess.PIPE)
+    claim(f"full disk: `{words[0]}` is exit 75", full.returncode == 75, full)
+    claim(f"full disk: `{words[0]}` says so", b"standard output" in full.stderr, full)
+claim("full disk: the run itself is ok", latest()["status"] == "ok", latest())
 
 os.chdir("/")
 shutil.rmtree(work, ignore_errors=True)
