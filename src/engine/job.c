@@ -417,7 +417,8 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
     if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);
     /* In the order of the journal [A20]: a question is closed, its node ends, and only then what it held up opens. */
     for (uint32_t i = 0; i < job->out.effects.count; i++)
-        if (job->out.effects.at[i].type == RV_EFFECT_RESUMED && !was_parked_before(job, i)) sort_effect(job, &job->out.effects.at[i], batch, flight);
+        if (job->out.effects.at[i].type == RV_EFFECT_RESUMED && !was_parked_before(job, i))
+            sort_effect(job, &job->out.effects.at[i], batch, flight);
     rv_rows_collect(job, batch);
     for (uint32_t i = 0; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type != RV_EFFECT_RESUMED) sort_effect(job, &job->out.effects.at[i], batch, flight);

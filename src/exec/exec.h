@@ -73,7 +73,8 @@ void rv_exec_free(rv_exec *exec); /* kills and reaps what is left; NULL is legal
  * process; that its program cannot be executed, although it was found, is learned when the process has ended).
  * All of `spawn` is borrowed for the call. The slot *ret is the executor's and is reused after `ended`.
  * RV_NO_MEMORY: nothing was started, and no `ended` comes. */
-RV_MUST_USE rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err);
+RV_MUST_USE rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid,
+                                    uint64_t *ret_start_ticks, rv_error *err);
 /* Begin to stop it; the first reason stays. grace_ms < 0: the attempt's own. `ended` comes as always. */
 void rv_exec_stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms);
 uint32_t rv_exec_live(const rv_exec *exec);

@@ -470,7 +470,8 @@ static void stop__the_group_has_the_grace_that_its_leader_did_not_use(void **sta
     bench b;
     bench_init(&b);
     attempt a = {0};
-    const char *argv[] = {"sh", "-c", "perl -e '$SIG{TERM} = sub { select undef, undef, undef, 0.1; syswrite STDOUT, \"cleaned\\n\"; exit }; "
+    const char *argv[] = {"sh", "-c", "perl -e '$SIG{TERM} = sub { select undef, undef, undef, 0.1; "
+                          "syswrite STDOUT, \"cleaned\\n\"; exit }; "
                           "syswrite STDOUT, \"ready\\n\"; sleep 1000 while 1' & wait", NULL};
     rv_spawn spawn = spawn_of(&b, argv);
     bench_start(&b, &a, &spawn);

@@ -92,7 +92,8 @@ static void start_escapee(engine *e, const char *dir, const char *flags, bool le
     char entry[32];
     snprintf(entry, sizeof entry, "REEVE_ATTEMPT=01%s%s", flags, leave ? "LEAVE" : "");
     const char *envp[] = {"PATH=/usr/bin:/bin", "REEVE_STORE_MARK=" MARK, entry, NULL};
-    rv_spawn spawn = {.argv = argv, .envp = envp, .dir = dir, .stdin_fd = -1, .jobs_fds = {-1, -1}, .mark = entry + strlen("REEVE_ATTEMPT="),
+    rv_spawn spawn = {.argv = argv, .envp = envp, .dir = dir, .stdin_fd = -1,
+                      .jobs_fds = {-1, -1}, .mark = entry + strlen("REEVE_ATTEMPT="),
                       .grace_ms = 1000, .leave = leave, .output = on_engine_output, .ended = on_engine_ended, .user = e};
     rv_proc *proc;
     int64_t pid;
@@ -119,7 +120,8 @@ static void engine_main(const bench *b, int report_fd, bool is_armed, bool with_
         _exit(93);
     rv_watch *watch;
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    if (rv_loop_new(&e.loop, NULL) != RV_OK || rv_exec_new(&(rv_exec_config){.loop = e.loop, .leash_fd = leash_fd}, &e.exec, NULL) != RV_OK ||
+    if (rv_loop_new(&e.loop, NULL) != RV_OK ||
+        rv_exec_new(&(rv_exec_config){.loop = e.loop, .leash_fd = leash_fd}, &e.exec, NULL) != RV_OK ||
         rv_watch_start(e.loop, e.keeper_fd, RV_LOOP_READ, on_keeper, &e, &watch, NULL) != RV_OK ||
         rv_loop_signals(e.loop, signals, RV_COUNT(signals), on_engine_signal, &e, NULL) != RV_OK)
         _exit(92);
