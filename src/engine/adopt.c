@@ -9,7 +9,7 @@
  * definition and the same values, is adopted when it becomes ready and everything above it was adopted too. What
  * computes without a process (set, reduce) is computed again: that costs nothing and gives the same. */
 
-typedef struct parent { rv_spec *spec; rv_run *run; rv_arena arena; rv_str dir, params; } parent;
+typedef struct parent { rv_spec *spec; rv_run *run; rv_arena arena; rv_str dir, params, secrets; } parent;
 
 static rv_status replay_row(void *user, const rv_journal_row *row) { return rv_run_replay(user, row->body, row->event_count, NULL); }
 
@@ -24,6 +24,7 @@ static rv_status load_parent(rv_job *job, parent *p, rv_error *err)
     if (status == RV_OK) status = rv_store_workflow(store, &p->arena, row.workflow_hash, &workflow, err);
     if (status != RV_OK) return status;
     p->params = row.params;
+    p->secrets = row.secrets;
     p->dir = row.dir;
     if (!job->name[0]) job->name = rv_arena_cstring(&job->arena, row.name);
     rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true};
@@ -103,7 +104,8 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err)
     parent p = {0};
     rv_status status = load_parent(job, &p, err);
     if (status == RV_OK) {
-        bool same_params = rv_str_eq(p.run->load_value, rv_buf_str(&job->load_value)) && rv_str_is(p.dir, job->dir);
+        bool same_params = rv_str_eq(p.run->load_value, rv_buf_str(&job->load_value)) && rv_str_is(p.dir, job->dir) &&
+                           rv_str_eq(p.secrets, rv_buf_str(&job->secrets_json)); /* keyed hashes: equal when the values are */
         job->kept = rv_arena_new(&job->arena, rv_kept, job->graph->node_count);
         compare(job, &p, same_params);
         take_row_values(job, job->resumed_from, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
