@@ -3,14 +3,15 @@
 #include "cli/cli.h"
 #include "cli/verbs.h"
 
-/* The open blocker's kind and payload. NOT_FOUND: nothing of that key waits; err names what does. */
-static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_kind, rv_str *ret_payload, rv_error *err)
+/* The open blocker's kind, payload and the digest of what it shows. NOT_FOUND: nothing of that key waits; err names what does. */
+static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_kind, rv_str *ret_payload, rv_str *ret_digest,
+                              rv_error *err)
 {
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
     rv_status status = rv_session_query(
-        session, "select key, kind, payload, state from blocker where run = ?1 order by opened_ms", bound, 1, 0, &rows, err);
+        session, "select key, kind, payload, state, digest from blocker where run = ?1 order by opened_ms", bound, 1, 0, &rows, err);
     if (status) return status;
     rv_buf open = {0};
     bool was_resolved = false, is_found = false;
@@ -19,6 +20,7 @@ static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_
         if (is_key && is_open) {
             *ret_kind = rv_row_str(&row, 1);
             *ret_payload = rv_row_str(&row, 2);
+            *ret_digest = rv_row_str(&row, 4);
             is_found = true;
         }
         was_resolved |= is_key && !is_open;
@@ -65,12 +67,12 @@ static int decide(const rv_args *args, bool is_yes)
 {
     rv_error err = {0};
     rv_session session = {0};
-    rv_str kind = {0}, payload = {0};
+    rv_str kind = {0}, payload = {0}, digest = {0};
     const char *key = rv_args_word(args, 1), *comment = rv_args_value(args, "comment"), *word = is_yes ? "approved" : "rejected";
     rv_decision decision = is_yes ? RV_DECISION_APPROVE : RV_DECISION_REJECT;
     bool is_again = is_yes && rv_args_has(args, "again");
     rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
-    if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &err);
+    if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &digest, &err);
     if (failed == RV_OK && rv_str_is(kind, "input"))
         failed = rv_error_set(&err, RV_INVALID, "`%s` asks for a value; give it with `reeve answer %s %s VALUE`", key, session.run.at, key);
     if (rv_str_is(kind, "unknown_outcome")) {
@@ -80,7 +82,7 @@ static int decide(const rv_args *args, bool is_yes)
         failed = rv_error_set(&err, RV_INVALID, "--again is for an outcome that is unknown; `%s` asks for an approval", key);
     }
     if (failed == RV_OK)
-        failed = rv_client_decide(session.client, rv_buf_str(&session.run), rv_str_of(key), decision, rv_str_of(rv_cli_user()),
+        failed = rv_client_decide(session.client, rv_buf_str(&session.run), rv_str_of(key), digest, decision, rv_str_of(rv_cli_user()),
                                   rv_str_of(comment), &err);
     int status = failed ? rv_cli_fail(args, &err) : report(args, &session, key, word);
     rv_session_close(&session);
@@ -94,11 +96,11 @@ int rv_verb_answer(const rv_args *args)
 {
     rv_error err = {0};
     rv_session session = {0};
-    rv_str kind = {0}, payload = {0};
+    rv_str kind = {0}, payload = {0}, digest = {0};
     rv_buf value = {0};
     const char *key = rv_args_word(args, 1);
     rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
-    if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &err);
+    if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &digest, &err);
     if (failed == RV_OK && !rv_str_is(kind, "input"))
         failed = rv_error_set(&err, RV_INVALID, "`%s` asks for yes or no; give it with `reeve approve` or `reeve reject`", key);
     if (failed == RV_OK) failed = rv_answer_value(payload, rv_str_of(rv_args_word(args, 2)), &value, &err);

@@ -107,6 +107,9 @@ int rv_job_exit_status(const rv_job *job);
 typedef void rv_engine_done_fn(void *user, rv_status status, const rv_error *err);
 void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
                       rv_engine_done_fn *done, void *user);
+/* The same, by someone who saw what has this digest (empty: not told). CONFLICT also: it shows something else now. */
+void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str digest, rv_decision decision, rv_str by, rv_str comment,
+                            rv_engine_done_fn *done, void *user);
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
 /* In a run that is only loaded, attempts that its dead engine left open are settled as lost first: their processes are gone. */
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);

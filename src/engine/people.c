@@ -62,11 +62,21 @@ static void write_decision(rv_buf *out, rv_decision decision, rv_str by, rv_str 
 void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
                       rv_engine_done_fn *done, void *user)
 {
+    rv_engine_decide_shown(engine, run, key, RV_STR(""), decision, by, comment, done, user);
+}
+
+void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str digest, rv_decision decision, rv_str by, rv_str comment,
+                            rv_engine_done_fn *done, void *user)
+{
     rv_job *job;
     uint32_t node = find_open(engine, run, key, &job, done, user);
     if (node == RV_NONE) return;
     rv_buf value = {0};
     const rv_shown *shown = rv_blocker_shown(job, node);
+    if (digest.size && shown && !rv_str_eq(digest, shown->digest)) {
+        refuse(done, user, RV_CONFLICT, "%.*s shows something else now than what was decided on; look again with `reeve show`", key);
+        return;
+    }
     write_decision(&value, decision, by, comment);
     rv_event event = {.type = RV_EVENT_DECIDED,
                       .node = node,

@@ -21,6 +21,7 @@ struct rv_client {
     char *dir;
     int fd;                /* to the owner; -1: we own it */
     rv_buf in;
+    size_t in_searched;    /* bytes of it that hold no end of a line */
     int lock_fd;
     rv_store *store;
 };
@@ -100,7 +101,8 @@ static rv_status receive_line(rv_client *client, bool waits, rv_buf *out, rv_err
 {
     char bytes[16384];
     for (;;) {
-        size_t end = rv_str_find(rv_buf_str(&client->in), 0, '\n');
+        size_t end = rv_str_find(rv_buf_str(&client->in), client->in_searched, '\n');
+        client->in_searched = end == SIZE_MAX ? client->in.size : 0;
         if (end != SIZE_MAX) {
             rv_buf_add(out, client->in.at, end);
             memmove(client->in.at, client->in.at + end + 1, client->in.size - end - 1);
@@ -169,6 +171,7 @@ static rv_status ping_owner(rv_client *client, rv_error *err)
     close(client->fd);
     client->fd = -1;
     rv_buf_clear(&client->in);
+    client->in_searched = 0;
     return status;
 }
 
@@ -371,12 +374,12 @@ static rv_status load_pinned(rv_store *store, rv_str run, rv_spec **ret, rv_erro
     return status == RV_INVALID ? RV_CORRUPT : status;
 }
 
-typedef struct word { enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL } type; rv_str run, key, by, text; rv_decision decision; } word;
+typedef struct word { enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL } type; rv_str run, key, by, text, digest; rv_decision decision; } word;
 
 static void say(rv_engine *engine, const word *said, undriven *u)
 {
     switch (said->type) {
-    case WORD_DECIDE: rv_engine_decide(engine, said->run, said->key, said->decision, said->by, said->text, on_done, u); break;
+    case WORD_DECIDE: rv_engine_decide_shown(engine, said->run, said->key, said->digest, said->decision, said->by, said->text, on_done, u); break;
     case WORD_ANSWER: rv_engine_answer(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     case WORD_CANCEL: rv_engine_cancel(engine, said->run, said->by, on_done, u); break;
     }
@@ -421,6 +424,7 @@ static rv_status say_owner(rv_client *client, const word *said, rv_error *err)
     if (said->type == WORD_DECIDE) {
         rv_jw_kv_i64(&w, "decision", said->decision);
         rv_jw_kv_str(&w, "comment", said->text);
+        if (said->digest.size) rv_jw_kv_str(&w, "digest", said->digest);
     }
     if (said->type == WORD_ANSWER) {
         rv_jw_key(&w, "value");
@@ -439,9 +443,11 @@ static rv_status say_word(rv_client *client, const word *said, rv_error *err)
     return say_owner(client, said, err);
 }
 
-rv_status rv_client_decide(rv_client *client, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment, rv_error *err)
+rv_status rv_client_decide(rv_client *client, rv_str run, rv_str key, rv_str digest, rv_decision decision, rv_str by, rv_str comment,
+                           rv_error *err)
 {
-    return say_word(client, &(word){.type = WORD_DECIDE, .run = run, .key = key, .by = by, .text = comment, .decision = decision}, err);
+    word said = {.type = WORD_DECIDE, .run = run, .key = key, .by = by, .text = comment, .digest = digest, .decision = decision};
+    return say_word(client, &said, err);
 }
 
 rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_error *err)

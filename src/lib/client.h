@@ -29,9 +29,10 @@ RV_MUST_USE rv_status rv_client_query(rv_client *client, rv_arena *arena, const 
 RV_MUST_USE rv_status rv_client_find_run(rv_client *client, const char *word, rv_buf *out, rv_error *err);
 
 /* A person's word on a blocker (key: the node's name, or NODE~revision). comment, value_json may be empty.
- * NOT_FOUND: no such run or no such open blocker; CONFLICT: it was decided already. Synced on return. */
-RV_MUST_USE rv_status rv_client_decide(rv_client *client, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
-                                       rv_error *err);
+ * digest: of what the person saw, or empty. NOT_FOUND: no such run or no such open blocker; CONFLICT: it was decided already, or
+ * shows something else now. Synced on return. */
+RV_MUST_USE rv_status rv_client_decide(rv_client *client, rv_str run, rv_str key, rv_str digest, rv_decision decision, rv_str by,
+                                       rv_str comment, rv_error *err);
 RV_MUST_USE rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_error *err);
 /* Terminal cancel of a run. CONFLICT: it has ended. Synced on return. */
 RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err);

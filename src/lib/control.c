@@ -22,6 +22,7 @@ typedef struct client {
     int fd;
     rv_watch *watch;
     rv_buf in, out;
+    size_t in_searched;        /* bytes of `in` that hold no end of a line */
     size_t sent;
     bool is_busy;              /* a late answer is under way */
     bool is_closed;            /* gone, but a late answer may still hold it */
@@ -161,8 +162,8 @@ static void op_decide(client *c, const rv_json *request)
         return;
     }
     c->is_busy = true;
-    rv_engine_decide(c->control->engine, text_of(request, "run"), text_of(request, "key"), (rv_decision)decision, text_of(request, "by"),
-                     text_of(request, "comment"), on_done, c);
+    rv_engine_decide_shown(c->control->engine, text_of(request, "run"), text_of(request, "key"), text_of(request, "digest"),
+                           (rv_decision)decision, text_of(request, "by"), text_of(request, "comment"), on_done, c);
 }
 
 static void op_answer(client *c, const rv_json *request)
@@ -237,13 +238,16 @@ static void take_request(client *c, rv_str line)
 /* Carry out what was asked, as far as each answer can be sent. true: a request is left that has to wait. */
 static bool serve(client *c)
 {
-    size_t end;
-    while (!c->is_closed && (end = rv_str_find(rv_buf_str(&c->in), 0, '\n')) != SIZE_MAX) {
+    while (!c->is_closed) {
+        size_t end = rv_str_find(rv_buf_str(&c->in), c->in_searched, '\n');
+        c->in_searched = end == SIZE_MAX ? c->in.size : end;
+        if (end == SIZE_MAX) return false;
         if (c->is_busy || c->is_watching || c->out.size) return true;
         rv_buf line = {0};
         rv_buf_add(&line, c->in.at, end);
         memmove(c->in.at, c->in.at + end + 1, c->in.size - end - 1);
         c->in.size -= end + 1;
+        c->in_searched = 0;
         take_request(c, rv_buf_str(&line));
         rv_buf_deinit(&line);
     }

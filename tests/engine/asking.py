@@ -66,5 +66,15 @@ def too_large(flow):
     live.end(0)
 
 
+@case('a decision on what is no longer shown is refused')
+def seen(flow):
+    live, run = parked(flow)
+    wire = Wire(flow)
+    digest = flow.one('select digest from blocker')
+    same(wire.say('decide', run=run, key='ok', by='x', decision=0, digest='sha256:' + 64 * '0'), 'CONFLICT', 'another digest')
+    same(wire.say('decide', run=run, key='ok', by='x', decision=0, digest=digest), 'OK', 'its digest')
+    live.end(0)
+
+
 if __name__ == '__main__':
     main()
