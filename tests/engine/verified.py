@@ -1,0 +1,65 @@
+"""`reeve verify` finds what does not fit: a run's row, a log's frame."""
+import json
+import sqlite3
+
+from harness import case, main, need, same, shell
+
+
+def checks(flow, run, status):
+    return {c['name']: c for c in json.loads(flow.call('verify', run, '--json', status=status).text)['checks']}
+
+
+def change(flow, sql):
+    flow.verifies = False
+    store = sqlite3.connect(flow.path('store', 'reeve.db'))
+    store.execute(sql)
+    store.commit()
+    store.close()
+
+
+@case('a whole run verifies, its log and its row too')
+def whole(flow):
+    run = flow.run({'nodes': {'a': shell('echo one; echo two >&2'), 'b': shell('exit 3'), 'c': shell('true', needs=['b'])}}, status=1).run
+    found = checks(flow, run, 0)
+    need(all(c['ok'] for c in found.values()) and {'run', 'log'} <= set(found), found)
+    need(found['log']['detail'].startswith('2 frames'), found['log'])
+
+
+@case('a run\'s row that tells another status, or other counts, is found')
+def row(flow):
+    for column, value in (('status', 4), ('nodes_succeeded', 7), ('nodes_failed', 1), ('nodes_cancelled', 1)):
+        run = flow.run({'nodes': {'a': shell('true')}}).run
+        change(flow, f'update run_data set {column} = {value} where key = (select key from name where text = \'{run}\')')
+        found = checks(flow, run, 1)
+        same([name for name, c in found.items() if not c['ok']], ['run'], column)
+
+
+@case('a run\'s row that tells an end which the journal does not know is found')
+def row_open(flow):
+    run = flow.run({'nodes': {'ok': {'approve': {'message': '?'}}}}, '--no-wait', status=76).run
+    change(flow, 'update run_data set status = 3')
+    same([name for name, c in checks(flow, run, 1).items() if not c['ok']], ['run'], 'what is wrong')
+
+
+@case('a damaged frame of the log is found')
+def log(flow):
+    flow.verifies = False
+    run = flow.run({'nodes': {'a': shell('echo something')}}).run
+    path = f'store/logs/{run}.log'
+    data = flow.read(path)
+    at = data.index(b'something')
+    flow.write(path, data[:at] + b'S' + data[at + 1:])
+    same([name for name, c in checks(flow, run, 1).items() if not c['ok']], ['log'], 'what is wrong')
+
+
+@case('invariants of a wide run are looked at now and then, and verify says how often')
+def wide(flow):
+    nodes = {f'n{i}': {'wait': {'until': '2001-01-01T00:00:00Z'}} for i in range(26000)}
+    nodes.update({f's{i}': shell('true', needs=[f's{i - 1}'] if i else []) for i in range(400)})
+    run = flow.run({'nodes': nodes}).run
+    detail = checks(flow, run, 0)['promises']['detail']
+    need('row and the last' in detail, detail)
+
+
+if __name__ == '__main__':
+    main()
