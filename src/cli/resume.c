@@ -87,6 +87,39 @@ static bool has_default(const rv_json *definition, rv_str name)
     return param && rv_json_get(param, RV_STR("default"));
 }
 
+/* Whether `text`, given with --var, is the value that a run keeps: a string is itself, 1 is 1.0. */
+static bool is_same_value(rv_arena *arena, const rv_json *kept, rv_str text)
+{
+    rv_json *value = NULL;
+    rv_error ignored;
+    if (rv_str_eq(rv_cli_json_as_text(arena, kept), text)) return true;
+    return kept->kind != RV_JSON_STRING && rv_json_parse(arena, text, &value, &ignored) == RV_OK && rv_json_equal(kept, value);
+}
+
+/* A --var that names no parameter, or gives another value than the run keeps, is refused rather than passed over. With --edit
+ * they are the child's, and loading its file checks them. */
+static rv_status check_vars(const rv_args *args, const rv_run_row *row, const rv_json *definition, const rv_json *kept, rv_arena *arena,
+                            rv_error *err)
+{
+    rv_param_value *vars = NULL;
+    uint32_t count = 0;
+    if (strcmp(args->verb->name, "run") != 0 || rv_args_has(args, "edit")) return RV_OK;
+    rv_status status = rv_cli_vars(args, arena, &vars, &count, err);
+    const rv_json *params = rv_json_get(definition, RV_STR("params"));
+    for (uint32_t i = 0; status == RV_OK && i < count; i++) {
+        rv_str name = vars[i].name;
+        const rv_json *value = rv_json_get(kept, name);
+        if (!params || !rv_json_get(params, name))
+            status = rv_error_set(err, RV_INVALID, "--var %.*s: run %.*s has no such parameter; leave it out", RV_FMT(name), RV_FMT(row->id));
+        else if (value && !is_same_value(arena, value, vars[i].value))
+            status = rv_error_set(err, RV_INVALID,
+                                  "--var %.*s: run %.*s keeps the values that it began with, and this is another one; "
+                                  "leave it out, or make a child run with new ones by --edit",
+                                  RV_FMT(name), RV_FMT(row->id));
+    }
+    return status;
+}
+
 /* Parameters as they were recorded, and the secret ones from --var again. */
 static rv_status pinned_vars(const rv_args *args, const rv_run_row *row, const rv_json *definition, rv_arena *arena, rv_param_value **ret,
                              uint32_t *ret_count, rv_error *err)
@@ -95,6 +128,8 @@ static rv_status pinned_vars(const rv_args *args, const rv_run_row *row, const r
     rv_status status = rv_json_parse(arena, row->params.size ? row->params : RV_STR("{}"), &params, err);
     if (status == RV_OK) status = rv_json_parse(arena, row->secrets.size ? row->secrets : RV_STR("{}"), &secrets, err);
     if (status) return rv_error_context(err, "run %.*s: its stored parameters", RV_FMT(row->id));
+    status = check_vars(args, row, definition, params, arena, err);
+    if (status) return status;
     rv_param_value *vars = rv_arena_new(arena, rv_param_value, params->count + secrets->count + 1);
     uint32_t count = 0;
     for (const rv_json *param = params->child; param; param = param->next)

@@ -51,4 +51,22 @@ claim "an answer that fits is taken" exits 0 "$reeve" answer latest size 12
 claim "and the run goes on" exits 0 "$reeve" run ask.yaml --resume
 claim "cancel ends a run for good" sh -c "'$reeve' run ask.yaml --no-wait >/dev/null; '$reeve' cancel latest >/dev/null"
 claim "a cancelled run cannot be resumed" exits 4 "$reeve" run --resume latest
+
+cat >kept.yaml <<'END'
+reeve: 1
+name: kept
+params: {x: {type: string, default: one}, count: {type: integer, default: 1}, token: {type: string, secret: true}}
+nodes:
+  a: {run: [echo, "${user.x}"]}
+  size: {input: {question: "How many?", schema: {type: integer}}, needs: [a]}
+END
+claim "a run with parameters waits" exits 76 "$reeve" run kept.yaml --no-wait --var token=t
+claim "the hint to go on asks for the secret ones again" out_has "--var token="
+id=$("$reeve" sql "select id from run order by created_ms desc limit 1" --csv | tail -n 1 | tr -d '\r')
+claim "--resume with a parameter that is none is exit 2" exits 2 "$reeve" run --resume "$id" --var token=t --var nope=1
+claim "and names it" err_has nope
+claim "--resume with another value is exit 2" exits 2 "$reeve" run --resume "$id" --var token=t --var x=two
+claim "and says that the run keeps its values, and what makes new ones" err_has "--edit"
+claim "--resume with the same values goes on" exits 76 "$reeve" run --resume "$id" --no-wait --var token=t --var x=one --var count=1
+claim "--edit makes a child with new values" exits 76 "$reeve" run --resume "$id" --edit --no-wait --var token=t --var x=two
 finish
