@@ -36,7 +36,33 @@ static rv_status find_blocker(rv_session *session, const char *key, rv_str *ret_
     return status;
 }
 
-static int report(const rv_args *args, const rv_session *session, const char *key, const char *word)
+/* The run's definition, as JSON; empty when it cannot be had. */
+static rv_str definition_of(rv_session *session)
+{
+    rv_rows rows;
+    rv_row row;
+    rv_error ignored;
+    rv_str bound[] = {rv_buf_str(&session->run)};
+    const char *sql = "select w.body from run r join workflow w on w.workspace = r.workspace and w.hash = r.workflow_hash where r.id = ?1";
+    bool is_found = rv_session_query(session, sql, bound, 1, 1, &rows, &ignored) == RV_OK && rv_rows_next(&rows, &row);
+    return is_found ? rv_row_str(&row, 0) : (rv_str){0};
+}
+
+/* The question that a node will ask, when `key` names an input of the run: what is said before it opens is kept for it [K60].
+ * False: it names none. */
+static bool find_later_input(rv_session *session, const char *key, rv_str *ret_payload)
+{
+    rv_json *root = NULL;
+    rv_error ignored;
+    if (rv_json_parse(&session->arena, definition_of(session), &root, &ignored)) return false;
+    const rv_json *nodes = rv_json_get(root, RV_STR("nodes")), *node = nodes ? rv_json_get(nodes, rv_str_of(key)) : NULL;
+    const rv_json *question = node ? rv_json_get(node, RV_STR("input")) : NULL;
+    if (!question) return false;
+    *ret_payload = rv_cli_json_as_text(&session->arena, question);
+    return true;
+}
+
+static int report(const rv_args *args, rv_session *session, const char *key, const char *word)
 {
     rv_buf out = {0};
     if (args->is_json) {
@@ -55,6 +81,7 @@ static int report(const rv_args *args, const rv_session *session, const char *ke
     else rv_buf_printf(&out, " run %s %s\n", session->run.at, word);
     if (key && !rv_client_is_remote(session->client)) {
         rv_buf_printf(&out, "Nothing runs it now; go on with: reeve run --resume %s", session->run.at);
+        rv_cli_secret_words(definition_of(session), &out);
         rv_cli_store_option(args, &out);
         rv_buf_byte(&out, '\n');
     }
@@ -101,6 +128,10 @@ int rv_verb_answer(const rv_args *args)
     const char *key = rv_args_word(args, 1);
     rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
     if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &digest, &err);
+    if (failed == RV_NOT_FOUND && session.client && find_later_input(&session, key, &payload)) {
+        kind = RV_STR("input");
+        failed = RV_OK;
+    }
     if (failed == RV_OK && !rv_str_is(kind, "input"))
         failed = rv_error_set(&err, RV_INVALID, "`%s` asks for yes or no; give it with `reeve approve` or `reeve reject`", key);
     if (failed == RV_OK) failed = rv_answer_value(payload, rv_str_of(rv_args_word(args, 2)), &value, &err);

@@ -63,10 +63,27 @@ END
 claim "a run with parameters waits" exits 76 "$reeve" run kept.yaml --no-wait --var token=t
 claim "the hint to go on asks for the secret ones again" out_has "--var token="
 id=$("$reeve" sql "select id from run order by created_ms desc limit 1" --csv | tail -n 1 | tr -d '\r')
-claim "--resume with a parameter that is none is exit 2" exits 2 "$reeve" run --resume "$id" --var token=t --var nope=1
+claim "--resume with a parameter that is none is exit 2" exits 2 "$reeve" run --resume "$id" --no-wait --var token=t --var nope=1
 claim "and names it" err_has nope
-claim "--resume with another value is exit 2" exits 2 "$reeve" run --resume "$id" --var token=t --var x=two
+claim "--resume with another value is exit 2" exits 2 "$reeve" run --resume "$id" --no-wait --var token=t --var x=two
 claim "and says that the run keeps its values, and what makes new ones" err_has "--edit"
 claim "--resume with the same values goes on" exits 76 "$reeve" run --resume "$id" --no-wait --var token=t --var x=one --var count=1
 claim "--edit makes a child with new values" exits 76 "$reeve" run --resume "$id" --edit --no-wait --var token=t --var x=two
+
+cat >early.yaml <<'END'
+reeve: 1
+name: early
+params: {token: {type: string, secret: true}}
+nodes:
+  gate: {approve: {message: "Begin?"}}
+  size: {input: {question: "How many?", schema: {type: integer}}, needs: [gate]}
+END
+claim "a question that has not opened" exits 76 "$reeve" run early.yaml --no-wait --var token=t
+claim "cannot be answered with what does not fit" exits 2 "$reeve" answer latest size many
+claim "is answered all the same" exits 0 "$reeve" answer latest size 12
+claim "the hint to go on asks for the secret parameter" out_has "--var token="
+claim "a node that is no input takes no answer" exits 2 "$reeve" answer latest gate 12
+claim "what is no node is not found" exits 3 "$reeve" answer latest nothing 12
+claim "once the way is free" exits 0 "$reeve" approve latest gate
+claim "the answer is there already" exits 0 "$reeve" run early.yaml --resume --no-wait --var token=t
 finish
