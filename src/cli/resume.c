@@ -290,12 +290,18 @@ static rv_status submit_child(rv_resume *resume, rv_host *host, const rv_run_row
     return status;
 }
 
-static rv_status say_over(rv_resume *resume, const rv_run_row *row)
+static rv_status say_over(rv_resume *resume, rv_store *store, rv_arena *arena, const rv_run_row *row)
 {
     rv_cli_note("there is nothing to resume: the last run, %.*s, ended with status %s (exit status %d)", RV_FMT(row->id),
                 rv_run_state_name(row->status), row->exit_status);
-    if (row->status == RV_RUN_ERROR || row->status == RV_RUN_TIMEOUT)
-        rv_cli_note("to run what failed again and keep the rest: reeve run --resume %.*s", RV_FMT(row->id));
+    if (row->status == RV_RUN_ERROR || row->status == RV_RUN_TIMEOUT) {
+        rv_workflow_row workflow;
+        rv_error ignored;
+        rv_buf secrets = {0};
+        if (rv_store_workflow(store, arena, row->workflow_hash, &workflow, &ignored) == RV_OK) rv_cli_secret_words(workflow.body, &secrets);
+        rv_cli_note("to run what failed again and keep the rest: reeve run --resume %.*s%s", RV_FMT(row->id), secrets.size ? secrets.at : "");
+        rv_buf_deinit(&secrets);
+    }
     resume->status_early = RV_MAX(row->exit_status, 0);
     return RV_OK;
 }
@@ -310,11 +316,11 @@ static rv_status go_on(rv_resume *resume, rv_host *host, rv_arena *arena, rv_job
                                     : find_latest(resume, store, arena, &row, &is_over, err);
     if (status) return status;
     bool is_failed = row.status == RV_RUN_ERROR || row.status == RV_RUN_TIMEOUT;
-    if (is_over && !(resume->with_failed && is_failed)) return say_over(resume, &row);
+    if (is_over && !(resume->with_failed && is_failed)) return say_over(resume, store, arena, &row);
     if (rv_run_state_is_terminal(row.status) && !is_failed && !resume->edit) {
         if (row.status == RV_RUN_CANCELLED)
             return rv_error_set(err, RV_CONFLICT, "run %.*s was cancelled, which is for good; begin a new one", RV_FMT(row.id));
-        return say_over(resume, &row);
+        return say_over(resume, store, arena, &row);
     }
     status = load_pinned(resume->args, store, &row, arena, &spec, err);
     if (status) return status;
