@@ -110,7 +110,8 @@ static rv_status check_vars(const rv_args *args, const rv_run_row *row, const rv
         rv_str name = vars[i].name;
         const rv_json *value = rv_json_get(kept, name);
         if (!params || !rv_json_get(params, name))
-            status = rv_error_set(err, RV_INVALID, "--var %.*s: run %.*s has no such parameter; leave it out", RV_FMT(name), RV_FMT(row->id));
+            status = rv_error_set(err, RV_INVALID, "--var %.*s: run %.*s has no such parameter; leave it out", RV_FMT(name),
+                                  RV_FMT(row->id));
         else if (value && !is_same_value(arena, value, vars[i].value))
             status = rv_error_set(err, RV_INVALID,
                                   "--var %.*s: run %.*s keeps the values that it began with, and this is another one; "
@@ -299,7 +300,8 @@ static rv_status say_over(rv_resume *resume, rv_store *store, rv_arena *arena, c
         rv_error ignored;
         rv_buf secrets = {0};
         if (rv_store_workflow(store, arena, row->workflow_hash, &workflow, &ignored) == RV_OK) rv_cli_secret_words(workflow.body, &secrets);
-        rv_cli_note("to run what failed again and keep the rest: reeve run --resume %.*s%s", RV_FMT(row->id), secrets.size ? secrets.at : "");
+        rv_cli_note("to run what failed again and keep the rest: reeve run --resume %.*s%s", RV_FMT(row->id),
+                    secrets.size ? secrets.at : "");
         rv_buf_deinit(&secrets);
     }
     resume->status_early = RV_MAX(row->exit_status, 0);
