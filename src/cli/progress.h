@@ -7,9 +7,9 @@
  *  (1) What is written goes through `out` and is flushed at the latest 20 ms later; the timer is set only while something waits.
  *  (2) The region is redrawn at most ten times a second, and once a second while a node runs; never when nothing changes.
  *  (3) A node costs four bytes here; line buffers belong to slots, of which there are as many as nodes run at once.
+ *  (4) Nothing is written before the run is announced, which its id being on disk allows; what happened earlier is held until then.
  *  (5) A reader who is slow holds nothing up (out.h): once WAITING_SIZE_MAX waits for it, lines of nodes are left out until half of
- *      that is read, and their number is said; they are in the log. What happened, and JSON lines, are never left out.
- *  (4) Nothing is written before the run is announced, which its id being on disk allows; what happened earlier is held until then. */
+ *      that is read, and their number is said; they are in the log. What happened, and JSON lines, are never left out. */
 #ifndef RV_PROGRESS_H
 #define RV_PROGRESS_H
 
