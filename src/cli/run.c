@@ -83,6 +83,7 @@ static int run_located(run_verb *run, const char *word, rv_drive *drive)
     }
     if (rv_load_file(&run->load, run->args, word, false, run->compiled.at, &status)) return status;
     if (rv_args_has(run->args, "dry-run")) {
+        if (access(run->store.at, W_OK) == 0) rv_load_keep(&run->load, run->compiled.at); /* a plan makes no store, but fills one */
         if (rv_plan_print(run->load.spec, run->args, &err)) return rv_cli_fail(run->args, &err);
         return 0;
     }
