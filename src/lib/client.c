@@ -379,7 +379,9 @@ typedef struct word { enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL } type; rv_st
 static void say(rv_engine *engine, const word *said, undriven *u)
 {
     switch (said->type) {
-    case WORD_DECIDE: rv_engine_decide_shown(engine, said->run, said->key, said->digest, said->decision, said->by, said->text, on_done, u); break;
+    case WORD_DECIDE:
+        rv_engine_decide_shown(engine, said->run, said->key, said->digest, said->decision, said->by, said->text, on_done, u);
+        break;
     case WORD_ANSWER: rv_engine_answer(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     case WORD_CANCEL: rv_engine_cancel(engine, said->run, said->by, on_done, u); break;
     }

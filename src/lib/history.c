@@ -407,7 +407,8 @@ static void write_checks(verifier *v)
     check(v, "state", &same, "replayed state = decided state, byte for byte");
     verify_invariants(v, v->next_seq ? v->next_seq - 1 : 0);
     if (v->check_every > 1) snprintf(every, sizeof every, "after every %lluth row and the last", (unsigned long long)v->check_every);
-    snprintf(text, sizeof text, "P3 and P4 held in each of %llu rows, every invariant %s; %llu attempts", (unsigned long long)v->rows, every,
+    snprintf(text, sizeof text, "P3 and P4 held in each of %llu rows, every invariant %s; %llu attempts",
+             (unsigned long long)v->rows, every,
              (unsigned long long)v->attempts);
     check(v, "promises", &v->promise, text);
     verify_rows(v, &rows, &count);

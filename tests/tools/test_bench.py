@@ -34,7 +34,7 @@ def main():
     results.append(('a_failing_program_wins_nothing', 'faster than ninja | not measured | not judged' in said, said))
     status, said, _ = bench('sleep 0.5\n', 'wide', '--strict')
     results.append(('a_slow_program_breaks_its_claim', status == 1 and 'the floor |' in said and 'does not hold' in said, said))
-    status, said, _ = bench('[ "$1" = check ] && [ -f "$2" ]\n', 'load')
+    status, said, _ = bench('[ "$1 $3" = "run --dry-run" ] && [ -f "$2" ] && [ -d "$5" ]\n', 'load')
     good = status == 0 and 'load JSON, first: under 100 MB' in said and 'failed' not in said
     results.append(('load_gives_the_program_its_files', good, said))
     for number, (name, good, said) in enumerate(results, 1):
