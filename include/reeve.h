@@ -5,7 +5,7 @@
  * library has that inside, as a program that links SQLite has a database inside. docs/embedding.md is the guide,
  * examples/embed a complete program.
  *
- *     cc program.c $(pkg-config --cflags --libs --static reeve)
+ *     cc program.c $(pkg-config --cflags --libs reeve)
  *
  * THE STORE. An engine owns a directory, its store, from reeve_open to reeve_close, under a lock: a second owner, in
  * this process or another, gets REEVE_CONFLICT. The program `reeve` works with the same store: while your engine owns

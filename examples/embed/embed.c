@@ -1,6 +1,6 @@
 /* embed.c: Reeve inside a program.
  *
- *     cc embed.c -o embed $(pkg-config --cflags --libs --static reeve)
+ *     cc embed.c -o embed $(pkg-config --cflags --libs reeve)
  *     ./embed STORE [--die]
  *
  * The program has a loop of its own, as programs have: here it polls the engine's descriptor beside a clock of its own

@@ -186,7 +186,7 @@ def embed__killed_program_goes_on(folder):
     os.symlink(LIBRARY, os.path.join(build, 'libreeve.a'))
     must(0, os.path.join(ROOT, 'tools', 'install'), build, '', prefix)
     env = {'PKG_CONFIG_PATH': os.path.join(prefix, 'lib', 'pkgconfig')}
-    line = 'cc -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror "$1" -o embed $(pkg-config --cflags --libs --static reeve)'
+    line = 'cc -std=c99 -D_GNU_SOURCE -Wall -Wextra -Werror "$1" -o embed $(pkg-config --cflags --libs reeve)'
     must(0, 'sh', '-c', line, 'sh', os.path.join(EXAMPLES, 'embed', 'embed.c'), cwd=folder, env=env)
     if shutil.which('c++'):
         with open(os.path.join(folder, 'header.cc'), 'w') as file:
