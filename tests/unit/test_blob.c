@@ -31,7 +31,7 @@ static int setup(void **state)
     if (!mkdtemp(base)) return -1;
     chmod(base, 0755);
     snprintf(root, sizeof root, "%s/root", base);
-    snprintf(work, sizeof work, "%s/work", base);
+    snprintf(work, sizeof work, "%s/room", base);
     if (mkdir(work, 0777) != 0) return -1;
     work_fd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     blobs = NULL;
@@ -276,7 +276,7 @@ static void blob__put_file_refuses_what_leads_out_or_is_no_file(void **state)
         {"link-dir/inner", RV_DENIED, "symbolic link"},
         {"link-up/passwd", RV_DENIED, "symbolic link"},
         {"/etc/passwd", RV_DENIED, "must stay beneath"},
-        {"../work/plain", RV_DENIED, "must stay beneath"},
+        {"../room/plain", RV_DENIED, "must stay beneath"},
         {"sub/../plain", RV_DENIED, "must stay beneath"},
         {"sub/..", RV_DENIED, "must stay beneath"},
         {"", RV_DENIED, "must stay beneath"},
