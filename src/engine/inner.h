@@ -145,13 +145,13 @@ struct rv_engine {
     RV_VEC(rv_slot_dir *) dirs;
     uint64_t batch_last;
     uint32_t turn_number;
-    rv_flight *flying, *next_flight, *synced_head, *synced_tail; /* in flight; being collected; written, waiting for sync */
+    rv_flight *flying, *next_flight; /* in flight; being collected */
     rv_timer *lazy_timer, *due_timer;
     bool lazy_is_set, is_urgent, is_in_turn, has_landed, has_failed;
     uint8_t random[1024]; uint32_t random_left; /* for tokens: one system call for many */
     rv_watch *store_watch;
     int64_t mono0_ms, engine0_ms, engine_saved_ms;
-    uint32_t slots, slots_used;
+    uint32_t slots;
     int64_t attempt_us;        /* running mean of attempts' length */
     rv_arena scratch;          /* cleared after each use */
     rv_buf scratch_buf;
