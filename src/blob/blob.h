@@ -51,6 +51,9 @@ typedef struct rv_mask_stream { rv_buf held; } rv_mask_stream; /* {0}; one per s
 void rv_mask_feed(const rv_mask *mask, rv_mask_stream *stream, rv_str bytes, rv_buf *out);
 void rv_mask_end(const rv_mask *mask, rv_mask_stream *stream, rv_buf *out); /* flush; stream is {0} again */
 void rv_mask_whole(const rv_mask *mask, rv_str bytes, rv_buf *out);         /* one complete value */
+/* Good JSON (it was parsed before), with its strings and keys masked as they are meant, not as they are spelt (`\u00fc`),
+ * and without breaking the syntax; a number that holds a secret becomes a string. Two keys may have become one: parse again. */
+void rv_mask_json(const rv_mask *mask, rv_str json, rv_buf *out);
 
 /* ---- logs: a writer and its attempts belong to one thread; readers may be anywhere, while it writes ---- */
 #define RV_LOG_NONE UINT64_MAX

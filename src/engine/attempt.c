@@ -153,7 +153,7 @@ static void give_output(rv_attempt *attempt, int stream, rv_str text)
     const rv_observer *observer = &job->engine->config.observer;
     if (text.size == 0) return;
     bool is_read = stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT);
-    attempt->is_output_over |= is_read && attempt->output.size + text.size > VALUE_SIZE_MAX;
+    attempt->is_output_over |= is_read && attempt->output.size + text.size > RV_VALUE_SIZE_MAX;
     if (is_read && !attempt->is_output_over) rv_buf_str_add(&attempt->output, text);
     if (observer->output) observer->output(observer->user, job, attempt->node, stream, text);
 }
@@ -199,7 +199,7 @@ static void on_ended(void *user, const rv_exit *exit)
         detail = RV_DETAIL_VALUE;
         rv_buf_cstring(&attempt->error, "its output is over 1 MiB, and an expression reads it; write it to $REEVE_ARTIFACTS instead");
     }
-    if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt, rv_value_body(attempt->job, attempt->node))) {
+    if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt, rv_job_body(attempt->job, attempt->node))) {
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }
@@ -237,37 +237,10 @@ static void on_output(void *user, int stream, rv_str bytes)
 /* ---- argv and environment ---- */
 
 typedef struct command {
-    RV_VEC(const char *) argv;
-    RV_VEC(const char *) envp;
+    rv_command own;            /* what the workflow says */
+    RV_VEC(const char *) envp; /* what is inherited, laid over by the workflow's and by Reeve's own */
     const char *dir;
 } command;
-
-static const char *rendered(const rv_value_scope *scope, rv_str text, bool null_is_error, rv_status *status, rv_error *err)
-{
-    rv_engine *engine = scope->job->engine;
-    rv_buf_clear(&engine->scratch_buf);
-    if (*status == RV_OK) *status = rv_value_render(scope, text, null_is_error, &engine->scratch_buf, err);
-    if (*status == RV_OK && memchr(engine->scratch_buf.at ? engine->scratch_buf.at : "", 0, engine->scratch_buf.size))
-        *status = rv_error_set(err, RV_INVALID, "a value with a NUL byte cannot be an argument or a variable; pass it in a file");
-    return *status == RV_OK ? rv_arena_cstring(&engine->scratch, rv_buf_str(&engine->scratch_buf)) : NULL;
-}
-
-static rv_status make_argv(const rv_value_scope *scope, const rv_json *body, command *out, rv_error *err)
-{
-    rv_status status = RV_OK;
-    rv_arena *scratch = &scope->job->engine->scratch;
-    const rv_json *run = rv_json_get(body, RV_STR("run")), *shell = rv_json_get(body, RV_STR("shell")),
-                  *name = rv_json_get(body, RV_STR("shell_name"));
-    if (shell) {
-        rv_vec_push(&out->argv, name ? rv_arena_cstring(scratch, name->text) : "sh");
-        rv_vec_push(&out->argv, "-c");
-        rv_vec_push(&out->argv, rv_arena_cstring(scratch, shell->text)); /* verbatim [W11] */
-    }
-    for (const rv_json *element = run ? run->child : NULL; element && status == RV_OK; element = element->next)
-        rv_vec_push(&out->argv, rendered(scope, element->text, true, &status, err));
-    rv_vec_push(&out->argv, NULL);
-    return status;
-}
 
 static size_t name_size(const char *entry)
 {
@@ -336,32 +309,27 @@ static void put_reeve(rv_attempt *attempt, command *out)
         put_own(out, scratch, "MAKEFLAGS", rv_arena_printf(scratch, " -j --jobserver-auth=%d,%d", RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W));
 }
 
-static rv_status make_envp(const rv_value_scope *scope, const rv_json *body, rv_attempt *attempt, command *out, rv_error *err)
+static void make_envp(rv_attempt *attempt, command *out)
 {
-    rv_engine *engine = scope->job->engine;
-    rv_status status = RV_OK;
+    rv_engine *engine = attempt->job->engine;
     rv_vec_reserve(&out->envp, engine->base_env.count + 32);
     memcpy(out->envp.at, engine->base_env.at, engine->base_env.count * sizeof *out->envp.at);
     out->envp.count = engine->base_env.count;
-    const rv_json *env = rv_json_get(body, RV_STR("env"));
-    for (const rv_json *item = env ? env->child : NULL; item && status == RV_OK; item = item->next) {
-        const char *value = rendered(scope, item->text, false, &status, err);
-        if (status == RV_OK) put_env(out, rv_arena_printf(&engine->scratch, "%.*s=%s", RV_FMT(item->key), value).at);
-    }
+    for (uint32_t i = 0; i < out->own.env.count; i++) put_env(out, out->own.env.at[i]);
     put_reeve(attempt, out);
     rv_vec_push(&out->envp, NULL);
-    return status;
 }
 
-static rv_status make_dir(const rv_value_scope *scope, const rv_json *body, command *out, rv_error *err)
+static rv_status make_command(rv_attempt *attempt, const rv_json *body, command *out, rv_error *err)
 {
-    const rv_json *dir = rv_json_get(body, RV_STR("dir"));
-    rv_status status = RV_OK;
-    out->dir = scope->job->dir;
-    if (!dir) return RV_OK;
-    const char *value = rendered(scope, dir->text, true, &status, err);
+    rv_job *job = attempt->job;
+    rv_arena *scratch = &job->engine->scratch;
+    rv_value_scope scope = {.values = &job->values, .node = attempt->node, .epoch = attempt->epoch};
+    rv_status status = rv_command_make(&scope, body, scratch, &out->own, err);
     if (status != RV_OK) return status;
-    out->dir = value[0] == '/' ? value : rv_arena_printf(&scope->job->engine->scratch, "%s/%s", scope->job->dir, value).at;
+    make_envp(attempt, out);
+    const char *dir = out->own.dir;
+    out->dir = !dir ? job->dir : dir[0] == '/' ? dir : rv_arena_printf(scratch, "%s/%s", job->dir, dir).at;
     return RV_OK;
 }
 
@@ -381,7 +349,7 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
     const rv_policy *policy = &job->graph->policies[job->graph->nodes[attempt->node].policy];
     rv_str mark =
         rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), attempt->number);
-    rv_spawn spawn = {.argv = cmd->argv.at,
+    rv_spawn spawn = {.argv = cmd->own.argv.at,
                       .envp = cmd->envp.at,
                       .dir = cmd->dir,
                       .stdin_fd = -1,
@@ -432,15 +400,12 @@ static void start_now(rv_attempt *attempt)
     rv_error error = {0};
     command cmd = {0};
     rv_detail detail = RV_DETAIL_VALUE;
-    rv_value_scope scope = {.job = job, .node = attempt->node, .attempt = attempt};
-    const rv_json *body = rv_value_body(job, attempt->node);
+    const rv_json *body = rv_job_body(job, attempt->node);
     make_token(engine, attempt->token);
     rv_status status = (attempt->dir = rv_slot_dir_take(engine, &error)) ? RV_OK : error.status;
     if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;
-    if (status == RV_OK) status = make_argv(&scope, body, &cmd, &error);
-    if (status == RV_OK) status = make_envp(&scope, body, attempt, &cmd, &error);
-    if (status == RV_OK) status = make_dir(&scope, body, &cmd, &error);
+    if (status == RV_OK) status = make_command(attempt, body, &cmd, &error);
     if (status == RV_OK && (status = launch(attempt, &cmd, &error)) != RV_OK) {
         detail = RV_DETAIL_UNAVAILABLE;
         rv_error ignored;
@@ -449,7 +414,7 @@ static void start_now(rv_attempt *attempt)
             attempt->log = NULL;
         attempt->log = NULL;
     }
-    rv_vec_deinit(&cmd.argv);
+    rv_command_deinit(&cmd.own);
     rv_vec_deinit(&cmd.envp);
     rv_arena_clear(&engine->scratch);
     if (status == RV_OK) {

@@ -15,31 +15,8 @@ static const char *kind_of(rv_detail reason)
 
 static void make_payload(rv_job *job, uint32_t node, rv_detail reason, rv_buf *out)
 {
-    rv_value_scope scope = {.job = job, .node = node};
-    rv_json_writer w;
-    rv_error error = {0};
-    const rv_json *body = rv_value_body(job, node);
-    const rv_json *spec = rv_json_get(body, reason == RV_DETAIL_APPROVAL ? RV_STR("approve") : RV_STR("input"));
-    rv_buf raw = {0};
-    rv_json_writer_init(&w, &raw, 0);
-    rv_jw_object(&w);
-    for (const rv_json *item = spec ? spec->child : NULL; item; item = item->next) {
-        rv_buf text = {0};
-        rv_json_writer inner;
-        rv_json_writer_init(&inner, &text, 0);
-        rv_status status = rv_value_render_json(&scope, item, &inner, &error);
-        rv_jw_key_str(&w, item->key);
-        if (status == RV_OK) rv_jw_raw(&w, rv_buf_str(&text));
-        else rv_jw_cstring(&w, error.text);
-        rv_buf_deinit(&text);
-    }
-    if (reason == RV_DETAIL_UNKNOWN_OUTCOME) {
-        rv_jw_kv_cstring(&w, "message", "It may have run, or run in part, when the machine or the engine died. Did it happen?");
-        rv_jw_kv_i64(&w, "epoch", job->run->nodes[node].epoch);
-    }
-    rv_jw_object_end(&w);
-    rv_mask_whole(job->mask, rv_buf_str(&raw), out);
-    rv_buf_deinit(&raw);
+    rv_value_scope scope = {.values = &job->values, .node = node};
+    rv_question_payload(&scope, rv_job_body(job, node), reason, job->mask, out);
     rv_arena_clear(&job->engine->scratch);
 }
 

@@ -13,6 +13,7 @@
 #define RV_ENGINE_INNER_H
 
 #include "base/failpoint.h"
+#include "engine/describe.h"
 #include "engine/engine.h"
 #include "kernel/admit.h"
 #include "kernel/run.h"
@@ -25,7 +26,6 @@
 #define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
 #define AHEAD_HORIZON_US 12000
-#define VALUE_SIZE_MAX (UINT64_C(1) << 20)
 
 /* One attempt of this engine's life: from ADMITTED until its outcome is in a batch. */
 typedef struct rv_attempt {
@@ -120,6 +120,7 @@ struct rv_job {
     rv_admit admit;
     rv_json *definition;       /* parsed normal form's top level (not the nodes) */
     rv_buf load_value;         /* {"user":…,"env":…} */
+    rv_values values;          /* what its templates name */
     rv_buf secrets_json;       /* name → keyed hash */
     rv_mask *mask;
     rv_str *secrets;           /* secrets[0..spec->secrets.count), one place to spare */
@@ -206,19 +207,11 @@ void rv_attempt_stop(rv_job *job, uint32_t node, uint32_t epoch, rv_stop_reason 
 /* Start what was started ahead while slots are free. */
 void rv_attempt_start_ahead(rv_job *job);
 
-/* value.c: resolve ${…} for templates of `node` [W10–W12]. */
-typedef struct rv_value_scope {
-    rv_job *job;
-    uint32_t node;
-    const rv_attempt *attempt;
-    rv_error *refused; /* NULL, or set when a value is there but cannot be given: no default stands for that */
-} rv_value_scope;
-rv_value_kind rv_value_resolve(void *user, rv_str path, rv_buf *out, rv_error *err);
-rv_status rv_value_render(const rv_value_scope *scope, rv_str text, bool null_is_error, rv_buf *out, rv_error *err);
-/* Render every string of a JSON tree (messages, payloads) into `w`. */
-rv_status rv_value_render_json(const rv_value_scope *scope, const rv_json *value, rv_json_writer *w, rv_error *err);
+/* output.c */
 /* The parsed body of a node, in the engine's scratch arena. */
-const rv_json *rv_value_body(rv_job *job, uint32_t node);
+const rv_json *rv_job_body(rv_job *job, uint32_t node);
+/* Fill job->values: where its templates find what they name. */
+void rv_job_take_values(rv_job *job);
 
 /* result.c: what an attempt left behind. Sets row.detail, error, result; false: the attempt failed by it. */
 bool rv_result_collect(rv_attempt *attempt, const rv_json *body);
@@ -228,7 +221,7 @@ void rv_slot_dir_give(rv_slot_dir *dir);
 rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err);
 void rv_slot_dirs_free(rv_engine *engine);
 
-/* reduce.c: perform a REDUCE effect and step its completion. */
+/* perform.c: perform a REDUCE effect and step its completion. */
 void rv_reduce_perform(rv_job *job, uint32_t node, uint32_t epoch);
 
 /* blocker.c */

@@ -84,6 +84,7 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     rv_admit_init(&job->admit, &job->arena, job->graph, cap);
     make_load_value(job);
     take_secrets(job);
+    rv_job_take_values(job);
     rv_vec_push(&engine->jobs, job);
     return job;
 }

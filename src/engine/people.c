@@ -47,18 +47,6 @@ static uint32_t find_open(rv_engine *engine, rv_str run, rv_str key, rv_job **re
     return node;
 }
 
-static void write_decision(rv_buf *out, rv_decision decision, rv_str by, rv_str comment)
-{
-    static const char *const words[] = {"approved", "rejected", "done", "failed", "again"};
-    rv_json_writer w;
-    rv_json_writer_init(&w, out, 0);
-    rv_jw_object(&w);
-    rv_jw_kv_cstring(&w, "decision", words[decision]);
-    rv_jw_kv_str(&w, "by", by);
-    if (comment.size) rv_jw_kv_str(&w, "comment", comment);
-    rv_jw_object_end(&w);
-}
-
 void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
                       rv_engine_done_fn *done, void *user)
 {
@@ -77,7 +65,7 @@ void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str di
         refuse(done, user, RV_CONFLICT, "%.*s shows something else now than what was decided on; look again with `reeve show`", key);
         return;
     }
-    write_decision(&value, decision, by, comment);
+    rv_question_decision(decision, by, comment, &value);
     rv_event event = {.type = RV_EVENT_DECIDED,
                       .node = node,
                       .state = decision,
@@ -88,36 +76,20 @@ void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str di
     rv_buf_deinit(&value);
 }
 
-static rv_status check_answer(rv_job *job, uint32_t node, rv_str value_json, rv_error *err)
-{
-    rv_arena arena = {0};
-    rv_json *value = NULL;
-    rv_buf violations = {0};
-    rv_status status = rv_json_parse(&arena, value_json, &value, err);
-    const rv_json *spec = rv_json_get(rv_value_body(job, node), RV_STR("input"));
-    const rv_json *schema = spec ? rv_json_get(spec, RV_STR("schema")) : NULL;
-    if (status == RV_OK && value_json.size > RV_RESULT_SIZE_MAX) status = rv_error_set(err, RV_LIMIT, "the answer is over 1 MiB");
-    if (status == RV_OK && schema && !rv_schema_check(schema, value, &violations))
-        status = rv_error_set(err, RV_INVALID, "the answer does not fit: %.*s", RV_FMT(rv_buf_str(&violations)));
-    rv_buf_deinit(&violations);
-    rv_arena_deinit(&arena);
-    rv_arena_clear(&job->engine->scratch);
-    return status;
-}
-
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user)
 {
     rv_job *job;
     rv_error error = {0};
     uint32_t node = find_open(engine, run, key, &job, done, user);
     if (node == RV_NONE) return;
-    rv_status status = check_answer(job, node, value_json, &error);
+    rv_buf value = {0};
+    rv_status status = rv_question_answer(rv_job_body(job, node), value_json, &value, &error);
+    rv_arena_clear(&engine->scratch);
     if (status != RV_OK) {
+        rv_buf_deinit(&value);
         if (done) done(user, status, &error);
         return;
     }
-    rv_buf value = {0};
-    rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(value_json));
     rv_event event = {.type = RV_EVENT_ANSWER, .node = node, .key = key, .value = rv_buf_str(&value), .text = by};
     finish(engine, rv_engine_step(job, &event, true), key, done, user);
     rv_buf_deinit(&value);

@@ -1,11 +1,11 @@
-#include "engine/inner.h"
+#include "engine/describe.h"
 
 /* Reducers over what dependencies gave [K14]: text reducers take stdout, value reducers take results. No process, no
  * slot; the kernel does not hold bytes, so the engine performs them. */
 
 typedef struct reduce {
-    rv_job *job;
-    rv_attempt *attempt;
+    const rv_value_scope *scope;
+    rv_run *run;
     const rv_json *of;    /* array of node names */
     rv_arena arena;
     rv_error error;
@@ -15,7 +15,7 @@ typedef rv_status reducer_fn(reduce *r, rv_json_writer *w);
 
 static rv_status text_of(reduce *r, rv_str name, rv_buf *out)
 {
-    rv_value_scope scope = {.job = r->job, .node = r->attempt->node, .attempt = r->attempt};
+    rv_value_scope scope = *r->scope;
     rv_buf path = {0};
     rv_buf_printf(&path, "%.*s.stdout", RV_FMT(name));
     rv_value_kind kind = rv_value_resolve(&scope, rv_buf_str(&path), out, &r->error);
@@ -28,9 +28,9 @@ static rv_status text_of(reduce *r, rv_str name, rv_buf *out)
 /* A node's value: its result, else its stdout as a string. */
 static rv_status value_of(reduce *r, rv_str name, rv_json **ret)
 {
-    uint32_t node = rv_run_find(r->job->run, name);
+    uint32_t node = rv_run_find(r->run, name);
     RV_ASSERT(node != RV_NONE);
-    rv_str result = rv_run_result(r->job->run, node);
+    rv_str result = rv_run_result(r->run, node);
     if (result.size) return rv_json_parse(&r->arena, result, ret, &r->error);
     rv_buf text = {0}, quoted = {0};
     rv_status status = text_of(r, name, &text);
@@ -45,8 +45,8 @@ static rv_status value_of(reduce *r, rv_str name, rv_json **ret)
 
 static bool has_succeeded(const reduce *r, rv_str name)
 {
-    uint32_t node = rv_run_find(r->job->run, name);
-    return r->job->run->nodes[node].state == RV_NODE_SUCCEEDED || r->job->run->nodes[node].state == RV_NODE_PARTIAL;
+    uint32_t node = rv_run_find(r->run, name);
+    return r->run->nodes[node].state == RV_NODE_SUCCEEDED || r->run->nodes[node].state == RV_NODE_PARTIAL;
 }
 
 #define EACH_INPUT(r_, item_) for (const rv_json *item_ = (r_)->of->child; item_; item_ = item_->next) if (has_succeeded((r_), item_->text))
@@ -169,43 +169,53 @@ static const struct { const char *name; reducer_fn *fn; } reducers[] = {
     {"majority", reduce_majority}, {"merge_json_arrays", reduce_merge_json_arrays},
 };
 
-static rv_status run_reducer(reduce *r, rv_str name)
+static reducer_fn *find_reducer(rv_str name)
 {
-    rv_json_writer w;
-    for (size_t i = 0; i < RV_COUNT(reducers); i++) {
-        if (!rv_str_is(name, reducers[i].name)) continue;
-        rv_json_writer_init(&w, &r->attempt->result, 0);
-        rv_jw_object(&w);
-        rv_jw_key(&w, "value");
-        rv_status status = reducers[i].fn(r, &w);
-        if (status == RV_OK) rv_jw_object_end(&w);
-        return status;
-    }
-    return rv_error_set(&r->error, RV_NOT_FOUND, "no reducer %.*s", RV_FMT(name));
+    for (size_t i = 0; i < RV_COUNT(reducers); i++)
+        if (rv_str_is(name, reducers[i].name)) return reducers[i].fn;
+    return NULL;
 }
 
-void rv_reduce_perform(rv_job *job, uint32_t node, uint32_t epoch)
+bool rv_reducer_is_own(rv_str name) { return find_reducer(name) != NULL; }
+
+rv_status rv_reduce(const rv_value_scope *scope, const rv_json *body, rv_buf *out, rv_error *err)
 {
-    rv_engine *engine = job->engine;
-    if (job->run->nodes[node].epoch != epoch || job->run->nodes[node].state != RV_NODE_RUNNING || engine->has_failed) return;
-    rv_attempt *attempt = rv_attempt_new(job, node);
-    attempt->epoch = epoch;
-    attempt->number = job->run->nodes[node].number;
-    attempt->row.started_ms = rv_loop_wall_ms(engine->config.loop);
-    const rv_json *spec = rv_json_get(rv_value_body(job, node), RV_STR("reduce"));
-    reduce r = {.job = job, .attempt = attempt, .of = rv_json_get(spec, RV_STR("of"))};
-    rv_status status = run_reducer(&r, rv_json_get(spec, RV_STR("reducer"))->text);
-    if (status == RV_OK && attempt->result.size > RV_RESULT_SIZE_MAX)
-        status = rv_error_set(&r.error, RV_LIMIT, "the reduced value is over 1 MiB");
-    attempt->row.ended_ms = rv_loop_wall_ms(engine->config.loop);
-    if (status != RV_OK) {
-        rv_buf_clear(&attempt->result);
-        rv_buf_cstring(&attempt->error, r.error.text);
-        attempt->row.error_source = RV_STR("engine");
-    } else {
-        attempt->row.exit_status = 0;
-    }
+    rv_json_writer w;
+    const rv_json *spec = rv_json_get(body, RV_STR("reduce"));
+    reduce r = {.scope = scope, .run = scope->values->run, .of = rv_json_get(spec, RV_STR("of"))};
+    reducer_fn *fn = find_reducer(rv_json_get(spec, RV_STR("reducer"))->text);
+    rv_json_writer_init(&w, out, 0);
+    rv_jw_object(&w);
+    rv_jw_key(&w, "value");
+    rv_status status = fn ? fn(&r, &w)
+                          : rv_error_set(&r.error, RV_NOT_FOUND, "no reducer %.*s", RV_FMT(rv_json_get(spec, RV_STR("reducer"))->text));
+    if (status == RV_OK) rv_jw_object_end(&w);
+    if (status == RV_OK && out->size > RV_RESULT_SIZE_MAX) status = rv_error_set(&r.error, RV_LIMIT, "the reduced value is over 1 MiB");
+    if (status != RV_OK) *err = r.error;
     rv_arena_deinit(&r.arena);
-    rv_arena_clear(&engine->scratch);
-    rv_attempt_end(attempt, status == RV_OK ? RV_ATTEMPT_OK : RV_ATTEMPT_ERROR, status == RV_OK ? RV_DETAIL_NONE : RV_DETAIL_REDUCER);
+    return status;
+}
+
+rv_status rv_reduce_inputs(const rv_value_scope *scope, const rv_json *body, rv_buf *out, rv_error *err)
+{
+    rv_json_writer w;
+    rv_status status = RV_OK;
+    reduce r = {.scope = scope, .run = scope->values->run, .of = rv_json_get(rv_json_get(body, RV_STR("reduce")), RV_STR("of"))};
+    rv_json_writer_init(&w, out, 0);
+    rv_jw_array(&w);
+    EACH_INPUT(&r, item) {
+        rv_json *value = NULL;
+        if (status == RV_OK) status = value_of(&r, item->text, &value);
+        if (status != RV_OK) break;
+        rv_jw_object(&w);
+        rv_jw_kv_str(&w, "node", item->text);
+        rv_jw_kv_cstring(&w, "state", rv_node_state_name((rv_node_state)r.run->nodes[rv_run_find(r.run, item->text)].state));
+        rv_jw_key(&w, "value");
+        write_value(&w, value);
+        rv_jw_object_end(&w);
+    }
+    rv_jw_array_end(&w);
+    if (status != RV_OK) *err = r.error;
+    rv_arena_deinit(&r.arena);
+    return status;
 }

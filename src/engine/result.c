@@ -166,42 +166,6 @@ static bool parse_lines(rv_attempt *attempt, rv_str text)
     return is_good;
 }
 
-/* Write good JSON with what must not be seen masked: in values as they are meant, not as they are spelt (`\u00fc`),
- * and without breaking the syntax. A number that holds a secret becomes a string. */
-static void write_masked(const rv_mask *mask, rv_str json, rv_buf *out)
-{
-    rv_json_reader reader;
-    rv_json_writer w;
-    rv_json_token token;
-    rv_buf text = {0}, masked = {0};
-    rv_json_writer_init(&w, out, 0);
-    rv_json_reader_init(&reader, json);
-    while ((token = rv_json_next(&reader)) != RV_JSON_T_END) {
-        bool is_text = token == RV_JSON_T_STRING || token == RV_JSON_T_KEY || token == RV_JSON_T_NUMBER;
-        rv_buf_clear(&text), rv_buf_clear(&masked);
-        if (is_text && token == RV_JSON_T_NUMBER) rv_buf_str_add(&text, reader.text);
-        else if (is_text) rv_json_unescape(&text, reader.text);
-        if (is_text) rv_mask_whole(mask, rv_buf_str(&text), &masked);
-        switch (token) {
-        case RV_JSON_T_KEY: rv_jw_key_str(&w, rv_buf_str(&masked)); break;
-        case RV_JSON_T_STRING: rv_jw_str(&w, rv_buf_str(&masked)); break;
-        case RV_JSON_T_NUMBER:
-            if (rv_str_eq(rv_buf_str(&text), rv_buf_str(&masked))) rv_jw_raw(&w, reader.text);
-            else rv_jw_str(&w, rv_buf_str(&masked));
-            break;
-        case RV_JSON_T_NULL: rv_jw_null(&w); break;
-        case RV_JSON_T_TRUE: case RV_JSON_T_FALSE: rv_jw_bool(&w, token == RV_JSON_T_TRUE); break;
-        case RV_JSON_T_OBJECT_BEGIN: rv_jw_object(&w); break;
-        case RV_JSON_T_OBJECT_END: rv_jw_object_end(&w); break;
-        case RV_JSON_T_ARRAY_BEGIN: rv_jw_array(&w); break;
-        case RV_JSON_T_ARRAY_END: rv_jw_array_end(&w); break;
-        case RV_JSON_T_ERROR: case RV_JSON_T_END: RV_UNREACHABLE(); /* it was parsed before */
-        }
-    }
-    rv_buf_deinit(&text);
-    rv_buf_deinit(&masked);
-}
-
 static bool fail_masked(rv_attempt *attempt, rv_detail detail, const char *text)
 {
     rv_buf message = {0}, masked = {0};
@@ -225,7 +189,7 @@ static bool parse_result(rv_attempt *attempt, rv_str text)
     if (first == text.size) return true; /* an empty file is no result */
     rv_status status = rv_json_parse(&arena, text, &tree, &error);
     if (status == RV_OK) {
-        write_masked(rv_attempt_mask(attempt), text, &attempt->result);
+        rv_mask_json(rv_attempt_mask(attempt), text, &attempt->result);
         status = rv_json_parse(&arena, rv_buf_str(&attempt->result), &tree, &error); /* two keys may have become one */
         if (status != RV_OK) is_good = fail_masked(attempt, RV_DETAIL_SCHEMA, error.text);
     } else if (text.at[first] == '{' || text.at[first] == '[') {
@@ -413,18 +377,10 @@ static bool check_outputs(rv_attempt *attempt, const rv_json *body)
 
 static bool check_schema(rv_attempt *attempt, const rv_json *body)
 {
-    const rv_json *schema = rv_json_get(body, RV_STR("output_schema"));
-    rv_arena arena = {0};
-    rv_json *value = NULL;
     rv_buf violations = {0};
-    if (!schema) return true;
-    rv_str text = attempt->result.size ? rv_buf_str(&attempt->result) : RV_STR("null");
-    rv_status status = rv_json_parse(&arena, text, &value, NULL);
-    RV_ASSERT(status == RV_OK);
-    bool is_good = rv_schema_check(schema, value, &violations);
+    bool is_good = rv_result_fits(body, rv_buf_str(&attempt->result), &violations);
     if (!is_good) fail(attempt, RV_DETAIL_SCHEMA, violations.at);
     rv_buf_deinit(&violations);
-    rv_arena_deinit(&arena);
     return is_good;
 }
 

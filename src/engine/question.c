@@ -1,0 +1,77 @@
+#include "engine/describe.h"
+
+/* What people are shown and what their words become [K16, P7]. */
+
+void rv_question_payload(const rv_value_scope *scope, const rv_json *body, rv_detail reason, const rv_mask *mask, rv_buf *out)
+{
+    rv_json_writer w;
+    rv_error error = {0};
+    const rv_json *spec = rv_json_get(body, reason == RV_DETAIL_APPROVAL ? RV_STR("approve") : RV_STR("input"));
+    rv_buf raw = {0};
+    rv_json_writer_init(&w, &raw, 0);
+    rv_jw_object(&w);
+    for (const rv_json *item = spec ? spec->child : NULL; item; item = item->next) {
+        rv_buf text = {0};
+        rv_json_writer inner;
+        rv_json_writer_init(&inner, &text, 0);
+        rv_status status = rv_value_render_json(scope, item, &inner, &error);
+        rv_jw_key_str(&w, item->key);
+        if (status == RV_OK) rv_jw_raw(&w, rv_buf_str(&text));
+        else rv_jw_cstring(&w, error.text);
+        rv_buf_deinit(&text);
+    }
+    if (reason == RV_DETAIL_UNKNOWN_OUTCOME) {
+        rv_jw_kv_cstring(&w, "message", "It may have run, or run in part, when the machine or the engine died. Did it happen?");
+        rv_jw_kv_i64(&w, "epoch", scope->values->run->nodes[scope->node].epoch);
+    }
+    rv_jw_object_end(&w);
+    rv_mask_whole(mask, rv_buf_str(&raw), out);
+    rv_buf_deinit(&raw);
+}
+
+void rv_question_decision(rv_decision decision, rv_str by, rv_str comment, rv_buf *out)
+{
+    static const char *const words[] = {"approved", "rejected", "done", "failed", "again"};
+    rv_json_writer w;
+    RV_ASSERT((size_t)decision < RV_COUNT(words));
+    rv_json_writer_init(&w, out, 0);
+    rv_jw_object(&w);
+    rv_jw_kv_cstring(&w, "decision", words[decision]);
+    rv_jw_kv_str(&w, "by", by);
+    if (comment.size) rv_jw_kv_str(&w, "comment", comment);
+    rv_jw_object_end(&w);
+}
+
+rv_status rv_question_answer(const rv_json *body, rv_str value_json, rv_buf *out, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_json *value = NULL;
+    rv_buf violations = {0};
+    rv_status status = rv_json_parse(&arena, value_json, &value, err);
+    const rv_json *spec = rv_json_get(body, RV_STR("input"));
+    const rv_json *schema = spec ? rv_json_get(spec, RV_STR("schema")) : NULL;
+    if (status == RV_OK && value_json.size > RV_RESULT_SIZE_MAX) status = rv_error_set(err, RV_LIMIT, "the answer is over 1 MiB");
+    if (status == RV_OK && schema && !rv_schema_check(schema, value, &violations))
+        status = rv_error_set(err, RV_INVALID, "the answer does not fit: %.*s", RV_FMT(rv_buf_str(&violations)));
+    if (status == RV_OK) {
+        rv_buf_cstring(out, "{\"value\":");
+        rv_buf_str_add(out, value_json);
+        rv_buf_byte(out, '}');
+    }
+    rv_buf_deinit(&violations);
+    rv_arena_deinit(&arena);
+    return status;
+}
+
+bool rv_result_fits(const rv_json *body, rv_str result, rv_buf *out)
+{
+    const rv_json *schema = rv_json_get(body, RV_STR("output_schema"));
+    rv_arena arena = {0};
+    rv_json *value = NULL;
+    if (!schema) return true;
+    rv_status status = rv_json_parse(&arena, result.size ? result : RV_STR("null"), &value, NULL);
+    RV_ASSERT(status == RV_OK); /* who has a result has parsed it */
+    bool is_good = rv_schema_check(schema, value, out);
+    rv_arena_deinit(&arena);
+    return is_good;
+}
