@@ -34,5 +34,8 @@ for number, (name, result, out, err, want) in enumerate(CASES, 1):
     print('%sok %d - %s' % ('' if good else 'not ', number, name))
     if not good:
         print('# got %s, want %s' % ((passed, failed, skipped), want))
-print('1..%d' % len(CASES))
+figures = check.FIGURE.findall('[ RUN      ] a\n# figure: 7 states\n# a remark\nsaid: # figure: 8 states\n')
+failures += figures != ['7 states']
+print('%sok %d - report__shows_the_figures_of_a_test_and_no_other_line' % ('' if figures == ['7 states'] else 'not ', len(CASES) + 1))
+print('1..%d' % (len(CASES) + 1))
 sys.exit(1 if failures else 0)

@@ -1,0 +1,471 @@
+#include "explore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agree.h"
+
+/* A state, and the step that first led to it. */
+typedef struct point {
+    size_t bytes_at, row_at;       /* of search.bytes: rv_run_encode; of search.rows: the step's journal */
+    uint32_t bytes_size, row_size, event_count, parent;
+    rv_event event;
+    rv_now now;
+    bool is_end, reaches_end;
+} point;
+
+typedef struct edge { uint32_t from, to; } edge; /* steps of ordinary progress */
+
+typedef struct search {
+    const rv_graph *graph;
+    const explore_bounds *bounds;
+    RV_VEC(point) points;
+    rv_buf bytes, rows;
+    RV_VEC(edge) edges;
+    uint64_t *keys;                /* open addressing: hash of the renamed encoding, 0: free */
+    uint32_t *key_points;
+    uint32_t key_capacity;
+    rv_buf key, encoded;
+    rv_node_run *renamed;          /* scratch */
+    rv_node_run *before;           /* nodes before the step */
+    move_list moves;
+    rv_out out;
+    explore_figures *figures;
+    uint32_t at;                   /* the state that is being left */
+} search;
+
+/* ---- when something does not hold ---- */
+
+static void print_event(const search *s, const rv_event *event, rv_now now)
+{
+    rv_buf text = {0};
+    rv_json_writer w;
+    rv_json_writer_init(&w, &text, 0);
+    rv_event_json(&w, event, s->graph);
+    fprintf(stderr, "    %6lld ms  %.*s\n", (long long)now.engine_ms, RV_FMT(rv_buf_str(&text)));
+    rv_buf_deinit(&text);
+}
+
+static void print_way(const search *s, uint32_t to)
+{
+    uint32_t way[1000], count = 0;
+    for (uint32_t p = to; p != 0 && count < RV_COUNT(way); p = s->points.at[p].parent) way[count++] = p;
+    while (count-- > 0) print_event(s, &s->points.at[way[count]].event, s->points.at[way[count]].now);
+}
+
+static RV_NORETURN void fail(const search *s, const rv_event *event, rv_now now, const char *what)
+{
+    fprintf(stderr, "explore: %s\n  graph: %.*s\n  groups %u, attempts %u; the way to it:\n", what, RV_FMT(s->graph->definition),
+            s->bounds->groups, s->bounds->attempts_max);
+    print_way(s, s->at);
+    if (event) print_event(s, event, now);
+    abort();
+}
+
+#define EXPECT(cond_, what_) do { if (!(cond_)) fail(s, event, now, (what_)); } while (0)
+
+/* ---- states that are one ---- */
+
+static uint32_t renamed_value(rv_run *shallow, const rv_run *run, uint32_t index_plus_one)
+{
+    if (index_plus_one == 0) return 0;
+    shallow->values.at[shallow->values.count++] = run->values.at[index_plus_one - 1];
+    return shallow->values.count;
+}
+
+static int64_t from_now(int64_t due_ms, rv_now now) { return due_ms == 0 ? 0 : due_ms - now.engine_ms + INT64_C(1) * 1000 * 1000; }
+
+static uint64_t key_of(search *s, const rv_run *run, rv_now now)
+{
+    rv_buf_clear(&s->key);
+    if (s->bounds->is_literal) {
+        rv_run_encode(run, &s->key);
+        rv_buf_i64(&s->key, now.engine_ms);
+        return rv_hash64(rv_buf_str(&s->key), 1) | 1;
+    }
+    rv_str values[3 * SHAPE_NODES_MAX * 4];
+    rv_run shallow = *run;
+    RV_ASSERT(run->graph->node_count * 3 <= RV_COUNT(values));
+    shallow.values.at = values;
+    shallow.values.count = 0;
+    shallow.nodes = memcpy(s->renamed, run->nodes, run->graph->node_count * sizeof *run->nodes);
+    shallow.epoch_last = 0;
+    shallow.due_ms = from_now(run->due_ms, now);
+    for (uint32_t n = 0; n < run->graph->node_count; n++) {
+        rv_node_run *node = &shallow.nodes[n];
+        node->epoch = node->number;
+        node->due_ms = from_now(node->due_ms, now);
+        node->total_due_ms = from_now(node->total_due_ms, now);
+        node->result = renamed_value(&shallow, run, node->result);
+        node->output = renamed_value(&shallow, run, node->output);
+        node->error = renamed_value(&shallow, run, node->error);
+    }
+    rv_run_encode(&shallow, &s->key);
+    return rv_hash64(rv_buf_str(&s->key), 1) | 1;
+}
+
+static uint32_t slot_of(const search *s, uint64_t key)
+{
+    uint32_t slot = (uint32_t)(key >> 8) & (s->key_capacity - 1);
+    while (s->keys[slot] && s->keys[slot] != key) slot = (slot + 1) & (s->key_capacity - 1);
+    return slot;
+}
+
+static void grow_keys(search *s)
+{
+    uint64_t *keys = s->keys;
+    uint32_t *key_points = s->key_points, capacity = s->key_capacity;
+    s->key_capacity = capacity ? capacity * 2 : 1024;
+    s->keys = rv_alloc(s->key_capacity * sizeof *s->keys);
+    s->key_points = rv_alloc(s->key_capacity * sizeof *s->key_points);
+    for (uint32_t i = 0; i < capacity; i++) {
+        if (!keys[i]) continue;
+        uint32_t slot = slot_of(s, keys[i]);
+        s->keys[slot] = keys[i];
+        s->key_points[slot] = key_points[i];
+    }
+    rv_free(keys);
+    rv_free(key_points);
+}
+
+/* The point of this state; a new one when it was not met before. */
+static uint32_t meet(search *s, const rv_run *run, const rv_event *event, rv_now now)
+{
+    if (s->points.count * 2 >= s->key_capacity) grow_keys(s);
+    uint64_t key = key_of(s, run, now);
+    uint32_t slot = slot_of(s, key);
+    if (s->keys[slot]) return s->key_points[slot];
+    if (s->points.count >= s->bounds->states_max) fail(s, event, now, "more states than states_max");
+    s->keys[slot] = key;
+    s->key_points[slot] = s->points.count;
+    point *p = rv_vec_add(&s->points);
+    *p = (point){.bytes_at = s->bytes.size, .row_at = s->rows.size, .parent = s->at, .now = now, .event_count = s->out.event_count,
+                 .row_size = (uint32_t)s->out.journal.size, .is_end = rv_run_state_is_terminal((rv_run_state)run->status)};
+    if (event) p->event = *event;
+    rv_run_encode(run, &s->bytes);
+    p->bytes_size = (uint32_t)(s->bytes.size - p->bytes_at);
+    rv_buf_str_add(&s->rows, rv_buf_str(&s->out.journal));
+    return s->points.count - 1;
+}
+
+/* ---- a run in a given state ---- */
+
+static rv_str bytes_of(const search *s, uint32_t p) { return (rv_str){s->bytes.at + s->points.at[p].bytes_at, s->points.at[p].bytes_size}; }
+
+static bool is_at(search *s, const rv_run *run, rv_str bytes)
+{
+    rv_buf_clear(&s->encoded);
+    rv_run_encode(run, &s->encoded);
+    return rv_str_eq(rv_buf_str(&s->encoded), bytes);
+}
+
+static rv_run *restored(search *s, uint32_t p)
+{
+    rv_run *run = rv_run_new(s->graph);
+    rv_error error = {0};
+    if (rv_run_decode(run, bytes_of(s, p), &error) != RV_OK) fail(s, NULL, s->points.at[p].now, error.text);
+    return run;
+}
+
+/* Whether a step left every field alone: cheaper than to encode, and there are many refusals. */
+static bool is_untouched(const search *s, const rv_run *before, const rv_run *run)
+{
+    size_t from = offsetof(rv_run, status), to = offsetof(rv_run, nodes);
+    return memcmp((const char *)before + from, (const char *)run + from, to - from) == 0 && run->nodes == before->nodes &&
+           memcmp(s->before, run->nodes, s->graph->node_count * sizeof *run->nodes) == 0 && run->values.count == before->values.count &&
+           run->load_value.at == before->load_value.at && run->run_id.at == before->run_id.at && run->running == before->running &&
+           memcmp(before->counts, run->counts, sizeof run->counts) == 0 && run->ready_count == before->ready_count;
+}
+
+/* A crash: all that is left is the journal. */
+static rv_run *replayed(search *s, uint32_t p)
+{
+    uint32_t way[1000], count = 0;
+    for (uint32_t at = p; at != 0 && count < RV_COUNT(way); at = s->points.at[at].parent) way[count++] = at;
+    rv_run *run = rv_run_new(s->graph);
+    rv_error error = {0};
+    RV_ASSERT(count < RV_COUNT(way));
+    while (count-- > 0) {
+        const point *row = &s->points.at[way[count]];
+        rv_status status = rv_run_replay(run, (rv_str){s->rows.at + row->row_at, row->row_size}, row->event_count, &error);
+        if (status != RV_OK) fail(s, &row->event, row->now, error.text);
+    }
+    if (!is_at(s, run, bytes_of(s, p))) fail(s, NULL, s->points.at[p].now, "the replay of the journal differs from the state");
+    s->figures->replays++;
+    return run;
+}
+
+/* ---- what holds at a step ---- */
+
+static uint32_t effects_for(const rv_out *out, rv_effect_type type, uint32_t node)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < out->effects.count; i++) count += out->effects.at[i].type == type && out->effects.at[i].node == node;
+    return count;
+}
+
+static void check_spawns(const search *s, const rv_run *run, uint32_t epoch_before, const rv_event *event, rv_now now)
+{
+    uint32_t last = epoch_before;
+    EXPECT(run->epoch_last >= epoch_before, "the run's last epoch went down");
+    for (uint32_t i = 0; i < s->out.effects.count; i++) {
+        const rv_effect *effect = &s->out.effects.at[i];
+        if (effect->type != RV_EFFECT_SPAWN && effect->type != RV_EFFECT_REDUCE) continue;
+        EXPECT(effect->epoch > last, "an effect comes twice for one key, or epochs do not rise");
+        EXPECT(effect->epoch == run->nodes[effect->node].epoch, "a spawn of another epoch than its node's");
+        EXPECT(effect->number == run->nodes[effect->node].number, "a spawn of another attempt than its node's");
+        last = effect->epoch;
+    }
+    EXPECT(last == run->epoch_last, "an epoch was given to nobody");
+}
+
+/* A wait that people or time can end is said when it begins and when it ends; a pause between attempts only when it ends. */
+static void check_node(const search *s, const rv_run *run, uint32_t node, const rv_event *event, rv_now now)
+{
+    const rv_node_run *before = &s->before[node], *after = &run->nodes[node];
+    bool waited = before->state == RV_NODE_WAITING, waits = after->state == RV_NODE_WAITING, ran = before->state == RV_NODE_RUNNING;
+    bool is_pause = waits && after->detail == RV_DETAIL_TIMER && s->graph->nodes[node].kind != RV_KIND_WAIT;
+    bool is_over = rv_node_state_is_terminal((rv_node_state)before->state);
+    uint32_t begun = after->number - before->number;
+    s->figures->pairs_seen[before->state][after->state] = true;
+    EXPECT(!is_over || memcmp(before, after, offsetof(rv_node_run, gating)) == 0, "a terminal node changed");
+    EXPECT(before->state != RV_NODE_PENDING || after->state == RV_NODE_PENDING || before->gating == 0 || after->gating == 0 ||
+           after->state == RV_NODE_CANCELLED, "a node left pending before what gates it was terminal");
+    EXPECT(after->epoch >= before->epoch && after->number >= before->number, "a node's epoch or number went down");
+    EXPECT(effects_for(&s->out, RV_EFFECT_SPAWN, node) + effects_for(&s->out, RV_EFFECT_REDUCE, node) == begun,
+           "attempts and spawns differ");
+    EXPECT(effects_for(&s->out, RV_EFFECT_RESUMED, node) == (waited && !waits), "the end of a wait was not said once");
+    EXPECT(effects_for(&s->out, RV_EFFECT_PARK, node) == (waits && !waited && !is_pause), "the beginning of a wait was not said once");
+    EXPECT(effects_for(&s->out, RV_EFFECT_STOP, node) <= ran, "a stop of what does not run, or twice");
+    bool stops_all = event->type == RV_EVENT_INTERRUPT || event->type == RV_EVENT_CANCEL || event->type == RV_EVENT_PREEMPT;
+    EXPECT(!stops_all || !ran || effects_for(&s->out, RV_EFFECT_STOP, node) == 1, "what runs was not stopped");
+}
+
+/* The earliest due time that a live owner has, the slow way. */
+static int64_t earliest_due(const rv_run *run)
+{
+    int64_t due_ms = run->due_ms ? run->due_ms : INT64_MAX;
+    for (uint32_t n = 0; n < run->graph->node_count; n++) {
+        const rv_node_run *node = &run->nodes[n];
+        if (rv_node_state_is_terminal((rv_node_state)node->state)) continue;
+        if (node->due_ms) due_ms = RV_MIN(due_ms, node->due_ms);
+        if (node->total_due_ms) due_ms = RV_MIN(due_ms, node->total_due_ms);
+    }
+    return due_ms == INT64_MAX || rv_run_state_is_terminal((rv_run_state)run->status) ? 0 : due_ms;
+}
+
+static void check_run(const search *s, const rv_run *run, uint8_t status_before, int64_t due_before, const rv_event *event, rv_now now)
+{
+    rv_run_state status = (rv_run_state)run->status;
+    bool has_ended = status != status_before && (rv_run_state_is_terminal(status) || status == RV_RUN_INTERRUPTED);
+    int64_t due_ms = rv_run_due_ms(run), earliest_ms = earliest_due(run);
+    const char *broken = rv_run_check(run);
+    EXPECT(!broken, broken);
+    EXPECT(status == status_before || rv_run_may_become((rv_run_state)status_before, status) ||
+           (status_before == RV_RUN_INTERRUPTED || status_before == RV_RUN_ACCEPTED), "a run's status took a way that is none");
+    EXPECT(effects_for(&s->out, RV_EFFECT_RUN_ENDED, RV_NONE) == has_ended, "the end of the run was not said once");
+    EXPECT(earliest_ms == 0 || (due_ms != 0 && due_ms <= earliest_ms), "a wake-up is lost");
+    EXPECT(due_ms == due_before || effects_for(&s->out, RV_EFFECT_ARM_TIMER, RV_NONE) == 1, "a timer was not asked for");
+    s->figures->outcomes_seen[status] = true;
+}
+
+/* The step's journal, applied to the state before, gives the state after. */
+static void check_row(search *s, const rv_run *run, const rv_event *event, rv_now now)
+{
+    rv_run *other = restored(s, s->at);
+    rv_error error = {0};
+    rv_buf after = {0};
+    EXPECT(rv_run_replay(other, rv_buf_str(&s->out.journal), s->out.event_count, &error) == RV_OK, error.text);
+    rv_run_encode(run, &after);
+    EXPECT(is_at(s, other, rv_buf_str(&after)), "the step's journal gives another state");
+    rv_buf_deinit(&after);
+    rv_run_free(other);
+}
+
+/* ---- the search ---- */
+
+static rv_answer step(search *s, rv_run *run, const rv_event *event, rv_now now)
+{
+    rv_out_clear(&s->out);
+    EXPECT(rv_run_reserve(run, &s->out, event) == RV_OK, "no room for a step");
+    return rv_run_step(run, event, now, &s->out);
+}
+
+/* Make one move from s->at on `run`, which is there. true: it was taken, `run` is no longer there. */
+static bool make_move(search *s, rv_run *run, const move *made)
+{
+    const rv_event *event = &made->event;
+    rv_now now = s->points.at[s->at].now;
+    now.engine_ms += made->later_ms;
+    now.wall_ms += made->later_ms;
+    rv_run run_before = *run;
+    int64_t due_before = rv_run_due_ms(run);
+    memcpy(s->before, run->nodes, s->graph->node_count * sizeof *run->nodes);
+    rv_answer answer = step(s, run, event, now);
+    EXPECT(answer == RV_ANSWER_TAKEN || made->hope != MOVE_MUST, "a move that is possible was refused");
+    EXPECT(answer != RV_ANSWER_TAKEN || made->hope != MOVE_MUST_NOT, "a move that is not possible was taken");
+    if (answer != RV_ANSWER_TAKEN) {
+        s->figures->refused++;
+        EXPECT(is_untouched(s, &run_before, run), "a move that was refused changed the state");
+        EXPECT(answer == RV_ANSWER_STALE || s->out.event_count + s->out.effects.count == 0, "a refused move left a trace");
+        bool was_over = rv_run_state_is_terminal((rv_run_state)run_before.status);
+        EXPECT(!was_over || s->out.event_count == 0, "a run that is over wrote its journal");
+        return false;
+    }
+    s->figures->steps++;
+    s->figures->steps_by_type[event->type]++;
+    for (uint32_t node = 0; node < s->graph->node_count; node++) check_node(s, run, node, event, now);
+    check_spawns(s, run, run_before.epoch_last, event, now);
+    check_run(s, run, run_before.status, due_before, event, now);
+    check_row(s, run, event, now);
+    uint32_t to = meet(s, run, event, now);
+    if (made->is_progress && to != s->at) rv_vec_push(&s->edges, ((edge){s->at, to}));
+    return true;
+}
+
+static void leave(search *s, uint32_t from)
+{
+    s->at = from;
+    rv_run *run = restored(s, from);
+    rv_run_free(replayed(s, from));
+    rv_vec_clear(&s->moves);
+    moves_list(run, s->points.at[from].now, s->bounds->groups, s->bounds->attempts_max, &s->moves);
+    for (uint32_t i = 0; i < s->moves.count; i++) {
+        const move *made = &s->moves.at[i];
+        if (made->is_recovery) {
+            rv_run *after_crash = replayed(s, from);
+            make_move(s, after_crash, made);
+            rv_run_free(after_crash);
+        } else if (make_move(s, run, made)) {
+            rv_run_free(run);
+            run = restored(s, from);
+        }
+    }
+    rv_run_free(run);
+}
+
+/* [K5] From every state ordinary progress can lead to an end: nothing hangs, nothing waits for what cannot come. */
+static void check_ends(search *s)
+{
+    for (uint32_t p = 0; p < s->points.count; p++) s->points.at[p].reaches_end = s->points.at[p].is_end;
+    for (bool has_more = true; has_more;) {
+        has_more = false;
+        for (uint32_t e = s->edges.count; e-- > 0;) { /* edges lead mostly from older to newer states */
+            point *from = &s->points.at[s->edges.at[e].from];
+            if (from->reaches_end || !s->points.at[s->edges.at[e].to].reaches_end) continue;
+            from->reaches_end = has_more = true;
+        }
+    }
+    for (uint32_t p = 0; p < s->points.count; p++) {
+        s->at = p;
+        if (!s->points.at[p].reaches_end) fail(s, NULL, s->points.at[p].now, "no end can be reached from here: it hangs");
+    }
+}
+
+/* The same inputs, given to one run that nobody saved and restored on the way: what is not stored makes no difference. */
+static rv_run *walked(search *s, uint32_t to)
+{
+    uint32_t way[1000], count = 0;
+    for (uint32_t p = to; p != 0 && count < RV_COUNT(way); p = s->points.at[p].parent) way[count++] = p;
+    rv_run *run = rv_run_new(s->graph);
+    RV_ASSERT(count < RV_COUNT(way));
+    while (count-- > 0) {
+        const point *next = &s->points.at[way[count]];
+        rv_answer answer = step(s, run, &next->event, next->now);
+        if (answer != RV_ANSWER_TAKEN || !is_at(s, run, bytes_of(s, way[count])))
+            fail(s, &next->event, next->now, "a run that was never restored goes another way");
+    }
+    return run;
+}
+
+static void check_end(search *s, uint32_t p, const shape *drawn, bool is_reversed)
+{
+    s->at = p;
+    rv_run *run = walked(s, p);
+    s->figures->ends++;
+    if (drawn && agree_is_due(run)) {
+        const char *wrong = agree_check(run, drawn, is_reversed);
+        if (wrong) fail(s, NULL, s->points.at[p].now, wrong);
+        s->figures->compared++;
+    }
+    rv_run_free(run);
+}
+
+static void begin(search *s, const rv_graph *graph, const explore_bounds *bounds, explore_figures *figures)
+{
+    *s = (search){.graph = graph, .bounds = bounds, .figures = figures};
+    s->renamed = rv_alloc(graph->node_count * sizeof *s->renamed);
+    s->before = rv_alloc(graph->node_count * sizeof *s->before);
+    rv_run *run = rv_run_new(graph);
+    meet(s, run, NULL, (rv_now){.wall_ms = 1700000000000, .engine_ms = 1000});
+    rv_run_free(run);
+    for (uint32_t p = 0; p < s->points.count; p++) leave(s, p);
+    figures->graphs++;
+    figures->states += s->points.count;
+    figures->states_most = RV_MAX(figures->states_most, s->points.count);
+}
+
+static void end(search *s)
+{
+    rv_vec_deinit(&s->points);
+    rv_buf_deinit(&s->bytes);
+    rv_buf_deinit(&s->rows);
+    rv_vec_deinit(&s->edges);
+    rv_free(s->keys);
+    rv_free(s->key_points);
+    rv_buf_deinit(&s->key);
+    rv_buf_deinit(&s->encoded);
+    rv_free(s->renamed);
+    rv_free(s->before);
+    rv_vec_deinit(&s->moves);
+    rv_out_deinit(&s->out);
+}
+
+void explore_graph(const rv_graph *graph, const explore_bounds *bounds, const shape_space *space, const shape *drawn, bool is_reversed,
+                   explore_figures *figures)
+{
+    search s;
+    begin(&s, graph, bounds, figures);
+    check_ends(&s);
+    for (uint32_t p = 0; p < s.points.count; p++)
+        if (s.points.at[p].is_end) check_end(&s, p, space ? drawn : NULL, is_reversed);
+    end(&s);
+}
+
+static int by_value(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+uint64_t explore_digest(const rv_graph *graph, const explore_bounds *bounds)
+{
+    static explore_figures unused;
+    static const explore_bounds renaming = {0};
+    search s;
+    begin(&s, graph, bounds, &unused);
+    RV_VEC(uint64_t) keys = {0};
+    s.bounds = &renaming;
+    for (uint32_t p = 0; p < s.points.count; p++) {
+        rv_run *run = restored(&s, p);
+        rv_vec_push(&keys, key_of(&s, run, s.points.at[p].now));
+        rv_run_free(run);
+    }
+    qsort(keys.at, keys.count, sizeof *keys.at, by_value);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < keys.count; i++)
+        if (i == 0 || keys.at[i] != keys.at[count - 1]) keys.at[count++] = keys.at[i];
+    uint64_t digest = rv_hash64((rv_str){(const char *)keys.at, count * sizeof *keys.at}, 1);
+    rv_vec_deinit(&keys);
+    end(&s);
+    return digest;
+}
+
+void explore_print(const char *what, const explore_figures *f, double seconds)
+{
+    typedef unsigned long long number;
+    printf("# figure: %s: %llu graphs, %llu states (at most %llu in one), %llu steps and %llu refusals, %llu replays, %llu ends "
+           "(%llu as the oracle says), %.1f s\n", what, (number)f->graphs, (number)f->states, (number)f->states_most, (number)f->steps,
+           (number)f->refused, (number)f->replays, (number)f->ends, (number)f->compared, seconds);
+    fflush(stdout);
+}

@@ -1,0 +1,202 @@
+#include "moves.h"
+
+typedef struct context {
+    const rv_run *run;
+    rv_now now;
+    uint32_t groups, attempts_max;
+    move_list *out;
+} context;
+
+static move *add(const context *c, rv_event event, move_hope hope)
+{
+    move made = {.event = event, .hope = hope};
+    rv_vec_push(c->out, made);
+    return &c->out->at[c->out->count - 1];
+}
+
+static rv_event about(const context *c, rv_event_type type, uint32_t node)
+{
+    return (rv_event){.type = type, .node = node, .epoch = c->run->nodes[node].epoch, .exit_status = -1, .signal = -1};
+}
+
+static void add_completion(const context *c, uint32_t node, rv_attempt_state state, rv_detail detail, int32_t exit_status)
+{
+    rv_event event = about(c, RV_EVENT_COMPLETED, node);
+    event.state = state;
+    event.detail = detail;
+    event.exit_status = exit_status;
+    if (state == RV_ATTEMPT_ERROR) event.text = RV_STR("it failed");
+    if (state == RV_ATTEMPT_OK) event.value = RV_STR("{\"n\":1}"), event.output = RV_STR("out");
+    add(c, event, MOVE_MUST)->is_progress = state != RV_ATTEMPT_CANCELLED;
+}
+
+static void add_lost(const context *c, uint32_t node, uint32_t flags)
+{
+    rv_event event = about(c, RV_EVENT_LOST, node);
+    event.flags = flags;
+    move *made = add(c, event, MOVE_MUST);
+    made->is_recovery = !(flags & RV_LOST_STOPPED);
+}
+
+/* ---- at a node that runs ---- */
+
+/* Whether no other attempt follows, however this one ends. A handler runs on in a run that was called off. */
+static bool is_called_off(const context *c, uint32_t node)
+{
+    const rv_run *run = c->run;
+    if (run->nodes[node].flags & RV_NODE_R_EXPIRED) return true;
+    if (node >= run->graph->plain_count) return false;
+    return run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
+}
+
+static void list_losses(const context *c, uint32_t node, bool may_go_on)
+{
+    const rv_node_run *at = &c->run->nodes[node];
+    const rv_policy *policy = &c->run->graph->policies[c->run->graph->nodes[node].policy];
+    bool is_once = policy->delivery == RV_DELIVERY_AT_MOST_ONCE;
+    bool loss_is_last = is_once ? policy->on_unknown != RV_ON_UNKNOWN_RETRY : at->losses >= policy->lost_max;
+    if (may_go_on || loss_is_last) add_lost(c, node, RV_LOST_WAS_STARTED);
+    if (!may_go_on) return;
+    add_lost(c, node, RV_LOST_NEVER_STARTED);
+    add_lost(c, node, 0);
+    add_lost(c, node, RV_LOST_STOPPED);
+}
+
+static void list_running(const context *c, uint32_t node)
+{
+    const rv_node_run *at = &c->run->nodes[node];
+    bool may_go_on = at->number < c->attempts_max || is_called_off(c, node);
+    if ((c->groups & MOVES_STARTED) && at->attempt == RV_ATTEMPT_STARTING)
+        add(c, about(c, RV_EVENT_STARTED, node), MOVE_MUST)->is_progress = true;
+    add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    if (c->groups & MOVES_FAILURES) add_completion(c, node, RV_ATTEMPT_ERROR, RV_DETAIL_START, -1); /* never tried again */
+    if ((c->groups & MOVES_FAILURES) && may_go_on) add_completion(c, node, RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 7);
+    if (c->groups & MOVES_OUTCOMES) {
+        add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_CACHE, 0);
+        add_completion(c, node, RV_ATTEMPT_PARTIAL, RV_DETAIL_NONE, 0);
+        add_completion(c, node, RV_ATTEMPT_DENIED, RV_DETAIL_DENIED, -1);
+        if (may_go_on) add_completion(c, node, RV_ATTEMPT_TIMEOUT, RV_DETAIL_TIMEOUT, -1);
+    }
+    bool is_stopped = is_called_off(c, node) || c->run->closing == RV_CLOSING_INTERRUPT;
+    if (is_stopped && may_go_on) add_completion(c, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
+    if (c->groups & MOVES_LOSSES) list_losses(c, node, may_go_on);
+    rv_event stale = about(c, RV_EVENT_COMPLETED, node); /* of an attempt before, of one that never was */
+    stale.state = RV_ATTEMPT_OK;
+    stale.epoch--;
+    add(c, stale, MOVE_MUST_NOT);
+    stale.epoch += 2;
+    add(c, stale, MOVE_MUST_NOT);
+}
+
+/* ---- at a node that waits, or will ---- */
+
+static void add_decision(const context *c, uint32_t node, rv_decision decision, move_hope hope)
+{
+    rv_event event = about(c, RV_EVENT_DECIDED, node);
+    event.state = decision;
+    event.value = RV_STR("{\"by\":\"hand\"}");
+    add(c, event, hope)->is_progress = hope != MOVE_MUST_NOT;
+}
+
+static void list_people(const context *c, uint32_t node)
+{
+    const rv_node_run *at = &c->run->nodes[node];
+    rv_kind kind = (rv_kind)c->run->graph->nodes[node].kind;
+    bool is_over = rv_node_state_is_terminal((rv_node_state)at->state), waits = at->state == RV_NODE_WAITING;
+    if (kind == RV_KIND_INPUT) {
+        rv_event event = about(c, RV_EVENT_ANSWER, node);
+        event.value = RV_STR("{\"value\":4}");
+        bool is_late = is_over || (at->flags & RV_NODE_R_KEPT);
+        add(c, event, is_late ? MOVE_MUST_NOT : MOVE_MUST)->is_progress = !is_late && waits;
+    }
+    if (kind == RV_KIND_APPROVE) {
+        bool is_asked = waits && at->detail == RV_DETAIL_APPROVAL;
+        add_decision(c, node, RV_DECISION_APPROVE, is_asked ? MOVE_MUST : MOVE_MUST_NOT);
+        add_decision(c, node, RV_DECISION_REJECT, is_asked ? MOVE_MUST : MOVE_MUST_NOT);
+        add_decision(c, node, RV_DECISION_AGAIN, MOVE_MUST_NOT);
+    }
+    if (waits && at->detail == RV_DETAIL_UNKNOWN_OUTCOME) {
+        add_decision(c, node, RV_DECISION_DONE, MOVE_MUST);
+        add_decision(c, node, RV_DECISION_FAILED, MOVE_MUST);
+        add_decision(c, node, RV_DECISION_APPROVE, MOVE_MUST_NOT);
+        if (at->number < c->attempts_max) add_decision(c, node, RV_DECISION_AGAIN, MOVE_MUST);
+    }
+}
+
+static void list_idle(const context *c, uint32_t node)
+{
+    const rv_run *run = c->run;
+    const rv_node_run *at = &run->nodes[node];
+    bool is_open = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
+    bool is_ready = at->state == RV_NODE_READY;
+    add(c, about(c, RV_EVENT_ADMITTED, node), is_ready && is_open ? MOVE_MUST : MOVE_MUST_NOT)->is_progress = is_ready;
+    rv_event twice = about(c, RV_EVENT_COMPLETED, node); /* what ended it, or what never ran, once more */
+    twice.state = RV_ATTEMPT_OK;
+    add(c, twice, MOVE_MUST_NOT);
+    twice.type = RV_EVENT_LOST;
+    add(c, twice, MOVE_MUST_NOT);
+    if (!(c->groups & MOVES_ADOPT)) return;
+    bool is_adoptable = run->status == RV_RUN_RUNNING && (is_ready || at->state == RV_NODE_WAITING);
+    rv_event adopt = about(c, RV_EVENT_ADOPT, node);
+    adopt.exit_status = 0;
+    adopt.value = RV_STR("{\"n\":2}");
+    add(c, adopt, is_adoptable ? MOVE_MUST : MOVE_MUST_NOT);
+}
+
+/* ---- to the run ---- */
+
+static void list_run(const context *c)
+{
+    const rv_run *run = c->run;
+    bool is_live = run->status == RV_RUN_RUNNING, is_over = rv_run_state_is_terminal((rv_run_state)run->status);
+    rv_event event = {.node = RV_NONE, .exit_status = -1, .signal = -1};
+    int64_t due_ms = rv_run_due_ms(run);
+    event.type = RV_EVENT_TICK;
+    move *tick = add(c, event, is_live ? MOVE_MUST : MOVE_MUST_NOT);
+    tick->is_progress = true;
+    tick->later_ms = due_ms ? RV_MAX(due_ms - c->now.engine_ms, 0) : 0;
+    event.type = RV_EVENT_LOAD;
+    event.key = RV_STR("run-1");
+    event.seed = 42;
+    event.value = RV_STR("{\"user\":{},\"env\":{}}");
+    add(c, event, run->status == RV_RUN_ACCEPTED ? MOVE_MUST : MOVE_MUST_NOT)->is_progress = true;
+    event = (rv_event){.node = RV_NONE, .exit_status = -1, .signal = -1};
+    event.type = RV_EVENT_NODE_STATE; /* a fact is decided here, not given */
+    event.node = 0;
+    add(c, event, MOVE_MUST_NOT);
+    event.node = RV_NONE;
+    event.type = RV_EVENT_RESUME;
+    move *resume = add(c, event, is_over || run->status == RV_RUN_ACCEPTED ? MOVE_MUST_NOT : MOVE_MUST);
+    resume->is_recovery = true;
+    resume->is_progress = true;
+    if (c->groups & MOVES_INTERRUPTS) {
+        event.type = RV_EVENT_INTERRUPT;
+        event.signal = 2;
+        add(c, event, is_live ? MOVE_MAY : MOVE_MUST_NOT);
+    }
+    if (c->groups & MOVES_ENDS) {
+        event.type = RV_EVENT_CANCEL;
+        bool is_cancelled = is_over || run->closing == RV_CLOSING_CANCEL;
+        add(c, event, is_cancelled ? MOVE_MUST_NOT : MOVE_MUST);
+        event.flags = RV_CANCEL_UNDRIVEN;
+        if (run->graph->plain_count < run->graph->node_count) add(c, event, is_cancelled ? MOVE_MUST_NOT : MOVE_MUST);
+        event.flags = 0;
+        event.type = RV_EVENT_PREEMPT;
+        add(c, event, is_live ? MOVE_MUST : MOVE_MUST_NOT);
+    }
+    event.type = RV_EVENT_FAIL_FAST;
+    if (c->groups & MOVES_FAIL_FAST) add(c, event, is_live ? MOVE_MUST : MOVE_MUST_NOT);
+}
+
+void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempts_max, move_list *out)
+{
+    context c = {.run = run, .now = now, .groups = groups, .attempts_max = attempts_max, .out = out};
+    list_run(&c);
+    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+        if (run->nodes[node].state == RV_NODE_RUNNING) list_running(&c, node);
+        else list_idle(&c, node);
+        list_people(&c, node);
+    }
+    rv_event nowhere = {.type = RV_EVENT_ADMITTED, .node = run->graph->node_count, .exit_status = -1, .signal = -1};
+    add(&c, nowhere, MOVE_MUST_NOT);
+}
