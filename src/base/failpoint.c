@@ -16,6 +16,8 @@ _Static_assert(RV_COUNT(names) == RV_FAIL_POINT_COUNT, "a name for each point");
 int rv_fail_point_armed = RV_FAIL_POINT_COUNT;
 static _Atomic int64_t passages_left;
 static bool kills_engine;
+static void (*called)(void *user); /* instead of a signal; NULL: none */
+static void *called_user;
 static pid_t keeper_pid;
 
 const char *rv_fail_point_name(rv_fail_point point)
@@ -60,6 +62,7 @@ rv_status rv_fail_point_arm(const char *text, pid_t keeper, rv_error *err)
     if (!take_number(number, &passages) || !is_known)
         return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: give NAME[:N[:WHO]], N from 1, WHO engine, keeper or both; or unset it",
                             text);
+    called = NULL;
     passages_left = passages;
     kills_engine = !is_keeper;
     keeper_pid = is_keeper || is_both ? keeper : 0;
@@ -67,9 +70,21 @@ rv_status rv_fail_point_arm(const char *text, pid_t keeper, rv_error *err)
     return RV_OK;
 }
 
+void rv_fail_point_call(rv_fail_point point, int64_t passages, void (*fn)(void *user), void *user)
+{
+    called = fn;
+    called_user = user;
+    passages_left = passages;
+    rv_fail_point_armed = point;
+}
+
 void rv_fail_point_pass(void)
 {
     if (atomic_fetch_sub(&passages_left, 1) != 1) return;
+    if (called) {
+        called(called_user);
+        return;
+    }
     if (keeper_pid > 0) (void)kill(keeper_pid, SIGKILL);
     while (kills_engine) (void)kill(getpid(), SIGKILL);
 }

@@ -65,6 +65,10 @@ const char *rv_fail_point_name(rv_fail_point point);
  * INVALID: no such point, or text of another form; err names it, and what was armed before stays. */
 RV_MUST_USE rv_status rv_fail_point_arm(const char *text, pid_t keeper, rv_error *err);
 
+/* The same within a program that simulates deaths: at passage `passages` (from 1) of `point` call `fn`, once, instead of sending a
+ * signal. RV_FAIL_POINT_COUNT: arm nothing. Whatever was armed before is not any more. */
+void rv_fail_point_call(rv_fail_point point, int64_t passages, void (*fn)(void *user), void *user);
+
 /* The armed point is passed: count it and, if it is its turn, send SIGKILL; to ourselves it does not return. Any thread. */
 void rv_fail_point_pass(void);
 

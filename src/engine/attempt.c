@@ -1,7 +1,5 @@
 #include "engine/inner.h"
 
-#include <time.h>
-
 /* From an effect SPAWN to an outcome: make argv and environment, start, take output, take the end. */
 
 /* ---- pool ---- */
@@ -51,13 +49,6 @@ const rv_mask *rv_attempt_mask(rv_attempt *attempt)
 }
 
 /* ---- ending ---- */
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static void give_slot(rv_attempt *attempt)
 {
@@ -186,7 +177,7 @@ static void on_ended(void *user, const rv_exit *exit)
     attempt->row.started_ms = exit->started_ms ? exit->started_ms : attempt->row.started_ms;
     attempt->row.ended_ms = exit->ended_ms;
     attempt->row.user_us = exit->user_us, attempt->row.system_us = exit->system_us, attempt->row.rss_max = exit->rss_max;
-    int64_t length_us = now_us() - (int64_t)attempt->started_us;
+    int64_t length_us = rv_loop_mono_us(engine->config.loop) - (int64_t)attempt->started_us;
     engine->attempt_us = engine->attempt_us ? (engine->attempt_us * 7 + length_us) / 8 : length_us;
     end_log(attempt);
     rv_attempt_state state = judge_exit(attempt, exit, &detail);
@@ -272,7 +263,7 @@ static void make_token(rv_engine *engine, char ret[65])
     static const char digits[] = "0123456789abcdef";
     enum { TOKEN_BYTES = 32 };
     if (engine->random_left < TOKEN_BYTES) {
-        rv_random_bytes(engine->random, sizeof engine->random);
+        rv_engine_random(engine, engine->random, sizeof engine->random);
         engine->random_left = sizeof engine->random;
     }
     engine->random_left -= TOKEN_BYTES;
@@ -362,7 +353,7 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
                       .ended = on_ended,
                       .user = attempt};
     attempt->log = rv_log_attempt_new(job->log, attempt->node, attempt->epoch, RV_CAPTURE_SIZE_MAX, job->mask);
-    attempt->started_us = (uint64_t)now_us();
+    attempt->started_us = (uint64_t)rv_loop_mono_us(engine->config.loop);
     attempt->row.started_ms = rv_loop_wall_ms(engine->config.loop);
     uint64_t ticks = 0;
     RV_FAIL_POINT(ATTEMPT_BEFORE_SPAWN);

@@ -44,6 +44,13 @@ void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str t
     rv_vec_push(&flight->notices, notice);
 }
 
+void rv_engine_random(const rv_engine *engine, void *ret_bytes, size_t size)
+{
+    uint8_t *at = ret_bytes;
+    if (!engine->config.seed) rv_random_bytes(ret_bytes, size);
+    for (size_t i = 0; engine->config.seed && i < size; i++) at[i] = (uint8_t)rv_rng_next(engine->config.seed);
+}
+
 void rv_engine_urgent(rv_engine *engine)
 {
     engine->is_urgent = true;
@@ -411,7 +418,7 @@ static rv_status read_key(rv_engine *engine, rv_error *err)
     rv_status status = RV_OK;
     int fd = open(path.at, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        rv_random_bytes(engine->key, sizeof engine->key);
+        rv_engine_random(engine, engine->key, sizeof engine->key);
         fd = open(path.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, engine->key, sizeof engine->key) != (ssize_t)sizeof engine->key || fsync(fd) != 0)
             status = rv_error_set(err, RV_STORE_IO, "cannot write %s: %s; check the permissions and the space of the store",

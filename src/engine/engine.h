@@ -59,6 +59,7 @@ typedef struct rv_engine_config {
     const char *const *environ; /* what attempts inherit; NULL-terminated */
     uint32_t slots;            /* -j; 0: the file's concurrency.default or the number of processors */
     int64_t grace_ms;          /* between TERM and KILL; 0: 5000 */
+    uint64_t *seed;            /* NULL: ids, seeds and tokens cannot be guessed; else they follow from this (simulator) */
     rv_observer observer;
     void (*failed)(void *user, const rv_error *err); /* the store failed: nothing more is taken; end with the error's exit status */
     void *failed_user;

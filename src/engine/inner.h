@@ -175,6 +175,7 @@ rv_flight *rv_engine_flight(rv_engine *engine); /* the one being collected */
 rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent);
 /* `wanted` slots, or as many as the open descriptors allowed to this process serve; says so when that is fewer. */
 uint32_t rv_engine_slots_max(const rv_engine *engine, uint32_t wanted);
+void rv_engine_random(const rv_engine *engine, void *ret_bytes, size_t size);
 void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
 void rv_engine_fail(rv_engine *engine, const rv_error *err);
 void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);

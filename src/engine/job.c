@@ -7,14 +7,14 @@
 static char *copy(rv_job *job, rv_str text) { return rv_arena_cstring(&job->arena, text); }
 
 /* "20260131-090807-k3f9": sortable, readable, unique enough that a precondition catches the rest. */
-static void make_id(int64_t wall_ms, char ret[24])
+static void make_id(const rv_engine *engine, int64_t wall_ms, char ret[24])
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32, lower case */
     time_t seconds = (time_t)(wall_ms / 1000);
     struct tm utc;
     uint8_t random[4];
     char tail[5] = {0};
-    rv_random_bytes(random, sizeof random);
+    rv_engine_random(engine, random, sizeof random);
     for (int i = 0; i < 4; i++) tail[i] = digits[random[i] & 31];
     gmtime_r(&seconds, &utc);
     snprintf(ret, 24, "%04d%02d%02d-%02d%02d%02d-%s", (utc.tm_year + 1900) % 10000, (utc.tm_mon + 1) % 100, utc.tm_mday % 100,
@@ -167,8 +167,8 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
 {
     char id[24], task[24];
     rv_now now = rv_engine_now(engine);
-    make_id(now.wall_ms, id);
-    make_id(now.wall_ms, task);
+    make_id(engine, now.wall_ms, id);
+    make_id(engine, now.wall_ms, task);
     rv_job *job = job_new(engine, submit->spec, rv_str_of(id));
     job->is_new = job->row_is_dirty = true;
     job->task = copy(job, rv_str_of(task));
@@ -182,7 +182,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_load(job, err);
     if (status != RV_OK) return drop(job, status);
     rv_event load = {.type = RV_EVENT_LOAD, .key = rv_str_of(job->id), .value = rv_buf_str(&job->load_value)};
-    rv_random_bytes(&load.seed, sizeof load.seed);
+    rv_engine_random(engine, &load.seed, sizeof load.seed);
     load.seed >>= 1; /* so that every reader of the journal has it exactly in 63 bits */
     load.flags = submit->fail_fast ? RV_LOAD_FAIL_FAST : 0;
     rv_answer answer = rv_engine_step(job, &load, true);

@@ -143,6 +143,10 @@ void rv_exec_free(rv_exec *exec)
 {
     if (!exec)
         return;
+    if (exec->other) {
+        exec->other->free(exec);
+        return;
+    }
     end_all(exec);
     for (uint32_t i = 0; i < exec->orphans.count; i++)
         if (exec->orphans.at[i].owner != RV_ORPHAN_FREE)
@@ -176,7 +180,7 @@ void rv_exec_free(rv_exec *exec)
     rv_free(exec);
 }
 
-uint32_t rv_exec_live(const rv_exec *exec) { return exec->live; }
+uint32_t rv_exec_live(const rv_exec *exec) { return exec->other ? exec->other->live(exec) : exec->live; }
 
 /* ---- slots ----------------------------------------------------------------- */
 
@@ -335,6 +339,10 @@ static void kill_now(rv_proc *proc)
 void rv_exec_stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms)
 {
     RV_ASSERT(reason != RV_STOP_NONE);
+    if (proc->exec->other) {
+        proc->exec->other->stop(proc, reason, grace_ms);
+        return;
+    }
     if (proc->state == RV_PROC_FREE || proc->state == RV_PROC_FAILED || proc->is_killing)
         return;
     bool is_first = !proc->is_stopping;

@@ -79,6 +79,16 @@ RV_MUST_USE rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_pro
 void rv_exec_stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms);
 uint32_t rv_exec_live(const rv_exec *exec);
 
+/* ---- executors of another make ----
+ * Who drives an engine may give it an executor of his own, such as the simulator's. Its struct begins with a pointer to these, that of
+ * its attempts with a pointer to the executor; the functions above are then these members, under the same contracts. */
+typedef struct rv_exec_ops {
+    rv_status (*start)(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err);
+    void (*stop)(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms);
+    uint32_t (*live)(const rv_exec *exec);
+    void (*free)(rv_exec *exec);
+} rv_exec_ops;
+
 /* ---- leftovers of a dead engine ----
  * Find and kill every process that holds the leash file (device, inode), is in a recorded group whose leader has the
  * recorded start time, or carries `REEVE_STORE_MARK=mark` in its environment; wait until they are gone. Never this process

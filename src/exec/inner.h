@@ -105,7 +105,7 @@ typedef enum rv_proc_state {
 } rv_proc_state;
 
 struct rv_proc {
-    rv_exec *exec;
+    rv_exec *exec; /* first */
     rv_proc_state state;
     uint32_t index, generation;
     pid_t pid; /* and process group */
@@ -141,6 +141,7 @@ typedef struct rv_orphan {
 extern const int rv_exec_targets[RV_EXEC_TARGET_COUNT];
 
 struct rv_exec {
+    const rv_exec_ops *other; /* first; NULL: it is this one */
     rv_loop *loop;
     rv_watch *watch;
     rv_timer *later;      /* ends of attempts that did not start */

@@ -235,6 +235,8 @@ rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int
     RV_ASSERT(spawn->dir != NULL);
     RV_ASSERT(spawn->grace_ms > 0);
     RV_ASSERT(spawn->ended != NULL);
+    if (exec->other)
+        return exec->other->start(exec, spawn, ret, ret_pid, ret_start_ticks, err);
     rv_proc *proc = proc_take(exec, spawn);
     if (!proc)
         return rv_error_set(err, RV_NO_MEMORY, "no memory to start %s", spawn->argv[0]);

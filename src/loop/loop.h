@@ -29,9 +29,10 @@ bool rv_loop_step(rv_loop *loop, int64_t wait_ms);
 int rv_loop_fd(rv_loop *loop);
 int64_t rv_loop_timeout_ms(rv_loop *loop);
 
-/* Wall ms, and a monotonic ms that leaves out the time in which the machine slept (CLOCK_MONOTONIC). */
+/* Wall ms, and monotonic ms and us that leave out the time in which the machine slept (CLOCK_MONOTONIC). */
 int64_t rv_loop_wall_ms(rv_loop *loop);
 int64_t rv_loop_mono_ms(rv_loop *loop);
+int64_t rv_loop_mono_us(rv_loop *loop);
 
 /* Watch `fd` (not taken) for `events`. The watch ends with rv_watch_end, which must come before close(fd); no call
  * comes after it, also for events that were already collected. */
@@ -51,5 +52,18 @@ void rv_loop_set_turn(rv_loop *loop, rv_loop_fn *fn, void *user);
 void rv_loop_wake(rv_loop *loop);
 /* Take signals as events. is_from_terminal: the kernel sent it (a key), not a process. */
 RV_MUST_USE rv_status rv_loop_signals(rv_loop *loop, const int *signals, uint32_t count, rv_signal_fn *fn, void *user, rv_error *err);
+
+/* ---- the virtual loop: the same face, no time of its own (virtual.c tells how it goes) ----
+ * When nothing is left to do now, its clock moves at once to the earliest timer. Timers that are due together come in an order
+ * drawn from *seed, and one or several of them before the next turn: everything that happens follows from the seed and from what
+ * its callers do. rv_loop_run also returns when nothing is left that could ever happen, neither a timer nor a watch: what would wait
+ * for ever outside. It has no descriptor (rv_loop_fd: -1) and takes no signals (UNSUPPORTED); watches are polled, without waiting,
+ * whenever the clock is about to move. wall_ms, mono_ms: where the clocks begin. seed: borrowed for the life of the loop. */
+rv_loop *rv_loop_new_virtual(int64_t wall_ms, int64_t mono_ms, uint64_t *seed);
+/* Move the clocks: wall by wall_ms (any sign: somebody set it, or the machine slept), mono by mono_ms ≥ 0 (the process was stopped:
+ * what became due meanwhile is due now). A virtual loop's only. */
+void rv_loop_jump(rv_loop *loop, int64_t wall_ms, int64_t mono_ms);
+/* Call `fn` after each call that a virtual loop made: of a timer, a watch or a turn. */
+void rv_loop_set_after(rv_loop *loop, rv_loop_fn *fn, void *user);
 
 #endif

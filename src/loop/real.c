@@ -7,7 +7,7 @@
  *     rv_loop_free runs the loop until all of them have had it.
  * (4) Signals go through handlers of our own and a pipe, since libuv's do not say who sent them. A handler works
  *     whatever the masks of other threads are; a signalfd needs the signal blocked in each one. */
-#include "loop/loop.h"
+#include "loop/ops.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,19 +20,21 @@
 
 #include "base/mem.h"
 
-struct rv_watch {
-    uv_poll_t poll; /* first: the handle is the watch */
-    rv_loop *loop;
+typedef struct real_loop real_loop;
+
+typedef struct real_watch {
+    rv_watch base; /* first */
+    uv_poll_t poll;
     rv_watch_fn *fn;
     void *user;
-};
+} real_watch;
 
-struct rv_timer {
-    uv_timer_t timer; /* first */
-    rv_loop *loop;
+typedef struct real_timer {
+    rv_timer base; /* first */
+    uv_timer_t timer;
     rv_loop_fn *fn;
     void *user;
-};
+} real_timer;
 
 #define SIGNAL_COUNT 65 /* numbers 1..64 */
 #define STEP_ITERATIONS_MAX 64 /* of one step: who has a loop of his own gets his turn */
@@ -43,7 +45,8 @@ typedef struct signal_slot {
     struct sigaction before;
 } signal_slot;
 
-struct rv_loop {
+struct real_loop {
+    rv_loop base; /* first */
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_async_t async;
@@ -57,22 +60,30 @@ struct rv_loop {
     signal_slot signals[SIGNAL_COUNT];
 };
 
+static real_loop *of(rv_loop *loop) { return (real_loop *)loop; }
+static void watch_end(rv_watch *watch);
+static real_watch *of_watch(rv_watch *watch) { return (real_watch *)watch; }
+static real_timer *of_timer(rv_timer *timer) { return (real_timer *)timer; }
+
 /* Written by the handlers; a process has one set of signals, hence one loop that takes them. -1: none does. */
 static volatile int signal_write_fd = -1;
 
 static void run_turn(uv_prepare_t *prepare)
 {
-    rv_loop *loop = prepare->data;
+    real_loop *loop = prepare->data;
     if (loop->turn)
         loop->turn(loop->turn_user);
 }
 
 /* The iteration that follows a wake is what was asked for. */
-static void on_wake(uv_async_t *async) { ((rv_loop *)async->data)->call_count++; }
+static void on_wake(uv_async_t *async) { ((real_loop *)async->data)->call_count++; }
+
+static const rv_loop_ops real_ops;
 
 rv_status rv_loop_new(rv_loop **ret, rv_error *err)
 {
-    rv_loop *loop = rv_alloc(sizeof *loop);
+    real_loop *loop = rv_alloc(sizeof *loop);
+    loop->base.ops = &real_ops;
     int failed = uv_loop_init(&loop->uv);
     if (failed) {
         rv_free(loop);
@@ -89,27 +100,26 @@ rv_status rv_loop_new(rv_loop **ret, rv_error *err)
     loop->prepare.data = loop;
     RV_ASSERT(uv_prepare_start(&loop->prepare, run_turn) == 0);
     loop->signal_read_fd = -1;
-    *ret = loop;
+    *ret = &loop->base;
     return RV_OK;
 }
 
-static void signals_give_back(rv_loop *loop)
+static void signals_give_back(real_loop *loop)
 {
     if (!loop->signal_watch)
         return;
     for (int i = 1; i < SIGNAL_COUNT; i++)
         if (loop->signals[i].fn)
             RV_ASSERT(sigaction(i, &loop->signals[i].before, NULL) == 0);
-    rv_watch_end(loop->signal_watch);
+    watch_end(loop->signal_watch);
     close(signal_write_fd);
     close(loop->signal_read_fd);
     signal_write_fd = -1;
 }
 
-void rv_loop_free(rv_loop *loop)
+static void loop_free(rv_loop *base)
 {
-    if (!loop)
-        return;
+    real_loop *loop = of(base);
     signals_give_back(loop);
     RV_ASSERT(loop->watch_count == 0);
     RV_ASSERT(loop->timer_count == 0);
@@ -122,11 +132,11 @@ void rv_loop_free(rv_loop *loop)
     rv_free(loop);
 }
 
-void rv_loop_run(rv_loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
-void rv_loop_stop(rv_loop *loop) { uv_stop(&loop->uv); }
+static void loop_run(rv_loop *loop) { uv_run(&of(loop)->uv, UV_RUN_DEFAULT); }
+static void loop_stop(rv_loop *loop) { uv_stop(&of(loop)->uv); }
 
 /* Until nothing was called any more: what a call or a turn starts to watch, the kernel is told of by the iteration after it. */
-static bool settle(rv_loop *loop)
+static bool settle(real_loop *loop)
 {
     for (int i = 0; i < STEP_ITERATIONS_MAX; i++) {
         uint64_t before = loop->call_count;
@@ -136,12 +146,15 @@ static bool settle(rv_loop *loop)
     return false;
 }
 
-bool rv_loop_step(rv_loop *loop, int64_t wait_ms)
+static int64_t loop_timeout_ms(rv_loop *base);
+
+static bool loop_step(rv_loop *base, int64_t wait_ms)
 {
+    real_loop *loop = of(base);
     uint64_t before = loop->call_count;
     loop->is_settled = settle(loop);
     if (wait_ms == 0 || loop->call_count != before) return loop->is_settled;
-    int64_t due_ms = rv_loop_timeout_ms(loop);
+    int64_t due_ms = loop_timeout_ms(base);
     bool is_bounded = wait_ms > 0 && (due_ms < 0 || wait_ms < due_ms);
     struct pollfd fd = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
     (void)poll(&fd, 1, (int)RV_MIN(is_bounded ? wait_ms : due_ms, INT_MAX));
@@ -149,38 +162,39 @@ bool rv_loop_step(rv_loop *loop, int64_t wait_ms)
     return loop->is_settled;
 }
 
-int rv_loop_fd(rv_loop *loop) { return uv_backend_fd(&loop->uv); }
+static int loop_fd(rv_loop *loop) { return uv_backend_fd(&of(loop)->uv); }
 
-int64_t rv_loop_timeout_ms(rv_loop *loop)
+static int64_t loop_timeout_ms(rv_loop *base)
 {
+    real_loop *loop = of(base);
     if (!loop->is_settled) return 0;
     uv_update_time(&loop->uv);
     return uv_backend_timeout(&loop->uv);
 }
 
-void rv_loop_wake(rv_loop *loop) { uv_async_send(&loop->async); }
+static void loop_wake(rv_loop *loop) { uv_async_send(&of(loop)->async); }
 
-static int64_t clock_ms(clockid_t clock)
+static int64_t clock_us(clockid_t clock)
 {
     struct timespec at;
     RV_ASSERT(clock_gettime(clock, &at) == 0);
-    return (int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+    return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
 }
 
-int64_t rv_loop_wall_ms(rv_loop *loop) { (void)loop; return clock_ms(CLOCK_REALTIME); }
-int64_t rv_loop_mono_ms(rv_loop *loop) { (void)loop; return clock_ms(CLOCK_MONOTONIC); }
+static int64_t loop_wall_ms(rv_loop *loop) { return clock_us(CLOCK_REALTIME) / 1000; }
+static int64_t loop_mono_us(rv_loop *loop) { return clock_us(CLOCK_MONOTONIC); }
 
-void rv_loop_set_turn(rv_loop *loop, rv_loop_fn *fn, void *user)
+static void loop_set_turn(rv_loop *loop, rv_loop_fn *fn, void *user)
 {
-    loop->turn = fn;
-    loop->turn_user = user;
+    of(loop)->turn = fn;
+    of(loop)->turn_user = user;
 }
 
 /* ---- watches --------------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *poll, int status, int uv_events)
 {
-    rv_watch *watch = (rv_watch *)poll;
+    real_watch *watch = poll->data;
     int events = 0;
     /* An error is something to read: the owner learns from read(2) or write(2) which. */
     if (status < 0)
@@ -189,7 +203,7 @@ static void on_poll(uv_poll_t *poll, int status, int uv_events)
         events |= RV_LOOP_READ;
     if (uv_events & UV_WRITABLE)
         events |= RV_LOOP_WRITE;
-    watch->loop->call_count++;
+    of(watch->base.loop)->call_count++;
     watch->fn(watch->user, events);
 }
 
@@ -198,14 +212,15 @@ static int to_uv(int events)
     return ((events & RV_LOOP_READ) ? UV_READABLE : 0) | ((events & RV_LOOP_WRITE) ? UV_WRITABLE : 0);
 }
 
-rv_status rv_watch_start(rv_loop *loop, int fd, int events, rv_watch_fn *fn, void *user, rv_watch **ret, rv_error *err)
+static void watch_change(rv_watch *watch, int events);
+
+static rv_status watch_start(rv_loop *base, int fd, int events, rv_watch_fn *fn, void *user, rv_watch **ret, rv_error *err)
 {
-    RV_ASSERT(fd >= 0);
-    RV_ASSERT(fn != NULL);
+    real_loop *loop = of(base);
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0)
         return rv_error_set(err, RV_INVALID, "cannot watch descriptor %d: %s", fd, strerror(errno));
-    rv_watch *watch = rv_alloc(sizeof *watch);
+    real_watch *watch = rv_alloc(sizeof *watch);
     int failed = uv_poll_init(&loop->uv, &watch->poll, fd);
     if (failed) {
         rv_free(watch);
@@ -214,73 +229,73 @@ rv_status rv_watch_start(rv_loop *loop, int fd, int events, rv_watch_fn *fn, voi
     }
     if (!(flags & O_NONBLOCK))
         (void)fcntl(fd, F_SETFL, flags); /* keeps (1) */
-    watch->loop = loop;
+    watch->poll.data = watch;
+    watch->base.loop = base;
     watch->fn = fn;
     watch->user = user;
     loop->watch_count++;
-    rv_watch_change(watch, events);
-    *ret = watch;
+    watch_change(&watch->base, events);
+    *ret = &watch->base;
     return RV_OK;
 }
 
-void rv_watch_change(rv_watch *watch, int events)
+static void watch_change(rv_watch *watch, int events)
 {
-    int failed = events ? uv_poll_start(&watch->poll, to_uv(events), on_poll) : uv_poll_stop(&watch->poll);
+    uv_poll_t *poll = &of_watch(watch)->poll;
+    int failed = events ? uv_poll_start(poll, to_uv(events), on_poll) : uv_poll_stop(poll);
     RV_ASSERT(failed == 0);
 }
 
-static void free_watch(uv_handle_t *handle) { rv_free((rv_watch *)handle); }
+static void free_watch(uv_handle_t *handle) { rv_free(handle->data); }
 
-void rv_watch_end(rv_watch *watch)
+static void watch_end(rv_watch *watch)
 {
-    if (!watch)
-        return;
-    RV_ASSERT(watch->loop->watch_count > 0);
-    watch->loop->watch_count--;
-    uv_close((uv_handle_t *)&watch->poll, free_watch);
+    real_loop *loop = of(watch->loop);
+    RV_ASSERT(loop->watch_count > 0);
+    loop->watch_count--;
+    uv_close((uv_handle_t *)&of_watch(watch)->poll, free_watch);
 }
 
 /* ---- timers ---------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *handle)
 {
-    rv_timer *timer = (rv_timer *)handle;
-    timer->loop->call_count++;
+    real_timer *timer = handle->data;
+    of(timer->base.loop)->call_count++;
     timer->fn(timer->user);
 }
 
-rv_timer *rv_timer_new(rv_loop *loop, rv_loop_fn *fn, void *user)
+static rv_timer *timer_new(rv_loop *loop, rv_loop_fn *fn, void *user)
 {
-    RV_ASSERT(fn != NULL);
-    rv_timer *timer = rv_alloc(sizeof *timer);
-    RV_ASSERT(uv_timer_init(&loop->uv, &timer->timer) == 0);
-    timer->loop = loop;
+    real_timer *timer = rv_alloc(sizeof *timer);
+    RV_ASSERT(uv_timer_init(&of(loop)->uv, &timer->timer) == 0);
+    timer->timer.data = timer;
+    timer->base.loop = loop;
     timer->fn = fn;
     timer->user = user;
-    loop->timer_count++;
-    return timer;
+    of(loop)->timer_count++;
+    return &timer->base;
 }
 
-void rv_timer_set(rv_timer *timer, int64_t due_mono_ms)
+static void timer_set(rv_timer *timer, int64_t due_mono_ms)
 {
     /* libuv adds the delay to its own idea of now, which may lag; the sum is then due_mono_ms exactly. Both are
      * CLOCK_MONOTONIC in ms. */
-    int64_t uv_now_ms = (int64_t)uv_now(&timer->loop->uv);
+    int64_t uv_now_ms = (int64_t)uv_now(&of(timer->loop)->uv);
     uint64_t delay_ms = due_mono_ms > uv_now_ms ? (uint64_t)(due_mono_ms - uv_now_ms) : 0;
-    RV_ASSERT(uv_timer_start(&timer->timer, on_timer, delay_ms, 0) == 0);
+    RV_ASSERT(uv_timer_start(&of_timer(timer)->timer, on_timer, delay_ms, 0) == 0);
 }
 
-void rv_timer_clear(rv_timer *timer) { RV_ASSERT(uv_timer_stop(&timer->timer) == 0); }
+static void timer_clear(rv_timer *timer) { RV_ASSERT(uv_timer_stop(&of_timer(timer)->timer) == 0); }
 
-static void free_timer(uv_handle_t *handle) { rv_free((rv_timer *)handle); }
+static void free_timer(uv_handle_t *handle) { rv_free(handle->data); }
 
-void rv_timer_free(rv_timer *timer)
+static void timer_free(rv_timer *timer)
 {
-    if (!timer)
-        return;
-    RV_ASSERT(timer->loop->timer_count > 0);
-    timer->loop->timer_count--;
-    uv_close((uv_handle_t *)&timer->timer, free_timer);
+    real_loop *loop = of(timer->loop);
+    RV_ASSERT(loop->timer_count > 0);
+    loop->timer_count--;
+    uv_close((uv_handle_t *)&of_timer(timer)->timer, free_timer);
 }
 
 /* ---- signals --------------------------------------------------------------- */
@@ -302,7 +317,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
 static void on_signal_pipe(void *user, int events)
 {
-    rv_loop *loop = user;
+    real_loop *loop = user;
     signal_note notes[64];
     (void)events;
     ssize_t size = read(loop->signal_read_fd, notes, sizeof notes);
@@ -312,14 +327,14 @@ static void on_signal_pipe(void *user, int events)
     }
 }
 
-static rv_status signals_open(rv_loop *loop, rv_error *err)
+static rv_status signals_open(real_loop *loop, rv_error *err)
 {
     if (signal_write_fd >= 0)
         return rv_error_set(err, RV_CONFLICT, "another loop of this process takes its signals");
     int fds[2];
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
         return rv_error_set(err, RV_UNAVAILABLE, "cannot make a pipe for signals: %s", strerror(errno));
-    rv_status status = rv_watch_start(loop, fds[0], RV_LOOP_READ, on_signal_pipe, loop, &loop->signal_watch, err);
+    rv_status status = watch_start(&loop->base, fds[0], RV_LOOP_READ, on_signal_pipe, loop, &loop->signal_watch, err);
     if (status != RV_OK) {
         close(fds[0]);
         close(fds[1]);
@@ -330,9 +345,9 @@ static rv_status signals_open(rv_loop *loop, rv_error *err)
     return RV_OK;
 }
 
-rv_status rv_loop_signals(rv_loop *loop, const int *signals, uint32_t count, rv_signal_fn *fn, void *user, rv_error *err)
+static rv_status loop_signals(rv_loop *base, const int *signals, uint32_t count, rv_signal_fn *fn, void *user, rv_error *err)
 {
-    RV_ASSERT(fn != NULL);
+    real_loop *loop = of(base);
     if (!loop->signal_watch) {
         rv_status status = signals_open(loop, err);
         if (status != RV_OK)
@@ -354,3 +369,10 @@ rv_status rv_loop_signals(rv_loop *loop, const int *signals, uint32_t count, rv_
     }
     return RV_OK;
 }
+
+static const rv_loop_ops real_ops = {
+    .free = loop_free, .run = loop_run, .stop = loop_stop, .step = loop_step, .fd = loop_fd, .timeout_ms = loop_timeout_ms,
+    .wall_ms = loop_wall_ms, .mono_us = loop_mono_us, .watch_start = watch_start, .watch_change = watch_change, .watch_end = watch_end,
+    .timer_new = timer_new, .timer_set = timer_set, .timer_clear = timer_clear, .timer_free = timer_free, .set_turn = loop_set_turn,
+    .wake = loop_wake, .signals = loop_signals,
+};

@@ -48,7 +48,7 @@ typedef struct waiting_call {
 struct rv_store {
     const rv_backend *backend;
     void *self;
-    bool has_thread, is_read_only;
+    bool has_thread, is_pumped, is_read_only;
     uint32_t sync_delay_ms, query_ms_max;
     int event_fd; /* -1 without a thread */
     uint64_t last_batch; /* highest id submitted; the caller's thread */
@@ -65,6 +65,7 @@ struct rv_store {
     bool is_refusing, is_sync_failed, is_unsynced, is_maintained;
     rv_error failure;
     int64_t sync_due_ms;
+    RV_VEC(rv_item *) unsynced; /* pumped: written, and somebody waits for their sync */
 };
 
 int64_t rv_store_mono_ms(void) {
@@ -132,6 +133,15 @@ static void sync_failed(rv_store *store, const rv_error *err) {
     rv_error_context(&store->failure, "data that was written may not survive a power loss; the process must end and start again");
 }
 
+static void items_free(rv_item *const *items, uint32_t count);
+
+/* Tell those who waited for a sync that was made later than their batch was written. */
+static void notices_add(rv_store *store, const rv_error *err) {
+    results_add(store, store->unsynced.at, store->unsynced.count, err ? RV_OUTCOME_FAILED : RV_OUTCOME_DONE, true, err);
+    items_free(store->unsynced.at, store->unsynced.count);
+    rv_vec_clear(&store->unsynced);
+}
+
 static rv_status store_sync(rv_store *store, rv_error *err) {
     if (store->is_sync_failed)
         return failed_again(store, err);
@@ -141,17 +151,21 @@ static rv_status store_sync(rv_store *store, rv_error *err) {
     RV_FAIL_POINT(STORE_BEFORE_SYNC);
     if (store->backend->sync(store->self, &why)) {
         sync_failed(store, &why);
+        notices_add(store, &store->failure);
         return failed_again(store, err);
     }
     RV_FAIL_POINT(STORE_AFTER_SYNC);
     store->is_unsynced = false;
+    notices_add(store, NULL);
     return RV_OK;
 }
 
 static void store_maintain(rv_store *store, bool is_idle) {
     rv_error why = {0};
-    if (!store->is_refusing && !store->is_sync_failed && store->backend->maintain(store->self, is_idle, &why))
+    if (!store->is_refusing && !store->is_sync_failed && store->backend->maintain(store->self, is_idle, &why)) {
         sync_failed(store, &why);
+        notices_add(store, &store->failure);
+    }
 }
 
 static void items_free(rv_item *const *items, uint32_t count) {
@@ -184,7 +198,11 @@ static void transact(rv_store *store, rv_item **items, uint32_t count, bool may_
     bool wants_sync = false;
     for (uint32_t i = 0; i < count; i++)
         wants_sync |= items[i]->wants_sync;
-    if (wants_sync) {
+    if (store->is_pumped) {
+        for (uint32_t i = 0; i < count; i++)
+            rv_vec_push(&store->unsynced, items[i]);
+        count = 0;
+    } else if (wants_sync) {
         status = store_sync(store, &why);
         results_add(store, items, count, status ? RV_OUTCOME_FAILED : RV_OUTCOME_DONE, true, status ? &why : NULL);
     }
@@ -292,6 +310,28 @@ static void *store_main(void *user) {
 
 /* ---- on the caller's thread ---- */
 
+/* What is queued, in a store without a thread. */
+static void process_queued(rv_store *store) {
+    rv_item *list = store->head;
+    store->head = NULL;
+    store->tail = &store->head;
+    process(store, list);
+}
+
+bool rv_store_pump(rv_store *store, bool syncs) {
+    RV_ASSERT(store->is_pumped);
+    if (store->head) {
+        process_queued(store);
+        return true;
+    }
+    if (!syncs || !store->is_unsynced || store->is_sync_failed || store->is_refusing)
+        return false;
+    rv_status status = store_sync(store, NULL);
+    if (!status)
+        store_maintain(store, true);
+    return true;
+}
+
 static void queue_add(rv_store *store, rv_item *item) {
     pthread_mutex_lock(&store->lock);
     *store->tail = item;
@@ -301,8 +341,10 @@ static void queue_add(rv_store *store, rv_item *item) {
 }
 
 static rv_status call_run(rv_store *store, call_fn *fn, void *args, rv_error *err) {
-    if (!store->has_thread)
+    if (!store->has_thread) {
+        process_queued(store);
         return fn(store, args, err);
+    }
     waiting_call call = {.fn = fn, .args = args, .err = err};
     queue_add(store, &call.item);
     pthread_mutex_lock(&store->lock);
@@ -341,7 +383,7 @@ void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool w
     rv_batch_seal(batch);
     rv_item *item = rv_alloc(sizeof *item);
     *item = (rv_item){.batch = batch, .batch_id = batch_id, .user = user, .wants_sync = wants_sync};
-    if (!store->has_thread) {
+    if (!store->has_thread && !store->is_pumped) {
         transact(store, &item, 1, true);
     } else if (!wants_sync && batch->bytes.size <= INLINE_SIZE_MAX && take(store)) {
         transact(store, &item, 1, false);
@@ -500,13 +542,16 @@ static void store_free(rv_store *store, bool is_clean) {
     pthread_cond_destroy(&store->work);
     pthread_cond_destroy(&store->done);
     rv_vec_deinit(&store->results);
+    items_free(store->unsynced.at, store->unsynced.count);
+    rv_vec_deinit(&store->unsynced);
     rv_free(store);
 }
 
 rv_status rv_store_new(const rv_backend *backend, void *self, const rv_store_config *config, uint64_t last_batch, rv_store **ret,
                        rv_error *err) {
     rv_store *store = rv_alloc(sizeof *store);
-    *store = (rv_store){.backend = backend, .self = self, .has_thread = !config->is_single_threaded, .is_read_only = config->read_only,
+    *store = (rv_store){.backend = backend, .self = self, .has_thread = !config->is_single_threaded && !config->is_pumped,
+                        .is_pumped = config->is_pumped, .is_read_only = config->read_only,
                         .sync_delay_ms = config->sync_delay_ms ? config->sync_delay_ms : SYNC_DELAY_MS,
                         .query_ms_max = config->query_ms_max ? config->query_ms_max : QUERY_MS_MAX,
                         .event_fd = -1, .last_batch = last_batch, .is_maintained = true};
@@ -539,6 +584,8 @@ rv_status rv_store_close(rv_store *store, rv_error *err) {
         pthread_cond_signal(&store->work);
         pthread_mutex_unlock(&store->lock);
         RV_ASSERT(pthread_join(store->thread, NULL) == 0);
+    } else {
+        process_queued(store);
     }
     rv_status status = store_sync(store, err);
     store_free(store, !store->is_sync_failed && (!store->is_refusing || store->is_read_only));

@@ -83,10 +83,14 @@ typedef struct rv_store_result {
  * background, grouped, at most sync_delay_ms after they were written. Never blocks on the disk. An empty batch is legal.
  * submit and dispatch are one thread's; reads, queries, flush and recover may be called from any thread. */
 void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool wants_sync, void *user);
-/* A descriptor that polls readable while results wait; -1: results are there as soon as submit returns. */
+/* A descriptor that polls readable while results wait; -1: results are there as soon as submit, or pump, returns. */
 int rv_store_fd(rv_store *store);
 /* Take up to `max` results. Does not block. */
 uint32_t rv_store_dispatch(rv_store *store, rv_store_result *ret_results, uint32_t max);
+/* Of a store that is pumped: what its thread would do next. A transaction of the batches that are queued; if there are none and `syncs`,
+ * one sync, with its notices. false: there was nothing to do. In between the owner sees each state that a thread leaves behind:
+ * submitted, written, synced. Reads, flush, recover and close do what is queued first, as ever. */
+bool rv_store_pump(rv_store *store, bool syncs);
 /* Block until every batch submitted so far is written and, if `synced`, synced. The results still come by dispatch. */
 RV_MUST_USE rv_status rv_store_flush(rv_store *store, bool synced, rv_error *err);
 /* After FAILED or UNKNOWN: what is still queued comes back FAILED; the connection is made anew and, if it can be read,
@@ -151,6 +155,7 @@ typedef struct rv_store_config {
     const char *vfs;         /* SQLite VFS name for fault injection; NULL: the system's */
     bool is_single_threaded; /* no thread of its own: submit does the work at once (simulator); no background sync: what
                                 was not wanted synced is synced by the next that is, by flush or by close */
+    bool is_pumped;          /* no thread of its own either, but submit only queues: rv_store_pump does the work (simulator) */
     uint32_t query_ms_max;   /* a query that takes longer is ended; 0 → 30 s */
     uint64_t wal_size_max;   /* bytes; past it the write-ahead log is checkpointed also while batches wait; 0 → 16 MiB */
 } rv_store_config;

@@ -1,4 +1,4 @@
-/* The contract of store.h, against every backend: memory, SQLite with its thread, SQLite without. */
+/* The contract of store.h, against every backend: memory, SQLite with its thread, without one, and pumped. */
 #include "fixture.h"
 
 #include "store/rows.h"
@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct backend { const char *name; bool is_memory, is_single_threaded; } backend;
-static const backend backends[] = {{"memory", true, true}, {"sqlite", false, false}, {"sqlite inline", false, true}};
+typedef struct backend { const char *name; bool is_memory, is_single_threaded, is_pumped; } backend;
+static const backend backends[] = {
+    {"memory", true, true, false}, {"sqlite", false, false, false}, {"sqlite inline", false, true, false},
+    {"sqlite pumped", false, false, true}};
 
 typedef struct world {
     const struct backend *on;
@@ -21,7 +23,9 @@ static world *world_of(void **state) { return *state; }
 
 static void world_open(world *w) {
     rv_error err;
-    rv_store_config config = {.path = w->path, .is_single_threaded = w->on->is_single_threaded, .sync_delay_ms = 5};
+    rv_store_config config = {.path = w->path, .is_single_threaded = w->on->is_single_threaded, .is_pumped = w->on->is_pumped,
+                              .sync_delay_ms = 5};
+    fixture_pumps = w->on->is_pumped;
     assert_ok(w->on->is_memory ? rv_store_open_memory(&w->store, &err) : rv_store_open_sqlite(&config, &w->store, &err), &err);
 }
 

@@ -29,6 +29,8 @@ rv_blocker_row sample_blocker(rv_arena *arena, rv_str run, rv_str key, uint64_t 
 rv_workflow_row sample_workflow(rv_arena *arena, rv_str hash, uint64_t number);
 rv_now sample_now(uint64_t number);
 
+/* Whether result_next pumps the store itself. */
+extern bool fixture_pumps;
 /* Wait for the next result; fails the test after WAIT_MS_MAX. */
 rv_store_result result_next(rv_store *store);
 /* Submit and wait for the written result, which is returned. */
