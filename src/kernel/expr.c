@@ -308,7 +308,8 @@ static rv_status finish_chain(machine *m, const char *what, bool is_more, bool s
     rv_status status = need_bool(m, what, *value);
     if (status != RV_OK) return status;
     bool is_decided = *has && *chain == stop;
-    if (is_decided && !m->frames[m->depth].is_dead) value->value = bool_value(stop);
+    RV_ASSERT(!is_decided || !m->frames[m->depth].is_dead); /* (1): in what is dead nothing is decided */
+    if (is_decided) value->value = bool_value(stop);
     *chain = value->value ? is_true(value->value) : !stop;
     *has = is_more;
     return RV_OK;
@@ -348,7 +349,7 @@ static rv_status close_level(machine *m, const rv_expr_token *token, expr_operan
         return fail(m, token->offset, "unexpected '%s'; expected an operator or the end",
                     token->kind == RV_EXPR_COMMA ? "," : ")");
     if (f->is_call) {
-        if (f->arg_count == ARGS_MAX || (token->kind == RV_EXPR_CLOSE) != (f->arg_count + 1 == ARGS_MAX))
+        if ((token->kind == RV_EXPR_CLOSE) != (f->arg_count + 1 == ARGS_MAX))
             return fail(m, f->offset, "%s() takes %d arguments", rv_expr_function_names[f->function], ARGS_MAX);
         f->args[f->arg_count++] = *value;
     }

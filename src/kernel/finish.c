@@ -35,7 +35,7 @@ static rv_handler handler_of(rv_run_state state)
 static void begin_handler(rv_step *step, uint32_t node)
 {
     bool is_undriven = step->input->type == RV_EVENT_CANCEL && (step->input->flags & RV_CANCEL_UNDRIVEN);
-    if (step->input->type == RV_EVENT_PREEMPT || is_undriven) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
+    if (is_undriven) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
     else rv_step_promote(step, node);
 }
 

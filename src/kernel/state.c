@@ -121,7 +121,7 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     uint64_t version = take(&c, UINT64_MAX);
     if (version != STATE_VERSION)
         return rv_error_set(err, RV_CORRUPT, "run state of version %llu, not %u", (unsigned long long)version, STATE_VERSION);
-    if (c.is_bad || (size_t)(c.end - c.at) < sizeof run->graph->digest.bytes ||
+    if ((size_t)(c.end - c.at) < sizeof run->graph->digest.bytes ||
         memcmp(c.at, run->graph->digest.bytes, sizeof run->graph->digest.bytes) != 0)
         return rv_error_set(err, RV_CORRUPT, "run state belongs to another workflow");
     c.at += sizeof run->graph->digest.bytes;

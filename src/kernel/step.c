@@ -27,7 +27,7 @@ rv_status rv_run_reserve(rv_run *run, rv_out *out, const rv_event *input)
     size_t touched = input->type == RV_EVENT_ADMITTED || input->type == RV_EVENT_STARTED ? 8 : run->graph->node_count + 8u;
     rv_status status = rv_buf_reserve(&out->journal, touched * FACT_SIZE_MAX * FACTS_PER_NODE_MAX + values + 4096);
     if (status != RV_OK) return status;
-    rv_vec_reserve(&out->effects, out->effects.count + run->graph->node_count + 8);
+    rv_vec_reserve(&out->effects, out->effects.count + 2 * run->graph->node_count + 8); /* a reduce may end its pause and start */
     rv_vec_reserve(&out->changed, out->changed.count + 8);
     return RV_OK;
 }
@@ -117,7 +117,8 @@ void rv_step_phase(rv_step *step, uint32_t phase, uint32_t closing)
 
 void rv_step_error(rv_step *step, uint32_t node, rv_str text)
 {
-    if (text.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_ERROR_TEXT, .node = node, .text = text});
+    RV_ASSERT(text.size > 0); /* an empty one would stand for the input's own */
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_ERROR_TEXT, .node = node, .text = text});
 }
 
 /* ---- guards ---- */
@@ -201,7 +202,7 @@ static void on_load(rv_step *step)
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     if (run->graph->timeout_ms) rv_step_timer(step, RV_NONE, rv_time_after(step->now.engine_ms, run->graph->timeout_ms), RV_TIMER_RUN);
     for (uint32_t node = 0; node < run->graph->plain_count; node++)
-        if (run->nodes[node].gating == 0 && run->nodes[node].state == RV_NODE_PENDING) rv_run_work_push(run, node);
+        if (run->nodes[node].gating == 0) rv_run_work_push(run, node);
 }
 
 static void on_admitted(rv_step *step)

@@ -13,7 +13,7 @@ static bool is_before(rv_timer_item a, rv_timer_item b)
 
 static bool is_live(const rv_run *run, rv_timer_item item)
 {
-    if (item.kind == RV_TIMER_RUN) return run->due_ms == item.due_ms && !rv_run_state_is_terminal((rv_run_state)run->status);
+    if (item.kind == RV_TIMER_RUN) return run->due_ms == item.due_ms; /* it is cleared when the graph ends */
     const rv_node_run *node = &run->nodes[item.node];
     if (rv_node_state_is_terminal((rv_node_state)node->state)) return false;
     return item.kind == RV_TIMER_TOTAL ? node->total_due_ms == item.due_ms : node->due_ms == item.due_ms;

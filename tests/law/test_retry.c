@@ -22,6 +22,7 @@ static void w3a__which_kinds_are_tried_again(void **state)
         {"%on=timeout", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 1, false}, {"%on=timeout", RV_ATTEMPT_ERROR, RV_DETAIL_SIGNAL, -1, false},
         {"%on=75,201", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 75, true}, {"%on=75,201", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 201, true},
         {"%on=75,201", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 74, false}, {"%on=75", RV_ATTEMPT_ERROR, RV_DETAIL_UNAVAILABLE, -1, false},
+        {"%on=75,255", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, -1, false}, {"%on=75", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 75 + 256, false},
         {"%on=signal", RV_ATTEMPT_ERROR, RV_DETAIL_SIGNAL, -1, true},
         {"%on=unavailable", RV_ATTEMPT_ERROR, RV_DETAIL_UNAVAILABLE, -1, true},
         {"%on=none", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 1, false},  {"%on=none", RV_ATTEMPT_ERROR, RV_DETAIL_SCHEMA, 0, true},

@@ -238,6 +238,17 @@ static void a11__a_second_cancel_changes_nothing(void **state)
     drive_free(d);
 }
 
+static void a11__an_unknown_outcome_does_not_hold_a_run_whose_time_is_up(void **state)
+{
+    drive *d = drive_new("a: %delivery=at_most_once %unknown=ask; b: a; %timeout=50");
+    drive_admit(d, "a");
+    drive_tick(d, 50);
+    drive_lost(d, "a", RV_LOST_WAS_STARTED);
+    assert_string_equal(drive_says(d, "a"), "cancelled signalled");
+    assert_int_equal(d->run->status, RV_RUN_TIMEOUT);
+    drive_free(d);
+}
+
 /* ---- preempt ---- */
 
 static void k61__a_preemption_cancels_everything_and_late_results_are_stale(void **state)
@@ -523,6 +534,7 @@ int main(void)
         cmocka_unit_test(a11__a_cancel_gives_each_node_its_cause),
         cmocka_unit_test(a11__nothing_runs_again_after_a_cancel),
         cmocka_unit_test(a11__an_unknown_outcome_does_not_hold_a_cancelled_run),
+        cmocka_unit_test(a11__an_unknown_outcome_does_not_hold_a_run_whose_time_is_up),
         cmocka_unit_test(a11__an_accepted_run_can_be_cancelled_before_it_is_loaded),
         cmocka_unit_test(a11__an_interrupted_run_can_be_cancelled),
         cmocka_unit_test(a11__a_second_cancel_changes_nothing),

@@ -71,6 +71,7 @@ static void run_table__terminal_states_have_no_way_out(void **state)
         for (int to = 0; to < RV_RUN_STATE_COUNT; to++)
             if (rv_run_state_is_terminal((rv_run_state)from)) assert_false(rv_run_may_become((rv_run_state)from, (rv_run_state)to));
     assert_false(rv_run_may_become(RV_RUN_STATE_COUNT, 0));
+    assert_false(rv_run_may_become(RV_RUN_RUNNING, RV_RUN_STATE_COUNT));
 }
 
 /* ---- every pair through rv_run_apply ---- */

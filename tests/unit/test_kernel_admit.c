@@ -55,6 +55,16 @@ static void a1__the_global_cap_holds(void **state)
     fixture_end(&f);
 }
 
+static void a1__nothing_fits_under_a_cap_that_is_used_up(void **state)
+{
+    fixture f = fixture_of("a; b", 1);
+    assert_true(rv_admit_fits(&f.admit, f.d->graph, 0));
+    admit_next(&f);
+    assert_false(rv_admit_fits(&f.admit, f.d->graph, 0));
+    assert_int_equal(rv_admit_blocker(&f.admit, f.d->graph, 0), RV_NONE); /* no tag is to blame */
+    fixture_end(&f);
+}
+
 static void a1__a_node_needs_a_slot_under_each_of_its_tags(void **state)
 {
     fixture f = fixture_of("a: @net; b: @net @disk; c: @disk; %cap=net/1; %cap=disk/1", 10);
@@ -198,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a1__the_global_cap_holds),
+        cmocka_unit_test(a1__nothing_fits_under_a_cap_that_is_used_up),
         cmocka_unit_test(a1__a_node_needs_a_slot_under_each_of_its_tags),
         cmocka_unit_test(a1__a_tag_without_a_cap_does_not_hold_anything_back),
         cmocka_unit_test(a2__a_blocked_node_does_not_stop_those_behind_it),

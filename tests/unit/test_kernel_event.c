@@ -176,6 +176,7 @@ static void event__with_a_field_out_of_range_is_corrupt(void **state)
     assert_int_equal(read_bytes("\x02\x80\x80\x80\x80\x10", 6), RV_CORRUPT);             /* 2^32 */
     assert_int_equal(read_bytes("\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11), RV_CORRUPT); /* over 64 bits */
     assert_int_equal(read_bytes("\x08\x81\x80\x80\x80\x20", 6), RV_CORRUPT);             /* interrupt, signal -(2^32+1) */
+    assert_int_equal(read_bytes("\x08\x80\x80\x80\x80\x10", 6), RV_CORRUPT);             /* interrupt, signal 2^31 */
     char detail[] = {32, 1, RV_DETAIL_COUNT - 1, 0};                                     /* run_state: state, detail, root */
     assert_int_equal(read_bytes(detail, 4), RV_OK);
     detail[2] = RV_DETAIL_COUNT;
@@ -201,6 +202,7 @@ static void event__numbers_of_types_are_what_journals_hold(void **state)
         assert_int_equal(rv_event_is_input(stored[i].type), stored[i].number < 32);
     }
     assert_null(rv_event_name(RV_EVENT_TYPE_MAX));
+    assert_false(rv_event_is_input(RV_EVENT_TYPE_MAX));
     assert_int_equal(rv_event_fields((rv_event_type)31), 0);
 }
 
@@ -227,6 +229,23 @@ static void event__as_json_is_one_object_with_names(void **state)
     rv_arena_deinit(&arena);
 }
 
+static void event__as_json_names_the_nodes_of_its_graph(void **state)
+{
+    static const rv_node_def nodes[] = {{.name = {0, 5}}, {.name = {5, 4}}};
+    const rv_graph graph = {.node_count = 2, .nodes = nodes, .strings = RV_STR("fetchbuil")};
+    rv_buf out = {0};
+    rv_json_writer w;
+    rv_json_writer_init(&w, &out, 0);
+    rv_jw_array(&w);
+    for (uint32_t node = 0; node < 3; node++)
+        rv_event_json(&w, &(rv_event){.type = RV_EVENT_NODE_STATE, .node = node, .state = RV_NODE_SKIPPED, .root = 1}, &graph);
+    rv_jw_array_end(&w);
+    assert_string_equal(out.at, "[{\"type\":\"node_state\",\"node\":\"fetch\",\"state\":\"skipped\",\"root\":\"fetch\"},"
+                                "{\"type\":\"node_state\",\"node\":\"buil\",\"state\":\"skipped\",\"root\":\"fetch\"},"
+                                "{\"type\":\"node_state\",\"node\":2,\"state\":\"skipped\",\"root\":\"fetch\"}]");
+    rv_buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +255,7 @@ int main(void)
         cmocka_unit_test(event__with_a_field_out_of_range_is_corrupt),
         cmocka_unit_test(event__numbers_of_types_are_what_journals_hold),
         cmocka_unit_test(event__as_json_is_one_object_with_names),
+        cmocka_unit_test(event__as_json_names_the_nodes_of_its_graph),
     };
     return cmocka_run_group_tests_name("kernel_event", tests, NULL, NULL);
 }
