@@ -61,6 +61,12 @@ tsan:
 	@$(DEPS) build check
 	@tools/check tsan
 
+## coverage      every branch of src/kernel is taken by its tests, or is excepted with a reason (tools/coverage)
+.PHONY: coverage
+coverage:
+	@$(DEPS) build check coverage
+	@tools/coverage
+
 ## tidy          layers, the kernel's purity, header contracts, sizes, lines
 .PHONY: tidy
 tidy: $(BUILD)/opt/build.ninja
