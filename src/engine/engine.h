@@ -114,7 +114,8 @@ void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str di
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
 /* In a run that is only loaded, attempts that its dead engine left open are settled as lost first: their processes are gone. */
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);
-/* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows [W33]. */
+/* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows. A run that is being cancelled or has
+ * passed its timeout ends as it was ending, without the handlers that have not begun [W33]. */
 void rv_engine_interrupt(rv_engine *engine, int signal);
 /* Call `fn` after each batch that was written, and when output was logged: for those who watch from outside. */
 void rv_engine_on_change(rv_engine *engine, rv_loop_fn *fn, void *user);

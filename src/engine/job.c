@@ -210,6 +210,10 @@ static void count_blockers(rv_job *job, const rv_journal_row *row)
 static rv_status replay_row(void *user, const rv_journal_row *row)
 {
     replay *at = user;
+    if (row->version > RV_JOURNAL_VERSION)
+        return rv_error_set(at->err, RV_UNSUPPORTED,
+                            "run %s was written by a later version of reeve (journal version %u, this one reads %u); go on with that one",
+                            at->job->id, row->version, RV_JOURNAL_VERSION);
     rv_status status = rv_run_replay(at->job->run, row->body, row->event_count, at->err);
     if (status != RV_OK) return rv_error_context(at->err, "run %s, event %llu", at->job->id, (unsigned long long)row->first_seq);
     count_blockers(at->job, row);

@@ -112,12 +112,6 @@ void rv_engine_interrupt(rv_engine *engine, int signal)
     for (uint32_t i = 0; i < engine->jobs.count; i++) {
         rv_job *job = engine->jobs.at[i];
         job->exit_signal = signal;
-        if (job->run->closing == RV_CLOSING_CANCEL || job->run->closing == RV_CLOSING_TIMEOUT) { /* it ends for good already: make haste */
-            for (uint32_t k = 0; k < engine->attempts.count; k++)
-                if (engine->attempts.at[k]->job == job && engine->attempts.at[k]->proc)
-                    rv_exec_stop(engine->attempts.at[k]->proc, RV_STOP_CANCEL, -1);
-            continue;
-        }
         rv_engine_step(job, &(rv_event){.type = RV_EVENT_INTERRUPT, .signal = signal}, true);
     }
     rv_engine_urgent(engine);

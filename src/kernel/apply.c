@@ -120,7 +120,8 @@ static bool apply_node_state(rv_run *run, const rv_event *event)
     node->state = (uint8_t)event->state;
     node->detail = (uint8_t)event->detail;
     node->root = event->root;
-    if (event->state == RV_NODE_PENDING) node->due_ms = node->total_due_ms = 0;
+    if (event->state == RV_NODE_PENDING) node->due_ms = 0;
+    if (event->state == RV_NODE_PENDING && node->total_due_ms > 0) node->total_due_ms = 0; /* as journals of version 1 mean it */
     enter_state(run, event->node, (rv_node_state)event->state);
     return true;
 }
@@ -148,10 +149,11 @@ static bool apply_attempt_state(rv_run *run, const rv_event *event, const rv_eve
 static bool apply_timer(rv_run *run, const rv_event *event)
 {
     if (event->flags > RV_TIMER_RUN || (event->flags == RV_TIMER_RUN) != (event->node == RV_NONE)) return false;
+    if (!rv_timer_is_sound(event->due_ms, event->flags)) return false;
     if (event->flags == RV_TIMER_RUN) run->due_ms = event->due_ms;
     else if (event->flags == RV_TIMER_TOTAL) run->nodes[event->node].total_due_ms = event->due_ms;
     else run->nodes[event->node].due_ms = event->due_ms;
-    if (event->due_ms != 0) rv_run_timer_push(run, event->due_ms, event->node, event->flags);
+    if (event->due_ms > 0) rv_run_timer_push(run, event->due_ms, event->node, event->flags);
     return true;
 }
 
@@ -213,8 +215,11 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
     case RV_EVENT_FAIL_FAST: run->fail_fast = true; return true;
+    case RV_EVENT_INTERRUPT:
+        run->is_hurried |= run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
+        return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
-    case RV_EVENT_DECIDED: case RV_EVENT_INTERRUPT: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
+    case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
     case RV_EVENT_RESUME: case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }

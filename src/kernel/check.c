@@ -63,6 +63,7 @@ static const char *check_node(const rv_run *run, uint32_t index)
           "a value that is not kept");
     bool is_plain = index < graph->plain_count, goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
     HOLDS(!(is_plain && goes_on && node->state == RV_NODE_PENDING && gating == 0), "a node that nothing holds back was not decided");
+    HOLDS(node->total_due_ms >= 0 || is_terminal || run->closing == RV_CLOSING_INTERRUPT, "the time of a node stands still");
     return check_attempts(run, index);
 }
 
@@ -73,7 +74,8 @@ static const char *check_handlers(const rv_run *run)
     for (uint32_t index = graph->plain_count; index < graph->node_count; index++) {
         rv_node_state state = (rv_node_state)run->nodes[index].state;
         uint8_t turn = graph->nodes[index].handler == RV_HANDLER_EXIT ? RV_PHASE_EXIT : RV_PHASE_HANDLERS;
-        HOLDS(run->phase >= turn || state == RV_NODE_PENDING, "a handler began before its turn");
+        bool is_called_off = run->is_hurried && state == RV_NODE_CANCELLED;
+        HOLDS(run->phase >= turn || state == RV_NODE_PENDING || is_called_off, "a handler began before its turn");
         HOLDS(run->phase <= turn || rv_node_state_is_terminal(state), "a handler outlived its turn");
     }
     return NULL;
@@ -93,6 +95,9 @@ static const char *check_run(const rv_run *run)
           "an interrupted run in which something runs");
     HOLDS(status != RV_RUN_RUNNING || run->closing != RV_CLOSING_INTERRUPT || run->running > 0, "an interrupted run that does not say so");
     HOLDS(status != RV_RUN_RUNNING || run->phase != RV_PHASE_GRAPH || open > 0, "a run that has nothing left to do goes on");
+    HOLDS(run->due_ms >= 0 || run->closing == RV_CLOSING_INTERRUPT, "the time of a run that goes on stands still");
+    HOLDS(!run->is_hurried || run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT,
+          "a hurried run that is not called off");
     HOLDS(run->due_ms == 0 || run->phase == RV_PHASE_GRAPH, "the run's timeout outlived its graph");
     return check_handlers(run);
 }

@@ -10,7 +10,7 @@
 #include "kernel/model.h"
 #include "base/json.h"
 
-#define RV_JOURNAL_VERSION 1u
+#define RV_JOURNAL_VERSION 2u
 
 /* Fields: name, JSON key, how it is encoded: u varint, i zigzag varint, s size and bytes. */
 #define RV_FIELD_MAP(X)                                                             \

@@ -116,6 +116,8 @@ void rv_step_close(rv_step *step, uint32_t closing)
     rv_run *run = step->run;
     if (run->status != RV_RUN_RUNNING) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     rv_step_phase(step, run->phase, closing);
+    if (run->due_ms) rv_step_timer(step, RV_NONE, 0, RV_TIMER_RUN); /* it ends for one reason */
+    rv_step_release_times(step); /* of what an interrupt had held up */
     for (uint32_t node = 0; node < run->graph->node_count; node++)
         if (run->nodes[node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
     call_off_idle(step, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED);

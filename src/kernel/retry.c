@@ -28,9 +28,10 @@ void rv_step_failed(rv_step *step, uint32_t index, rv_detail detail)
     rv_run *run = step->run;
     const rv_policy *policy = &run->graph->policies[run->graph->nodes[index].policy];
     rv_node_run *node = &run->nodes[index];
-    bool is_closed = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT || run->closing == RV_CLOSING_FAIL_FAST;
+    bool is_failing_fast = run->closing == RV_CLOSING_FAIL_FAST && index < run->graph->plain_count;
+    bool is_closed = is_failing_fast || rv_run_is_called_off(run, index);
     bool may_retry = node->failures < policy->max_attempts && rv_retry_allows(policy, detail, node->exit_status);
-    if (!may_retry || (is_closed && index < run->graph->plain_count) || (node->flags & RV_NODE_R_EXPIRED)) {
+    if (!may_retry || is_closed || (node->flags & RV_NODE_R_EXPIRED)) {
         rv_step_node(step, index, RV_CHANGE_FAIL, (node->flags & RV_NODE_R_EXPIRED) ? RV_DETAIL_TIMEOUT : detail, index + 1);
         return;
     }
@@ -46,15 +47,15 @@ void rv_step_failed(rv_step *step, uint32_t index, rv_detail detail)
 void rv_step_again(rv_step *step, uint32_t index)
 {
     rv_run *run = step->run;
-    bool is_free = run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_INTERRUPT || index >= run->graph->plain_count;
+    bool is_failing_fast = run->closing == RV_CLOSING_FAIL_FAST && index < run->graph->plain_count;
     if (run->nodes[index].flags & RV_NODE_R_EXPIRED) {
         rv_step_node(step, index, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, index + 1);
-    } else if (is_free) {
-        rv_step_allow(step, index, RV_CHANGE_RETRY);
-    } else if (run->closing == RV_CLOSING_FAIL_FAST) { /* what runs may finish; nothing begins */
+    } else if (is_failing_fast) { /* what runs may finish; nothing begins */
         rv_step_node(step, index, RV_CHANGE_RETRY, RV_DETAIL_NONE, 0);
         rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
-    } else {
+    } else if (rv_run_is_called_off(run, index)) {
         rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, index + 1);
+    } else {
+        rv_step_allow(step, index, RV_CHANGE_RETRY);
     }
 }

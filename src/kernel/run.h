@@ -37,7 +37,7 @@ typedef struct rv_node_run {
     int32_t exit_status;       /* of the latest attempt; -1: none */
     uint32_t result, output, error; /* index + 1 in values; 0: none */
     int64_t due_ms;            /* engine ms at which it goes on or gives up; 0: none */
-    int64_t total_due_ms;      /* engine ms of timeout_total; 0: not begun or none */
+    int64_t total_due_ms;      /* engine ms of timeout_total; 0: not begun or none; below 0: it stands still, so many ms are left */
     /* derived */
     uint32_t gating;           /* predecessors that it still waits for */
 } rv_node_run;
@@ -50,9 +50,10 @@ typedef struct rv_run {
     uint8_t status;            /* rv_run_state */
     uint8_t phase, closing;    /* rv_phase, rv_closing */
     uint8_t fail_fast;
+    uint8_t is_hurried;        /* a signal came while it was being called off: nothing of it begins any more, handlers neither */
     uint32_t epoch_last;
     uint64_t rng;              /* for jitter: part of the state, so that a replay draws the same */
-    int64_t due_ms;            /* engine ms of the run's own timeout; 0: none */
+    int64_t due_ms;            /* engine ms of the run's own timeout; 0: none; below 0: it stands still, so many ms are left */
     rv_node_run *nodes;        /* nodes[0..graph->node_count) */
     RV_VEC(rv_str) values;     /* results, outputs and error texts that are kept; bytes in `arena` */
     rv_str load_value;         /* {"user":{…},"env":{…}} */

@@ -12,6 +12,14 @@ static inline void rv_run_work_push(rv_run *run, uint32_t node)
     run->work[run->work_end++] = node;
 }
 
+/* Whether nothing of this node may begin any more: handlers still begin in a run that is called off, unless a signal
+ * came then. */
+static inline bool rv_run_is_called_off(const rv_run *run, uint32_t node)
+{
+    bool is_closing = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
+    return is_closing && (node < run->graph->plain_count || run->is_hurried);
+}
+
 /* now_ms + delay_ms, or the end of time. */
 static inline int64_t rv_time_after(int64_t now_ms, int64_t delay_ms)
 {
@@ -23,6 +31,8 @@ static inline int64_t rv_time_after(int64_t now_ms, int64_t delay_ms)
 void rv_run_timer_push(rv_run *run, int64_t due_ms, uint32_t node, uint32_t kind);
 /* Take the earliest item due at or before now_ms into *ret. Stale ones are dropped on the way. */
 bool rv_run_timer_pop(rv_run *run, int64_t now_ms, rv_timer_item *ret);
+/* Whether `due_ms` may be stored for a timer of `kind`: only the times of a whole run or node stand still. Pure. */
+static inline bool rv_timer_is_sound(int64_t due_ms, uint32_t kind) { return due_ms >= (kind == RV_TIMER_NODE ? 0 : -INT64_MAX); }
 
 /* ---- a step ---- */
 typedef struct rv_step {
@@ -41,6 +51,9 @@ void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_de
 /* The next attempt of a node: its number and an epoch above all earlier ones. */
 void rv_step_starting(rv_step *step, uint32_t node);
 void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind);
+/* Let the run's timeout and each timeout_total stand still, with what is left of them; let them go on [K52]. */
+void rv_step_hold_times(rv_step *step);
+void rv_step_release_times(rv_step *step);
 void rv_step_note(rv_step *step, uint32_t node, const char *text);
 void rv_step_phase(rv_step *step, uint32_t phase, uint32_t closing);
 /* Keep an error text made here (copied). */

@@ -5,6 +5,8 @@
 
 #define STATE_VERSION 1u
 
+enum { MARK_FAIL_FAST = 1, MARK_HURRIED = 2 };
+
 static void write_str(rv_buf *out, rv_str text)
 {
     rv_buf_varint(out, text.size);
@@ -25,7 +27,8 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
 {
     rv_buf_varint(out, STATE_VERSION);
     rv_buf_add(out, run->graph->digest.bytes, sizeof run->graph->digest.bytes);
-    const uint64_t fields[] = {run->status, run->phase, run->closing, run->fail_fast, run->epoch_last, run->rng};
+    const uint64_t marks = run->fail_fast * MARK_FAIL_FAST + run->is_hurried * MARK_HURRIED;
+    const uint64_t fields[] = {run->status, run->phase, run->closing, marks, run->epoch_last, run->rng};
     for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
     rv_buf_varint_signed(out, run->due_ms);
     write_str(out, run->run_id);
@@ -82,6 +85,7 @@ static void take_node(cursor *c, rv_node_run *node, uint32_t node_count)
     node->exit_status = (int32_t)exit_status;
     node->due_ms = take_signed(c);
     node->total_due_ms = take_signed(c);
+    if (!rv_timer_is_sound(node->due_ms, RV_TIMER_NODE) || !rv_timer_is_sound(node->total_due_ms, RV_TIMER_TOTAL)) c->is_bad = true;
 }
 
 /* Rebuild what is derived from the stored states just read. */
@@ -103,15 +107,15 @@ static void derive(rv_run *run)
             rv_bitset_add(&run->ready[graph->nodes[index].class_index], graph->position[index]);
             run->ready_count++;
         }
-        if (node->due_ms) rv_run_timer_push(run, node->due_ms, index, RV_TIMER_NODE);
-        if (node->total_due_ms) rv_run_timer_push(run, node->total_due_ms, index, RV_TIMER_TOTAL);
+        if (node->due_ms > 0) rv_run_timer_push(run, node->due_ms, index, RV_TIMER_NODE);
+        if (node->total_due_ms > 0) rv_run_timer_push(run, node->total_due_ms, index, RV_TIMER_TOTAL);
         for (uint32_t e = graph->succ_begin[index]; is_terminal && e < graph->succ_begin[index + 1]; e++) {
             uint32_t successor = RV_EDGE_NODE(graph->succ[e]);
             bool gates = (graph->succ[e] & RV_EDGE_SOFT) || graph->nodes[successor].dep_policy != RV_DEP_OPTIONAL;
             if (gates) run->nodes[successor].gating--;
         }
     }
-    if (run->due_ms) rv_run_timer_push(run, run->due_ms, RV_NONE, RV_TIMER_RUN);
+    if (run->due_ms > 0) rv_run_timer_push(run, run->due_ms, RV_NONE, RV_TIMER_RUN);
 }
 
 rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
@@ -128,10 +132,13 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     run->status = (uint8_t)take(&c, RV_RUN_STATE_COUNT - 1);
     run->phase = (uint8_t)take(&c, RV_PHASE_OVER);
     run->closing = (uint8_t)take(&c, RV_CLOSING_FAIL_FAST);
-    run->fail_fast = (uint8_t)take(&c, 1);
+    uint64_t marks = take(&c, MARK_FAIL_FAST | MARK_HURRIED);
+    run->fail_fast = (marks & MARK_FAIL_FAST) != 0;
+    run->is_hurried = (marks & MARK_HURRIED) != 0;
     run->epoch_last = (uint32_t)take(&c, UINT32_MAX);
     run->rng = take(&c, UINT64_MAX);
     run->due_ms = take_signed(&c);
+    if (!rv_timer_is_sound(run->due_ms, RV_TIMER_RUN)) c.is_bad = true;
     run->run_id = take_str(&c, &run->arena);
     run->load_value = take_str(&c, &run->arena);
     if (take(&c, RV_NODES_MAX + 8) != run->graph->node_count) c.is_bad = true;

@@ -181,8 +181,8 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: return rv_run_state_is_terminal(status) ? RV_ANSWER_STALE : guard_person(run, input);
     case RV_EVENT_CANCEL: return rv_run_state_is_terminal(status) || run->closing == RV_CLOSING_CANCEL ? RV_ANSWER_STALE : RV_ANSWER_TAKEN;
-    case RV_EVENT_INTERRUPT: /* what is being called off for good is not put back */
-        return is_live && (run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_FAIL_FAST) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    case RV_EVENT_INTERRUPT: /* once for each of its two meanings */
+        return is_live && run->closing != RV_CLOSING_INTERRUPT && !run->is_hurried ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_PREEMPT:
     case RV_EVENT_FAIL_FAST:
     case RV_EVENT_TICK: return is_live ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
@@ -227,7 +227,7 @@ static void put_back_or_call_off(rv_step *step, uint32_t node)
 /* An attempt at most once whose outcome nobody knows. */
 static void on_unknown(rv_step *step, uint32_t node, const rv_policy *policy)
 {
-    bool is_called_off = step->run->closing == RV_CLOSING_CANCEL || step->run->closing == RV_CLOSING_TIMEOUT;
+    bool is_called_off = rv_run_is_called_off(step->run, node);
     rv_step_attempt(step, node, RV_ATTEMPT_UNKNOWN, RV_DETAIL_LOST);
     if (policy->on_unknown == RV_ON_UNKNOWN_FAIL) {
         rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1);
@@ -341,10 +341,27 @@ static void on_decided(rv_step *step)
     }
 }
 
+/* A signal while it is being called off for good: nothing is put back, nothing begins, what runs is stopped [W33]. */
+static void hurry(rv_step *step)
+{
+    rv_run *run = step->run;
+    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+        rv_node_state state = (rv_node_state)run->nodes[node].state;
+        if (state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
+        else if (node >= run->graph->plain_count && !rv_node_state_is_terminal(state))
+            rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
+    }
+}
+
 static void on_interrupt(rv_step *step)
 {
     rv_run *run = step->run;
+    if (run->is_hurried) {
+        hurry(step);
+        return;
+    }
     rv_step_phase(step, run->phase, RV_CLOSING_INTERRUPT);
+    rv_step_hold_times(step);
     for (uint32_t node = 0; node < run->graph->node_count; node++)
         if (run->nodes[node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
 }
@@ -355,6 +372,7 @@ static void on_resume(rv_step *step)
     rv_run *run = step->run;
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, RV_CLOSING_NO);
+    rv_step_release_times(step);
     for (uint32_t node = 0; node < run->graph->node_count; node++) {
         bool is_open_handler = node >= run->graph->plain_count && run->nodes[node].number == 0;
         if (run->nodes[node].state == RV_NODE_PENDING && run->nodes[node].gating == 0 && !is_open_handler) rv_run_work_push(run, node);

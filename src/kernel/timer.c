@@ -88,3 +88,34 @@ int64_t rv_run_due_ms(const rv_run *run)
     /* The first item may be stale: that costs an early TICK, which changes nothing but drops it. */
     return run->timers.count && !rv_run_state_is_terminal((rv_run_state)run->status) ? run->timers.at[0].due_ms : 0;
 }
+
+/* ---- standing still: who interrupts a run at night has as much of its time left in the morning ---- */
+
+/* A time that is over, but not seen yet, has its last millisecond left: zero says that there is none. */
+static void hold(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
+{
+    if (due_ms > 0) rv_step_timer(step, node, -RV_MAX(due_ms - step->now.engine_ms, 1), kind);
+}
+
+static void release(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
+{
+    if (due_ms < 0) rv_step_timer(step, node, rv_time_after(step->now.engine_ms, -due_ms), kind);
+}
+
+static void for_each_time(rv_step *step, void (*fn)(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind))
+{
+    const rv_run *run = step->run;
+    fn(step, RV_NONE, run->due_ms, RV_TIMER_RUN);
+    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+        bool is_over = rv_node_state_is_terminal((rv_node_state)run->nodes[node].state);
+        if (!is_over) fn(step, node, run->nodes[node].total_due_ms, RV_TIMER_TOTAL);
+    }
+}
+
+void rv_step_hold_times(rv_step *step)
+{
+    for_each_time(step, hold);
+    compact(step->run); /* else an item comes to life again when its time goes on within the same millisecond */
+}
+
+void rv_step_release_times(rv_step *step) { for_each_time(step, release); }

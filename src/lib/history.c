@@ -161,6 +161,7 @@ typedef struct verifier {
     bool is_ok;
     rv_run *by_facts, *by_deciding;
     uint64_t next_seq, checksum, rows, events, attempts;
+    uint64_t rows_old; /* of an earlier version: what it decided is not for this one to judge */
     uint64_t check_every; /* rows: rv_run_check looks at every node */
     rv_buf chain, replay, decide, promise; /* what went wrong, empty: nothing */
 } verifier;
@@ -205,6 +206,13 @@ static void verify_decisions(verifier *v, const history_row *row)
     rv_buf recorded = {0}, again = {0};
     rv_now now = {row->wall_ms, row->engine_ms};
     rv_event event;
+    if (row->version < RV_JOURNAL_VERSION) {
+        rv_error error = {0};
+        v->rows_old++;
+        if (rv_run_replay(v->by_deciding, rv_buf_str(&row->body), row->event_count, &error) != RV_OK)
+            wrong(&v->decide, error.text, row->first_seq);
+        return;
+    }
     for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++) {
         if (event.type == RV_EVENT_CLOCK) now = (rv_now){(int64_t)event.seed, event.due_ms};
         if (!rv_event_is_input(event.type)) continue;
@@ -261,6 +269,9 @@ static rv_status verify_row(void *user, const history_row *row, rv_error *err)
 {
     verifier *v = user;
     rv_error error = {0};
+    if (row->version > RV_JOURNAL_VERSION)
+        return rv_error_set(err, RV_UNSUPPORTED, "event %llu: written by a later version of reeve (journal version %lld, this reads %u)",
+                            (unsigned long long)row->first_seq, (long long)row->version, RV_JOURNAL_VERSION);
     verify_chain(v, row);
     verify_promises(v, row);
     if (v->replay.size == 0 && rv_run_replay(v->by_facts, rv_buf_str(&row->body), row->event_count, &error) != RV_OK)
@@ -395,7 +406,11 @@ static void write_checks(verifier *v)
              (unsigned long long)v->rows);
     check(v, "journal", &v->chain, text);
     check(v, "replay", &v->replay, "every recorded fact was possible when it was recorded");
-    check(v, "decisions", &v->decide, "deciding again gives what is recorded, byte for byte");
+    snprintf(text, sizeof text, "deciding again gives what is recorded, byte for byte");
+    if (v->rows_old)
+        snprintf(text, sizeof text, "deciding again gives what is recorded; %llu rows of an earlier version were only replayed",
+                 (unsigned long long)v->rows_old);
+    check(v, "decisions", &v->decide, text);
     if (v->replay.size == 0 && v->decide.size == 0) {
         rv_buf a = {0}, b = {0};
         rv_run_encode(v->by_facts, &a);

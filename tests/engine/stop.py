@@ -1,7 +1,8 @@
 """Cancel, interrupt and resume, and the handlers that run when a graph has ended [A10, A11, W1, W33]."""
+import os
 import signal
 
-from harness import case, is_alive, main, need, same, shell
+from harness import case, is_alive, main, need, same, shell, wait_for
 
 
 def ends(done, *names):
@@ -201,6 +202,66 @@ def cancel_in_handler(flow):
     held.wait_gone()
     live.end(1)
     need(flow.one('select status from run') in ('cancelled', 'error'), 'the run goes on')
+
+
+def ending_for_good(flow, timeout, node, **handlers):
+    """A run that is being cancelled, or whose timeout has passed, while `node` runs."""
+    outcome = 'failure' if timeout else 'cancel'
+    workflow = {'nodes': {'a': node}, 'on': {outcome: handlers['first'], 'exit': handlers['last']}}
+    live = flow.start({**workflow, 'timeout': '50ms'} if timeout else workflow)
+    run = live.started()
+    held = flow.hub.next()
+    if not timeout:
+        flow.call('cancel', run)
+    return live, held, 'on.' + outcome
+
+
+@case('a signal while a run is cancelled or past its timeout ends it: no handler begins any more [W33]')
+def signal_in_ending(flow):
+    for timeout in (False, True):
+        stubborn = {'run': [flow.held()['run'][0], 'stubborn']}
+        ran = {'first': shell('echo first >> "$DIR/ran"'), 'last': shell('echo last >> "$DIR/ran"')}
+        live, held, handler = ending_for_good(flow, timeout, stubborn, **ran)
+        run = flow.one("select id from run where status = 'running'")
+        wait_for(lambda: flow.journal(run, 'phase'), 'the timeout, or the cancel')
+        live.process.send_signal(signal.SIGINT)
+        wait_for(lambda: flow.journal(run, 'interrupt'), 'the signal')
+        held.end()
+        done = live.end(128 + signal.SIGINT)
+        same(ends(done, handler, 'on.exit'), {handler: ('cancelled', 'signalled'), 'on.exit': ('cancelled', 'signalled')}, 'handlers')
+        same(flow.one(f"select status from run where id = '{done.run}'"), 'timeout' if timeout else 'cancelled', 'the run')
+        need(not os.path.exists(flow.path('ran')), 'a handler ran')
+
+
+@case('a signal while a handler of such a run runs stops it, and the exit handler does not begin [W33]')
+def signal_in_handler(flow):
+    for timeout in (False, True):
+        live, held, handler = ending_for_good(flow, timeout, flow.held(), first=flow.held(retry={'max_attempts': 5}),
+                                              last=shell('echo last >> "$DIR/ran"'))
+        held.wait_gone()
+        second = flow.hub.next()
+        same(second.node, handler, 'what runs')
+        live.process.send_signal(signal.SIGINT)
+        second.wait_gone()
+        done = live.end(128 + signal.SIGINT)
+        same(ends(done, handler, 'on.exit'), {handler: ('cancelled', 'signalled'), 'on.exit': ('cancelled', 'signalled')}, 'handlers')
+        same(flow.one(f"select status from run where id = '{done.run}'"), 'timeout' if timeout else 'cancelled', 'the run')
+        need(not os.path.exists(flow.path('ran')), 'the exit handler ran')
+
+
+@case('a cancel handler is stopped when the grace is over, and the run ends cancelled [W1]')
+def cancel_handler_grace(flow):
+    live = flow.start({'nodes': {'a': flow.held()}, 'on': {'cancel': flow.held(timeout='1h'), 'exit': shell('echo last >> "$DIR/ran"')}})
+    run = live.started()
+    flow.hub.next()
+    flow.call('cancel', run)
+    handler = flow.hub.next()
+    same(handler.node, 'on.cancel', 'what runs')
+    handler.wait_gone()  # nobody lets it end: the grace does
+    done = live.end(1)
+    same(ends(done, 'on.cancel', 'on.exit'), {'on.cancel': ('failed', 'timeout'), 'on.exit': ('succeeded', 'fresh')}, 'handlers')
+    same(flow.one('select status from run'), 'cancelled', 'the run')
+    same(flow.read('ran'), b'last\n', 'the exit handler')
 
 
 if __name__ == '__main__':

@@ -73,7 +73,8 @@ static uint32_t renamed_value(rv_run *shallow, const rv_run *run, uint32_t index
     return shallow->values.count;
 }
 
-static int64_t from_now(int64_t due_ms, rv_now now) { return due_ms == 0 ? 0 : due_ms - now.engine_ms + INT64_C(1) * 1000 * 1000; }
+/* What stands still is told from now already. */
+static int64_t from_now(int64_t due_ms, rv_now now) { return due_ms <= 0 ? due_ms : due_ms - now.engine_ms + INT64_C(1) * 1000 * 1000; }
 
 static uint64_t key_of(search *s, const rv_run *run, rv_now now)
 {
@@ -244,12 +245,12 @@ static void check_node(const search *s, const rv_run *run, uint32_t node, const 
 /* The earliest due time that a live owner has, the slow way. */
 static int64_t earliest_due(const rv_run *run)
 {
-    int64_t due_ms = run->due_ms ? run->due_ms : INT64_MAX;
+    int64_t due_ms = run->due_ms > 0 ? run->due_ms : INT64_MAX;
     for (uint32_t n = 0; n < run->graph->node_count; n++) {
         const rv_node_run *node = &run->nodes[n];
         if (rv_node_state_is_terminal((rv_node_state)node->state)) continue;
-        if (node->due_ms) due_ms = RV_MIN(due_ms, node->due_ms);
-        if (node->total_due_ms) due_ms = RV_MIN(due_ms, node->total_due_ms);
+        if (node->due_ms > 0) due_ms = RV_MIN(due_ms, node->due_ms);
+        if (node->total_due_ms > 0) due_ms = RV_MIN(due_ms, node->total_due_ms);
     }
     return due_ms == INT64_MAX || rv_run_state_is_terminal((rv_run_state)run->status) ? 0 : due_ms;
 }

@@ -138,6 +138,9 @@ SPOIL(interrupted_and_running, run->status = RV_RUN_INTERRUPTED)
 SPOIL(interrupted_unsaid, run->status = RV_RUN_RUNNING)
 SPOIL(graph_again, run->phase = RV_PHASE_GRAPH)
 SPOIL(timeout_in_handlers, run->due_ms = 5)
+SPOIL(node_time_held, NODE(A).total_due_ms = -5)
+SPOIL(run_time_held, run->due_ms = -5)
+SPOIL(hurried, run->is_hurried = 1)
 SPOIL(counts_off, run->counts[RV_NODE_READY]++)
 SPOIL(running_off, run->running++)
 SPOIL(ready_off, run->ready_count++)
@@ -194,6 +197,10 @@ static const breakage breakages[] = {
     {interrupted, interrupted_unsaid, "an interrupted run that does not say so"},
     {in_handlers, graph_again, "a run that has nothing left to do goes on"},
     {in_handlers, timeout_in_handlers, "the run's timeout outlived its graph"},
+    {a_runs, node_time_held, "the time of a node stands still"},
+    {loaded, run_time_held, "the time of a run that goes on stands still"},
+    {loaded, hurried, "a hurried run that is not called off"},
+    {interrupted, hurried, "a hurried run that is not called off"},
     {loaded, counts_off, "the counts disagree with the nodes"},
     {loaded, running_off, "running or ready disagrees with the nodes"},
     {loaded, ready_off, "running or ready disagrees with the nodes"},

@@ -250,22 +250,6 @@ static void w3__timeout_total_stops_what_runs_and_forbids_a_retry(void **state)
 }
 
 /* What an interrupt put back counts against nothing: its time begins anew too. */
-static void w33__timeout_total_begins_anew_after_an_interrupt(void **state)
-{
-    drive *d = drive_new("a: %total=1000; b");
-    drive_admit(d, "a");
-    drive_tick(d, 600);
-    drive_signal(d, RV_EVENT_INTERRUPT);
-    drive_complete(d, "a", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
-    drive_signal(d, RV_EVENT_RESUME);
-    drive_tick(d, 999);
-    assert_string_equal(drive_says(d, "a"), "ready");
-    drive_tick(d, 1);
-    assert_string_equal(drive_says(d, "a"), "failed timeout");
-    drive_free(d);
-}
-
-/* An unknown outcome is not closed by the clock: somebody must say what it did. But it is not run again either. */
 static void w3__timeout_total_does_not_decide_an_unknown_outcome(void **state)
 {
     for (int way = 0; way < 2; way++) {
@@ -328,7 +312,6 @@ int main(void)
         cmocka_unit_test(w3__timeout_total_ends_a_node_that_waits_for_its_retry),
         cmocka_unit_test(w3__timeout_total_ends_a_node_that_is_ready),
         cmocka_unit_test(w3__timeout_total_stops_what_runs_and_forbids_a_retry),
-        cmocka_unit_test(w33__timeout_total_begins_anew_after_an_interrupt),
         cmocka_unit_test(w3__timeout_total_does_not_decide_an_unknown_outcome),
         cmocka_unit_test(p4__epochs_rise_over_the_whole_run_and_stale_ones_are_refused),
     };

@@ -233,7 +233,6 @@ static void a11__a_second_cancel_changes_nothing(void **state)
     drive_admit(d, "a");
     drive_signal(d, RV_EVENT_CANCEL);
     assert_int_equal(drive_signal(d, RV_EVENT_CANCEL), RV_ANSWER_STALE);
-    assert_int_equal(drive_signal(d, RV_EVENT_INTERRUPT), RV_ANSWER_STALE);
     assert_string_equal(drive_says(d, "a"), "running");
     drive_free(d);
 }
@@ -297,6 +296,20 @@ static void w1__a_lost_attempt_of_a_run_that_timed_out_is_not_tried_again(void *
     drive_lost(d, "a", 0);
     assert_string_equal(drive_says(d, "a"), "cancelled signalled");
     assert_int_equal(d->run->status, RV_RUN_TIMEOUT);
+    drive_free(d);
+}
+
+/* It ends for one reason, the first. */
+static void w1__a_cancelled_run_does_not_time_out_while_it_ends(void **state)
+{
+    drive *d = drive_new("a; on.cancel; on.failure; %timeout=1000");
+    drive_admit(d, "a");
+    drive_signal(d, RV_EVENT_CANCEL);
+    drive_tick(d, 5000);
+    drive_complete(d, "a", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
+    assert_string_equal(drive_says(d, "on.failure"), "skipped condition");
+    drive_ok(d, "on.cancel");
+    assert_int_equal(d->run->status, RV_RUN_CANCELLED);
     drive_free(d);
 }
 
@@ -531,6 +544,7 @@ int main(void)
         cmocka_unit_test(w33__an_interrupt_survives_a_crash),
         cmocka_unit_test(w33__a_reduce_is_not_started_while_interrupting),
         cmocka_unit_test(w33__a_decision_for_an_interrupted_run_starts_nothing),
+        cmocka_unit_test(w1__a_cancelled_run_does_not_time_out_while_it_ends),
         cmocka_unit_test(a11__a_cancel_gives_each_node_its_cause),
         cmocka_unit_test(a11__nothing_runs_again_after_a_cancel),
         cmocka_unit_test(a11__an_unknown_outcome_does_not_hold_a_cancelled_run),

@@ -108,6 +108,9 @@ static void apply__refuses_types_phases_and_timers_that_there_are_not(void **sta
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_RUN + 1});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_RUN, .node = 0});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_NODE, .node = RV_NONE});
+    expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_NODE, .node = 0, .due_ms = -1}); /* never held */
+    expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_TOTAL, .node = 0, .due_ms = INT64_MIN});
+    expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_RUN, .node = RV_NONE, .due_ms = INT64_MIN});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_STATE, .state = RV_NODE_SKIPPED, .root = 3, .node = 1});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_LOAD});
     assert_int_equal(rv_run_apply(d->run, &(rv_event){.type = RV_EVENT_PHASE, .state = RV_PHASE_HANDLERS}, NULL, NULL), RV_OK);

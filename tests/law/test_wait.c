@@ -256,7 +256,7 @@ static void w2__timers_that_are_over_are_forgotten(void **state)
         drive_admit(d, "a");
         rv_event lost = {.type = RV_EVENT_LOST, .node = 0, .epoch = drive_node(d, "a")->epoch};
         drive_step(d, &lost);
-        drive_signal(d, RV_EVENT_INTERRUPT); /* a put-back begins the total anew: one timer each time */
+        drive_signal(d, RV_EVENT_INTERRUPT); /* each makes the total stand still and go on: one timer each time */
         drive_signal(d, RV_EVENT_RESUME);
         drive_admit(d, "a");
         drive_signal(d, RV_EVENT_INTERRUPT);
