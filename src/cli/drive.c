@@ -66,7 +66,7 @@ static int drain(rv_progress *p, rv_host *host, int status)
         return 128 + SIGPIPE;
     }
     if (error == 0) return status;
-    rv_cli_note("standard output cannot be written: %s", strerror(error));
+    rv_cli_note("standard output cannot be written: %s", rv_out_error_text(error));
     return status ? status : rv_status_exit(RV_IO);
 }
 

@@ -1,5 +1,8 @@
 /* main.c: find the verb, read its arguments, run it. Nothing is opened here. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/verbs.h"
@@ -20,8 +23,18 @@ static void print_help(const rv_verb *verb)
     rv_buf_deinit(&out);
 }
 
+/* A standard descriptor that is closed would be given to the next file that is opened, and what is meant for a person would
+ * be written into the store. Output that goes nowhere is an error when there is something to say [P9]. */
+static void fill_standard(void)
+{
+    static const int flags[] = {[STDIN_FILENO] = O_RDONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_WRONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd) exit(rv_status_exit(RV_IO));
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard();
     if (argc < 2) {
         rv_buf out = {0};
         rv_help_text(&out, NULL);

@@ -117,6 +117,7 @@ rv_status rv_out_begin(rv_loop *loop, rv_loop_fn *failed, void *user, rv_error *
 
 size_t rv_out_waiting(void) { return rv_out_error() ? 0 : atomic_load(&out.waiting); }
 int rv_out_error(void) { return atomic_load(&out.error); }
+const char *rv_out_error_text(int error) { return error == EBADF ? "it is closed" : strerror(error); }
 
 void rv_out_drain(rv_loop *loop, const int *is_given_up)
 {
@@ -161,7 +162,7 @@ void rv_ui_out(rv_str text)
         ssize_t written = write_some(text);
         if (written == -EPIPE) exit(128 + SIGPIPE);
         if (written < 0) {
-            fprintf(stderr, "reeve: standard output cannot be written: %s\n", strerror((int)-written));
+            fprintf(stderr, "reeve: standard output cannot be written: %s\n", rv_out_error_text((int)-written));
             exit(rv_status_exit(RV_IO));
         }
         text = rv_str_from(text, (size_t)written);

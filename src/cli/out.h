@@ -14,6 +14,8 @@ RV_MUST_USE rv_status rv_out_begin(rv_loop *loop, rv_loop_fn *failed, void *user
 size_t rv_out_waiting(void);
 /* errno of the write that failed; 0: none did. Any time, also after rv_out_end. */
 int rv_out_error(void);
+/* What is told of an errno that writing to standard output gave. */
+const char *rv_out_error_text(int error);
 /* Stay in the loop until nothing waits any more or *is_given_up is not 0, which a signal may set. */
 void rv_out_drain(rv_loop *loop, const int *is_given_up);
 /* Back to writing at once. What still waits is lost, and its thread is left to the end of the process. Before rv_loop_free. */

@@ -72,6 +72,21 @@ claim "a parameter is given with --var" exits 0 "$reeve" run v.yaml --var who=Ad
 claim "and reaches the command" out_has Ada
 claim "--var without a value is exit 2" exits 2 "$reeve" run v.yaml --var who
 
+fresh cut
+"$reeve" init >/dev/null
+"$reeve" run >/dev/null
+: >.reeve/reeve.db
+for verb in run ls "show latest" "sql 'select 1'" "run --resume" verify; do
+    claim "a store whose database was cut to nothing is exit 75 for $verb" exits 75 sh -c "'$reeve' $verb"
+    claim "the file is named for $verb" err_has .reeve/reeve.db
+    claim "so is what to do, for $verb" err_has "bring the file back"
+done
+claim "it is left as it is" [ -e .reeve/reeve.db -a ! -s .reeve/reeve.db ]
+rm .reeve/reeve.db
+claim "without it a new run begins anew" exits 0 "$reeve" run
+mkdir new && : >new/reeve.db
+claim "a store that was never used may begin with an empty file" exits 0 "$reeve" run --store new
+
 fresh nothing
 claim "ls without a store is exit 3" exits 3 "$reeve" ls
 claim "--resume without a store is exit 3" sh -c "'$reeve' init >/dev/null; '$reeve' run --resume 2>/dev/null; [ \$? -eq 3 ]"

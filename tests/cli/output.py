@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""What cannot be written is said [P9]: each verb under a closed standard output and under a full one; and what is closed is
+not mistaken for the store, which would be opened in its place."""
+import json, os, shutil, subprocess, sys, tempfile
+
+reeve = os.path.abspath(sys.argv[1])
+work = tempfile.mkdtemp(prefix="reeve-cli-")
+os.chdir(work)
+os.environ.update(LANG="C.UTF-8", NO_COLOR="1", SHELL="/bin/sh")
+os.environ.pop("REEVE_STORE", None)
+failures = 0
+
+
+def claim(text, holds, detail=""):
+    global failures
+    print(("ok " if holds else "not ok ") + text + ("" if holds else f"\n# {detail!r}"), flush=True)
+    failures += not holds
+
+
+def call(words, redirect="", stdin=b""):
+    """Through a shell, which can close a descriptor."""
+    return subprocess.run(["sh", "-c", f'exec "$@" {redirect}', "sh", reeve, *words], input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60)
+
+
+def waiting():
+    """A new run that waits for `ok` and for `word`."""
+    done = call(["run", "ask.yaml", "--no-wait", "--json"])
+    return json.loads(done.stdout.splitlines()[0])["run"]
+
+
+open("flow.yaml", "w").write("reeve: 1\nname: flow\nnodes:\n  a: {shell: 'echo out; echo file >\"$REEVE_ARTIFACTS/file\"'}\n")
+open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n  word: {input: {question: '?'}}\n")
+ran = json.loads(call(["run", "flow.yaml", "--json"]).stdout.splitlines()[0])["run"]
+made = 0
+
+
+def words_of(verb):
+    """Words for a verb, which then has something to say."""
+    global made
+    made += 1
+    own = {"run": ["flow.yaml"], "each": ["--", "echo", "item", "{}"], "check": ["flow.yaml"], "graph": ["flow.yaml"],
+           "init": [f"made{made}.yaml"], "logs": [ran, "a"], "show": [ran], "events": [ran], "verify": [ran],
+           "sql": ["select 1"], "completions": ["bash"]}
+    if verb in own:
+        return own[verb]
+    if verb in ("approve", "reject"):
+        return [waiting(), "ok"]
+    if verb == "answer":
+        return [waiting(), "word", "text"]
+    if verb == "cancel":
+        return [waiting()]
+    return []
+
+
+verbs = [verb["name"] for verb in json.loads(call(["help", "--json"]).stdout)["verbs"]]
+silent = {"shell"}  # becomes another program, which says what it says
+for verb in verbs:
+    if verb in silent:
+        continue
+    for redirect, why in ((">&-", b"closed"), (">/dev/full", b"No space left")):
+        done = call([verb, *words_of(verb)], redirect, b"one\ntwo\n" if verb == "each" else b"")
+        said = b"standard output" in done.stderr and why in done.stderr
+        claim(f"{verb} {redirect}: exit 75 and a word about it", done.returncode == 75 and said, done)
+for words in (["--version"], ["--help"], ["run", "--help"], ["ls", "--json"], ["show", "nothing", "--json"]):
+    done = call(words, ">&-")
+    claim(f"{' '.join(words)} >&-: exit 75", done.returncode == 75 and b"closed" in done.stderr, done)
+claim("at least twenty verbs were tried", len(verbs) >= 20, verbs)
+
+for redirect in (">&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
+    done = call(["run", "flow.yaml"], redirect)
+    claim(f"run {redirect}: exit status", done.returncode == (0 if redirect == "2>&-" else 75), done)
+    run = json.loads(call(["ls", "--json", "--limit", "1"]).stdout)["runs"][0]
+    claim(f"run {redirect}: the run itself is ok", run["status"] == "ok", run)
+    held = call(["verify", run["run"]])
+    claim(f"run {redirect}: nothing was written into the store", held.returncode == 0, held)
+
+os.chdir("/")
+shutil.rmtree(work, ignore_errors=True)
+sys.exit(1 if failures else 0)
