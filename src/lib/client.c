@@ -154,7 +154,8 @@ static void begin(rv_json_writer *w, rv_buf *request, const char *op)
 static rv_status open_own(rv_client *client, rv_error *err)
 {
     rv_store_config config = {.path = client->dir};
-    return rv_store_open_sqlite(&config, &client->store, err);
+    rv_status status = rv_store_check_whole(client->dir, err);
+    return status == RV_OK ? rv_store_open_sqlite(&config, &client->store, err) : status;
 }
 
 /* A socket takes connections for as long as anything of its owner is there; only an answer says that it is alive.

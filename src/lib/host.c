@@ -108,6 +108,7 @@ static rv_status take_lock(rv_host *host, rv_error *err)
     if (status != RV_OK) return status;
     clock_gettime(CLOCK_REALTIME, &t);
     host->owner.pid = getpid();
+    host->owner.keeper = host->config.keeper_fd >= 0 ? getppid() : 0;
     host->owner.since_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
     rv_exec_boot_id(host->owner.boot_id);
     read_command(host->owner.command, sizeof host->owner.command);
@@ -145,6 +146,7 @@ static rv_status open_parts(rv_host *host, rv_error *err)
     if (status == RV_OK && config->keeper_fd >= 0)
         status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, err);
     RV_FAIL_POINT(HOST_KEEPER_ARMED);
+    if (status == RV_OK && !config->in_memory) status = rv_store_check_whole(host->dir, err);
     if (status == RV_OK)
         status =
             config->in_memory ? rv_store_open_memory(&host->store, err) : rv_store_open_sqlite(&store_config, &host->store, err);

@@ -2,6 +2,7 @@
 
 #include "base/util.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -47,6 +48,35 @@ rv_status rv_store_make(const char *store_dir, rv_error *err)
     return status;
 }
 
+static bool has_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    bool found = false;
+    for (const struct dirent *entry; dir && !found && (entry = readdir(dir));) found = entry->d_name[0] != '.';
+    if (dir) closedir(dir);
+    return found;
+}
+
+rv_status rv_store_check_whole(const char *store_dir, rv_error *err)
+{
+    struct stat info;
+    rv_buf path = {0}, logs = {0}, key = {0};
+    rv_buf_printf(&path, "%s/reeve.db", store_dir);
+    rv_buf_printf(&logs, "%s/logs", store_dir);
+    rv_buf_printf(&key, "%s/key", store_dir);
+    bool is_empty = stat(path.at, &info) == 0 && info.st_size == 0;
+    bool was_used = is_empty && (has_entries(logs.at) || access(key.at, F_OK) == 0);
+    rv_status status = !was_used ? RV_OK
+                                 : rv_error_set(err, RV_STORE_IO,
+                                                "%s is empty (0 bytes), but the store beside it was used: the record of its runs is lost; "
+                                                "bring the file back from a copy, or remove it to begin anew without those runs",
+                                                path.at);
+    rv_buf_deinit(&path);
+    rv_buf_deinit(&logs);
+    rv_buf_deinit(&key);
+    return status;
+}
+
 static void sleep_ms(int ms) { (void)poll(NULL, 0, ms); }
 
 static int64_t mono_ms(void)
@@ -68,8 +98,10 @@ bool rv_owner_is_dying(const rv_owner *owner)
     if (fd >= 0) close(fd);
     if (size <= 0) return kill((pid_t)owner->pid, 0) != 0 && errno == ESRCH;
     text[size] = 0;
-    const char *name_end = strrchr(text, ')');
-    return name_end && name_end[1] == ' ' && (name_end[2] == 'Z' || name_end[2] == 'X');
+    const char *name_end = strrchr(text, ')'); /* proc(5): pid (name) state ppid … */
+    if (!name_end || name_end[1] != ' ' || !name_end[2]) return false;
+    bool is_orphan = owner->keeper > 0 && strtoll(name_end + 3, NULL, 10) != owner->keeper;
+    return name_end[2] == 'Z' || name_end[2] == 'X' || is_orphan;
 }
 
 rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_owner *ret_owner, rv_error *err)
@@ -115,6 +147,7 @@ rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err)
     rv_jw_object(&w);
     rv_jw_kv_i64(&w, "v", 1);
     rv_jw_kv_i64(&w, "pid", owner->pid);
+    rv_jw_kv_i64(&w, "keeper", owner->keeper);
     rv_jw_kv_i64(&w, "since_ms", owner->since_ms);
     rv_jw_kv_cstring(&w, "boot_id", owner->boot_id);
     rv_jw_kv_cstring(&w, "command", owner->command);
@@ -143,6 +176,8 @@ static rv_status take_owner(rv_str text, rv_owner *ret)
     if (status == RV_OK) {
         const rv_json *pid = rv_json_get(tree, RV_STR("pid")), *since = rv_json_get(tree, RV_STR("since_ms"));
         if (!pid || !rv_json_i64(pid, &owner.pid) || !since || !rv_json_i64(since, &owner.since_ms)) status = RV_CORRUPT;
+        const rv_json *keeper = rv_json_get(tree, RV_STR("keeper"));
+        if (keeper && !rv_json_i64(keeper, &owner.keeper)) status = RV_CORRUPT;
         take_text(tree, "boot_id", owner.boot_id, sizeof owner.boot_id);
         take_text(tree, "command", owner.command, sizeof owner.command);
         take_text(tree, "socket", owner.socket, sizeof owner.socket);

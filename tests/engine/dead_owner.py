@@ -1,5 +1,6 @@
 """A store whose owner died: what its file says, and that a cancel then really ends the run."""
 import os
+import re
 import signal
 
 from harness import case, main, need, same, wait_for, is_alive
@@ -60,6 +61,39 @@ def garbled(flow):
         file.truncate(20)
     flow.call('cancel', 'latest')
     need(not is_alive(a.pid), 'the node lives on')
+
+
+def waits(pid):
+    """How often it has gone to sleep by itself: a start that waits for the lock does so every 10 ms."""
+    with open(f'/proc/{pid}/status') as file:
+        return int(re.search(r'^voluntary_ctxt_switches:\s+(\d+)', file.read(), re.M)[1])
+
+
+def children(pid):
+    with open(f'/proc/{pid}/task/{pid}/children') as file:
+        return [int(word) for word in file.read().split()]
+
+
+@case('a start that meets an engine which dies for its keeper waits for the end of it')
+def keeper_alone(flow):
+    workflow = {'nodes': {'a': flow.held()}}
+    live = flow.start(workflow)
+    run = live.started()
+    a = flow.hub.next()
+    engine, = children(live.process.pid)
+    os.kill(engine, signal.SIGSTOP)  # it has not seen the death of its keeper yet
+    live.process.kill()
+    second = flow.start(workflow, '--resume', run)
+    starter, = wait_for(lambda: children(second.process.pid), 'the second engine')
+    before = waits(starter)
+    # a living owner is not waited for as long as this
+    wait_for(lambda: second.process.poll() is not None or waits(starter) > before + 60, 'the second start, which waits')
+    os.kill(engine, signal.SIGCONT)
+    need(second.process.poll() is None, 'the second start gave up')
+    a.wait_gone()
+    flow.hub.next().end()
+    second.end(0)
+    live.end(-signal.SIGKILL)
 
 
 @case('an owner whose file is long is found')
