@@ -67,6 +67,12 @@ coverage:
 	@$(DEPS) build check coverage
 	@tools/coverage
 
+## fuzz          every fuzz target for SECONDS=60 under libFuzzer, or only FUZZ=yaml
+.PHONY: fuzz
+fuzz:
+	@$(DEPS) build check fuzz
+	@tools/fuzz $(or $(FUZZ),all) $(or $(SECONDS),60)
+
 ## tidy          layers, the kernel's purity, header contracts, sizes, lines
 .PHONY: tidy
 tidy: $(BUILD)/opt/build.ninja

@@ -1,7 +1,7 @@
 /* image.c: a graph as one block of bytes, written to a file and mapped again.
  *
- * A mapped image is trusted only after its checksum, the bounds of every section and every index in it were looked at, so
- * that a damaged or foreign file is CORRUPT and never a fault. */
+ * A mapped image is trusted only after its checksum, the bounds of every section, every index in it and the texts that loading
+ * reads were looked at, so that a damaged or foreign file is CORRUPT and never a fault. */
 #include "spec/load.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -113,7 +113,7 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
     bool fits =
         slice_fits(g, g->name) && slice_fits(g, image->params) && slice_fits(g, image->env) && slice_fits(g, image->contents);
     for (uint32_t i = 0; i < g->node_count; i++)
-        fits &= node_fits(g, &g->nodes[i]) && g->order[i] < g->node_count && g->position[i] < g->node_count;
+        fits &= node_fits(g, &g->nodes[i]) && g->order[i] < g->node_count && g->position[g->order[i]] == i;
     for (uint32_t i = 0; i < g->gate_count; i++) fits &= slice_fits(g, g->gates[i].fallback);
     for (uint32_t i = 0; i < g->set_item_count; i++)
         fits &= slice_fits(g, g->set_items[i].key) && slice_fits(g, g->set_items[i].expression);
@@ -122,6 +122,36 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
     for (uint32_t i = 0; i < g->class_tag_count; i++) fits &= g->class_tags[i] < g->tag_count;
     for (uint32_t i = 0; i < g->tag_count; i++) fits &= slice_fits(g, g->tags[i].name);
     return fits && edges_fit(g, g->pred_begin, g->pred) && edges_fit(g, g->succ_begin, g->succ);
+}
+
+static bool param_fits(const rv_json *param)
+{
+    static const char *const types[] = {"string", "number", "integer", "boolean", "array", "object"};
+    const rv_json *type = rv_json_get(param, RV_STR("type"));
+    bool fits = type == NULL;
+    for (size_t i = 0; i < RV_COUNT(types) && type; i++) fits |= type->kind == RV_JSON_STRING && rv_str_is(type->text, types[i]);
+    return fits && param->kind == RV_JSON_OBJECT;
+}
+
+static bool env_entry_fits(const rv_json *entry)
+{
+    const rv_json *name = rv_json_at(entry, 0);
+    return name && name->kind == RV_JSON_STRING && rv_json_at(entry, 1);
+}
+
+/* The texts that loading itself reads. The bodies of nodes are read when they run; the checksum vouches for them. */
+static bool texts_fit(const rv_graph *g, const rv_image *image)
+{
+    rv_arena arena = {0};
+    rv_json *params = NULL, *env = NULL;
+    rv_str params_text = rv_graph_str(g, image->params);
+    bool fits = rv_json_parse(&arena, rv_graph_str(g, image->env), &env, NULL) == RV_OK && env->kind == RV_JSON_ARRAY &&
+                (params_text.size == 0 ||
+                 (rv_json_parse(&arena, params_text, &params, NULL) == RV_OK && params->kind == RV_JSON_OBJECT));
+    for (const rv_json *entry = fits ? env->child : NULL; entry; entry = entry->next) fits &= env_entry_fits(entry);
+    for (const rv_json *param = fits && params ? params->child : NULL; param; param = param->next) fits &= param_fits(param);
+    rv_arena_deinit(&arena);
+    return fits;
 }
 
 static rv_status check_image(const rv_image *image, size_t size, const char *path, rv_graph *ret, rv_error *err)
@@ -135,7 +165,7 @@ static rv_status check_image(const rv_image *image, size_t size, const char *pat
     rv_graph strings = {.strings = {at(image, RV_SECTION_STRINGS), image->sections[RV_SECTION_STRINGS].count}};
     if (!slice_fits(&strings, image->definition)) return rv_error_set(err, RV_CORRUPT, "%s is damaged", path);
     rv_image_graph(image, ret);
-    if (!contents_fit(ret, image)) return rv_error_set(err, RV_CORRUPT, "%s is damaged", path);
+    if (!contents_fit(ret, image) || !texts_fit(ret, image)) return rv_error_set(err, RV_CORRUPT, "%s is damaged", path);
     return RV_OK;
 }
 

@@ -199,7 +199,7 @@ static void resolve_params(values *v, rv_str params)
     rv_json *tree = NULL;
     if (params.size) {
         rv_status status = rv_json_parse(&v->arena, params, &tree, NULL);
-        RV_ASSERT(status == RV_OK); /* it is of our own writing, or its checksum says so */
+        RV_ASSERT(status == RV_OK); /* it is of our own writing, or image.c looked at it */
     }
     for (const rv_json *param = tree ? tree->child : NULL; param; param = param->next) resolve_param(v, param);
     for (uint32_t i = 0; i < v->input->var_count; i++) {
