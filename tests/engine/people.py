@@ -202,11 +202,11 @@ def deadline_resume(flow):
     run = flow.run(workflow, '--no-wait', status=76).run
     due = flow.one('select deadline_ms from blocker')
     live = flow.start(workflow, '--resume', run)
-    live.expect('blocker_opened')
+    still_due = live.expect('blocker_opened')['deadline_ms']
     live.end(0)
-    opened, ended = flow.one('select opened_ms, (select ended_ms from node) from blocker')
-    need(398 <= due - opened <= 500, f'due {due - opened} ms after it was opened')
-    need(ended - opened >= 398, f'ended {ended - opened} ms after it was opened')
+    need(abs(still_due - due) <= 10, f'due {still_due - due} ms later than before')  # two clocks, each rounded
+    ended = flow.one('select ended_ms from node')
+    need(ended >= due - 10, f'ended {due - ended} ms before it was due')
 
 
 @case('wait pauses without a slot, also until a time that has passed [K16]')

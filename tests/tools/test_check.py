@@ -1,7 +1,11 @@
 """How tools/check counts what test programs print. Prints one TAP line a case."""
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
+import os
 import sys
+import tempfile
 
 loader = importlib.machinery.SourceFileLoader('check', sys.argv[1])
 check = importlib.util.module_from_spec(importlib.util.spec_from_loader('check', loader))
@@ -37,5 +41,14 @@ for number, (name, result, out, err, want) in enumerate(CASES, 1):
 figures = check.FIGURE.findall('[ RUN      ] a\n# figure: 7 states\n# a remark\nsaid: # figure: 8 states\n')
 failures += figures != ['7 states']
 print('%sok %d - report__shows_the_figures_of_a_test_and_no_other_line' % ('' if figures == ['7 states'] else 'not ', len(CASES) + 1))
-print('1..%d' % (len(CASES) + 1))
+with tempfile.TemporaryDirectory() as folder:
+    check.RACE = os.path.join(folder, 'race')
+    with open(check.RACE + '.123', 'w') as file:
+        file.write('WARNING: ThreadSanitizer: data race\n')
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        counted = [check.report(build, {}, []) for build in ('tsan', 'opt')]
+good = counted == [(0, 1), (0, 0)] and 'data race' in said.getvalue()
+failures += not good
+print('%sok %d - report__a_race_that_a_script_never_saw_is_a_failure' % ('' if good else 'not ', len(CASES) + 2))
+print('1..%d' % (len(CASES) + 2))
 sys.exit(1 if failures else 0)
