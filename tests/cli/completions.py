@@ -1,0 +1,194 @@
+"""The completion scripts, in their shells: bash, zsh and fish complete verbs, options, words and files. One TAP line a claim.
+
+  completions.py REEVE"""
+import json
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMIT_S = 60
+reeve = os.path.abspath(sys.argv[1])
+work = tempfile.mkdtemp(prefix='reeve-completions-')
+env = {'PATH': os.path.dirname(reeve) + ':' + os.environ.get('PATH', '/usr/bin:/bin'), 'HOME': work, 'LANG': 'C.UTF-8', 'TERM': 'dumb'}
+verbs = json.loads(subprocess.run([reeve, 'help', '--json'], check=True, stdout=subprocess.PIPE).stdout)['verbs']
+failures = number = 0
+
+
+def claim(text, shell, problem):
+    """`problem` is a function that returns None, or what is wrong; without the shell there is nothing to claim."""
+    global failures, number
+    number += 1
+    if shutil.which(shell) is None:
+        print('ok %d - %s: %s # SKIP %s is not installed' % (number, shell, text, shell))
+        return
+    found = problem()
+    failures += found is not None
+    print('%sok %d - %s: %s' % ('not ' if found else '', number, shell, text))
+    if found:
+        print('# ' + str(found).replace('\n', '\n# '))
+    sys.stdout.flush()
+
+
+def script_of(shell):
+    return subprocess.run([reeve, 'completions', shell], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def options_of(verb):
+    """Its long options, without the dashes."""
+    return [word[2:] for option in verb['options'] for word in option['flag'].replace(',', ' ').split() if word.startswith('--')]
+
+
+# What a line is completed to, as a list of words; the same in every shell.
+WORDS = [
+    (['compl'], ['completions']),
+    (['run', '--dry'], ['--dry-run']),
+    (['completions', 'z'], ['zsh']),
+    (['graph', '--format', 'm'], ['mermaid']),
+    (['run', '--output', 'b'], ['buffered']),
+    (['ls', '--status', 'time'], ['timeout']),
+    (['show', 'lat'], ['latest']),
+    (['check', 'nightly'], ['nightly.yaml']),
+    (['run', '--store', 'sto'], ['stores/']),
+]
+
+
+def bash(words):
+    """What COMPREPLY holds; whether names end with a slash is readline's part."""
+    code = 'eval "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _reeve; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(['bash', '--norc', '-c', code, 'bash', script_of('bash'), 'reeve'] + words, cwd=work, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S)
+    return [line + '/' if os.path.isdir(os.path.join(work, line)) and line else line for line in done.stdout.split('\n') if line]
+
+
+def fish(words):
+    done = subprocess.run(['fish', '--no-config', '-c', 'source $argv[1]; complete -C $argv[2]', os.path.join(work, 'reeve.fish'),
+                           'reeve ' + ' '.join(words)], cwd=work, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=LIMIT_S)
+    return [line.split('\t')[0] for line in done.stdout.split('\n') if line]
+
+
+class Zsh:
+    """An interactive zsh on a terminal of its own. A key writes what stands on the line, after completion, into a file."""
+
+    def __init__(self):
+        pid, self.terminal = pty.fork()
+        if pid == 0:
+            os.chdir(work)
+            os.execvpe('zsh', ['zsh', '-f', '-i'], env)
+        self.pid = pid
+        self.said = ''
+        self.seen = os.path.join(work, 'seen')
+        self.type("PS1=; unsetopt beep; setopt no_list_beep; LISTMAX=10000\n")
+        self.type('fpath=(%s $fpath); autoload -Uz compinit; compinit -u -D\n' % work)
+        self.type("see() { print -r -- \"$BUFFER\" >seen.new; mv seen.new seen; zle kill-whole-line }; zle -N see; bindkey '^[s' see\n")
+        self.type('print ready >seen.new; mv seen.new seen\n')
+        self.wait()
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def wait(self):
+        """What stood in the file, once it is there."""
+        until = time.monotonic() + LIMIT_S
+        while not os.path.exists(self.seen):
+            if time.monotonic() > until:
+                raise TimeoutError('zsh says nothing: ' + self.said[-2000:])
+            if select.select([self.terminal], [], [], 0.01)[0]:
+                self.said += os.read(self.terminal, 65536).decode(errors='replace')
+        with open(self.seen) as file:
+            text = file.read()
+        os.unlink(self.seen)
+        return text.rstrip('\n')
+
+    def complete(self, line):
+        self.type(line + '\t\033s')
+        return self.wait()
+
+    def end(self):
+        os.close(self.terminal)
+        os.waitpid(self.pid, 0)
+
+
+def words_problem(complete):
+    for words, wanted in WORDS:
+        got = complete(words)
+        if got != wanted:
+            return '%s: %s instead of %s' % (' '.join(words), got, wanted)
+
+
+def options_problem(complete):
+    for verb in verbs:
+        names = {'--' + name for name in options_of(verb)}
+        got = {word.rstrip('=') for word in complete([verb['name'], '--'])}
+        if not names <= got:
+            return '%s: lacks %s, has %s' % (verb['name'], sorted(names - got), sorted(got))
+
+
+def verbs_problem(complete):
+    got, wanted = set(complete([''])), {verb['name'] for verb in verbs}
+    return None if got == wanted else '%s instead of %s' % (sorted(got), sorted(wanted))
+
+
+def zsh_words(zsh):
+    for words, wanted in WORDS:
+        line = 'reeve ' + ' '.join(words)
+        got = zsh.complete(line).split()
+        if got != ['reeve'] + words[:-1] + wanted:
+            return '%s: %s instead of %s' % (line, got, wanted)
+
+
+def zsh_options(zsh):
+    """All but its last letter are typed, unless that is itself an option or more than one begins so."""
+    for verb in verbs:
+        names = options_of(verb)
+        for name in names:
+            if [other for other in names if other != name and other.startswith(name[:-1])]:
+                continue
+            line = 'reeve %s --%s' % (verb['name'], name[:-1])
+            got = zsh.complete(line)
+            if got.rstrip(' =') != 'reeve %s --%s' % (verb['name'], name):
+                return '%s became %s' % (line, got)
+    for word in ('_arguments:', 'compadd:', 'command not found', 'parse error', 'no matches found'):
+        if word in zsh.said:
+            return zsh.said[-2000:]
+
+
+def zsh_verbs(zsh):
+    for verb in verbs:
+        name = verb['name']
+        shortest = next(name[:size] for size in range(1, len(name) + 1)
+                        if not [other for other in verbs if other is not verb and other['name'].startswith(name[:size])])
+        got = zsh.complete('reeve ' + shortest)
+        if got.split() != ['reeve', name]:
+            return '%s became %s' % (shortest, got)
+
+
+def main():
+    open(os.path.join(work, 'nightly.yaml'), 'w').close()
+    os.mkdir(os.path.join(work, 'stores'))
+    for name, shell in (('reeve.fish', 'fish'), ('_reeve', 'zsh')):
+        with open(os.path.join(work, name), 'w') as file:
+            file.write(script_of(shell))
+    for shell, complete in (('bash', bash), ('fish', fish)):
+        claim('every verb is offered', shell, lambda: verbs_problem(complete))
+        claim('every option of every verb is offered', shell, lambda: options_problem(complete))
+        claim('words, files and directories are completed', shell, lambda: words_problem(complete))
+    zsh = Zsh() if shutil.which('zsh') else None
+    claim('every verb is completed', 'zsh', lambda: zsh_verbs(zsh))
+    claim('every option of every verb is completed', 'zsh', lambda: zsh_options(zsh))
+    claim('words, files and directories are completed', 'zsh', lambda: zsh_words(zsh))
+    if zsh:
+        zsh.end()
+    print('1..%d' % number)
+
+
+try:
+    main()
+finally:
+    shutil.rmtree(work, ignore_errors=True)
+sys.exit(1 if failures else 0)
