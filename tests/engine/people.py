@@ -175,6 +175,19 @@ def undriven(flow):
     same(flow.read('got'), b'approved\x007\x001\x00true\0', 'values')
 
 
+@case('--no-wait waits for an input that has a deadline and a default: it goes on by itself [W32]')
+def no_wait_default(flow):
+    soon = {'input': {'question': '?', 'deadline': '50ms', 'default': 'yes'}}
+    done = flow.run({'nodes': {'d': soon, 'got': {'needs': ['d'], 'run': argv_to(flow.path('got'), '${d.value}')}}}, '--no-wait')
+    same(flow.read('got'), b'yes\0', 'the default')
+    same(done.node('got')['state'], 'succeeded', 'what needs it')
+    # a person is waited for too: what goes on by itself is done first
+    run = flow.run({'nodes': {'d': soon, 'after': shell('true', needs=['d']), 'ok': {'approve': {'message': '?'}}}}, '--no-wait', status=76).run
+    same(flow.one(f"select state from node where id = 'after' and run = '{run}'"), 'succeeded', 'what needs it')
+    # without a default somebody has to answer
+    flow.run({'nodes': {'q': {'input': {'question': '?', 'deadline': '1h'}}}}, '--no-wait', status=76)
+
+
 @case('a decision that ends the graph of an undriven run leaves its handlers to resume')
 def undriven_end(flow):
     workflow = {'nodes': {'ok': {'approve': {'message': '?'}}}, 'on': {'success': shell('echo ran >> "$DIR/ran"')}}
