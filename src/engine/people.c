@@ -54,7 +54,8 @@ static void tell_masked(rv_job *job, uint32_t node, rv_buf *result)
     RV_ASSERT(result->size && result->at[result->size - 1] == '}');
     result->size--;
     rv_buf_cstring(result, ",\"note\":\"it held a secret of the run, which is recorded as ***\"}");
-    rv_buf_printf(&text, "what was said of %.*s held a secret of the run, which is recorded as ***", RV_FMT(rv_graph_name(job->graph, node)));
+    rv_str name = rv_graph_name(job->graph, node);
+    rv_buf_printf(&text, "what was said of %.*s held a secret of the run, which is recorded as ***", RV_FMT(name));
     rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, rv_buf_str(&text), RV_STR(""));
     rv_buf_deinit(&text);
 }

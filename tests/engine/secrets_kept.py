@@ -69,8 +69,8 @@ NOTE = 'it held a secret of the run, which is recorded as ***'
 @case('a secret in a comment or an answer is masked before it is journaled, and the answer says so [E31]')
 def said(flow):
     number = {'input': {'question': '?', 'schema': {'type': 'integer'}}}
-    workflow = {'params': secret('plain', 'number'), 'nodes': {'ok': {'approve': {'message': '?'}}, 'q': {'input': {'question': '?'}}, 'n': number,
-        'free': {'approve': {'message': '?'}},
+    workflow = {'params': secret('plain', 'number'), 'nodes': {
+        'ok': {'approve': {'message': '?'}}, 'q': {'input': {'question': '?'}}, 'n': number, 'free': {'approve': {'message': '?'}},
         'got': {'needs': ['ok', 'q', 'n'], 'run': ['sh', '-c', 'printf "%s|" "$@"', 'sh', '${ok.comment}', '${q.value.k}', '${n.value}']}}}
     given = ('--var', 'plain=' + PLAIN, '--var', 'number=' + NUMBER)
     for is_live in (True, False):
