@@ -225,6 +225,13 @@ void rv_disk_on_sync(rv_disk *disk, void (*fn)(void *user), void *user)
     disk->synced_user = user;
 }
 
+bool rv_disk_is_log_durable(const rv_disk *disk)
+{
+    for (uint32_t i = 0; i < disk->files.count; i++)
+        if (disk->files.at[i]->is_log && disk->files.at[i]->pending.count) return false;
+    return true;
+}
+
 uint64_t rv_disk_hash(const rv_disk *disk) { return disk->hash; }
 uint64_t rv_disk_count(const rv_disk *disk) { return disk->count; }
 
@@ -367,6 +374,7 @@ rv_disk *rv_disk_new(uint64_t *seed)
     static uint32_t number;
     rv_disk *disk = rv_alloc(sizeof *disk);
     disk->seed = seed;
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(*seed & 0xffffff), NULL); /* SQLite salts its log with random numbers */
     (void)snprintf(disk->name, sizeof disk->name, "reeve-disk-%u", number++);
     disk->vfs = (sqlite3_vfs){.iVersion = 1, .szOsFile = (int)sizeof(open_file), .mxPathname = 1024, .zName = disk->name, .pAppData = disk,
                               .xOpen = vfs_open, .xDelete = vfs_delete, .xAccess = vfs_access, .xFullPathname = vfs_path,

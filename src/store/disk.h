@@ -29,7 +29,8 @@ typedef enum rv_disk_fault { RV_DISK_FAULT_MAP(X) RV_DISK_FAULT_COUNT } rv_disk_
 #undef X
 const char *rv_disk_fault_name(rv_disk_fault fault); /* never NULL */
 
-/* An empty disk; its VFS is registered until rv_disk_free. seed: borrowed, for what survives and how writes are torn. */
+/* An empty disk; its VFS is registered until rv_disk_free. seed: borrowed, for what survives and how writes are torn; SQLite's own
+ * random numbers begin anew with it. */
 rv_disk *rv_disk_new(uint64_t *seed);
 void rv_disk_free(rv_disk *disk); /* every file must be closed; NULL is legal */
 const char *rv_disk_vfs(const rv_disk *disk); /* for rv_store_config.vfs; the disk's */
@@ -46,6 +47,8 @@ void rv_disk_die(rv_disk *disk);
 void rv_disk_revive(rv_disk *disk, bool has_lost_power);
 /* Call `fn` after each sync that succeeded, of a file whose name ends in `-wal`: what is in the log is then durable. */
 void rv_disk_on_sync(rv_disk *disk, void (*fn)(void *user), void *user);
+/* Is everything that was written to files whose name ends in `-wal` durable? */
+bool rv_disk_is_log_durable(const rv_disk *disk);
 /* Of every operation and its outcome, in order: the same story, the same number. */
 uint64_t rv_disk_hash(const rv_disk *disk);
 uint64_t rv_disk_count(const rv_disk *disk); /* operations in all */

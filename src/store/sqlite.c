@@ -138,7 +138,8 @@ static int wal_grew(void *user, sqlite3 *db, const char *database, int pages) {
     return SQLITE_OK;
 }
 
-/* A text answer of a pragma that must be as asked for. */
+/* A text answer of a pragma that must be as asked for. It is given before what it tells of is committed: only the end of the
+ * statement says whether that worked. */
 static rv_status pragma_expect(rv_sqlite *self, const char *sql, const char *want, rv_error *err) {
     sqlite3_stmt *statement;
     int code = sqlite3_prepare_v2(self->db, sql, -1, &statement, NULL);
@@ -150,6 +151,8 @@ static rv_status pragma_expect(rv_sqlite *self, const char *sql, const char *wan
     else if (strcmp((const char *)sqlite3_column_text(statement, 0), want) != 0)
         status = rv_error_set(err, RV_STORE_IO, "%s: %s is refused (%s): is the file system read-only, or without locks?",
                               self->file, sql, (const char *)sqlite3_column_text(statement, 0));
+    else if ((code = sqlite3_step(statement)) != SQLITE_DONE)
+        status = rv_sqlite_error(self, code, "opening", err);
     sqlite3_finalize(statement);
     return status;
 }
@@ -407,9 +410,18 @@ static bool is_read_only_medium(const rv_sqlite *self) {
     return !has_log(self) && access(self->file, R_OK) == 0 && (access(self->file, W_OK) != 0 || access(self->path, W_OK) != 0);
 }
 
+/* A file of disk.c is in no file system: its VFS is asked. */
+static bool has_database(const rv_sqlite *self) {
+    sqlite3_vfs *vfs = self->vfs ? sqlite3_vfs_find(self->vfs) : NULL;
+    int is_there = 0;
+    if (access(self->file, F_OK) == 0)
+        return true;
+    return vfs && vfs->xAccess(vfs, self->file, SQLITE_ACCESS_EXISTS, &is_there) == SQLITE_OK && is_there;
+}
+
 static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_error *err) {
     rv_status status = RV_OK;
-    bool is_new = access(self->file, F_OK) != 0;
+    bool is_new = !has_database(self);
     if (is_new && self->read_only)
         return rv_error_set(err, RV_NOT_FOUND, "%s: there is no store here", self->path);
     if (!self->read_only)

@@ -16,7 +16,10 @@ static rv_status identify(rv_sqlite *self, uint32_t *ret_version, rv_error *err)
         status = rv_sqlite_number(self, "SELECT count(*) FROM sqlite_schema", &objects, err);
     if (status)
         return status;
-    if (application == 0 && version == 0 && objects == 0 && !self->read_only) {
+    bool is_empty = application == 0 && version == 0 && objects == 0;
+    if (is_empty && self->read_only) /* whoever was about to make it died */
+        return rv_error_set(err, RV_NOT_FOUND, "%s: there is no store here: its database is empty", self->path);
+    if (is_empty) {
         *ret_version = 0;
         return RV_OK;
     }

@@ -151,6 +151,39 @@ static void disk__death_keeps_what_was_written_and_power_loss_what_was_synced(vo
     assert_true(lost > 10 && kept_more > 10); /* a disk that loses nothing, or everything, proves nothing */
 }
 
+/* A new database becomes one with a log in a transaction of its own. If the sync of that fails the store must not go on without one. */
+static void disk__fault_at_any_operation_of_making_a_store_leaves_none_or_a_durable_one(void **state) {
+    uint64_t failed = 0, opened = 0;
+    for (uint64_t fault = RV_DISK_FAULT_EIO; fault < RV_DISK_FAULT_COUNT; fault++)
+        for (uint64_t at = 0; at < 400; at++) {
+            world w;
+            rv_error err;
+            world_init(&w, at);
+            rv_disk_arm(w.disk, (rv_disk_fault)fault, at, false);
+            rv_status status = world_open(&w, &err);
+            bool was_hit = rv_disk_hits(w.disk) > 0;
+            if (status == RV_OK) {
+                rv_store_submit(w.store, workload_batch(1), 1, true, NULL);
+                while (rv_store_pump(w.store, true))
+                    take_results(&w);
+                rv_disk_die(w.disk);
+                (void)rv_store_close(w.store, &err);
+            }
+            failed += status != RV_OK;
+            opened += status == RV_OK && was_hit;
+            rv_disk_revive(w.disk, true);
+            assert_ok(world_open(&w, &err), &err);
+            if (workload_check(w.store) < w.told_synced)
+                fail_msg("%s at operation %llu: the store opened, and lost what it had synced", rv_disk_fault_name((rv_disk_fault)fault),
+                         (unsigned long long)at);
+            world_deinit(&w);
+            if (!was_hit)
+                break;
+        }
+    assert_true(failed > 20);
+    print_message("%llu faults refused the store, %llu were got over\n", (unsigned long long)failed, (unsigned long long)opened);
+}
+
 static void disk__same_seed_same_operations(void **state) {
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {
@@ -189,6 +222,7 @@ int main(void) {
         cmocka_unit_test(pumped__written_comes_with_one_pump_and_synced_with_the_next),
         cmocka_unit_test(pumped__sync_that_fails_is_told_to_all_who_wait_and_is_final),
         cmocka_unit_test(disk__death_keeps_what_was_written_and_power_loss_what_was_synced),
+        cmocka_unit_test(disk__fault_at_any_operation_of_making_a_store_leaves_none_or_a_durable_one),
         cmocka_unit_test(disk__same_seed_same_operations),
         cmocka_unit_test(disk__copy_is_whole_and_durable),
     };
