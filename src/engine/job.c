@@ -196,15 +196,18 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
 
 typedef struct replay { rv_job *job; rv_error *err; int64_t engine_ms; } replay;
 
-/* How often each node's blocker was opened: that is its revision. */
-static void count_blockers(rv_job *job, const rv_journal_row *row)
+/* What of a row is not in the run's state: how often each node's blocker was opened, which is its revision; and how late it was
+ * when the row's last step was taken. */
+static void scan_row(replay *to, const rv_journal_row *row)
 {
     const char *at = row->body.at, *end = row->body.at + row->body.size;
     rv_event event;
-    for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++)
-        if (event.type == RV_EVENT_NODE_STATE && event.state == RV_NODE_WAITING &&
-            rv_blocker_is_for_people((rv_detail)event.detail))
-            job->blocker_revision[event.node]++;
+    to->engine_ms = RV_MAX(to->engine_ms, row->now.engine_ms);
+    for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++) {
+        if (event.type == RV_EVENT_CLOCK) to->engine_ms = RV_MAX(to->engine_ms, event.due_ms);
+        if (event.type == RV_EVENT_NODE_STATE && event.state == RV_NODE_WAITING && rv_blocker_is_for_people((rv_detail)event.detail))
+            to->job->blocker_revision[event.node]++;
+    }
 }
 
 static rv_status replay_row(void *user, const rv_journal_row *row)
@@ -216,9 +219,8 @@ static rv_status replay_row(void *user, const rv_journal_row *row)
                             at->job->id, row->version, RV_JOURNAL_VERSION);
     rv_status status = rv_run_replay(at->job->run, row->body, row->event_count, at->err);
     if (status != RV_OK) return rv_error_context(at->err, "run %s, event %llu", at->job->id, (unsigned long long)row->first_seq);
-    count_blockers(at->job, row);
+    scan_row(at, row);
     at->job->last_seq = row->first_seq + row->event_count - 1;
-    at->engine_ms = RV_MAX(at->engine_ms, row->now.engine_ms);
     return RV_OK;
 }
 
@@ -248,9 +250,6 @@ static void take_row(rv_job *job, const rv_run_row *row)
     job->resumed_from = rv_arena_str(&job->arena, row->resumed_from);
     job->created_ms = row->created_ms;
     job->started_run_ms = row->started_ms;
-    if (!job->is_undriven) return;
-    rv_buf_clear(&job->secrets_json); /* no values are given to who only decides: the hashes are all that it has */
-    rv_buf_str_add(&job->secrets_json, row->secrets);
 }
 
 /* The rows of attempts that a dead engine left open, kept as ghosts so that their end can be written whole. */

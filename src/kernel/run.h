@@ -107,7 +107,7 @@ RV_MUST_USE rv_status rv_run_replay(rv_run *run, rv_str body, uint32_t event_cou
 
 /* The next ready node of `class_index` in order of admission at or after `position`, or RV_NONE; *ret_position: its position. */
 uint32_t rv_run_ready_next(const rv_run *run, uint32_t class_index, uint32_t position, uint32_t *ret_position);
-/* The earliest engine ms at which a TICK is wanted; 0: none. */
+/* The earliest engine ms at which a TICK is wanted; 0: none, or the run does not go on (interrupted, ended). */
 int64_t rv_run_due_ms(const rv_run *run);
 /* A kept value of `node`: its result (JSON), stdout, error text; size 0: none. */
 rv_str rv_run_result(const rv_run *run, uint32_t node);

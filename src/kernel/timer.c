@@ -86,7 +86,7 @@ bool rv_run_timer_pop(rv_run *run, int64_t now_ms, rv_timer_item *ret)
 int64_t rv_run_due_ms(const rv_run *run)
 {
     /* The first item may be stale: that costs an early TICK, which changes nothing but drops it. */
-    return run->timers.count && !rv_run_state_is_terminal((rv_run_state)run->status) ? run->timers.at[0].due_ms : 0;
+    return run->timers.count && run->status == RV_RUN_RUNNING ? run->timers.at[0].due_ms : 0;
 }
 
 /* ---- standing still: who interrupts a run at night has as much of its time left in the morning ---- */

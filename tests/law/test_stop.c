@@ -79,6 +79,19 @@ static void w33__an_interrupt_of_a_run_that_waits_takes_effect_at_once(void **st
     drive_free(d);
 }
 
+/* A due time of a run that does not go on would wake its engine again and again: a tick cannot move it. */
+static void w33__an_interrupted_run_wants_no_tick(void **state)
+{
+    drive *d = drive_new("a: !approve %deadline=40; b: a");
+    assert_true(rv_run_due_ms(d->run) > 0);
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    assert_int_equal(d->run->status, RV_RUN_INTERRUPTED);
+    assert_int_equal(rv_run_due_ms(d->run), 0);
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_true(rv_run_due_ms(d->run) > 0);
+    drive_free(d);
+}
+
 static void w33__a_second_interrupt_repeats_nothing(void **state)
 {
     drive *d = drive_new("a");
@@ -540,6 +553,7 @@ int main(void)
         cmocka_unit_test(p3__what_may_happen_once_is_unknown_when_an_interrupt_cuts_it),
         cmocka_unit_test(w33__what_ends_within_the_grace_keeps_its_outcome),
         cmocka_unit_test(w33__an_interrupt_of_a_run_that_waits_takes_effect_at_once),
+        cmocka_unit_test(w33__an_interrupted_run_wants_no_tick),
         cmocka_unit_test(w33__a_second_interrupt_repeats_nothing),
         cmocka_unit_test(w33__an_interrupt_survives_a_crash),
         cmocka_unit_test(w33__a_reduce_is_not_started_while_interrupting),
