@@ -73,6 +73,16 @@ fuzz:
 	@$(DEPS) build check fuzz
 	@tools/fuzz $(or $(FUZZ),all) $(or $(SECONDS),60)
 
+## sim           the simulator for a minute; SEED=n: one play, told in full
+.PHONY: sim
+sim: all
+	@$(BUILD)/reeve chaos --made-up $(if $(SEED),--seed $(SEED) --plays 1 --trace,--for 60s)
+
+## sim-long      the simulator for a night (NIGHT=8h), from seeds that nobody has tried; the rate is printed each minute
+.PHONY: sim-long
+sim-long: all
+	@$(BUILD)/reeve chaos --made-up --seed $$(date +%s)000000 --for $(or $(NIGHT),8h)
+
 ## tidy          layers, the kernel's purity, header contracts, sizes, lines
 .PHONY: tidy
 tidy: $(BUILD)/opt/build.ninja

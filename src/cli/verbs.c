@@ -57,6 +57,23 @@ const rv_verb rv_verbs[] = {
               {"reeve check reeve.yaml --json", "the problems as objects"}),
      EXITS({"0", "the file is good; there may be warnings"}, {"2", "it is not, or bad usage"}, {"3", "no such file"}), 0, 1,
      false, rv_verb_check},
+    {"chaos", "live through a workflow with every kind of bad luck, simulated",
+     "[FILE | --made-up] [--seed N] [--plays N | --for DURATION] [--var NAME=VALUE]...",
+     "Plays FILE in a simulator: the real engine and the real store on a disk, a clock, processes and people that are made up, all from "
+     "one seed. No command is run, no store is touched. In each play the engine dies at random instants, its power is cut, its disk "
+     "fails, clocks jump, results come late or twice, people answer, or do not; each time it goes on from what the disk kept, until "
+     "the run has ended. A ledger kept outside checks what docs/promises.md promises. The same seed plays the same, which is checked too.\n\n"
+     "If a promise is broken the seed is printed, with the command that plays it again.",
+     OPTIONS({"made-up", 0, NULL, "workflows that are made up, another for each seed", 0},
+             {"seed", 0, "N", "the first seed; 1 by default. The plays after it have the numbers after it", 0},
+             {"plays", 0, "N", "how many plays; 200 by default, without bound with --for", 0},
+             {"for", 0, "DURATION", "end after this long, as in 30s or 10m", 0}, VAR,
+             {"trace", 0, NULL, "print what happens, a line each: life, time, what", 0}, JSON),
+     EXAMPLES({"reeve chaos --plays 20", "reeve.yaml of this directory"}, {"reeve chaos --made-up --for 2s", "workflows that are made up"},
+              {"reeve chaos --seed 7 --plays 1 --trace", "one play, told in full"}),
+     EXITS({"0", "every promise was kept"}, {"1", "one was broken"}, {"2", "bad file or usage"}, {"3", "no such file"},
+           {"75", "no scratch folder can be made"}),
+     0, 1, false, rv_verb_chaos},
     {"graph", "draw a workflow's graph", "[FILE] [--format text|dot|mermaid|json]",
      "text is a tree for the terminal, or layers when the graph is deep; dot is for Graphviz, mermaid for Markdown, json for "
      "programs.",

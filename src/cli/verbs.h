@@ -17,6 +17,7 @@ void rv_help_text(rv_buf *out, const rv_verb *verb);
 
 /* The functions of the table: each does what its row says, prints, and returns the exit status. */
 int rv_verb_run(const rv_args *args);
+int rv_verb_chaos(const rv_args *args);
 int rv_verb_check(const rv_args *args);
 int rv_verb_graph(const rv_args *args);
 int rv_verb_ls(const rv_args *args);

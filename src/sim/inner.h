@@ -1,0 +1,132 @@
+/* inner.h: what the files of sim/ share, and nobody else includes.
+ *
+ *   world.c     lives: open, run, die, open again
+ *   trouble.c   what befalls a life, and when
+ *   executor.c  attempts that nobody executes
+ *   people.c    answers and decisions
+ *   ledger.c    what was promised to whom, and is it kept
+ *   audit.c     what the store says: journal, replay, rows
+ *   scenario.c  workflows made up */
+#ifndef RV_SIM_INNER_H
+#define RV_SIM_INNER_H
+
+#include "engine/inner.h"
+#include "sim/sim.h"
+#include "store/disk.h"
+
+/* ---- ledger: by name of node, outside of the engine ---- */
+typedef struct rv_sim_entry {
+    rv_str name;
+    uint32_t started_epoch;   /* highest that an attempt was started under; 0: none */
+    bool is_start_durable;    /* that start's admission is in the synced log */
+    uint32_t starts;          /* processes that really began */
+    uint32_t agains;          /* "again" said by people, or allowed by its policy */
+    bool is_told, is_told_durable; /* its outcome was written, synced */
+    rv_node_state state;      /* that outcome */
+    rv_detail detail;
+    uint32_t failures;        /* attempts that were started and whose outcome was told as a failure */
+    uint32_t decided;         /* decisions and answers of it that were acknowledged */
+    uint32_t live;            /* attempts that run now */
+} rv_sim_entry;
+
+typedef struct rv_sim_world rv_sim_world;
+
+typedef struct rv_sim_ledger {
+    rv_arena arena;
+    rv_map names;
+    RV_VEC(rv_sim_entry) entries;
+    char run[64];             /* id of the run that is meant; empty: none yet */
+    bool is_acknowledged;     /* its id was given out */
+    bool is_over;             /* its end was given out */
+    rv_run_state outcome;     /* that end */
+    bool is_cancelled;        /* its cancel was acknowledged */
+    uint64_t durable_seq;     /* of the journal: what a sync has covered */
+    uint64_t told_seq;        /* what was told as written */
+    uint64_t last_engine_ms;
+} rv_sim_ledger;
+
+/* ---- one life's plan ---- */
+typedef enum rv_sim_fate { RV_SIM_FATE_NONE, RV_SIM_FATE_DIE_DISK, RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_TIME, RV_SIM_FATE_DISK_FAULT,
+                           RV_SIM_FATE_INTERRUPT } rv_sim_fate;
+
+struct rv_sim_world {
+    const rv_sim_config *config;
+    rv_sim_result *result;
+    uint64_t rng, rng_loop, rng_engine, rng_disk;
+    uint32_t life;
+    int64_t wall_ms, mono_ms; /* where the next life begins */
+    uint32_t slots;
+    bool calm;                /* no trouble in this life */
+    /* of this life */
+    rv_loop *loop;
+    rv_store *store;
+    rv_exec *exec;
+    rv_blobs *blobs;
+    rv_engine *engine;
+    rv_job *job;
+    bool is_dead;             /* nothing that happens now has happened */
+    bool has_failed;          /* the engine said that its store failed */
+    bool is_interrupted, is_direct;
+    rv_sim_fate fate;
+    bool has_fault;           /* a fault of the disk is armed */
+    RV_VEC(struct rv_sim_errand *) errands;
+    uint64_t log_size;        /* of the run's log at the moment of death */
+    /* of all lives */
+    rv_disk *disk;
+    rv_sim_ledger ledger;
+    rv_arena arena;
+    rv_buf line;
+    uint32_t broken_count;
+};
+
+static inline uint32_t rv_sim_below(rv_sim_world *w, uint32_t bound) { return rv_rng_below(&w->rng, bound); }
+static inline bool rv_sim_one_in(rv_sim_world *w, uint32_t n) { return rv_rng_below(&w->rng, n) == 0; }
+
+/* Tell the story: into the hash, and to whom reads it. */
+void rv_sim_tell(rv_sim_world *w, const char *fmt, ...) RV_PRINTF(2, 3);
+/* A promise is broken: the first one is kept, and the life ends. */
+void rv_sim_break(rv_sim_world *w, const char *fmt, ...) RV_PRINTF(2, 3);
+static inline bool rv_sim_is_broken(const rv_sim_world *w) { return w->result->broken[0] != 0; }
+
+/* Call `fn(w, number, text)` after delay_ms of this life, if it lives so long. `text` is copied. */
+typedef void rv_sim_errand_fn(rv_sim_world *w, int64_t number, const char *text);
+void rv_sim_later(rv_sim_world *w, int64_t delay_ms, rv_sim_errand_fn *fn, int64_t number, const char *text);
+void rv_sim_errands_clear(rv_sim_world *w);
+
+/* The process dies here: disk, executor and everybody who listens take nothing any more. */
+void rv_sim_die(rv_sim_world *w, const char *how);
+
+/* ---- trouble.c ---- */
+void rv_sim_plan(rv_sim_world *w);      /* before anything of a life is opened */
+void rv_sim_plan_run(rv_sim_world *w);  /* once its run is driven */
+
+/* ---- executor.c ---- */
+rv_exec *rv_sim_exec_new(rv_sim_world *w);
+
+/* ---- people.c ---- */
+void rv_sim_asked(rv_sim_world *w, const rv_blocker_view *view);
+void rv_sim_cancel_soon(rv_sim_world *w);
+void rv_sim_answer_early(rv_sim_world *w);
+/* Give the engine a result that came before, or one of an attempt that is over: it must change nothing. */
+void rv_sim_duplicate(rv_sim_world *w);
+
+/* ---- ledger.c ---- */
+rv_sim_entry *rv_sim_entry_of(rv_sim_world *w, rv_str name);
+void rv_sim_ledger_begin(rv_sim_world *w, const char *run); /* another run is meant from here on */
+void rv_sim_ledger_deinit(rv_sim_ledger *ledger);
+/* An attempt is about to be started. */
+void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch);
+void rv_sim_ledger_told(rv_sim_world *w, const rv_node_view *view);
+void rv_sim_ledger_synced(rv_sim_world *w);
+/* After each call of the loop. */
+void rv_sim_ledger_step(rv_sim_world *w);
+/* What was found in the store after a life: `run` is the replayed state, last_seq the journal's end. */
+void rv_sim_ledger_found(rv_sim_world *w, const rv_run *run, uint64_t last_seq);
+void rv_sim_ledger_lost(rv_sim_world *w); /* after a loss of power: what was only told is not any more */
+
+/* ---- audit.c ---- */
+/* Read the run's journal: its chain, each fact replayed, each decision decided again, invariants after each row, the rows that people
+ * query. *ret_run is the replayed state, the caller's (NULL: broken, or the run is not there). */
+void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64_t *ret_last_seq);
+
+#endif

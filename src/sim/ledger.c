@@ -1,0 +1,192 @@
+#include "sim/inner.h"
+
+/* What is promised, and how it is checked without asking the engine. `told`: the engine gave it out, as written; `durable`: the disk
+ * has synced the log since.
+ *
+ *  P1  a run whose id was given out is found after every life; a decision, a cancel that was acknowledged is in its journal
+ *  P2  an outcome that was told stays what it was, in the store too; so does the end of the run
+ *  P3  a node whose outcome was told is not started again (after a loss of power: whose outcome was durable). Failures told of a node
+ *      are at most max_attempts. A node that may happen at most once begins at most once, but for those who said "again"
+ *  P4  epochs of a node rise from start to start (after a loss of power: against those whose admission was durable)
+ *  P5  a node starts when every hard predecessor's outcome was told (durable, for at most once); no more at once than slots, and one of a node
+ *  K5  the run ends (world.c); engine time never goes back (audit.c); whole-state invariants after each call of the loop */
+
+rv_sim_entry *rv_sim_entry_of(rv_sim_world *w, rv_str name)
+{
+    rv_sim_ledger *ledger = &w->ledger;
+    uint32_t at = rv_map_get(&ledger->names, name);
+    if (at != RV_NONE) return &ledger->entries.at[at];
+    rv_sim_entry *entry = rv_vec_add(&ledger->entries);
+    entry->name = rv_arena_str(&ledger->arena, name);
+    RV_ASSERT(rv_map_add(&ledger->names, entry->name, ledger->entries.count - 1) == RV_NONE);
+    return entry;
+}
+
+void rv_sim_ledger_deinit(rv_sim_ledger *ledger)
+{
+    rv_map_deinit(&ledger->names);
+    rv_vec_deinit(&ledger->entries);
+    rv_arena_deinit(&ledger->arena);
+    *ledger = (rv_sim_ledger){0};
+}
+
+void rv_sim_ledger_begin(rv_sim_world *w, const char *run)
+{
+    rv_sim_ledger_deinit(&w->ledger);
+    (void)snprintf(w->ledger.run, sizeof w->ledger.run, "%s", run);
+}
+
+static const rv_policy *policy_of(const rv_graph *graph, uint32_t node) { return &graph->policies[graph->nodes[node].policy]; }
+
+static bool is_once(const rv_graph *graph, uint32_t node) { return policy_of(graph, node)->delivery == RV_DELIVERY_AT_MOST_ONCE; }
+
+/* ---- an attempt begins ---- */
+
+static void check_order(rv_sim_world *w, uint32_t node)
+{
+    const rv_graph *graph = w->job->graph;
+    uint32_t begin = graph->pred_begin[node], end = graph->pred_begin[node + 1];
+    for (uint32_t e = begin; e < end; e++) {
+        uint32_t pred = RV_EDGE_NODE(graph->pred[e]);
+        bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[node].dep_policy != RV_DEP_OPTIONAL;
+        rv_str name = rv_graph_name(graph, pred);
+        if (!gates) continue;
+        const rv_sim_entry *before = rv_sim_entry_of(w, name);
+        if (!before->is_told)
+            rv_sim_break(w, "P5: %.*s started before the outcome of %.*s was written", RV_FMT(rv_graph_name(graph, node)), RV_FMT(name));
+        else if (is_once(graph, node) && !before->is_told_durable)
+            rv_sim_break(w, "P5: %.*s, which may happen once, started before the outcome of %.*s was synced",
+                         RV_FMT(rv_graph_name(graph, node)), RV_FMT(name));
+    }
+    for (uint32_t other = 0; graph->nodes[node].handler != RV_HANDLER_NONE && other < graph->plain_count; other++)
+        if (!rv_sim_entry_of(w, rv_graph_name(graph, other))->is_told)
+            rv_sim_break(w, "P5: handler %.*s started before the outcome of %.*s was written", RV_FMT(rv_graph_name(graph, node)),
+                         RV_FMT(rv_graph_name(graph, other)));
+}
+
+static void check_caps(rv_sim_world *w)
+{
+    const rv_graph *graph = w->job->graph;
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < w->ledger.entries.count; i++) {
+        all += w->ledger.entries.at[i].live;
+        if (w->ledger.entries.at[i].live > 1) rv_sim_break(w, "two attempts of %.*s run at once", RV_FMT(w->ledger.entries.at[i].name));
+    }
+    if (all > w->slots) rv_sim_break(w, "%u attempts run at once in %u slots", all, w->slots);
+    for (uint32_t tag = 0; tag < graph->tag_count; tag++) {
+        uint32_t used = 0;
+        for (uint32_t node = 0; node < graph->node_count; node++) {
+            const rv_class_def *class = &graph->classes[graph->nodes[node].class_index];
+            for (uint32_t i = class->first; i < class->first + class->count; i++)
+                if (graph->class_tags[i] == tag) used += rv_sim_entry_of(w, rv_graph_name(graph, node))->live;
+        }
+        if (graph->tags[tag].cap && used > graph->tags[tag].cap)
+            rv_sim_break(w, "%u attempts with tag %.*s run at once, %u may", used, RV_FMT(rv_graph_str(graph, graph->tags[tag].name)),
+                         graph->tags[tag].cap);
+    }
+}
+
+void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
+{
+    const rv_graph *graph = w->job->graph;
+    uint32_t node = rv_run_find(w->job->run, name);
+    rv_sim_entry *entry = rv_sim_entry_of(w, name);
+    w->result->counts[RV_SIM_STARTS]++;
+    entry->starts++;
+    if (entry->is_told)
+        rv_sim_break(w, "P3: %.*s was started again, although its outcome (%s) was written", RV_FMT(name), rv_node_state_name(entry->state));
+    if (epoch <= entry->started_epoch)
+        rv_sim_break(w, "P4: %.*s was started under epoch %u after %u", RV_FMT(name), epoch, entry->started_epoch);
+    entry->started_epoch = epoch;
+    entry->is_start_durable = rv_disk_is_log_durable(w->disk);
+    bool may_again = policy_of(graph, node)->on_unknown == RV_ON_UNKNOWN_RETRY;
+    if (is_once(graph, node) && !may_again && entry->starts > 1 + entry->agains)
+        rv_sim_break(w, "P3: %.*s may happen once, and began %u times; %u times somebody said again", RV_FMT(name), entry->starts,
+                     entry->agains);
+    check_order(w, node);
+    check_caps(w);
+}
+
+/* ---- told, synced, lost ---- */
+
+void rv_sim_ledger_told(rv_sim_world *w, const rv_node_view *view)
+{
+    rv_sim_entry *entry = rv_sim_entry_of(w, view->name);
+    if (!rv_node_state_is_terminal(view->state)) rv_sim_break(w, "%.*s was told as ended and is not", RV_FMT(view->name));
+    if (entry->is_told && entry->state != view->state)
+        rv_sim_break(w, "P2: %.*s ended %s and then %s", RV_FMT(view->name), rv_node_state_name(entry->state), rv_node_state_name(view->state));
+    entry->is_told = true;
+    entry->is_told_durable = rv_disk_is_log_durable(w->disk);
+    entry->state = view->state;
+    entry->detail = view->detail;
+}
+
+void rv_sim_ledger_synced(rv_sim_world *w)
+{
+    if (w->is_dead) return;
+    for (uint32_t i = 0; i < w->ledger.entries.count; i++) {
+        w->ledger.entries.at[i].is_told_durable = w->ledger.entries.at[i].is_told;
+        w->ledger.entries.at[i].is_start_durable = w->ledger.entries.at[i].started_epoch > 0;
+    }
+    w->ledger.durable_seq = w->ledger.told_seq;
+}
+
+void rv_sim_ledger_lost(rv_sim_world *w)
+{
+    for (uint32_t i = 0; i < w->ledger.entries.count; i++) {
+        rv_sim_entry *entry = &w->ledger.entries.at[i];
+        if (!entry->is_told_durable) entry->is_told = false;
+        if (!entry->is_start_durable) entry->started_epoch = 0;
+    }
+}
+
+void rv_sim_ledger_step(rv_sim_world *w)
+{
+    const char *broken = rv_run_check(w->job->run);
+    if (broken) rv_sim_break(w, "an invariant of the run's state: %s", broken);
+    if (!w->engine->flying) w->ledger.told_seq = RV_MAX(w->ledger.told_seq, w->job->last_seq);
+    if (rv_disk_is_log_durable(w->disk)) w->ledger.durable_seq = RV_MAX(w->ledger.durable_seq, w->ledger.told_seq);
+}
+
+/* ---- what is found after a life ---- */
+
+static void found_node(rv_sim_world *w, const rv_run *run, uint32_t node)
+{
+    const rv_node_run *at = &run->nodes[node];
+    rv_str name = rv_graph_name(run->graph, node);
+    rv_sim_entry *entry = rv_sim_entry_of(w, name);
+    bool is_terminal = rv_node_state_is_terminal((rv_node_state)at->state);
+    if (entry->is_told && (at->state != entry->state || at->detail != entry->detail))
+        rv_sim_break(w, "P2: the outcome of %.*s was told as %s %s; the journal says %s %s", RV_FMT(name), rv_node_state_name(entry->state),
+                     rv_detail_name(entry->detail), rv_node_state_name((rv_node_state)at->state), rv_detail_name((rv_detail)at->detail));
+    if (at->failures > policy_of(run->graph, node)->max_attempts)
+        rv_sim_break(w, "P3: %.*s failed %u times of %u", RV_FMT(name), at->failures, policy_of(run->graph, node)->max_attempts);
+    if (at->epoch < entry->started_epoch)
+        rv_sim_break(w, "P4: %.*s was started under epoch %u; the journal knows of %u", RV_FMT(name), entry->started_epoch, at->epoch);
+    entry->is_told = is_terminal;
+    entry->state = (rv_node_state)at->state;
+    entry->detail = (rv_detail)at->detail;
+}
+
+void rv_sim_ledger_found(rv_sim_world *w, const rv_run *run, uint64_t last_seq)
+{
+    rv_sim_ledger *ledger = &w->ledger;
+    if (!run) {
+        if (ledger->is_acknowledged) rv_sim_break(w, "P1: run %s was acknowledged and is not in the store", ledger->run);
+        else rv_sim_ledger_begin(w, "");
+        return;
+    }
+    if (last_seq < ledger->durable_seq)
+        rv_sim_break(w, "the journal ends at event %llu; up to %llu it was synced", (unsigned long long)last_seq,
+                     (unsigned long long)ledger->durable_seq);
+    for (uint32_t node = 0; node < run->graph->node_count && !rv_sim_is_broken(w); node++) found_node(w, run, node);
+    bool is_over = rv_run_state_is_terminal((rv_run_state)run->status);
+    if (ledger->is_over && run->status != ledger->outcome)
+        rv_sim_break(w, "P2: the run was told as %s; the journal says %s", rv_run_state_name(ledger->outcome),
+                     rv_run_state_name((rv_run_state)run->status));
+    if (is_over) {
+        ledger->is_over = true;
+        ledger->outcome = (rv_run_state)run->status;
+    }
+    ledger->told_seq = last_seq;
+}

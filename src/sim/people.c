@@ -1,0 +1,124 @@
+#include "sim/inner.h"
+
+/* People: they decide and answer when they feel like it, more than once, too early, or not at all where a deadline waits for
+ * nobody; and whoever calls a run off. */
+
+/* What somebody was promised, when the engine says that it is synced. */
+typedef struct promise { rv_sim_world *w; uint32_t entry; bool is_cancel; } promise;
+
+static void on_done(void *user, rv_status status, const rv_error *err)
+{
+    promise *p = user;
+    if (p->w->is_dead) return;
+    rv_sim_tell(p->w, "answer %s", rv_status_name(status));
+    if (status != RV_OK) return;
+    if (p->is_cancel) p->w->ledger.is_cancelled = true;
+    else p->w->ledger.entries.at[p->entry].decided++;
+}
+
+static promise *promise_new(rv_sim_world *w, rv_str node)
+{
+    promise *p = rv_arena_new(&w->arena, promise, 1);
+    *p = (promise){.w = w, .entry = (uint32_t)(rv_sim_entry_of(w, node) - w->ledger.entries.at)};
+    return p;
+}
+
+/* A blocker's key without its revision: the node's name, except where that has a `~` of its own. */
+static rv_str node_of(const rv_sim_world *w, rv_str key)
+{
+    uint32_t revision;
+    uint32_t node = rv_blocker_find(w->job, key, &revision);
+    return node == RV_NONE ? key : rv_graph_name(w->job->graph, node);
+}
+
+static void decide(rv_sim_world *w, int64_t is_unknown, const char *key)
+{
+    static const rv_decision unknown[] = {RV_DECISION_DONE, RV_DECISION_FAILED, RV_DECISION_AGAIN};
+    rv_decision decision = is_unknown ? unknown[rv_sim_below(w, 3)] : rv_sim_one_in(w, 3) ? RV_DECISION_REJECT : RV_DECISION_APPROVE;
+    rv_str node = node_of(w, rv_str_of(key));
+    if (decision == RV_DECISION_AGAIN) rv_sim_entry_of(w, node)->agains++;
+    w->result->counts[RV_SIM_DECISIONS]++;
+    rv_sim_tell(w, "decide %s %d", key, (int)decision);
+    rv_engine_decide(w->engine, rv_str_of(w->ledger.run), rv_str_of(key), decision, RV_STR("somebody"),
+                     rv_sim_one_in(w, 2) ? RV_STR("because") : RV_STR(""), on_done, promise_new(w, node));
+    if (rv_sim_one_in(w, 8)) rv_sim_later(w, rv_sim_below(w, 100), decide, is_unknown, key); /* and once more */
+}
+
+static void answer(rv_sim_world *w, int64_t tries, const char *key)
+{
+    static const char *const values[] = {"3", "0", "\"text\"", "true", "null", "[1,2]", "{\"n\":1}", "\"yes\"", "2.5"};
+    const char *value = values[rv_sim_below(w, RV_COUNT(values))];
+    rv_str node = node_of(w, rv_str_of(key));
+    w->result->counts[RV_SIM_DECISIONS]++;
+    rv_sim_tell(w, "say %s %s", key, value);
+    rv_engine_answer(w->engine, rv_str_of(w->ledger.run), rv_str_of(key), rv_str_of(value), RV_STR("somebody"), on_done,
+                     promise_new(w, node));
+    uint32_t index = rv_run_find(w->job->run, node); /* it may not have fitted */
+    bool is_open = index != RV_NONE && w->job->run->nodes[index].state == RV_NODE_WAITING;
+    if (tries > 0 && is_open) rv_sim_later(w, 1 + rv_sim_below(w, 50), answer, tries - 1, key);
+}
+
+static void call_off(rv_sim_world *w, int64_t number, const char *key);
+
+void rv_sim_asked(rv_sim_world *w, const rv_blocker_view *view)
+{
+    char key[256];
+    bool is_input = rv_str_is(view->kind, "input");
+    (void)snprintf(key, sizeof key, "%.*s", RV_FMT(view->key));
+    if (view->deadline_ms && rv_sim_one_in(w, 3)) return; /* nobody is there */
+    int64_t delay_ms = rv_sim_one_in(w, 4) ? rv_sim_below(w, 20000) : rv_sim_below(w, 50);
+    if (is_input) rv_sim_later(w, delay_ms, answer, 40, key);
+    else rv_sim_later(w, delay_ms, decide, rv_str_is(view->kind, "unknown_outcome"), key);
+    if (is_input) rv_sim_later(w, 100000, call_off, 0, key); /* a schema that none of our values fits */
+}
+
+static void call_off(rv_sim_world *w, int64_t number, const char *key)
+{
+    promise *p = promise_new(w, rv_str_of(key));
+    p->is_cancel = true;
+    w->result->counts[RV_SIM_CANCELS]++;
+    rv_sim_tell(w, "cancel");
+    rv_engine_cancel(w->engine, rv_str_of(w->ledger.run), RV_STR("somebody"), on_done, p);
+}
+
+void rv_sim_cancel_soon(rv_sim_world *w) { rv_sim_later(w, rv_sim_below(w, 400), call_off, 0, "nobody"); }
+
+void rv_sim_answer_early(rv_sim_world *w)
+{
+    for (uint32_t node = 0; node < w->job->graph->node_count; node++) {
+        char key[256];
+        if (w->job->graph->nodes[node].kind != RV_KIND_INPUT || !rv_sim_one_in(w, 2)) continue;
+        (void)snprintf(key, sizeof key, "%.*s", RV_FMT(rv_graph_name(w->job->graph, node)));
+        rv_sim_later(w, rv_sim_below(w, 40), answer, 0, key);
+    }
+}
+
+/* ---- results that come late, or twice ---- */
+
+static bool is_over(const rv_node_run *at)
+{
+    return at->epoch && (at->state == RV_NODE_RUNNING || at->state >= RV_NODE_SUCCEEDED || at->state == RV_NODE_READY);
+}
+
+void rv_sim_duplicate(rv_sim_world *w)
+{
+    rv_job *job = w->job;
+    uint32_t node = rv_sim_below(w, job->graph->node_count);
+    const rv_node_run *at = &job->run->nodes[node];
+    if (!is_over(at) || rv_run_state_is_terminal((rv_run_state)job->run->status)) return;
+    uint32_t epoch = at->epoch - (at->state == RV_NODE_RUNNING); /* its current attempt may still speak */
+    rv_event event = {.type = rv_sim_one_in(w, 3) ? RV_EVENT_LOST : RV_EVENT_COMPLETED, .node = node, .epoch = epoch,
+                      .state = RV_ATTEMPT_OK, .exit_status = 0, .signal = -1};
+    rv_buf before = {0}, after = {0};
+    rv_run_encode(job->run, &before);
+    rv_answer given = rv_engine_step(job, &event, false);
+    rv_run_encode(job->run, &after);
+    w->result->counts[RV_SIM_DUPLICATES]++;
+    rv_sim_tell(w, "late result of %.*s epoch %u", RV_FMT(rv_graph_name(job->graph, node)), epoch);
+    if (given != RV_ANSWER_STALE)
+        rv_sim_break(w, "P2: a result of %.*s that came again was taken", RV_FMT(rv_graph_name(job->graph, node)));
+    if (!rv_str_eq(rv_buf_str(&before), rv_buf_str(&after)))
+        rv_sim_break(w, "P2: a late result of %.*s changed the state", RV_FMT(rv_graph_name(job->graph, node)));
+    rv_buf_deinit(&before);
+    rv_buf_deinit(&after);
+}

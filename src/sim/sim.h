@@ -1,0 +1,60 @@
+/* sim.h: the deterministic simulator: the real engine, kernel, loader and store (SQLite) on a disk, a clock, an executor and people
+ * that are made up, on one thread, from one seed. The same seed and the same workflow give the same story, byte for byte.
+ *
+ * A play is one run of one workflow, lived through in several lives of the engine. Lives end orderly, by death at any operation of the
+ * disk or at any named fail point, by a loss of power, or because the disk failed them. After each the store is opened again from what
+ * the disk kept, its journal is audited, and the run goes on, until it has ended. What was promised is checked against a ledger that
+ * the made-up executor, people and observer keep outside of the engine (ledger.c says what).
+ *
+ * No command of the workflow is executed. Folders of the engine (logs, scratch) are real, beneath `root`. */
+#ifndef RV_SIM_H
+#define RV_SIM_H
+
+#include "spec/spec.h"
+
+typedef struct rv_sim_config {
+    rv_str source;           /* the workflow's text */
+    const char *file, *dir;  /* its name for messages; the folder of its file:// references, absolute */
+    bool is_json;
+    const rv_param_value *vars; uint32_t var_count;
+    const char *const *environ; /* for ${env.K}; NULL-terminated */
+    const char *root;        /* an existing folder of our own, absolute; what is in it is removed before each play */
+    uint32_t lives_max;      /* lives with trouble; the ones after them have none. 0: 12 */
+    rv_buf *trace;           /* what happens, a line each, for people; NULL: nobody reads it */
+} rv_sim_config;
+
+/* What happened, in numbers. */
+#define RV_SIM_COUNT_MAP(X)                                                      \
+    X(LIVES, "lives")                                                            \
+    X(DEATHS, "deaths")              /* of the process, at a random instant */   \
+    X(POWER_LOSSES, "power losses")                                              \
+    X(DISK_FAULTS, "disk faults")                                                \
+    X(INTERRUPTS, "interrupts")                                                  \
+    X(JUMPS, "clock jumps")                                                      \
+    X(STARTS, "attempts")                                                        \
+    X(DUPLICATES, "late or duplicate results")                                   \
+    X(DECISIONS, "decisions")                                                    \
+    X(CANCELS, "cancels")                                                        \
+    X(ROWS, "journal rows")
+#define X(name_, text_) RV_SIM_##name_,
+typedef enum rv_sim_count { RV_SIM_COUNT_MAP(X) RV_SIM_COUNT_COUNT } rv_sim_count;
+#undef X
+const char *rv_sim_count_name(rv_sim_count count); /* never NULL */
+
+typedef struct rv_sim_result {
+    uint64_t hash;          /* of the whole story */
+    rv_run_state outcome;   /* of the run */
+    uint64_t counts[RV_SIM_COUNT_COUNT];
+    char broken[512];       /* the promise that was broken first, and by whom; empty: none */
+} rv_sim_result;
+
+/* Play `seed`. INVALID: the workflow does not load; `problems` says why. Else RV_OK, also when a promise was broken. */
+RV_MUST_USE rv_status rv_sim_play(const rv_sim_config *config, uint64_t seed, rv_sim_result *ret, rv_problems *problems);
+
+/* Remove everything in a config's `root`. */
+void rv_sim_clear(const char *root);
+
+/* A workflow made up from `seed`, as YAML, appended: all kinds, edges, policies, retries, times, conditions, handlers. */
+void rv_sim_scenario(uint64_t seed, rv_buf *out);
+
+#endif

@@ -1,0 +1,78 @@
+#include "sim/inner.h"
+
+/* What befalls a life: one way to end before its time, and beside it clocks that jump, results that come twice, people who
+ * call it off. */
+
+/* Where the code that a simulation goes through can be made to die: all but the points of processes and of the host. */
+static const rv_fail_point points[] = {
+    RV_FAIL_RESUME_REPLAYED, RV_FAIL_RESUME_STEPPED, RV_FAIL_ENGINE_BEFORE_SUBMIT, RV_FAIL_ENGINE_AFTER_SUBMIT, RV_FAIL_ENGINE_WRITTEN,
+    RV_FAIL_ENGINE_PERFORMED, RV_FAIL_ENGINE_SYNCED, RV_FAIL_RUN_STARTED, RV_FAIL_RUN_OVER, RV_FAIL_RUN_END_SYNCED,
+    RV_FAIL_STORE_BEFORE_BEGIN, RV_FAIL_STORE_BEFORE_COMMIT, RV_FAIL_STORE_AFTER_COMMIT, RV_FAIL_STORE_BEFORE_SYNC,
+    RV_FAIL_STORE_AFTER_SYNC, RV_FAIL_ATTEMPT_BEFORE_SPAWN, RV_FAIL_ATTEMPT_AFTER_SPAWN, RV_FAIL_ATTEMPT_STARTED,
+    RV_FAIL_ATTEMPT_ENDED, RV_FAIL_ATTEMPT_COLLECTED, RV_FAIL_ATTEMPT_STEPPED, RV_FAIL_LOG_BEFORE_FLUSH, RV_FAIL_LOG_AFTER_FLUSH,
+};
+
+static void on_point(void *user) { rv_sim_die(user, rv_fail_point_name((rv_fail_point)rv_fail_point_armed)); }
+static void on_disk(void *user) { rv_sim_die(user, "within the disk"); }
+
+/* Of every size alike: 1, 2–3, 4–7 … */
+static uint32_t some(rv_sim_world *w, uint32_t bits) { return 1 + rv_sim_below(w, 1u << rv_sim_below(w, bits)); }
+
+void rv_sim_plan(rv_sim_world *w)
+{
+    static const rv_sim_fate fates[] = {RV_SIM_FATE_NONE, RV_SIM_FATE_DIE_DISK, RV_SIM_FATE_DIE_DISK, RV_SIM_FATE_DIE_DISK,
+                                        RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_TIME,
+                                        RV_SIM_FATE_DISK_FAULT, RV_SIM_FATE_DISK_FAULT, RV_SIM_FATE_INTERRUPT};
+    w->fate = w->calm ? RV_SIM_FATE_NONE : fates[rv_sim_below(w, RV_COUNT(fates))];
+    if (w->fate == RV_SIM_FATE_DIE_DISK) {
+        rv_disk_die_at(w->disk, some(w, 11), on_disk, w);
+    } else if (w->fate == RV_SIM_FATE_DIE_POINT) {
+        rv_fail_point point = points[rv_sim_below(w, RV_COUNT(points))];
+        rv_fail_point_call(point, some(w, 6), on_point, w);
+    } else if (w->fate == RV_SIM_FATE_DISK_FAULT) {
+        rv_disk_fault fault = (rv_disk_fault)(1 + rv_sim_below(w, RV_DISK_FAULT_COUNT - 1));
+        bool is_sticky = rv_sim_one_in(w, 2);
+        rv_disk_arm(w->disk, fault, some(w, 10), is_sticky);
+        rv_sim_tell(w, "fault %s%s", rv_disk_fault_name(fault), is_sticky ? " for good" : "");
+    }
+}
+
+static void die(rv_sim_world *w, int64_t number, const char *text) { rv_sim_die(w, "at any time"); }
+
+static void interrupt(rv_sim_world *w, int64_t signal, const char *text)
+{
+    rv_sim_tell(w, "signal %lld", (long long)signal);
+    w->result->counts[RV_SIM_INTERRUPTS]++;
+    rv_engine_interrupt(w->engine, (int)signal);
+}
+
+static void jump(rv_sim_world *w, int64_t number, const char *text)
+{
+    int64_t wall_ms = rv_sim_one_in(w, 2) ? (int64_t)rv_sim_below(w, 8000000) - 4000000 : 0;
+    int64_t mono_ms = wall_ms ? 0 : rv_sim_below(w, 20000);
+    w->result->counts[RV_SIM_JUMPS]++;
+    rv_sim_tell(w, "clock %+lld %+lld", (long long)wall_ms, (long long)mono_ms);
+    rv_loop_jump(w->loop, wall_ms + mono_ms, mono_ms);
+}
+
+static void duplicate(rv_sim_world *w, int64_t left, const char *text)
+{
+    rv_sim_duplicate(w);
+    if (left) rv_sim_later(w, rv_sim_below(w, 300), duplicate, left - 1, NULL);
+}
+
+void rv_sim_plan_run(rv_sim_world *w)
+{
+    if (w->calm) return;
+    int64_t span_ms = some(w, 13);
+    if (w->fate == RV_SIM_FATE_DIE_TIME) rv_sim_later(w, rv_sim_below(w, (uint32_t)span_ms), die, 0, NULL);
+    if (w->fate == RV_SIM_FATE_INTERRUPT) {
+        rv_sim_later(w, rv_sim_below(w, (uint32_t)span_ms), interrupt, rv_sim_one_in(w, 2) ? 2 : 15, NULL);
+        if (rv_sim_one_in(w, 4)) rv_sim_later(w, rv_sim_below(w, (uint32_t)span_ms) + 100, die, 0, NULL); /* a second one */
+    }
+    for (uint32_t jumps = rv_sim_one_in(w, 3) ? some(w, 3) : 0; jumps > 0; jumps--)
+        rv_sim_later(w, rv_sim_below(w, (uint32_t)span_ms), jump, 0, NULL);
+    if (rv_sim_one_in(w, 3)) rv_sim_later(w, rv_sim_below(w, 200), duplicate, some(w, 3), NULL);
+    if (rv_sim_one_in(w, 3)) rv_sim_answer_early(w);
+    if (rv_sim_one_in(w, 20)) rv_sim_cancel_soon(w);
+}
