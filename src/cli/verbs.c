@@ -62,14 +62,16 @@ const rv_verb rv_verbs[] = {
      "Plays FILE in a simulator: the real engine and the real store on a disk, a clock, processes and people that are made up, all from "
      "one seed. No command is run, no store is touched. In each play the engine dies at random instants, its power is cut, its disk "
      "fails, clocks jump, results come late or twice, people answer, or do not; each time it goes on from what the disk kept, until "
-     "the run has ended. A ledger kept outside checks what docs/promises.md promises. The same seed plays the same, which is checked too.\n\n"
+     "the run has ended. A ledger kept outside checks what docs/promises.md promises. The same seed plays the same, which is checked "
+     "too.\n\n"
      "If a promise is broken the seed is printed, with the command that plays it again.",
      OPTIONS({"made-up", 0, NULL, "workflows that are made up, another for each seed", 0},
              {"seed", 0, "N", "the first seed; 1 by default. The plays after it have the numbers after it", 0},
              {"plays", 0, "N", "how many plays; 200 by default, without bound with --for", 0},
              {"for", 0, "DURATION", "end after this long, as in 30s or 10m", 0}, VAR,
              {"trace", 0, NULL, "print what happens, a line each: life, time, what", 0}, JSON),
-     EXAMPLES({"reeve chaos --plays 20", "reeve.yaml of this directory"}, {"reeve chaos --made-up --for 2s", "workflows that are made up"},
+     EXAMPLES({"reeve chaos --plays 20", "reeve.yaml of this directory"},
+              {"reeve chaos --made-up --for 2s", "workflows that are made up"},
               {"reeve chaos --seed 7 --plays 1 --trace", "one play, told in full"}),
      EXITS({"0", "every promise was kept"}, {"1", "one was broken"}, {"2", "bad file or usage"}, {"3", "no such file"},
            {"75", "no scratch folder can be made"}),

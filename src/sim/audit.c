@@ -191,7 +191,8 @@ static void read_run(audit *a)
     char stream[80];
     rv_error err = {0};
     (void)snprintf(stream, sizeof stream, "run/%s", a->w->ledger.run);
-    if (rv_store_journal(a->w->store, rv_str_of(stream), 0, take_row, a, &err) != RV_OK) rv_sim_break(a->w, "reading the journal: %s", err.text);
+    if (rv_store_journal(a->w->store, rv_str_of(stream), 0, take_row, a, &err) != RV_OK)
+        rv_sim_break(a->w, "reading the journal: %s", err.text);
     if (rv_sim_is_broken(a->w) || a->next_seq == 1) return;
     rv_buf facts = {0}, decisions = {0};
     rv_run_encode(a->by_facts, &facts);
@@ -213,7 +214,8 @@ void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64
     rv_status status = rv_store_open_sqlite(&config, &w->store, &err);
     if (status != RV_OK) w->store = NULL;
     if (status == RV_OK && w->ledger.run[0]) read_run(&a);
-    else if (status != RV_OK && status != RV_NOT_FOUND && status != RV_UNSUPPORTED) rv_sim_break(w, "the store cannot be read: %s", err.text);
+    else if (status != RV_OK && status != RV_NOT_FOUND && status != RV_UNSUPPORTED)
+        rv_sim_break(w, "the store cannot be read: %s", err.text);
     if (w->store && rv_store_close(w->store, &err) != RV_OK) rv_sim_break(w, "the store cannot be closed: %s", err.text);
     w->store = NULL;
     bool is_there = a.next_seq > 1 && !rv_sim_is_broken(w);

@@ -8,7 +8,8 @@
  *  P3  a node whose outcome was told is not started again (after a loss of power: whose outcome was durable). Failures told of a node
  *      are at most max_attempts. A node that may happen at most once begins at most once, but for those who said "again"
  *  P4  epochs of a node rise from start to start (after a loss of power: against those whose admission was durable)
- *  P5  a node starts when every hard predecessor's outcome was told (durable, for at most once); no more at once than slots, and one of a node
+ *  P5  a node starts when every hard predecessor's outcome was told (durable, for at most once); no more at once than slots and caps,
+ *      and one of a node
  *  K5  the run ends (world.c); engine time never goes back (audit.c); whole-state invariants after each call of the loop */
 
 rv_sim_entry *rv_sim_entry_of(rv_sim_world *w, rv_str name)
@@ -94,7 +95,8 @@ void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
     w->result->counts[RV_SIM_STARTS]++;
     entry->starts++;
     if (entry->is_told)
-        rv_sim_break(w, "P3: %.*s was started again, although its outcome (%s) was written", RV_FMT(name), rv_node_state_name(entry->state));
+        rv_sim_break(w, "P3: %.*s was started again, although its outcome (%s) was written", RV_FMT(name),
+                     rv_node_state_name(entry->state));
     if (epoch <= entry->started_epoch)
         rv_sim_break(w, "P4: %.*s was started under epoch %u after %u", RV_FMT(name), epoch, entry->started_epoch);
     entry->started_epoch = epoch;
@@ -114,7 +116,8 @@ void rv_sim_ledger_told(rv_sim_world *w, const rv_node_view *view)
     rv_sim_entry *entry = rv_sim_entry_of(w, view->name);
     if (!rv_node_state_is_terminal(view->state)) rv_sim_break(w, "%.*s was told as ended and is not", RV_FMT(view->name));
     if (entry->is_told && entry->state != view->state)
-        rv_sim_break(w, "P2: %.*s ended %s and then %s", RV_FMT(view->name), rv_node_state_name(entry->state), rv_node_state_name(view->state));
+        rv_sim_break(w, "P2: %.*s ended %s and then %s", RV_FMT(view->name), rv_node_state_name(entry->state),
+                     rv_node_state_name(view->state));
     entry->is_told = true;
     entry->is_told_durable = rv_disk_is_log_durable(w->disk);
     entry->state = view->state;
