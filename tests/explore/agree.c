@@ -2,12 +2,13 @@
 
 #include <stdio.h>
 
+#include "moves.h"
 #include "oracle.h"
 
 bool agree_is_due(const rv_run *run)
 {
     if (run->closing != RV_CLOSING_NO) return false;
-    for (uint32_t node = 0; node < run->graph->node_count; node++)
+    for (uint32_t node = 0; node < explored_nodes(run); node++)
         if (run->nodes[node].detail == RV_DETAIL_REPLAY) return false;
     return true;
 }
@@ -38,8 +39,8 @@ static void tell_person(const rv_node_run *node, story_node *told)
 
 static void tell_node(const rv_run *run, uint32_t index, story_node *told)
 {
-    const rv_node_def *def = &run->graph->nodes[index];
-    const rv_policy *policy = &run->graph->policies[def->policy];
+    const rv_node_def *def = explored_def(run, index);
+    const rv_policy *policy = explored_policy(run, index);
     const rv_node_run *node = &run->nodes[index];
     *told = (story_node){.kind = (rv_kind)def->kind, .dep_policy = (rv_dep_policy)def->dep_policy, .handler = (rv_handler)def->handler,
                          .place = index, .max_attempts = 1, .retry_exit = -1, .set_from = RV_NONE, .set_number = 1};
@@ -58,7 +59,7 @@ const char *agree_check(const rv_run *run, const shape *s, bool is_reversed)
 {
     static story told;
     static ending endings[STORY_NODES_MAX];
-    told.count = run->graph->node_count;
+    told.count = explored_nodes(run);
     told.plain_count = run->graph->plain_count;
     RV_ASSERT(told.plain_count == s->node_count && told.count <= STORY_NODES_MAX);
     for (uint32_t node = 0; node < s->node_count; node++) { /* a story's nodes stand behind their predecessors */
@@ -69,7 +70,7 @@ const char *agree_check(const rv_run *run, const shape *s, bool is_reversed)
             at->is_soft[at->pred_count] = s->edge[from][node] == SHAPE_SOFT;
             at->preds[at->pred_count++] = from;
         }
-        if (run->graph->nodes[at->place].when.size == 0) continue; /* the only condition in use is one that never holds */
+        if (explored_def(run, at->place)->when.size == 0) continue; /* the only condition in use is one that never holds */
         at->conditions[0] = (condition){.leaf = LEAF_STATE, .node = node, .number = RV_NODE_FAILED};
         at->condition_count = 1;
     }

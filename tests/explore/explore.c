@@ -26,8 +26,9 @@ typedef struct search {
     uint32_t *key_points;
     uint32_t key_capacity;
     rv_buf key, encoded;
-    rv_node_run *renamed;          /* scratch */
-    rv_node_run *before;           /* nodes before the step */
+    RV_VEC(rv_node_run) renamed;   /* scratch */
+    RV_VEC(rv_str) renamed_values;
+    RV_VEC(rv_node_run) before;    /* nodes before the step */
     move_list moves;
     rv_out out;
     explore_figures *figures;
@@ -66,12 +67,16 @@ static RV_NORETURN void fail(const search *s, const rv_event *event, rv_now now,
 
 /* ---- states that are one ---- */
 
-static uint32_t renamed_value(rv_run *shallow, const rv_run *run, uint32_t index_plus_one)
+static uint32_t renamed_value(search *s, const rv_run *run, uint32_t index_plus_one)
 {
     if (index_plus_one == 0) return 0;
-    shallow->values.at[shallow->values.count++] = run->values.at[index_plus_one - 1];
-    return shallow->values.count;
+    rv_vec_push(&s->renamed_values, run->values.at[index_plus_one - 1]);
+    return s->renamed_values.count;
 }
+
+#define COPY_NODES(to_, run_) \
+    (rv_vec_reserve((to_), explored_nodes(run_)), (to_)->count = explored_nodes(run_), \
+     memcpy((to_)->at, (run_)->nodes, explored_nodes(run_) * sizeof *(to_)->at))
 
 /* What stands still is told from now already. */
 static int64_t from_now(int64_t due_ms, rv_now now) { return due_ms <= 0 ? due_ms : due_ms - now.engine_ms + INT64_C(1) * 1000 * 1000; }
@@ -84,23 +89,22 @@ static uint64_t key_of(search *s, const rv_run *run, rv_now now)
         rv_buf_i64(&s->key, now.engine_ms);
         return rv_hash64(rv_buf_str(&s->key), 1) | 1;
     }
-    rv_str values[3 * SHAPE_NODES_MAX * 4];
     rv_run shallow = *run;
-    RV_ASSERT(run->graph->node_count * 3 <= RV_COUNT(values));
-    shallow.values.at = values;
-    shallow.values.count = 0;
-    shallow.nodes = memcpy(s->renamed, run->nodes, run->graph->node_count * sizeof *run->nodes);
+    rv_vec_clear(&s->renamed_values);
+    shallow.nodes = COPY_NODES(&s->renamed, run);
     shallow.epoch_last = 0;
     shallow.due_ms = from_now(run->due_ms, now);
-    for (uint32_t n = 0; n < run->graph->node_count; n++) {
+    for (uint32_t n = 0; n < explored_nodes(run); n++) {
         rv_node_run *node = &shallow.nodes[n];
         node->epoch = node->number;
         node->due_ms = from_now(node->due_ms, now);
         node->total_due_ms = from_now(node->total_due_ms, now);
-        node->result = renamed_value(&shallow, run, node->result);
-        node->output = renamed_value(&shallow, run, node->output);
-        node->error = renamed_value(&shallow, run, node->error);
+        node->result = renamed_value(s, run, node->result);
+        node->output = renamed_value(s, run, node->output);
+        node->error = renamed_value(s, run, node->error);
     }
+    shallow.values.at = s->renamed_values.at;
+    shallow.values.count = s->renamed_values.count;
     rv_run_encode(&shallow, &s->key);
     return rv_hash64(rv_buf_str(&s->key), 1) | 1;
 }
@@ -173,7 +177,7 @@ static bool is_untouched(const search *s, const rv_run *before, const rv_run *ru
 {
     size_t from = offsetof(rv_run, status), to = offsetof(rv_run, nodes);
     return memcmp((const char *)before + from, (const char *)run + from, to - from) == 0 && run->nodes == before->nodes &&
-           memcmp(s->before, run->nodes, s->graph->node_count * sizeof *run->nodes) == 0 && run->values.count == before->values.count &&
+           memcmp(s->before.at, run->nodes, explored_nodes(run) * sizeof *run->nodes) == 0 && run->values.count == before->values.count &&
            run->load_value.at == before->load_value.at && run->run_id.at == before->run_id.at && run->running == before->running &&
            memcmp(before->counts, run->counts, sizeof run->counts) == 0 && run->ready_count == before->ready_count;
 }
@@ -223,9 +227,9 @@ static void check_spawns(const search *s, const rv_run *run, uint32_t epoch_befo
 /* A wait that people or time can end is said when it begins and when it ends; a pause between attempts only when it ends. */
 static void check_node(const search *s, const rv_run *run, uint32_t node, const rv_event *event, rv_now now)
 {
-    const rv_node_run *before = &s->before[node], *after = &run->nodes[node];
+    const rv_node_run *before = &s->before.at[node], *after = &run->nodes[node];
     bool waited = before->state == RV_NODE_WAITING, waits = after->state == RV_NODE_WAITING, ran = before->state == RV_NODE_RUNNING;
-    bool is_pause = waits && after->detail == RV_DETAIL_TIMER && s->graph->nodes[node].kind != RV_KIND_WAIT;
+    bool is_pause = waits && after->detail == RV_DETAIL_TIMER && explored_def(run, node)->kind != RV_KIND_WAIT;
     bool is_over = rv_node_state_is_terminal((rv_node_state)before->state);
     uint32_t begun = after->number - before->number;
     s->figures->pairs_seen[before->state][after->state] = true;
@@ -242,24 +246,11 @@ static void check_node(const search *s, const rv_run *run, uint32_t node, const 
     EXPECT(!stops_all || !ran || effects_for(&s->out, RV_EFFECT_STOP, node) == 1, "what runs was not stopped");
 }
 
-/* The earliest due time that a live owner has, the slow way. */
-static int64_t earliest_due(const rv_run *run)
-{
-    int64_t due_ms = run->due_ms > 0 ? run->due_ms : INT64_MAX;
-    for (uint32_t n = 0; n < run->graph->node_count; n++) {
-        const rv_node_run *node = &run->nodes[n];
-        if (rv_node_state_is_terminal((rv_node_state)node->state)) continue;
-        if (node->due_ms > 0) due_ms = RV_MIN(due_ms, node->due_ms);
-        if (node->total_due_ms > 0) due_ms = RV_MIN(due_ms, node->total_due_ms);
-    }
-    return due_ms == INT64_MAX || rv_run_state_is_terminal((rv_run_state)run->status) ? 0 : due_ms;
-}
-
 static void check_run(const search *s, const rv_run *run, uint8_t status_before, int64_t due_before, const rv_event *event, rv_now now)
 {
     rv_run_state status = (rv_run_state)run->status;
     bool has_ended = status != status_before && (rv_run_state_is_terminal(status) || status == RV_RUN_INTERRUPTED);
-    int64_t due_ms = rv_run_due_ms(run), earliest_ms = earliest_due(run);
+    int64_t due_ms = rv_run_due_ms(run), earliest_ms = explored_due_ms(run);
     const char *broken = rv_run_check(run);
     EXPECT(!broken, broken);
     EXPECT(status == status_before || rv_run_may_become((rv_run_state)status_before, status) ||
@@ -301,7 +292,7 @@ static bool make_move(search *s, rv_run *run, const move *made)
     now.wall_ms += made->later_ms;
     rv_run run_before = *run;
     int64_t due_before = rv_run_due_ms(run);
-    memcpy(s->before, run->nodes, s->graph->node_count * sizeof *run->nodes);
+    COPY_NODES(&s->before, run);
     rv_answer answer = step(s, run, event, now);
     EXPECT(answer == RV_ANSWER_TAKEN || made->hope != MOVE_MUST, "a move that is possible was refused");
     EXPECT(answer != RV_ANSWER_TAKEN || made->hope != MOVE_MUST_NOT, "a move that is not possible was taken");
@@ -315,7 +306,7 @@ static bool make_move(search *s, rv_run *run, const move *made)
     }
     s->figures->steps++;
     s->figures->steps_by_type[event->type]++;
-    for (uint32_t node = 0; node < s->graph->node_count; node++) check_node(s, run, node, event, now);
+    for (uint32_t node = 0; node < s->before.count; node++) check_node(s, run, node, event, now);
     check_spawns(s, run, run_before.epoch_last, event, now);
     check_run(s, run, run_before.status, due_before, event, now);
     check_row(s, run, event, now);
@@ -395,8 +386,6 @@ static void check_end(search *s, uint32_t p, const shape *drawn, bool is_reverse
 static void begin(search *s, const rv_graph *graph, const explore_bounds *bounds, explore_figures *figures)
 {
     *s = (search){.graph = graph, .bounds = bounds, .figures = figures};
-    s->renamed = rv_alloc(graph->node_count * sizeof *s->renamed);
-    s->before = rv_alloc(graph->node_count * sizeof *s->before);
     rv_run *run = rv_run_new(graph);
     meet(s, run, NULL, (rv_now){.wall_ms = 1700000000000, .engine_ms = 1000});
     rv_run_free(run);
@@ -416,8 +405,9 @@ static void end(search *s)
     rv_free(s->key_points);
     rv_buf_deinit(&s->key);
     rv_buf_deinit(&s->encoded);
-    rv_free(s->renamed);
-    rv_free(s->before);
+    rv_vec_deinit(&s->renamed);
+    rv_vec_deinit(&s->renamed_values);
+    rv_vec_deinit(&s->before);
     rv_vec_deinit(&s->moves);
     rv_out_deinit(&s->out);
 }

@@ -45,14 +45,14 @@ static bool is_called_off(const context *c, uint32_t node)
 {
     const rv_run *run = c->run;
     if (run->nodes[node].flags & RV_NODE_R_EXPIRED) return true;
-    if (node >= run->graph->plain_count) return false;
+    if (explored_is_handler(run, node) && !run->is_hurried) return false;
     return run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
 }
 
 static void list_losses(const context *c, uint32_t node, bool may_go_on)
 {
     const rv_node_run *at = &c->run->nodes[node];
-    const rv_policy *policy = &c->run->graph->policies[c->run->graph->nodes[node].policy];
+    const rv_policy *policy = explored_policy(c->run, node);
     bool is_once = policy->delivery == RV_DELIVERY_AT_MOST_ONCE;
     bool loss_is_last = is_once ? policy->on_unknown != RV_ON_UNKNOWN_RETRY : at->losses >= policy->lost_max;
     if (may_go_on || loss_is_last) add_lost(c, node, RV_LOST_WAS_STARTED);
@@ -101,7 +101,7 @@ static void add_decision(const context *c, uint32_t node, rv_decision decision, 
 static void list_people(const context *c, uint32_t node)
 {
     const rv_node_run *at = &c->run->nodes[node];
-    rv_kind kind = (rv_kind)c->run->graph->nodes[node].kind;
+    rv_kind kind = (rv_kind)explored_def(c->run, node)->kind;
     bool is_over = rv_node_state_is_terminal((rv_node_state)at->state), waits = at->state == RV_NODE_WAITING;
     if (kind == RV_KIND_INPUT) {
         rv_event event = about(c, RV_EVENT_ANSWER, node);
@@ -145,12 +145,24 @@ static void list_idle(const context *c, uint32_t node)
 
 /* ---- to the run ---- */
 
+int64_t explored_due_ms(const rv_run *run)
+{
+    int64_t due_ms = run->due_ms > 0 ? run->due_ms : INT64_MAX;
+    for (uint32_t n = 0; n < explored_nodes(run); n++) {
+        const rv_node_run *node = &run->nodes[n];
+        if (rv_node_state_is_terminal((rv_node_state)node->state)) continue;
+        if (node->due_ms > 0) due_ms = RV_MIN(due_ms, node->due_ms);
+        if (node->total_due_ms > 0) due_ms = RV_MIN(due_ms, node->total_due_ms);
+    }
+    return due_ms == INT64_MAX || rv_run_state_is_terminal((rv_run_state)run->status) ? 0 : due_ms;
+}
+
 static void list_run(const context *c)
 {
     const rv_run *run = c->run;
     bool is_live = run->status == RV_RUN_RUNNING, is_over = rv_run_state_is_terminal((rv_run_state)run->status);
     rv_event event = {.node = RV_NONE, .exit_status = -1, .signal = -1};
-    int64_t due_ms = rv_run_due_ms(run);
+    int64_t due_ms = explored_due_ms(run); /* not rv_run_due_ms, which may be of a stale item: that passes without a trace */
     event.type = RV_EVENT_TICK;
     move *tick = add(c, event, is_live ? MOVE_MUST : MOVE_MUST_NOT);
     tick->is_progress = true;
@@ -172,7 +184,7 @@ static void list_run(const context *c)
     if (c->groups & MOVES_INTERRUPTS) {
         event.type = RV_EVENT_INTERRUPT;
         event.signal = 2;
-        add(c, event, is_live ? MOVE_MAY : MOVE_MUST_NOT);
+        add(c, event, is_live && run->closing != RV_CLOSING_INTERRUPT && !run->is_hurried ? MOVE_MUST : MOVE_MUST_NOT);
     }
     if (c->groups & MOVES_ENDS) {
         event.type = RV_EVENT_CANCEL;
@@ -192,11 +204,11 @@ void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempt
 {
     context c = {.run = run, .now = now, .groups = groups, .attempts_max = attempts_max, .out = out};
     list_run(&c);
-    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+    for (uint32_t node = 0; node < explored_nodes(run); node++) {
         if (run->nodes[node].state == RV_NODE_RUNNING) list_running(&c, node);
         else list_idle(&c, node);
         list_people(&c, node);
     }
-    rv_event nowhere = {.type = RV_EVENT_ADMITTED, .node = run->graph->node_count, .exit_status = -1, .signal = -1};
+    rv_event nowhere = {.type = RV_EVENT_ADMITTED, .node = explored_nodes(run), .exit_status = -1, .signal = -1};
     add(&c, nowhere, MOVE_MUST_NOT);
 }

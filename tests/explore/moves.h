@@ -20,7 +20,7 @@ enum move_group {              /* what a search includes, beside admission, succ
     MOVES_ALL = 255,
 };
 
-typedef enum move_hope { MOVE_MAY, MOVE_MUST, MOVE_MUST_NOT } move_hope; /* whether the kernel is to take it */
+typedef enum move_hope { MOVE_MUST, MOVE_MUST_NOT } move_hope; /* whether the kernel is to take it */
 
 typedef struct move {
     rv_event event;
@@ -31,6 +31,18 @@ typedef struct move {
 } move;
 
 typedef RV_VEC(move) move_list;
+
+/* ---- what a run is made of ---- */
+static inline uint32_t explored_nodes(const rv_run *run) { return run->graph->node_count; }
+static inline const rv_node_def *explored_def(const rv_run *run, uint32_t node) { return &run->graph->nodes[node]; }
+static inline const rv_policy *explored_policy(const rv_run *run, uint32_t node)
+{
+    return &run->graph->policies[run->graph->nodes[node].policy];
+}
+static inline bool explored_is_handler(const rv_run *run, uint32_t node) { return node >= run->graph->plain_count; }
+
+/* The earliest due time that somebody live has, the slow way; 0: none. */
+int64_t explored_due_ms(const rv_run *run);
 
 /* All moves in this state, appended. groups: bits of move_group. */
 void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempts_max, move_list *out);
