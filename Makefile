@@ -83,6 +83,12 @@ sim: all
 sim-long: all
 	@$(BUILD)/reeve chaos --made-up --seed $$(date +%s)000000 --for $(or $(NIGHT),8h)
 
+## mutants       plant the known bugs of tests/mutants one at a time and show which test finds each (tools/mutants)
+.PHONY: mutants
+mutants:
+	@$(DEPS) build check
+	@tools/mutants --jobs $(JOBS)
+
 ## tidy          layers, the kernel's purity, header contracts, sizes, lines
 .PHONY: tidy
 tidy: $(BUILD)/opt/build.ninja
