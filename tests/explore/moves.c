@@ -154,7 +154,7 @@ int64_t explored_due_ms(const rv_run *run)
         if (node->due_ms > 0) due_ms = RV_MIN(due_ms, node->due_ms);
         if (node->total_due_ms > 0) due_ms = RV_MIN(due_ms, node->total_due_ms);
     }
-    return due_ms == INT64_MAX || rv_run_state_is_terminal((rv_run_state)run->status) ? 0 : due_ms;
+    return due_ms == INT64_MAX || run->status != RV_RUN_RUNNING ? 0 : due_ms;
 }
 
 static void list_run(const context *c)

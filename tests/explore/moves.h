@@ -41,7 +41,7 @@ static inline const rv_policy *explored_policy(const rv_run *run, uint32_t node)
 }
 static inline bool explored_is_handler(const rv_run *run, uint32_t node) { return node >= run->graph->plain_count; }
 
-/* The earliest due time that somebody live has, the slow way; 0: none. */
+/* The earliest due time that somebody live has, the slow way; 0: none, or the run does not go on. */
 int64_t explored_due_ms(const rv_run *run);
 
 /* All moves in this state, appended. groups: bits of move_group. */
