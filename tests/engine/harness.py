@@ -152,9 +152,9 @@ class Live:
         self.selector = selectors.DefaultSelector()
         self.selector.register(process.stdout, selectors.EVENT_READ)
 
-    def more(self, until):
-        """Read what there is; False: it has closed its output."""
-        need(self.selector.select(max(until - time.monotonic(), 0)), f'nothing more is said; so far {self.events[-5:]}')
+    def more(self):
+        """Read what comes next; False: it has closed its output. The limit is for silence: ten thousand nodes take their time."""
+        need(self.selector.select(DEADLINE_S), f'nothing more is said for {DEADLINE_S} s; so far {self.events[-5:]}')
         piece = os.read(self.process.stdout.fileno(), 1 << 16)
         *lines, self.buffer = (self.buffer + piece).split(b'\n')
         self.events += [json.loads(line) for line in lines]
@@ -162,14 +162,13 @@ class Live:
 
     def expect(self, type_, **fields):
         """The next event like this, after those that were expected before."""
-        until = time.monotonic() + DEADLINE_S
         while True:
             while self.read < len(self.events):
                 event = self.events[self.read]
                 self.read += 1
                 if event.get('type') == type_ and all(event.get(k) == v for k, v in fields.items()):
                     return event
-            need(self.more(until), f'it ended and never said {type_} {fields}: {self.events}')
+            need(self.more(), f'it ended and never said {type_} {fields}: {self.events}')
 
     def started(self):
         return self.expect('run_started')['run']
@@ -182,8 +181,7 @@ class Live:
         return self.end(128 + signal.SIGKILL)
 
     def end(self, *statuses):
-        until = time.monotonic() + DEADLINE_S
-        while self.more(until):
+        while self.more():
             pass
         status = self.process.wait(timeout=DEADLINE_S)
         errors = self.process.stderr.read().decode(errors='replace')
