@@ -56,27 +56,35 @@ static void look_at_kernel(examination *e)
     if (fd >= 0) close(fd);
 }
 
-/* The cgroup v2 directory of this process, if we may make groups below it: then cgroup.kill ends whatever hides. */
+/* Where the version 2 hierarchy is mounted: alone, or beside version 1. NULL: nowhere. */
+static const char *cgroup_mount(void)
+{
+    static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    struct statfs fs;
+    for (size_t i = 0; i < RV_COUNT(places); i++)
+        if (statfs(places[i], &fs) == 0 && fs.f_type == 0x63677270) return places[i]; /* CGROUP2_SUPER_MAGIC */
+    return NULL;
+}
+
+/* The group of this process in that hierarchy: the line `0::GROUP` among those of version 1. */
 static void look_at_cgroups(examination *e)
 {
     static const char means[] =
-        "P8 has an exception here: a process that sheds its group, its environment and its descriptors is found only when "
-        "the last attempt alive at its birth has ended, and not after engine and keeper were both killed";
-    rv_buf line = {0}, path = {0};
+        "this version makes no groups, so P8 has an exception: a process that sheds its group, its environment and its descriptors is "
+        "found only when the last attempt alive at its birth has ended, and not after engine and keeper were both killed";
+    finding *f = add(e, "cgroup v2", WEAK, means);
+    rv_buf lines = {0}, path = {0};
     rv_error ignored;
-    struct statfs fs;
-    bool is_unified = statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == 0x63677270; /* CGROUP2_SUPER_MAGIC */
-    bool is_ours = false;
-    if (is_unified && rv_cli_read_file("/proc/self/cgroup", &line, &ignored) == RV_OK && strncmp(line.at, "0::", 3) == 0) {
-        size_t end = rv_str_find(rv_buf_str(&line), 0, '\n');
-        rv_str group = rv_str_cut(rv_buf_str(&line), 3, (end == SIZE_MAX ? line.size : end) - 3);
-        rv_buf_printf(&path, "/sys/fs/cgroup%.*s", RV_FMT(group));
-        is_ours = access(path.at, W_OK) == 0;
+    const char *mount = cgroup_mount();
+    if (mount && rv_cli_read_file("/proc/self/cgroup", &lines, &ignored) == RV_OK) {
+        const char *line = strncmp(lines.at, "0::", 3) == 0 ? lines.at : strstr(lines.at, "\n0::");
+        line = line ? strchr(line, '/') : NULL;
+        if (line) rv_buf_printf(&path, "%s%.*s", mount, (int)strcspn(line, "\n"), line);
     }
-    finding *f = add(e, "cgroup v2", is_ours ? GOOD : WEAK, means);
-    rv_buf_cstring(&f->value, is_ours ? "delegated: " : is_unified ? "there, but not delegated to this user" : "no unified hierarchy");
-    if (is_ours) rv_buf_str_add(&f->value, rv_buf_str(&path));
-    rv_buf_deinit(&line);
+    if (mount == NULL) rv_buf_cstring(&f->value, "no unified hierarchy");
+    else if (path.size == 0) rv_buf_printf(&f->value, "at %s, but this process is in no group of it", mount);
+    else rv_buf_printf(&f->value, "%s, %s for this user", path.at, access(path.at, W_OK) == 0 ? "writable" : "not writable");
+    rv_buf_deinit(&lines);
     rv_buf_deinit(&path);
     f = add(e, "leave: true", GOOD, NULL);
     rv_buf_cstring(&f->value, "a node that says so may leave processes behind; that is not an orphan [P8]");
