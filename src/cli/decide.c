@@ -62,9 +62,25 @@ static bool find_later_input(rv_session *session, const char *key, rv_str *ret_p
     return true;
 }
 
+/* What the record says of how the words were taken; size 0: nothing. */
+static rv_str note_of(rv_session *session, const char *key)
+{
+    rv_error ignored;
+    rv_rows rows = {0};
+    rv_row row;
+    rv_json *answer = NULL;
+    rv_str words[2] = {rv_buf_str(&session->run), rv_str_of(key)};
+    const char *sql = "SELECT answer FROM blocker WHERE run = ?1 AND (key = ?2 OR node = ?2) ORDER BY revision DESC LIMIT 1";
+    if (rv_session_query(session, sql, words, 2, 1, &rows, &ignored) != RV_OK || !rv_rows_next(&rows, &row)) return (rv_str){0};
+    if (rv_json_parse(&session->arena, rv_row_str(&row, 0), &answer, &ignored) != RV_OK) return (rv_str){0};
+    const rv_json *note = rv_json_get(answer, RV_STR("note"));
+    return note && note->kind == RV_JSON_STRING ? note->text : (rv_str){0};
+}
+
 static int report(const rv_args *args, rv_session *session, const char *key, const char *word)
 {
     rv_buf out = {0};
+    rv_str note = key ? note_of(session, key) : (rv_str){0};
     if (args->is_json) {
         rv_json_writer w;
         rv_cli_json_begin(&w, &out);
@@ -73,12 +89,14 @@ static int report(const rv_args *args, rv_session *session, const char *key, con
         rv_jw_kv_cstring(&w, "decision", word);
         rv_jw_kv_cstring(&w, "by", rv_cli_user());
         rv_jw_kv_bool(&w, "is_live", rv_client_is_remote(session->client));
+        if (note.size) rv_jw_kv_str(&w, "note", note);
         rv_cli_json_end(&w);
         return 0;
     }
     rv_ui_style(&out, RV_STYLE_GREEN, rv_str_of(rv_ui_node_glyph(RV_NODE_SUCCEEDED)));
     if (key) rv_buf_printf(&out, " %s %s in run %s\n", key, word, session->run.at);
     else rv_buf_printf(&out, " run %s %s\n", session->run.at, word);
+    if (note.size) rv_buf_printf(&out, "! %.*s\n", RV_FMT(note));
     if (key && !rv_client_is_remote(session->client)) {
         rv_buf_printf(&out, "Nothing runs it now; go on with: reeve run --resume %s", session->run.at);
         rv_cli_secret_words(definition_of(session), &out);

@@ -373,6 +373,14 @@ static void on_run_ended(void *user, rv_job *job, rv_run_state state)
     rv_host_stop(p->host);
 }
 
+/* An input with a deadline and a default goes on without anybody, as a timer does. */
+static bool settles_itself(const rv_graph *graph, uint32_t node)
+{
+    if (graph->nodes[node].kind != RV_KIND_INPUT) return false;
+    const rv_gate_def *gate = &graph->gates[graph->nodes[node].aux];
+    return gate->ms > 0 && gate->fallback.size > 0;
+}
+
 /* Nothing runs. With --no-wait that is the end, if people alone are waited for, and not a timer or a retry [W32]. */
 static void on_idle(void *user, rv_job *job)
 {
@@ -383,6 +391,8 @@ static void on_idle(void *user, rv_job *job)
     rv_job_counts(job, counts, &running);
     if (!p->no_wait || p->questions.count == 0 || running > 0) return;
     if (counts[RV_NODE_READY] > 0 || counts[RV_NODE_RUNNING] > 0 || counts[RV_NODE_WAITING] > p->questions.count) return;
+    for (uint32_t i = 0; i < p->questions.count; i++)
+        if (settles_itself(rv_job_graph(job), p->questions.at[i].node)) return;
     if (p->gave_up) return;
     p->gave_up = true;
     rv_engine_interrupt(rv_host_engine(p->host), 0); /* recorded as interrupted: nobody drives it until it is resumed */

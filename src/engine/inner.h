@@ -188,6 +188,11 @@ rv_attempt *rv_job_attempt(rv_job *job, uint32_t node); /* NULL: none */
 /* Put rows and journal of this turn into `batch`; effects and notices into the flight. */
 void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight);
 
+/* said.c */
+/* Append what somebody said (JSON) to `out`, with the run's secrets masked [E31]: true. false: it holds none, and is appended as it is.
+ * A run that is only loaded knows keyed hashes alone: there a whole string or a word of it that equals a secret is found. */
+bool rv_said_mask(rv_job *job, rv_str json, rv_buf *out);
+
 /* rows.c */
 void rv_rows_collect(rv_job *job, rv_batch *batch);
 void rv_rows_run(rv_job *job, rv_batch *batch);

@@ -250,6 +250,9 @@ static void take_row(rv_job *job, const rv_run_row *row)
     job->resumed_from = rv_arena_str(&job->arena, row->resumed_from);
     job->created_ms = row->created_ms;
     job->started_run_ms = row->started_ms;
+    if (!job->is_undriven) return;
+    rv_buf_clear(&job->secrets_json); /* no values are given to who only decides: the hashes are all that it has */
+    rv_buf_str_add(&job->secrets_json, row->secrets);
 }
 
 /* The rows of attempts that a dead engine left open, kept as ghosts so that their end can be written whole. */

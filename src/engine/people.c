@@ -47,6 +47,33 @@ static uint32_t find_open(rv_engine *engine, rv_str run, rv_str key, rv_job **re
     return node;
 }
 
+/* What was said held a secret: that stands in the result beside it, and whoever watches is told [P9]. */
+static void tell_masked(rv_job *job, uint32_t node, rv_buf *result)
+{
+    rv_buf text = {0};
+    RV_ASSERT(result->size && result->at[result->size - 1] == '}');
+    result->size--;
+    rv_buf_cstring(result, ",\"note\":\"it held a secret of the run, which is recorded as ***\"}");
+    rv_str name = rv_graph_name(job->graph, node);
+    rv_buf_printf(&text, "what was said of %.*s held a secret of the run, which is recorded as ***", RV_FMT(name));
+    rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, rv_buf_str(&text), RV_STR(""));
+    rv_buf_deinit(&text);
+}
+
+static bool mask_comment(rv_job *job, rv_str comment, rv_buf *out)
+{
+    rv_arena arena = {0};
+    rv_json *text = NULL;
+    rv_buf quoted = {0}, masked = {0};
+    rv_json_quote(&quoted, comment);
+    bool was_masked = rv_said_mask(job, rv_buf_str(&quoted), &masked) && rv_json_parse(&arena, rv_buf_str(&masked), &text, NULL) == RV_OK;
+    if (was_masked) rv_buf_str_add(out, text->text);
+    rv_buf_deinit(&quoted);
+    rv_buf_deinit(&masked);
+    rv_arena_deinit(&arena);
+    return was_masked;
+}
+
 void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision decision, rv_str by, rv_str comment,
                       rv_engine_done_fn *done, void *user)
 {
@@ -59,13 +86,15 @@ void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str di
     rv_job *job;
     uint32_t node = find_open(engine, run, key, &job, done, user);
     if (node == RV_NONE) return;
-    rv_buf value = {0};
+    rv_buf value = {0}, masked = {0};
     const rv_shown *shown = rv_blocker_shown(job, node);
     if (digest.size && shown && !rv_str_eq(digest, shown->digest)) {
         refuse(done, user, RV_CONFLICT, "%.*s shows something else now than what was decided on; look again with `reeve show`", key);
         return;
     }
-    rv_question_decision(decision, by, comment, &value);
+    bool was_masked = comment.size && mask_comment(job, comment, &masked);
+    rv_question_decision(decision, by, was_masked ? rv_buf_str(&masked) : comment, &value);
+    if (was_masked) tell_masked(job, node, &value);
     rv_event event = {.type = RV_EVENT_DECIDED,
                       .node = node,
                       .state = decision,
@@ -74,6 +103,7 @@ void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str di
                       .text = shown ? shown->digest : RV_STR("")};
     finish(engine, rv_engine_step(job, &event, true), key, done, user);
     rv_buf_deinit(&value);
+    rv_buf_deinit(&masked);
 }
 
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user)
@@ -82,9 +112,15 @@ void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_js
     rv_error error = {0};
     uint32_t node = find_open(engine, run, key, &job, done, user);
     if (node == RV_NONE) return;
-    rv_buf value = {0};
-    rv_status status = rv_question_answer(rv_job_body(job, node), value_json, &value, &error);
+    rv_buf value = {0}, masked = {0};
+    rv_status status = rv_question_answer(rv_job_body(job, node), value_json, &value, &error); /* as it was said, it has to fit */
     rv_arena_clear(&engine->scratch);
+    if (status == RV_OK && rv_said_mask(job, value_json, &masked)) {
+        rv_buf_clear(&value);
+        rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(rv_buf_str(&masked)));
+        tell_masked(job, node, &value);
+    }
+    rv_buf_deinit(&masked);
     if (status != RV_OK) {
         rv_buf_deinit(&value);
         if (done) done(user, status, &error);

@@ -140,28 +140,38 @@ static rv_status reduce_first(reduce *r, rv_json_writer *w)
     return RV_OK;
 }
 
-/* The value that most inputs gave; among equals the one that came first. */
+typedef struct vote { const rv_json *value; uint32_t count; } vote;
+
+/* The value that most inputs gave; among equals the one that came first. Equal values have one canonical text, which is
+ * looked up: linear in what the inputs gave. */
 static rv_status reduce_majority(reduce *r, rv_json_writer *w)
 {
-    rv_json *best = NULL;
-    uint32_t best_votes = 0;
-    rv_json **values = rv_arena_new(&r->arena, rv_json *, r->of->count + 1);
-    uint32_t count = 0;
+    rv_map seen = {0}; /* canonical text → index in votes */
+    vote *votes = rv_arena_new(&r->arena, vote, r->of->count + 1);
+    rv_buf text = {0};
+    uint32_t best = 0, count = 0;
+    rv_status status = RV_OK;
     EACH_INPUT(r, item) {
-        rv_status status = value_of(r, item->text, &values[count]);
-        if (status != RV_OK) return status;
-        count++;
+        rv_json *value = NULL;
+        status = value_of(r, item->text, &value);
+        if (status != RV_OK) break;
+        rv_buf_clear(&text);
+        rv_json_write(&text, value, true);
+        uint32_t at = rv_map_get(&seen, rv_buf_str(&text));
+        if (at == RV_NONE) {
+            at = count++;
+            votes[at].value = value;
+            (void)rv_map_add(&seen, rv_arena_str(&r->arena, rv_buf_str(&text)), at);
+        }
+        votes[at].count++;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t votes = 0;
-        for (uint32_t j = 0; j < count; j++) votes += rv_json_equal(values[i], values[j]);
-        if (votes <= best_votes) continue;
-        best = values[i];
-        best_votes = votes;
-    }
-    if (best) write_value(w, best);
-    else rv_jw_null(w);
-    return RV_OK;
+    for (uint32_t i = 1; i < count; i++)
+        if (votes[i].count > votes[best].count) best = i;
+    if (status == RV_OK && count) write_value(w, votes[best].value);
+    else if (status == RV_OK) rv_jw_null(w);
+    rv_map_deinit(&seen);
+    rv_buf_deinit(&text);
+    return status;
 }
 
 static const struct { const char *name; reducer_fn *fn; } reducers[] = {

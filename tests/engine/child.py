@@ -49,6 +49,20 @@ def keeps(flow):
     need(len(set(flow.ask('select id from run'))) == 3, 'runs')
 
 
+@case('a child run with another secret runs again what reads it and what is below, and keeps the rest [R1, E31]')
+def another_secret(flow):
+    workflow = {'params': {'token': {'type': 'string', 'secret': True}}, 'nodes': {
+        'plain': counted('plain'), 'reads': counted('reads', env={'T': '${user.token}'}), 'below': counted('below', needs=['reads']),
+        'last': counted('last', 'test -e "$DIR/good"', needs=['below', 'plain'])}}
+    first = flow.run(workflow, '--var', 'token=one-secret', status=1).run
+    ran(flow)
+    second = flow.run(workflow, '--resume', first, '--edit', '--var', 'token=one-secret', status=1)
+    same((ran(flow), kept(second)), (['last'], ['below', 'plain', 'reads']), 'the child with the same one')
+    flow.write('good', '')
+    third = flow.run(workflow, '--resume', first, '--edit', '--var', 'token=another-secret')
+    same((ran(flow), kept(third)), (['below', 'last', 'reads'], ['plain']), 'the child with another one')
+
+
 @case('an edited node and all below it run again, the rest is kept [R1]')
 def edited(flow):
     first = flow.run(diamond(), status=1).run

@@ -1,5 +1,6 @@
 """Who may start, and when: caps, tags, priority, starts ahead of a slot [A1, A2, A6]."""
 import random
+import resource
 
 from harness import case, main, need, same
 
@@ -25,6 +26,23 @@ def drive(flow, live, total, cap):
 def jobs(flow):
     live = flow.start({'concurrency': {'default': 7}, 'nodes': {f'n{i}': flow.held() for i in range(17)}}, '-j', '3')
     drive(flow, live, 17, 3)
+
+
+@case('-j beyond what open files serve is cut to that, said, and reached')
+def open_files(flow):
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    live = flow.start({'nodes': {f'n{i}': flow.held() for i in range(17)}}, '-j', '50', before=few_files)
+    running = [flow.hub.next() for _ in range(7)]  # (64 - 36) / 4
+    for held in running[:5]:
+        held.end()
+        flow.hub.next()
+        need(not flow.hub.has_more(), 'more than 7 began')
+    for held in running[5:] + flow.hub.all[7:12]:
+        held.end()
+    for held in [flow.hub.next() for _ in range(5)]:
+        held.end()
+    need('7 run at once' in live.end(0).errors, 'it is not said')
 
 
 @case("concurrency.default holds where -j does not say otherwise [A1]")

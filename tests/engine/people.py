@@ -175,6 +175,20 @@ def undriven(flow):
     same(flow.read('got'), b'approved\x007\x001\x00true\0', 'values')
 
 
+@case('--no-wait waits for an input that has a deadline and a default: it goes on by itself [W32]')
+def no_wait_default(flow):
+    soon = {'input': {'question': '?', 'deadline': '50ms', 'default': 'yes'}}
+    done = flow.run({'nodes': {'d': soon, 'got': {'needs': ['d'], 'run': argv_to(flow.path('got'), '${d.value}')}}}, '--no-wait')
+    same(flow.read('got'), b'yes\0', 'the default')
+    same(done.node('got')['state'], 'succeeded', 'what needs it')
+    # a person is waited for too: what goes on by itself is done first
+    person = {'approve': {'message': '?'}}
+    run = flow.run({'nodes': {'d': soon, 'after': shell('true', needs=['d']), 'ok': person}}, '--no-wait', status=76).run
+    same(flow.one(f"select state from node where id = 'after' and run = '{run}'"), 'succeeded', 'what needs it')
+    # without a default somebody has to answer
+    flow.run({'nodes': {'q': {'input': {'question': '?', 'deadline': '1h'}}}}, '--no-wait', status=76)
+
+
 @case('a decision that ends the graph of an undriven run leaves its handlers to resume')
 def undriven_end(flow):
     workflow = {'nodes': {'ok': {'approve': {'message': '?'}}}, 'on': {'success': shell('echo ran >> "$DIR/ran"')}}
@@ -198,8 +212,12 @@ def deadlines(flow):
 
 @case('a deadline goes on over an interrupt: it does not begin anew [K16]')
 def deadline_resume(flow):
-    workflow = {'nodes': {'q': {'input': {'question': '?', 'deadline': '400ms', 'default': 1}}}}
-    run = flow.run(workflow, '--no-wait', status=76).run
+    workflow = {'nodes': {'q': {'input': {'question': '?', 'deadline': '1s', 'default': 1}}}}
+    live = flow.start(workflow)
+    run = live.started()
+    live.expect('blocker_opened')
+    live.process.send_signal(signal.SIGINT)
+    live.end(128 + signal.SIGINT)
     due = flow.one('select deadline_ms from blocker')
     live = flow.start(workflow, '--resume', run)
     still_due = live.expect('blocker_opened')['deadline_ms']

@@ -180,6 +180,18 @@ def reducers(flow):
         same(result(flow, name), {'value': value}, name)
 
 
+@case('a majority takes equal values as one, however they are written, and is linear in its inputs [K14]')
+def majority(flow):
+    same_value = ['{"a":1,"b":[2]}', '{"b":[2.0],"a":1e0}', ' {"b" : [2], "a": 1} ']
+    nodes = {f's{i}': give(text) for i, text in enumerate(same_value)} | {f't{i}': give('{"a":2}') for i in range(2)}
+    flow.run({'name': 'few', 'nodes': {**nodes, 'most': reduce('majority', 't0', 's0', 't1', 's1', 's2')}})
+    same(result(flow, 'most'), {'value': {'a': 1, 'b': [2]}}, 'the most')
+    # comparing each with each would take minutes
+    many = {f'm{i}': {'set': {'v': f'{i}'}} for i in range(40000)} | {f'n{i}': {'set': {'v': '7'}} for i in range(2)}
+    flow.run({'name': 'many', 'nodes': {**many, 'mode': reduce('majority', *many)}})
+    same(result(flow, 'mode'), {'value': {'v': 7}}, 'the mode of many')
+
+
 @case('a reducer takes what succeeded; over nothing it gives the neutral value [K14]')
 def reduce_partly(flow):
     policy = {'dep_policy': 'all_terminal'}

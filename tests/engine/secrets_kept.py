@@ -62,6 +62,39 @@ def nowhere(flow):
     same(flow.one("select state from node where id = 'none'"), 'succeeded', 'a node that does not name it')
 
 
+
+NOTE = 'it held a secret of the run, which is recorded as ***'
+
+
+@case('a secret in a comment or an answer is masked before it is journaled, and the answer says so [E31]')
+def said(flow):
+    number = {'input': {'question': '?', 'schema': {'type': 'integer'}}}
+    workflow = {'params': secret('plain', 'number'), 'nodes': {
+        'ok': {'approve': {'message': '?'}}, 'q': {'input': {'question': '?'}}, 'n': number, 'free': {'approve': {'message': '?'}},
+        'got': {'needs': ['ok', 'q', 'n'], 'run': ['sh', '-c', 'printf "%s|" "$@"', 'sh', '${ok.comment}', '${q.value.k}', '${n.value}']}}}
+    given = ('--var', 'plain=' + PLAIN, '--var', 'number=' + NUMBER)
+    for is_live in (True, False):
+        if is_live:
+            live = flow.start(workflow, *given)
+            run = live.started()
+            for _ in range(4):
+                live.expect('blocker_opened')
+        else:
+            run = flow.run(workflow, *given, '--no-wait', status=76).run
+        # without an engine only what equals a secret is known: a whole string, or a word of it
+        comment, answer = ('x' + PLAIN, {'k': 'a' + PLAIN}) if is_live else ('no ' + PLAIN + ' here', {'k': PLAIN, PLAIN: [1]})
+        need(NOTE in flow.call('approve', run, 'ok', '--comment', comment).text, 'approve does not say so')
+        same(json.loads(flow.call('answer', run, 'q', json.dumps(answer), '--json').text)['note'], NOTE, 'answer --json')
+        need(NOTE in flow.call('answer', run, 'n', NUMBER).text, 'answer does not say so')
+        need('***' not in flow.call('approve', run, 'free', '--comment', 'nothing').text, 'a word that is none is masked')
+        done = live.end(0) if is_live else flow.run(None, '--resume', run, *given)
+        same(done.text('got'), 'x***|a***|***|' if is_live else 'no *** here|***|***|', 'what others get')
+        same(flow.one(f"select answer from blocker where key = 'free' and run = '{run}'").count('note'), 0, 'its note')
+        need_absent(flow, done, PLAIN, NUMBER)
+        if is_live:
+            same(len(done.of('note')), 3, 'notes to who watches')
+
+
 @case('a keyed hash stands for it in the run row: the same value gives the same one, another store another [E31]')
 def hashes(flow):
     workflow = {'params': secret('s'), 'nodes': {'a': shell('true', env={'S': '${user.s}'})}}
