@@ -72,6 +72,13 @@ static rv_status on_frame(void *user, uint32_t node, uint32_t epoch, int stream,
     return RV_OK;
 }
 
+static uint32_t find_node(const rv_report *report, const char *name)
+{
+    for (uint32_t n = 0; n < report->node_count; n++)
+        if (rv_str_is(report->nodes[n].name, name)) return n;
+    return RV_NONE;
+}
+
 /* The attempt that is meant: --attempt, else the node's last. */
 static rv_status find_attempt(reading *r, uint32_t number, const rv_report_attempt **ret, rv_error *err)
 {
@@ -82,6 +89,32 @@ static rv_status find_attempt(reading *r, uint32_t number, const rv_report_attem
     }
     if (!*ret && number) return rv_error_set(err, RV_NOT_FOUND, "node %s has no attempt %u", rv_args_word(r->args, 1), number);
     return RV_OK;
+}
+
+/* A node that was kept did not run here: its words are in the log of the run that ran it [R1]. Go back to that one. */
+static rv_status go_to_origin(reading *r, rv_error *err)
+{
+    const char *name = rv_args_word(r->args, 1);
+    rv_str asked = rv_arena_str(&r->session.arena, r->report.id);
+    rv_status status = RV_OK;
+    bool is_kept = true, has_moved = false;
+    while (status == RV_OK && is_kept) {
+        const rv_report_node *node = &r->report.nodes[r->node];
+        is_kept = node->attempts == 0 && rv_str_is(node->facts.detail, "replay") && r->report.resumed_from.size > 0;
+        if (!is_kept) break;
+        rv_str from = rv_arena_str(&r->session.arena, r->report.resumed_from);
+        rv_buf_clear(&r->session.run);
+        rv_buf_str_add(&r->session.run, from);
+        rv_report_deinit(&r->report);
+        r->report = (rv_report){0};
+        status = rv_report_read(&r->session, &r->report, err);
+        if (status == RV_OK && (r->node = find_node(&r->report, name)) == RV_NONE)
+            status = rv_error_set(err, RV_NOT_FOUND, "run %.*s kept %s, but run %.*s has no such node", RV_FMT(asked), name, RV_FMT(from));
+        has_moved = true;
+    }
+    if (status == RV_OK && has_moved)
+        rv_cli_note("%s was kept in run %.*s; this is what it wrote in run %.*s", name, RV_FMT(asked), RV_FMT(r->report.id));
+    return status;
 }
 
 /* Scan the whole log, and with -f what is added to it until nothing drives the run any more. */
@@ -139,11 +172,11 @@ int rv_verb_logs(const rv_args *args)
         failed = rv_error_set(&err, RV_INVALID, "--attempt is about one node; name it: reeve logs RUN NODE --attempt N");
     if (failed == RV_OK) failed = rv_session_open(args, true, rv_args_word(args, 0), &r.session, &err);
     if (failed == RV_OK) failed = rv_report_read(&r.session, &r.report, &err);
-    for (uint32_t n = 0; failed == RV_OK && name && n < r.report.node_count && r.node == RV_NONE; n++)
-        if (rv_str_is(r.report.nodes[n].name, name)) r.node = n;
+    if (failed == RV_OK && name) r.node = find_node(&r.report, name);
     if (failed == RV_OK && name && r.node == RV_NONE)
         failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(r.report.id),
                               name, RV_FMT(r.report.id));
+    if (failed == RV_OK && name) failed = go_to_origin(&r, &err);
     if (failed == RV_OK) failed = print(&r, number, &err);
     for (uint32_t i = 0; i < r.lines.count; i++) rv_buf_deinit(&r.lines.at[i]);
     rv_vec_deinit(&r.lines);

@@ -103,7 +103,8 @@ const rv_verb rv_verbs[] = {
     {"logs", "print what nodes wrote", "RUN [NODE] [-f] [--stream 1|2] [--attempt N]",
      "With NODE: the bytes of its last attempt as they were written. Without: the lines of all nodes in the order in which they "
      "came, each "
-     "with its node. -f goes on while the run lives.",
+     "with its node. -f goes on while the run lives. Of a node that was kept from an earlier run, the words are those of that run, "
+     "which is said.",
      OPTIONS({"follow", 'f', NULL, "go on until the run has ended", 0},
              {"stream", 0, "N", "only standard output (1) or standard error (2)", 0},
              {"attempt", 0, "N", "this attempt of the node instead of the last; 1 is the first", 0}, STORE),

@@ -62,6 +62,52 @@ static void take_row_values(rv_job *job, rv_str run, rv_str sql, bool is_digest)
     rv_buf_deinit(&lines);
 }
 
+/* What kept nodes made: their bytes are in the store already, and these rows make them the child's too. */
+static void take_artifacts(rv_job *job)
+{
+    static const char sql[] = "SELECT node, name, media_type, digest, size FROM artifact WHERE run = ?1 ORDER BY node, name";
+    rv_buf lines = {0};
+    bool is_cut;
+    rv_str run = job->resumed_from;
+    rv_status status = rv_store_query(job->engine->config.store, RV_STR(sql), &run, 1, 0, &lines, &is_cut, NULL);
+    rv_str rest = status == RV_OK ? rv_arena_str(&job->arena, rv_buf_str(&lines)) : (rv_str){NULL, 0};
+    for (uint32_t number = 0; rest.size; number++) {
+        size_t end = rv_str_find(rest, 0, '\n');
+        rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
+        rv_json *cells = NULL;
+        int64_t size = 0;
+        rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
+        if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 5) continue; /* 0: the columns */
+        uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
+        if (node == RV_NONE || !job->kept[node].is_there || !rv_json_i64(rv_json_at(cells, 4), &size)) continue;
+        rv_kept_artifact *artifact = rv_arena_new(&job->arena, rv_kept_artifact, 1);
+        *artifact = (rv_kept_artifact){.name = rv_json_at(cells, 1)->text,
+                                       .media_type = rv_json_at(cells, 2)->text,
+                                       .digest = rv_json_at(cells, 3)->text,
+                                       .size = (uint64_t)size,
+                                       .next = job->kept[node].artifacts};
+        job->kept[node].artifacts = artifact;
+    }
+    rv_buf_deinit(&lines);
+}
+
+void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch)
+{
+    if (!job->kept || !job->kept[node].is_adopted || job->run->nodes[node].detail != RV_DETAIL_REPLAY) return;
+    for (const rv_kept_artifact *at = job->kept[node].artifacts; at; at = at->next) {
+        rv_artifact_row row = {.run = rv_str_of(job->id),
+                               .node = rv_graph_name(job->graph, node),
+                               .name = at->name,
+                               .media_type = at->media_type,
+                               .digest = at->digest,
+                               .size = at->size,
+                               .is_complete = true,
+                               .created_ms = rv_engine_now(job->engine).wall_ms};
+        rv_batch_artifact(batch, &row);
+    }
+    job->kept[node].artifacts = NULL;
+}
+
 /* What was shown, by the run in which it was decided: what a parent had kept itself has no blocker there. */
 static void take_digests(rv_job *job)
 {
@@ -110,6 +156,7 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err)
         compare(job, &p, same_params);
         take_row_values(job, job->resumed_from, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
         take_digests(job);
+        take_artifacts(job);
     }
     rv_run_free(p.run);
     rv_spec_free(p.spec);

@@ -96,10 +96,12 @@ typedef struct rv_shown { uint32_t node; rv_str payload, digest; int64_t opened_
 typedef struct rv_output_ref { uint32_t node; uint64_t log_last; rv_str run; /* whose log */ } rv_output_ref;
 
 /* What an earlier run gave for a node whose definition is the same [R1]. */
+typedef struct rv_kept_artifact { rv_str name, media_type, digest; uint64_t size; struct rv_kept_artifact *next; } rv_kept_artifact;
 typedef struct rv_kept {
     bool is_there, is_adopted, is_unknown; /* unknown: it may have happened, and may happen once */
     int32_t exit_status;
     rv_str value, output, digest;
+    rv_kept_artifact *artifacts; /* whose rows this run does not have yet */
 } rv_kept;
 
 struct rv_job {
@@ -246,6 +248,8 @@ uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);
 /* adopt.c: a child run keeps what its parent completed, node by node, as far as nothing above it has changed [R1]. */
 rv_status rv_adopt_load(rv_job *job, rv_error *err);
 void rv_adopt_changed(rv_job *job, uint32_t first_changed);
+/* The rows of what an adopted node made, under this run, once. Nothing for other nodes. */
+void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
 
 /* jobserver.c: lend slots to make, ninja and cargo below us. */
 void rv_jobserver_open(rv_engine *engine);

@@ -200,6 +200,7 @@ void rv_rows_collect(rv_job *job, rv_batch *batch)
         if (job->stamp[index] == turn) continue;
         job->stamp[index] = turn;
         collect_node(job, index, batch);
+        rv_adopt_rows(job, index, batch);
     }
     for (uint32_t i = 0; i < job->ended.count; i++) rv_attempt_free(job->ended.at[i]);
     rv_vec_clear(&job->ended);

@@ -1,4 +1,5 @@
 """A child run keeps what its parent completed, node by node [R1]."""
+import json
 import signal
 
 from harness import argv_to, case, main, need, same, shell
@@ -61,6 +62,25 @@ def another_secret(flow):
     flow.write('good', '')
     third = flow.run(workflow, '--resume', first, '--edit', '--var', 'token=another-secret')
     same((ran(flow), kept(third)), (['below', 'last', 'reads'], ['plain']), 'the child with another one')
+
+
+@case('what a kept node wrote and made is found in the child, and where it comes from is said [R1]')
+def kept_words(flow):
+    first = flow.run(diamond(), status=1).run
+    second = flow.run(diamond(), '--resume', first, status=1).run
+    nodes = diamond()
+    nodes['nodes'] = {'new': shell('true'), **nodes['nodes']}  # it stands in another place then
+    flow.write('good', '')
+    third = flow.run(nodes, '--resume', second, '--edit').run
+    for run in (second, third):
+        done = flow.call('logs', run, 'a')
+        same(done.text, 'out of a\n', 'its words')
+        need(first in done.stderr.decode() and run in done.stderr.decode(), f'where they come from: {done.stderr}')
+        same(flow.ask(f"select name, digest, size, epoch from artifact where run = '{run}' and node = 'a'"),
+             [(*flow.one(f"select name, digest, size from artifact where run = '{first}'"), 0)], 'what it made')
+        shown = json.loads(flow.call('show', run, '--json').text)
+        need([a for a in shown['artifacts'] if (a['node'], a['name']) == ('a', 'f')], 'show does not list it')
+    same(flow.call('logs', first, 'a').stderr, b'', 'nothing is said of what ran there')
 
 
 @case('an edited node and all below it run again, the rest is kept [R1]')
