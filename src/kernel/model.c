@@ -13,6 +13,8 @@ static const char *const task_state_names[] = {RV_TASK_STATE_MAP(X)};
 static const char *const interaction_names[] = {RV_INTERACTION_MAP(X)};
 static const char *const blocker_state_names[] = {RV_BLOCKER_STATE_MAP(X)};
 static const char *const handler_names[] = {RV_HANDLER_MAP(X)};
+static const char *const scope_role_names[] = {RV_SCOPE_MAP(X)};
+static const char *const join_names[] = {RV_JOIN_MAP(X)};
 #undef X
 #define X(name_, text_, third_) third_,
 static const bool kind_needs_slot[] = {RV_KIND_MAP(X)};
@@ -24,11 +26,12 @@ static const bool run_is_terminal[] = {RV_RUN_STATE_MAP(X)};
 _Static_assert(RV_COUNT(detail_names) == RV_DETAIL_COUNT, "one text a detail");
 _Static_assert(RV_DETAIL_COUNT <= 256, "a detail fits a byte");
 _Static_assert(RV_NODE_SUCCEEDED == 4, "the states from SUCCEEDED on are the terminal ones");
-_Static_assert(sizeof(rv_node_def) == 52, "stored layout: raise RV_GRAPH_FORMAT when it changes");
+_Static_assert(sizeof(rv_node_def) == 60, "stored layout: raise RV_GRAPH_FORMAT when it changes");
 
 #define LOOK_UP(table_, index_) (RV_ASSERT((size_t)(index_) < RV_COUNT(table_)), (table_)[index_])
 
 const char *rv_kind_name(rv_kind kind) { return LOOK_UP(kind_names, kind); }
+bool rv_kind_is_controller(rv_kind kind) { return kind >= RV_KIND_FOREACH && kind <= RV_KIND_WORKFLOW; }
 bool rv_kind_needs_slot(rv_kind kind) { return LOOK_UP(kind_needs_slot, kind); }
 const char *rv_dep_policy_name(rv_dep_policy policy) { return LOOK_UP(dep_policy_names, policy); }
 const char *rv_node_state_name(rv_node_state state) { return LOOK_UP(node_state_names, state); }
@@ -42,3 +45,5 @@ const char *rv_task_state_name(rv_task_state state) { return LOOK_UP(task_state_
 const char *rv_interaction_name(rv_interaction interaction) { return LOOK_UP(interaction_names, interaction); }
 const char *rv_blocker_state_name(rv_blocker_state state) { return LOOK_UP(blocker_state_names, state); }
 const char *rv_handler_name(rv_handler handler) { return LOOK_UP(handler_names, handler); }
+const char *rv_scope_role_name(rv_scope_role role) { return LOOK_UP(scope_role_names, role); }
+const char *rv_join_name(rv_join join) { return LOOK_UP(join_names, join); }

@@ -22,7 +22,12 @@
     X(INPUT, "input", 0)                                         \
     X(WAIT, "wait", 0)                                           \
     X(SET, "set", 0)                                             \
-    X(REDUCE, "reduce", 0)
+    X(REDUCE, "reduce", 0)                                       \
+    X(FOREACH, "foreach", 0)                                     \
+    X(LOOP, "loop", 0)                                           \
+    X(CLASSIFY, "classify", 0)                                   \
+    X(TOURNAMENT, "tournament", 0)                               \
+    X(WORKFLOW, "workflow", 0)
 
 #define RV_DEP_POLICY_MAP(X)         \
     X(ALL_SUCCESS, "all_success")    \
@@ -86,7 +91,13 @@
     X(UNAVAILABLE, "unavailable", 'e')           \
     X(VALUE, "value", 'e')                       \
     X(REDUCER, "reducer", 'e')                   \
-    X(DEADLINE, "deadline", 'e')
+    X(DEADLINE, "deadline", 'e')                 \
+    X(BRANCH, "branch", 'e')                     \
+    X(JUDGE, "judge", 'e')                       \
+    X(ITERATION, "iteration", 'e')               \
+    X(CHILDREN_FAILED, "children", 'e')          \
+    X(REVISE_MAX, "revise_max", 'e')             \
+    X(BUDGET_SPENT, "over_budget", 'e')
 
 /* Attempt states [S3]. VOID: journaled as starting, never seen to start; burns its epoch, counts against nothing. */
 #define RV_ATTEMPT_STATE_MAP(X) /* name, text, is terminal */ \
@@ -132,6 +143,22 @@
 
 #define RV_BLOCKER_STATE_MAP(X) X(OPEN, "open") X(RESOLVED, "resolved") X(SUPERSEDED, "superseded")
 
+/* What a scope is to its owner; a place (run.h) has the same role, and a node's id says it [K1]. */
+#define RV_SCOPE_MAP(X)                                                       \
+    X(FILE, "file")           /* the file's own nodes: NAME */                \
+    X(HANDLERS, "handlers")   /* on.success … */                              \
+    X(ITEM, "item")           /* foreach: NAME[3], or NAME[3].CHILD */        \
+    X(ITERATION, "iteration") /* loop: NAME#3 */                              \
+    X(CLASSIFIER, "classifier") /* classify: NAME.by */                       \
+    X(ENTRANT, "entrant")     /* tournament: NAME/e2 */                       \
+    X(JUDGE, "judge")         /* tournament: NAME/r1m0 */                     \
+    X(WORKFLOW, "workflow")   /* sub-graph: NAME.CHILD */                     \
+    X(REVISION, "revision")   /* places only: NAME~k */                       \
+    X(SUBMITTED, "submitted") /* places only: nodes that a running node gave */
+
+/* When a foreach has its outcome [K15]. */
+#define RV_JOIN_MAP(X) X(ALL, "all") X(ANY, "any") X(RACE, "race") X(ALL_SETTLED, "all_settled")
+
 /* Handlers: nodes outside the graph that run when it has ended. */
 #define RV_HANDLER_MAP(X) X(NONE, "") X(SUCCESS, "success") X(FAILURE, "failure") X(CANCEL, "cancel") X(EXIT, "exit")
 
@@ -163,6 +190,12 @@ typedef enum rv_interaction { RV_INTERACTION_MAP(X) RV_INTERACTION_COUNT } rv_in
 #define X(name_, text_, ...) RV_BLOCKER_##name_,
 typedef enum rv_blocker_state { RV_BLOCKER_STATE_MAP(X) RV_BLOCKER_STATE_COUNT } rv_blocker_state;
 #undef X
+#define X(name_, text_, ...) RV_SCOPE_##name_,
+typedef enum rv_scope_role { RV_SCOPE_MAP(X) RV_SCOPE_COUNT } rv_scope_role;
+#undef X
+#define X(name_, text_, ...) RV_JOIN_##name_,
+typedef enum rv_join { RV_JOIN_MAP(X) RV_JOIN_COUNT } rv_join;
+#undef X
 #define X(name_, text_, ...) RV_HANDLER_##name_,
 typedef enum rv_handler { RV_HANDLER_MAP(X) RV_HANDLER_COUNT } rv_handler;
 #undef X
@@ -171,6 +204,8 @@ typedef enum rv_handler { RV_HANDLER_MAP(X) RV_HANDLER_COUNT } rv_handler;
 /* The text of a word; never NULL for a word in its list. Pure. */
 const char *rv_kind_name(rv_kind kind);
 bool rv_kind_needs_slot(rv_kind kind);
+/* Whether a node of this kind is a controller: it executes nothing, its outcome follows from its children's. */
+bool rv_kind_is_controller(rv_kind kind);
 const char *rv_dep_policy_name(rv_dep_policy policy);
 const char *rv_node_state_name(rv_node_state state);
 static inline bool rv_node_state_is_terminal(rv_node_state state) { return state >= RV_NODE_SUCCEEDED; }
@@ -184,15 +219,26 @@ const char *rv_task_state_name(rv_task_state state);
 const char *rv_interaction_name(rv_interaction interaction);
 const char *rv_blocker_state_name(rv_blocker_state state);
 const char *rv_handler_name(rv_handler handler);
+const char *rv_scope_role_name(rv_scope_role role);
+const char *rv_join_name(rv_join join);
 
 /* ======================================================================= graph
  * A validated workflow in arrays. Immutable. Nothing in it is a pointer but the section pointers of rv_graph
  * itself, so that a graph is one image that can be written to a file and mapped again.
  *
- * Nodes 0..plain_count-1 are the file's nodes in the file's order; plain_count..node_count-1 are the handlers,
- * named `on.success` …, with no edges. All texts are slices (at, size) of `strings`. */
+ * A *def* is what the file says of a node; a *node* of a run is an instance of one (run.h). Defs stand in scopes, each
+ * a row of its own, and edges never leave a scope:
+ *
+ *     nodes   | the file's  | handlers   | a body | a body …
+ *     index   0 .. plain_count .. top_count .. .. .. node_count
+ *     scope   0             1            2        3
+ *
+ * The defs 0..top_count-1 are the first instances of every run, with the same numbers. A body (what a foreach does for
+ * each item, a loop's iteration, an entrant, a judge, a classifier, a sub-workflow) becomes instances when its owner
+ * starts it, as often as it does. Handlers are named `on.success` …, and have no edges; so has a body of one node,
+ * whose name is empty. All texts are slices (at, size) of `strings`. */
 
-#define RV_GRAPH_FORMAT 1u
+#define RV_GRAPH_FORMAT 2u
 
 typedef struct rv_slice { uint32_t at, size; } rv_slice; /* of rv_graph.strings */
 
@@ -209,8 +255,10 @@ typedef struct rv_node_def {
     rv_slice body;     /* the node's body in normal form: one JSON object, with exactly one kind key */
     rv_slice when;     /* the condition's text (size 0: none) */
     uint32_t policy;   /* index in policies */
-    uint32_t aux;      /* APPROVE, INPUT, WAIT: index in gates; SET: first of its set_items; else 0 */
+    uint32_t aux;      /* APPROVE, INPUT, WAIT: index in gates; SET: first of its set_items; controllers: index in controls; else 0 */
     uint32_t aux_count; /* SET: how many set_items */
+    uint32_t scope;    /* index in scopes: where it stands */
+    uint32_t revise;   /* index + 1 in revises; 0: none */
     uint32_t class_index; /* index in classes: the set of tags, hence of caps, that it needs */
     int32_t priority;  /* higher goes first */
     uint16_t flags;    /* rv_node_flag */
@@ -242,12 +290,54 @@ typedef struct rv_policy {
 typedef struct rv_gate_def {
     int64_t ms;         /* WAIT: `for` in ms, or `until` in wall ms; APPROVE, INPUT: deadline in ms after it opened; 0: none */
     rv_slice fallback;  /* INPUT: the default's JSON (size 0: none) */
+    rv_slice event;     /* WAIT: the name of the event that it waits for (size 0: none) */
     uint8_t is_until;   /* WAIT: ms is a wall time */
     uint8_t on_reject_continue; /* APPROVE: a rejection is a result, not a failure */
     uint8_t reserved[6];
 } rv_gate_def;
 
 typedef struct rv_set_item { rv_slice key, expression; } rv_set_item;
+
+typedef struct rv_scope_def {
+    uint32_t first, count; /* of nodes */
+    uint32_t owner;        /* def whose body it is; RV_NONE: the file's nodes, handlers */
+    uint8_t role;          /* rv_scope_role */
+    uint8_t is_named;      /* its nodes have names: a foreach over {nodes}, a sub-workflow */
+    uint8_t is_closed;     /* its nodes see nothing of what is around it: a sub-workflow from a file */
+    uint8_t reserved;
+} rv_scope_def;
+
+/* What the file tells a controller. */
+typedef struct rv_control_def {
+    uint32_t scope_first, scope_count; /* its scopes: the body; TOURNAMENT: the entrants that are bodies, then the judge */
+    rv_slice items;   /* FOREACH: JSON: a list, or a string that is one reference; rv_run_fill makes the list of it */
+    rv_slice until;   /* LOOP: expression (size 0: none) */
+    rv_slice params;  /* WORKFLOW: JSON object of templates (size 0: none): what ${user.K} is inside */
+    uint32_t result_first, result_count; /* WORKFLOW: of set_items: its `result`; count 0: {name: result} of its sinks */
+    uint32_t max;     /* LOOP: iterations; FOREACH: max_parallel, 0 no bound; TOURNAMENT: swiss rounds, 0 elimination */
+    uint32_t quorum;  /* TOURNAMENT: judges a match, ≥ 1 */
+    uint32_t entrant_first, entrant_count; /* TOURNAMENT: of entrants */
+    uint32_t branch_first, branch_count;   /* CLASSIFY: of branches */
+    uint8_t join;     /* FOREACH: rv_join */
+    uint8_t swap;     /* TOURNAMENT: each pair is judged twice, with sides exchanged */
+    uint8_t reserved[6];
+} rv_control_def;
+
+/* An entrant in the file's order: an existing def of the tournament's own scope, or a body. */
+typedef struct rv_entrant_def { uint32_t node /* RV_NONE: a body */, scope /* RV_NONE: a node */; } rv_entrant_def;
+/* A label, and the defs of the classifier's own scope that are its branch: branch_nodes[first .. first+count). */
+typedef struct rv_branch_def { rv_slice label; uint32_t first, count; } rv_branch_def;
+
+/* A back-edge [K17]. Its members are all defs on the paths from target to this node, both included, in index order:
+ * revise_nodes[member_first .. member_first+member_count). */
+typedef struct rv_revise_def {
+    uint32_t node, target;
+    uint32_t member_first, member_count;
+    rv_slice when;     /* expression */
+    uint32_t max;
+    uint8_t at_max_ask; /* at the maximum somebody is asked; else the node fails */
+    uint8_t reserved[3];
+} rv_revise_def;
 
 /* A set of tags. Class 0 has none. A node needs a slot under the global cap and under each tag of its class. */
 typedef struct rv_class_def { uint32_t first, count; } rv_class_def; /* of class_tags */
@@ -259,15 +349,16 @@ typedef struct rv_tag_def { rv_slice name; uint32_t cap; /* 0: no cap of its own
 typedef struct rv_graph {
     /* stored */
     rv_digest digest;          /* of `definition`: the workflow's name for good */
-    uint32_t node_count, plain_count, edge_count, policy_count, gate_count, set_item_count;
+    uint32_t node_count, plain_count, top_count, edge_count, policy_count, gate_count, set_item_count;
     uint32_t class_count, class_tag_count, tag_count;
+    uint32_t scope_count, control_count, entrant_count, branch_count, branch_node_count, revise_count, revise_node_count;
     uint32_t concurrency;      /* global cap from the file; 0: auto */
     int64_t timeout_ms;        /* the run's; 0: none */
     rv_slice name;
     const rv_node_def *nodes;
     const uint32_t *pred_begin, *pred; /* preds of n: pred[pred_begin[n] .. pred_begin[n+1]) */
     const uint32_t *succ_begin, *succ;
-    const uint32_t *order;     /* order[position] = node: by priority, then index [K3] */
+    const uint32_t *order;     /* order[position] = def: by priority, then index [K3]; for those who plan without running */
     const uint32_t *position;  /* the inverse of order */
     const rv_policy *policies;
     const rv_gate_def *gates;
@@ -275,6 +366,13 @@ typedef struct rv_graph {
     const rv_class_def *classes;
     const uint32_t *class_tags; /* indices in tags */
     const rv_tag_def *tags;
+    const rv_scope_def *scopes; /* 0: the file's, 1: the handlers' */
+    const rv_control_def *controls;
+    const rv_entrant_def *entrants;
+    const rv_branch_def *branches;
+    const uint32_t *branch_nodes; /* defs */
+    const rv_revise_def *revises;
+    const uint32_t *revise_nodes; /* defs */
     rv_str strings;
     rv_str definition;         /* the whole workflow in normal form: canonical JSON, itself a valid workflow file */
 } rv_graph;

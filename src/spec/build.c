@@ -242,6 +242,7 @@ static void write_node(rv_writer *w, uint32_t node, rv_slice name)
     def.body = (rv_slice){(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
     def.policy = policy_of(w, values, own, RV_ON_PROCESS >> kind & 1);
     def.class_index = class_of(w, values[RV_NK_TAGS]);
+    def.scope = node >= l->plain_count;
     def.dep_policy = word_of(&l->doc, values[RV_NK_DEP_POLICY], RV_NK_DEP_POLICY);
     int64_t priority = 0;
     if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));
@@ -437,7 +438,7 @@ static void settle_all(rv_writer *w, rv_image *header)
         settle(&w->set_items.at[i].key, size);
         settle(&w->set_items.at[i].expression, size);
     }
-    for (uint32_t i = 0; i < w->gates.count; i++) settle(&w->gates.at[i].fallback, size);
+    for (uint32_t i = 0; i < w->gates.count; i++) settle(&w->gates.at[i].fallback, size), settle(&w->gates.at[i].event, size);
     for (uint32_t i = 0; i < w->tags.count; i++) settle(&w->tags.at[i].name, size);
     settle(&header->name, size);
     settle(&header->env, size);
@@ -473,6 +474,10 @@ static bool assemble(rv_writer *w, rv_image *header)
     add_section(w, header, RV_SECTION_CLASSES, w->classes.count, w->classes.at);
     add_section(w, header, RV_SECTION_CLASS_TAGS, w->class_tags.count, w->class_tags.at);
     add_section(w, header, RV_SECTION_TAGS, w->tags.count, w->tags.at);
+    const rv_scope_def scopes[] = {{0, l->plain_count, RV_NONE, RV_SCOPE_FILE, 1, 0, 0},
+                                   {l->plain_count, count - l->plain_count, RV_NONE, RV_SCOPE_HANDLERS, 1, 0, 0}};
+    add_section(w, header, RV_SECTION_SCOPES, RV_COUNT(scopes), scopes);
+    for (uint32_t section = RV_SECTION_CONTROLS; section <= RV_SECTION_REVISE_NODES; section++) add_section(w, header, section, 0, NULL);
     return true;
 }
 
@@ -496,7 +501,7 @@ rv_status rv_loader_write(rv_loader *l, rv_spec *spec)
 {
     rv_writer w = {.loader = l, .plain_policy = {RV_NONE, RV_NONE}};
     rv_image header = {
-        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count};
+        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count, .top_count = l->nodes.count};
     uint32_t concurrency = l->file_keys[RV_FK_CONCURRENCY],
              cap = concurrency == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, concurrency, "default");
     int64_t number = 0;

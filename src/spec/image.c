@@ -18,6 +18,10 @@ const uint8_t rv_section_item_size[RV_SECTION_COUNT] = {
     [RV_SECTION_GATES] = sizeof(rv_gate_def),    [RV_SECTION_SET_ITEMS] = sizeof(rv_set_item),
     [RV_SECTION_CLASSES] = sizeof(rv_class_def), [RV_SECTION_CLASS_TAGS] = sizeof(uint32_t),
     [RV_SECTION_TAGS] = sizeof(rv_tag_def),      [RV_SECTION_STRINGS] = 1,
+    [RV_SECTION_SCOPES] = sizeof(rv_scope_def),  [RV_SECTION_CONTROLS] = sizeof(rv_control_def),
+    [RV_SECTION_ENTRANTS] = sizeof(rv_entrant_def), [RV_SECTION_BRANCHES] = sizeof(rv_branch_def),
+    [RV_SECTION_BRANCH_NODES] = sizeof(uint32_t), [RV_SECTION_REVISES] = sizeof(rv_revise_def),
+    [RV_SECTION_REVISE_NODES] = sizeof(uint32_t),
 };
 
 static const void *at(const rv_image *image, uint32_t section) { return (const char *)image + image->sections[section].offset; }
@@ -37,6 +41,7 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .digest = image->digest,
         .node_count = count_of(image, RV_SECTION_NODES),
         .plain_count = image->plain_count,
+        .top_count = image->top_count,
         .edge_count = count_of(image, RV_SECTION_PRED),
         .policy_count = count_of(image, RV_SECTION_POLICIES),
         .gate_count = count_of(image, RV_SECTION_GATES),
@@ -44,6 +49,13 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .class_count = count_of(image, RV_SECTION_CLASSES),
         .class_tag_count = count_of(image, RV_SECTION_CLASS_TAGS),
         .tag_count = count_of(image, RV_SECTION_TAGS),
+        .scope_count = count_of(image, RV_SECTION_SCOPES),
+        .control_count = count_of(image, RV_SECTION_CONTROLS),
+        .entrant_count = count_of(image, RV_SECTION_ENTRANTS),
+        .branch_count = count_of(image, RV_SECTION_BRANCHES),
+        .branch_node_count = count_of(image, RV_SECTION_BRANCH_NODES),
+        .revise_count = count_of(image, RV_SECTION_REVISES),
+        .revise_node_count = count_of(image, RV_SECTION_REVISE_NODES),
         .concurrency = image->concurrency,
         .timeout_ms = image->timeout_ms,
         .name = image->name,
@@ -60,6 +72,13 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .classes = at(image, RV_SECTION_CLASSES),
         .class_tags = at(image, RV_SECTION_CLASS_TAGS),
         .tags = at(image, RV_SECTION_TAGS),
+        .scopes = at(image, RV_SECTION_SCOPES),
+        .controls = at(image, RV_SECTION_CONTROLS),
+        .entrants = at(image, RV_SECTION_ENTRANTS),
+        .branches = at(image, RV_SECTION_BRANCHES),
+        .branch_nodes = at(image, RV_SECTION_BRANCH_NODES),
+        .revises = at(image, RV_SECTION_REVISES),
+        .revise_nodes = at(image, RV_SECTION_REVISE_NODES),
         .strings = {at(image, RV_SECTION_STRINGS), image->sections[RV_SECTION_STRINGS].count},
     };
     graph->definition = rv_graph_str(graph, image->definition);
@@ -78,7 +97,8 @@ static bool sections_fit(const rv_image *image)
         if (s->count > UINT32_MAX) return false;
     }
     uint64_t nodes = count_of(image, RV_SECTION_NODES);
-    return nodes <= RV_NODES_MAX + RV_HANDLER_COUNT && image->plain_count <= nodes &&
+    return nodes <= RV_NODES_MAX + RV_HANDLER_COUNT && image->plain_count <= image->top_count &&
+           image->top_count <= nodes && count_of(image, RV_SECTION_SCOPES) >= 2 &&
            image->sections[RV_SECTION_PRED_BEGIN].count == nodes + 1 &&
            image->sections[RV_SECTION_SUCC_BEGIN].count == nodes + 1 && image->sections[RV_SECTION_ORDER].count == nodes &&
            image->sections[RV_SECTION_POSITION].count == nodes &&
@@ -99,13 +119,53 @@ static bool edges_fit(const rv_graph *g, const uint32_t *begin, const uint32_t *
     return fits;
 }
 
+static bool is_range(uint32_t first, uint32_t count, uint32_t of) { return first <= of && count <= of - first; }
+
 static bool node_fits(const rv_graph *g, const rv_node_def *n)
 {
     bool is_gate = n->kind == RV_KIND_APPROVE || n->kind == RV_KIND_INPUT || n->kind == RV_KIND_WAIT;
     return slice_fits(g, n->name) && slice_fits(g, n->body) && slice_fits(g, n->when) && n->policy < g->policy_count &&
            n->class_index < g->class_count && n->kind < RV_KIND_COUNT && n->dep_policy < RV_DEP_COUNT &&
-           n->handler < RV_HANDLER_COUNT && (!is_gate || n->aux < g->gate_count) &&
-           (n->kind != RV_KIND_SET || (n->aux <= g->set_item_count && n->aux_count <= g->set_item_count - n->aux));
+           n->handler < RV_HANDLER_COUNT && (!is_gate || n->aux < g->gate_count) && n->scope < g->scope_count &&
+           n->revise <= g->revise_count && (!rv_kind_is_controller((rv_kind)n->kind) || n->aux < g->control_count) &&
+           (n->kind != RV_KIND_SET || is_range(n->aux, n->aux_count, g->set_item_count));
+}
+
+static bool scopes_fit(const rv_graph *g)
+{
+    bool fits = g->scopes[0].first == 0 && g->scopes[0].count == g->plain_count && g->scopes[1].first == g->plain_count &&
+                g->scopes[1].count == g->top_count - g->plain_count;
+    for (uint32_t i = 0; i < g->scope_count && fits; i++) {
+        const rv_scope_def *s = &g->scopes[i];
+        fits = is_range(s->first, s->count, g->node_count) && s->role < RV_SCOPE_COUNT && (s->owner < g->node_count) == (i >= 2);
+        for (uint32_t k = 0; k < s->count && fits; k++) fits = g->nodes[s->first + k].scope == i;
+        for (uint32_t e = g->pred_begin[s->first]; fits && e < g->pred_begin[s->first + s->count]; e++)
+            fits = RV_EDGE_NODE(g->pred[e]) - s->first < s->count;
+        for (uint32_t e = g->succ_begin[s->first]; fits && e < g->succ_begin[s->first + s->count]; e++)
+            fits = RV_EDGE_NODE(g->succ[e]) - s->first < s->count;
+    }
+    return fits;
+}
+
+static bool controls_fit(const rv_graph *g)
+{
+    bool fits = true;
+    for (uint32_t i = 0; i < g->control_count && fits; i++) {
+        const rv_control_def *c = &g->controls[i];
+        fits = is_range(c->scope_first, c->scope_count, g->scope_count) && slice_fits(g, c->items) && slice_fits(g, c->until) &&
+               slice_fits(g, c->params) && is_range(c->result_first, c->result_count, g->set_item_count) && c->join < RV_JOIN_COUNT &&
+               is_range(c->entrant_first, c->entrant_count, g->entrant_count) && is_range(c->branch_first, c->branch_count, g->branch_count);
+    }
+    for (uint32_t i = 0; i < g->entrant_count; i++)
+        fits &= (g->entrants[i].node < g->node_count) != (g->entrants[i].scope < g->scope_count);
+    for (uint32_t i = 0; i < g->branch_count; i++)
+        fits &= slice_fits(g, g->branches[i].label) && is_range(g->branches[i].first, g->branches[i].count, g->branch_node_count);
+    for (uint32_t i = 0; i < g->branch_node_count; i++) fits &= g->branch_nodes[i] < g->node_count;
+    for (uint32_t i = 0; i < g->revise_count; i++)
+        fits &= g->revises[i].node < g->node_count && g->revises[i].target < g->node_count && slice_fits(g, g->revises[i].when) &&
+                is_range(g->revises[i].member_first, g->revises[i].member_count, g->revise_node_count);
+    for (uint32_t i = 0; i < g->revise_node_count; i++) fits &= g->revise_nodes[i] < g->node_count;
+    return fits;
 }
 
 static bool contents_fit(const rv_graph *g, const rv_image *image)
@@ -114,14 +174,14 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
         slice_fits(g, g->name) && slice_fits(g, image->params) && slice_fits(g, image->env) && slice_fits(g, image->contents);
     for (uint32_t i = 0; i < g->node_count; i++)
         fits &= node_fits(g, &g->nodes[i]) && g->order[i] < g->node_count && g->position[g->order[i]] == i;
-    for (uint32_t i = 0; i < g->gate_count; i++) fits &= slice_fits(g, g->gates[i].fallback);
+    for (uint32_t i = 0; i < g->gate_count; i++) fits &= slice_fits(g, g->gates[i].fallback) && slice_fits(g, g->gates[i].event);
     for (uint32_t i = 0; i < g->set_item_count; i++)
         fits &= slice_fits(g, g->set_items[i].key) && slice_fits(g, g->set_items[i].expression);
     for (uint32_t i = 0; i < g->class_count; i++)
         fits &= g->classes[i].first <= g->class_tag_count && g->classes[i].count <= g->class_tag_count - g->classes[i].first;
     for (uint32_t i = 0; i < g->class_tag_count; i++) fits &= g->class_tags[i] < g->tag_count;
     for (uint32_t i = 0; i < g->tag_count; i++) fits &= slice_fits(g, g->tags[i].name);
-    return fits && edges_fit(g, g->pred_begin, g->pred) && edges_fit(g, g->succ_begin, g->succ);
+    return fits && edges_fit(g, g->pred_begin, g->pred) && edges_fit(g, g->succ_begin, g->succ) && scopes_fit(g) && controls_fit(g);
 }
 
 static bool param_fits(const rv_json *param)

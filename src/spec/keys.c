@@ -351,6 +351,8 @@ rv_kind rv_key_kind(rv_node_key key)
     } kinds[] = {
         {RV_NK_RUN, RV_KIND_RUN},   {RV_NK_SHELL, RV_KIND_SHELL}, {RV_NK_APPROVE, RV_KIND_APPROVE}, {RV_NK_INPUT, RV_KIND_INPUT},
         {RV_NK_WAIT, RV_KIND_WAIT}, {RV_NK_SET, RV_KIND_SET},     {RV_NK_REDUCE, RV_KIND_REDUCE},
+        {RV_NK_FOREACH, RV_KIND_FOREACH}, {RV_NK_LOOP, RV_KIND_LOOP}, {RV_NK_CLASSIFY, RV_KIND_CLASSIFY},
+        {RV_NK_TOURNAMENT, RV_KIND_TOURNAMENT}, {RV_NK_WORKFLOW, RV_KIND_WORKFLOW},
     };
     _Static_assert(RV_COUNT(kinds) == RV_KIND_COUNT, "one row a kind");
     for (size_t i = 0; i < RV_COUNT(kinds); i++)

@@ -128,6 +128,13 @@ enum {
     RV_SECTION_CLASSES,
     RV_SECTION_CLASS_TAGS,
     RV_SECTION_TAGS,
+    RV_SECTION_SCOPES,
+    RV_SECTION_CONTROLS,
+    RV_SECTION_ENTRANTS,
+    RV_SECTION_BRANCHES,
+    RV_SECTION_BRANCH_NODES,
+    RV_SECTION_REVISES,
+    RV_SECTION_REVISE_NODES,
     RV_SECTION_STRINGS,
     RV_SECTION_COUNT
 };
@@ -136,7 +143,7 @@ typedef struct rv_image {
     uint32_t format, header_size;
     uint64_t size, checksum; /* of the whole; XXH3 of what follows `checksum` */
     rv_digest digest;
-    uint32_t plain_count, concurrency;
+    uint32_t plain_count, top_count, concurrency, reserved;
     int64_t timeout_ms;
     rv_slice name, definition, params, env, contents; /* of strings; definition is its beginning */
     rv_image_section sections[RV_SECTION_COUNT];

@@ -115,6 +115,11 @@ static bool has_field(rv_loader *l, uint32_t node, rv_str field)
     case RV_KIND_SET:
         value = rv_doc_get(&l->doc, rv_loader_body(l, node), "set");
         return value != RV_NONE && rv_loader_member(l, value, field) != RV_NONE;
+    case RV_KIND_FOREACH: return rv_str_is(field, "results") || rv_str_is(field, "failed");
+    case RV_KIND_LOOP: return rv_str_is(field, "value") || rv_str_is(field, "iterations") || rv_str_is(field, "exhausted");
+    case RV_KIND_CLASSIFY: return rv_str_is(field, "branch");
+    case RV_KIND_TOURNAMENT: return rv_str_is(field, "winner") || rv_str_is(field, "value") || rv_str_is(field, "rounds");
+    case RV_KIND_WORKFLOW:
     case RV_KIND_COUNT: return true;
     }
     RV_UNREACHABLE();
@@ -130,6 +135,11 @@ static const char *fields_text(rv_kind kind)
     case RV_KIND_REDUCE: return "a reduction has value, state, error";
     case RV_KIND_WAIT: return "a wait has state, error";
     case RV_KIND_SET: return "a `set` has its own keys, state, error";
+    case RV_KIND_FOREACH: return "a foreach has results, failed, state, error";
+    case RV_KIND_LOOP: return "a loop has value, iterations, exhausted, state, error";
+    case RV_KIND_CLASSIFY: return "a classify has branch, state, error";
+    case RV_KIND_TOURNAMENT: return "a tournament has winner, value, rounds, state, error";
+    case RV_KIND_WORKFLOW: return "a sub-workflow has the keys of its result, state, error";
     case RV_KIND_COUNT: return "";
     }
     RV_UNREACHABLE();

@@ -317,6 +317,13 @@ static void keep_all(builder *b)
     rv_graph *graph = &b->made->graph;
     graph->node_count = b->nodes.count;
     while (graph->plain_count < graph->node_count && b->nodes.at[graph->plain_count].handler == RV_HANDLER_NONE) graph->plain_count++;
+    graph->top_count = graph->node_count;
+    for (uint32_t n = graph->plain_count; n < graph->node_count; n++) b->nodes.at[n].scope = 1;
+    rv_scope_def *scopes = rv_arena_new(&b->made->arena, rv_scope_def, 2);
+    scopes[0] = (rv_scope_def){0, graph->plain_count, RV_NONE, RV_SCOPE_FILE, 1, 0, 0};
+    scopes[1] = (rv_scope_def){graph->plain_count, graph->node_count - graph->plain_count, RV_NONE, RV_SCOPE_HANDLERS, 1, 0, 0};
+    graph->scopes = scopes;
+    graph->scope_count = 2;
     KEEP(nodes, nodes, rv_node_def);
     KEEP(policies, policies, rv_policy);
     KEEP(gates, gates, rv_gate_def);
