@@ -64,17 +64,17 @@ static bool measure_bytes(uint32_t node_count)
     rv_run *run = rv_run_new(graph);
     rv_out out = {.leaves_out_journal = true};
     uint64_t bytes = 0;
-    uint32_t done = 0, position;
+    uint32_t done = 0;
     step(run, &out, &(rv_event){.type = RV_EVENT_LOAD, .value = RV_STR("{}")});
     double begin = seconds();
-    for (uint32_t node; (node = rv_run_ready_next(run, 0, 0, &position)) != RV_NONE; done++) {
+    for (uint32_t node; (node = rv_run_ready_first(run, 0)) != RV_NONE; done++) {
         step(run, &out, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
         step(run, &out, &(rv_event){.type = RV_EVENT_COMPLETED, .node = node, .epoch = run->nodes[node].epoch, .state = RV_ATTEMPT_OK});
         turn_end(&out, done, &bytes);
     }
     double per_second = done / (seconds() - begin);
     double graph_a_node = (double)graph_size(graph) / node_count;
-    double run_a_node = (double)(run->arena.total_size + run->timers.capacity * sizeof *run->timers.at) / node_count;
+    double run_a_node = (double)(run->arena.total_size + run->node_capacity * sizeof *run->nodes + run->timers.capacity * sizeof *run->timers.at) / node_count;
     printf("%u nodes, %u edges: %.1f bytes a node (graph %.1f, run %.1f; at most %.0f); run through at %.2f million nodes a second\n",
            node_count, graph->edge_count, graph_a_node + run_a_node, graph_a_node, run_a_node, BYTES_A_NODE_MAX, per_second / 1e6);
     bool is_ok = graph_a_node + run_a_node < BYTES_A_NODE_MAX && run->status == RV_RUN_OK;
@@ -121,24 +121,23 @@ static void measure_cycles(const rv_graph *graph, bool is_bare, rates *best)
 {
     rv_run *run = rv_run_new(graph);
     rv_out out = {.leaves_out_journal = is_bare};
-    rv_arena arena = {0};
     rv_admit admit;
     uint64_t bytes = 0;
     uint32_t node, running[TURN];
-    rv_admit_init(&admit, &arena, graph, TURN);
+    rv_admit_init(&admit, TURN);
     step(run, &out, &(rv_event){.type = RV_EVENT_LOAD, .value = RV_STR("{}")});
     double begin = seconds();
     while (run->status == RV_RUN_RUNNING) {
         uint32_t count = 0;
         for (; (node = rv_admit_next(&admit, run)) != RV_NONE; running[count++] = node) {
-            rv_admit_take(&admit, graph, graph->nodes[node].class_index);
+            rv_admit_take(&admit, run, 0);
             step(run, &out, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
         }
         for (uint32_t i = 0; i < count; i++)
             step(run, &out, &(rv_event){.type = RV_EVENT_STARTED, .node = running[i], .epoch = run->nodes[running[i]].epoch,
                                         .pid = 12345 + i, .pid_start = 987654321});
         for (uint32_t i = 0; i < count; i++) {
-            rv_admit_give(&admit, graph, graph->nodes[running[i]].class_index);
+            rv_admit_give(&admit, run, 0);
             step(run, &out, &(rv_event){.type = RV_EVENT_COMPLETED, .node = running[i], .epoch = run->nodes[running[i]].epoch,
                                         .state = RV_ATTEMPT_OK});
         }
@@ -146,7 +145,7 @@ static void measure_cycles(const rv_graph *graph, bool is_bare, rates *best)
     }
     best->cycles = RV_MAX(best->cycles, graph->node_count / (seconds() - begin));
     rv_out_deinit(&out);
-    rv_arena_deinit(&arena);
+    rv_admit_deinit(&admit);
     rv_run_free(run);
 }
 

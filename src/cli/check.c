@@ -12,7 +12,7 @@ static void report_good(const rv_args *args, const rv_load *load)
         rv_ui_style(&out, RV_STYLE_GREEN, rv_str_of(rv_ui_node_glyph(RV_NODE_SUCCEEDED)));
         rv_buf_printf(&out, " %.*s  %u node%s, %u edge%s, %u handler%s\n", RV_FMT(rv_graph_str(graph, graph->name)), graph->plain_count,
                       graph->plain_count == 1 ? "" : "s", graph->edge_count, graph->edge_count == 1 ? "" : "s",
-                      graph->node_count - graph->plain_count, graph->node_count - graph->plain_count == 1 ? "" : "s");
+                      graph->top_count - graph->plain_count, graph->top_count - graph->plain_count == 1 ? "" : "s");
         rv_ui_out(rv_buf_str(&out));
         rv_buf_deinit(&out);
         return;
@@ -25,7 +25,7 @@ static void report_good(const rv_args *args, const rv_load *load)
     rv_jw_kv_cstring(&w, "workflow", digest);
     rv_jw_kv_i64(&w, "nodes", graph->plain_count);
     rv_jw_kv_i64(&w, "edges", graph->edge_count);
-    rv_jw_kv_i64(&w, "handlers", graph->node_count - graph->plain_count);
+    rv_jw_kv_i64(&w, "handlers", graph->top_count - graph->plain_count);
     rv_jw_key(&w, "problems");
     rv_problems_json(&w, &load->problems);
     rv_cli_json_end(&w);

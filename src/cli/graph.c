@@ -140,7 +140,7 @@ static void text(rv_buf *out, const rv_graph *graph)
         tree_build(&t, &arena);
         tree_text(&t, out, &arena);
     }
-    for (uint32_t n = graph->plain_count; n < graph->node_count; n++) {
+    for (uint32_t n = graph->plain_count; n < graph->top_count; n++) {
         rv_ui_style(out, RV_STYLE_DIM, rv_graph_name(graph, n));
         rv_buf_cstring(out, "  ");
         rv_plan_action(out, graph, n);
@@ -197,7 +197,7 @@ static void json(rv_buf *out, const rv_graph *graph)
     rv_jw_kv_cstring(&w, "workflow", digest);
     rv_jw_key(&w, "nodes");
     rv_jw_array(&w);
-    for (uint32_t n = 0; n < graph->node_count; n++) {
+    for (uint32_t n = 0; n < graph->top_count; n++) {
         const rv_node_def *def = &graph->nodes[n];
         rv_jw_object(&w);
         rv_jw_kv_str(&w, "node", rv_graph_name(graph, n));

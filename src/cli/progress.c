@@ -83,13 +83,18 @@ void rv_progress_store_words(const rv_progress *p, rv_buf *out)
 
 static rv_slot *slot_of(rv_progress *p, uint32_t node)
 {
-    if (!p->slot_of || p->slot_of[node] == 0) return NULL;
+    if (node >= p->slot_of_count || p->slot_of[node] == 0) return NULL;
     return &p->slots.at[p->slot_of[node] - 1];
 }
 
 static rv_slot *slot_take(rv_progress *p, uint32_t node)
 {
-    if (!p->slot_of) p->slot_of = rv_alloc(sizeof *p->slot_of * rv_job_graph(p->job)->node_count);
+    if (node >= p->slot_of_count) { /* the run has grown */
+        uint32_t count = RV_MAX(rv_job_node_count(p->job), p->slot_of_count + p->slot_of_count / 2);
+        p->slot_of = rv_realloc(p->slot_of, sizeof *p->slot_of * count);
+        memset(p->slot_of + p->slot_of_count, 0, sizeof *p->slot_of * (count - p->slot_of_count));
+        p->slot_of_count = count;
+    }
     rv_slot *slot = slot_of(p, node);
     for (uint32_t i = 0; !slot && i < p->slots.count; i++)
         if (!p->slots.at[i].is_used) slot = &p->slots.at[i];
@@ -169,7 +174,7 @@ static void line_add(rv_progress *p, rv_slot *slot, rv_str line)
         p->lines_left_out++;
         return;
     }
-    rv_ui_style(out, RV_STYLE_DIM, rv_graph_name(rv_job_graph(p->job), slot->node));
+    rv_ui_style(out, RV_STYLE_DIM, rv_job_node_name(p->job, slot->node));
     rv_ui_stylef(out, RV_STYLE_DIM, " %s ", rv_ui_glyph(RV_GLYPH_BAR));
     if (rv_ui_get()->is_terminal) rv_ui_plain(out, line, 0);
     else rv_buf_str_add(out, line);
@@ -212,7 +217,7 @@ static void lines_end(rv_progress *p, rv_slot *slot)
         for (size_t i = 0; i < held.size; i++) p->lines_left_out += held.at[i] == '\n';
     rv_buf_clear(&slot->held);
     if (slot->held_cut) {
-        rv_str name = rv_graph_name(rv_job_graph(p->job), slot->node), run = rv_job_id(p->job);
+        rv_str name = rv_job_node_name(p->job, slot->node), run = rv_job_id(p->job);
         rv_buf_printf(&p->out, "%.*s %s %llu more bytes: reeve logs %.*s %.*s\n", RV_FMT(name), rv_ui_glyph(RV_GLYPH_BAR),
                       (unsigned long long)slot->held_cut, RV_FMT(run), RV_FMT(name));
         slot->held_cut = 0;

@@ -55,7 +55,7 @@ typedef struct rv_progress {
     uint32_t region_lines;   /* lines of the region that stand on the terminal now */
     RV_VEC(rv_slot) slots;
     uint32_t used_slots;
-    uint32_t *slot_of;       /* node → slot + 1 */
+    uint32_t *slot_of, slot_of_count; /* node → slot + 1, as far as the run has grown */
     uint32_t ended_nodes;
     RV_VEC(rv_failure) failures;
     uint32_t failure_count;  /* all of them */

@@ -80,7 +80,7 @@ static void on_output(void *user, rv_job *job, uint32_t node, int stream, rv_str
     rv_json_writer w;
     if (p->mode == RV_OUTPUT_QUIET) return;
     line_begin(p, &w, "output");
-    rv_jw_kv_str(&w, "node", rv_graph_name(rv_job_graph(job), node));
+    rv_jw_kv_str(&w, "node", rv_job_node_name(job, node));
     rv_jw_kv_i64(&w, "stream", stream);
     rv_jw_kv_str(&w, "text", bytes);
     line_end(p, &w);
@@ -121,7 +121,7 @@ static void on_blocker_opened(void *user, rv_job *job, const rv_blocker_view *vi
     line_begin(p, &w, "blocker_opened");
     rv_jw_kv_str(&w, "key", view->key);
     rv_jw_kv_str(&w, "kind", view->kind);
-    rv_jw_kv_str(&w, "node", rv_graph_name(rv_job_graph(job), view->node));
+    rv_jw_kv_str(&w, "node", rv_job_node_name(job, view->node));
     rv_jw_key(&w, "payload");
     if (view->payload.size) rv_jw_raw(&w, view->payload);
     else rv_jw_null(&w);

@@ -51,7 +51,7 @@ static void progress_line(const rv_progress *p, rv_buf *out, int64_t now)
 static void node_line(const rv_progress *p, rv_buf *out, const rv_slot *slot, int64_t now, uint32_t name_columns, uint32_t columns)
 {
     size_t begin = out->size;
-    rv_str name = rv_graph_name(rv_job_graph(p->job), slot->node);
+    rv_str name = rv_job_node_name(p->job, slot->node);
     rv_ui_style(out, rv_ui_node_style(RV_NODE_RUNNING), rv_str_of(rv_ui_node_glyph(RV_NODE_RUNNING)));
     rv_buf_byte(out, ' ');
     rv_ui_plain(out, name, name_columns);
@@ -79,7 +79,7 @@ uint32_t rv_region_write(rv_progress *p, rv_buf *out)
     uint32_t room = RV_MIN(REGION_NODES_MAX, rows > 8 ? rows - 6 : 2);
     for (uint32_t i = 0; i < p->slots.count; i++)
         if (p->slots.at[i].is_used)
-            name_columns = RV_MAX(name_columns, (uint32_t)rv_graph_name(rv_job_graph(p->job), p->slots.at[i].node).size);
+            name_columns = RV_MAX(name_columns, (uint32_t)rv_job_node_name(p->job, p->slots.at[i].node).size);
     name_columns = RV_MIN(name_columns, columns / 3);
     for (uint32_t i = 0; i < p->slots.count && shown < room; i++) {
         if (!p->slots.at[i].is_used) continue;

@@ -52,9 +52,9 @@ static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
-    r->node_count = graph->node_count;
-    r->nodes = rv_arena_new(r->arena, rv_report_node, graph->node_count + 1);
-    for (uint32_t n = 0; n < graph->node_count; n++)
+    r->node_count = graph->top_count;
+    r->nodes = rv_arena_new(r->arena, rv_report_node, graph->top_count + 1);
+    for (uint32_t n = 0; n < graph->top_count; n++)
         r->nodes[n] = (rv_report_node){.name = rv_graph_name(graph, n),
                                        .kind = rv_str_of(rv_kind_name((rv_kind)graph->nodes[n].kind)),
                                        .facts = {.exit_status = -1, .signal = -1},

@@ -222,18 +222,18 @@ static void say_names(const char *what, const rv_str *names, uint32_t count)
 static void say_differences(const rv_graph *pinned, const rv_graph *now, rv_arena *arena)
 {
     rv_map names = {0};
-    rv_str *changed = rv_arena_new(arena, rv_str, now->node_count + 1), *added = rv_arena_new(arena, rv_str, now->node_count + 1);
-    rv_str *removed = rv_arena_new(arena, rv_str, pinned->node_count + 1);
-    bool *is_there = rv_arena_new(arena, bool, pinned->node_count + 1);
+    rv_str *changed = rv_arena_new(arena, rv_str, now->top_count + 1), *added = rv_arena_new(arena, rv_str, now->top_count + 1);
+    rv_str *removed = rv_arena_new(arena, rv_str, pinned->top_count + 1);
+    bool *is_there = rv_arena_new(arena, bool, pinned->top_count + 1);
     uint32_t changed_count = 0, added_count = 0, removed_count = 0;
-    for (uint32_t n = 0; n < pinned->node_count; n++) rv_map_add(&names, rv_graph_name(pinned, n), n);
-    for (uint32_t n = 0; n < now->node_count; n++) {
+    for (uint32_t n = 0; n < pinned->top_count; n++) rv_map_add(&names, rv_graph_name(pinned, n), n);
+    for (uint32_t n = 0; n < now->top_count; n++) {
         uint32_t old = rv_map_get(&names, rv_graph_name(now, n));
         if (old == RV_NONE) added[added_count++] = rv_graph_name(now, n);
         else if (is_there[old] = true, !rv_str_eq(rv_graph_str(pinned, pinned->nodes[old].body), rv_graph_str(now, now->nodes[n].body)))
             changed[changed_count++] = rv_graph_name(now, n);
     }
-    for (uint32_t n = 0; n < pinned->node_count; n++)
+    for (uint32_t n = 0; n < pinned->top_count; n++)
         if (!is_there[n]) removed[removed_count++] = rv_graph_name(pinned, n);
     fprintf(stderr, "reeve: the file has changed since this run began");
     say_names("; changed:", changed, changed_count);

@@ -64,7 +64,7 @@ static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
         paste_line(out, rv_buf_str(&command), "go on; what is done is kept");
     }
     if (p->failures.count) {
-        rv_str name = rv_graph_name(rv_job_graph(p->job), p->failures.at[0].node);
+        rv_str name = rv_job_node_name(p->job, p->failures.at[0].node);
         rv_buf_clear(&command);
         rv_buf_printf(&command, "reeve logs %.*s %.*s%s", RV_FMT(run), RV_FMT(name), store_words);
         paste_line(out, rv_buf_str(&command), "all that it wrote");

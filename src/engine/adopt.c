@@ -55,7 +55,7 @@ static void take_row_values(rv_job *job, rv_str run, rv_str sql, bool is_digest)
         rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
         if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 2) continue;
         uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
-        if (node == RV_NONE || !job->kept[node].is_there) continue;
+        if (node == RV_NONE || node >= job->graph->top_count || !job->kept[node].is_there) continue;
         rv_str *kept = is_digest ? &job->kept[node].digest : &job->kept[node].value;
         if (!kept->size) *kept = rv_json_at(cells, 1)->text;
     }
@@ -123,7 +123,7 @@ static void take_digests(rv_job *job)
 /* A node that may happen at most once was begun in the parent and has no outcome there: it may have happened [P3]. */
 static bool may_have_happened(const rv_job *job, uint32_t node, const rv_node_run *old)
 {
-    if (job->graph->policies[job->graph->nodes[node].policy].delivery != RV_DELIVERY_AT_MOST_ONCE || old->number == 0) return false;
+    if (rv_run_policy(job->run, node)->delivery != RV_DELIVERY_AT_MOST_ONCE || old->number == 0) return false;
     rv_attempt_state last = (rv_attempt_state)old->attempt;
     return old->state != RV_NODE_SUCCEEDED && old->detail != RV_DETAIL_PERSON && last != RV_ATTEMPT_VOID && last != RV_ATTEMPT_ERROR;
 }
@@ -152,7 +152,7 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err)
     if (status == RV_OK) {
         bool same_params = rv_str_eq(p.run->load_value, rv_buf_str(&job->load_value)) && rv_str_is(p.dir, job->dir) &&
                            rv_str_eq(p.secrets, rv_buf_str(&job->secrets_json)); /* keyed hashes: equal when the values are */
-        job->kept = rv_arena_new(&job->arena, rv_kept, job->graph->node_count);
+        job->kept = rv_arena_new(&job->arena, rv_kept, job->graph->top_count);
         compare(job, &p, same_params);
         take_row_values(job, job->resumed_from, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
         take_digests(job);
@@ -183,7 +183,7 @@ static void adopt_artifacts(rv_job *job, uint32_t node)
 {
     rv_buf from = {0}, to = {0};
     struct stat info;
-    rv_str name = rv_graph_name(job->graph, node);
+    rv_str name = rv_job_node_id(job, node);
     rv_buf_printf(&from, "%s/artifacts/%.*s/%.*s", job->engine->config.root, RV_FMT(job->resumed_from), RV_FMT(name));
     rv_buf_printf(&to, "%s/artifacts/%s", job->engine->config.root, job->id);
     if (stat(from.at, &info) == 0 && (mkdir(to.at, 0700) == 0 || errno == EEXIST)) {
@@ -237,6 +237,7 @@ void rv_adopt_changed(rv_job *job, uint32_t first_changed)
 {
     for (uint32_t i = first_changed; i < job->out.changed.count; i++) { /* grows as adopted nodes make others ready */
         uint32_t node = job->out.changed.at[i];
+        if (node >= job->graph->top_count) continue; /* what grew in the parent grows again */
         rv_kept *kept = &job->kept[node];
         rv_node_state state = (rv_node_state)job->run->nodes[node].state;
         rv_kind kind = (rv_kind)job->graph->nodes[node].kind;

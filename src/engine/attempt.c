@@ -54,7 +54,7 @@ static void give_slot(rv_attempt *attempt)
 {
     rv_job *job = attempt->job;
     rv_jobserver_give(job->engine, attempt);
-    if (attempt->has_slot) rv_admit_give(&job->admit, job->graph, job->graph->nodes[attempt->node].class_index);
+    if (attempt->has_slot) rv_admit_give(&job->admit, job->run, rv_run_class_of(job->run, attempt->node));
     attempt->has_slot = false;
 }
 
@@ -143,7 +143,7 @@ static void give_output(rv_attempt *attempt, int stream, rv_str text)
     rv_job *job = attempt->job;
     const rv_observer *observer = &job->engine->config.observer;
     if (text.size == 0) return;
-    bool is_read = stream == 1 && (job->graph->nodes[attempt->node].flags & RV_NODE_F_EXPR_OUTPUT);
+    bool is_read = stream == 1 && (rv_run_def(job->run, attempt->node)->flags & RV_NODE_F_EXPR_OUTPUT);
     attempt->is_output_over |= is_read && attempt->output.size + text.size > RV_VALUE_SIZE_MAX;
     if (is_read && !attempt->is_output_over) rv_buf_str_add(&attempt->output, text);
     if (observer->output) observer->output(observer->user, job, attempt->node, stream, text);
@@ -161,7 +161,7 @@ static void end_log(rv_attempt *attempt)
         row->detail = RV_DETAIL_CAPTURE;
         rv_buf_cstring(&attempt->error, error.text);
     }
-    if (attempt->job->graph->nodes[attempt->node].flags & RV_NODE_F_READS_OUTPUT)
+    if (rv_run_def(attempt->job->run, attempt->node)->flags & RV_NODE_F_READS_OUTPUT)
         rv_vec_push(&attempt->job->outputs, ((rv_output_ref){attempt->node, row->log_last, rv_str_of(attempt->job->id)}));
 }
 
@@ -197,7 +197,7 @@ static void on_ended(void *user, const rv_exit *exit)
     if (state != RV_ATTEMPT_OK) rv_buf_clear(&attempt->result);
     if (attempt->is_output_over) rv_buf_clear(&attempt->output);
     /* What a `leave` node left behind may write there yet: its directory serves nobody else. */
-    bool may_be_written = attempt->job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE;
+    bool may_be_written = rv_run_def(attempt->job->run, attempt->node)->flags & RV_NODE_F_LEAVE;
     if (!may_be_written) rv_slot_dir_give(attempt->dir);
     attempt->dir = NULL;
     rv_arena_clear(&engine->scratch);
@@ -278,7 +278,7 @@ static void put_reeve(rv_attempt *attempt, command *out)
     rv_job *job = attempt->job;
     rv_engine *engine = job->engine;
     rv_arena *scratch = &engine->scratch;
-    rv_str name = rv_graph_name(job->graph, attempt->node);
+    rv_str name = rv_job_node_id(job, attempt->node);
     char number[16];
     put_own(out, scratch, "REEVE_RUN", rv_str_of(job->id));
     put_own(out, scratch, "REEVE_NODE", name);
@@ -337,18 +337,18 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
 {
     rv_job *job = attempt->job;
     rv_engine *engine = job->engine;
-    const rv_policy *policy = &job->graph->policies[job->graph->nodes[attempt->node].policy];
+    const rv_policy *policy = rv_run_policy(job->run, attempt->node);
     rv_str mark =
-        rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_graph_name(job->graph, attempt->node)), attempt->number);
+        rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_job_node_id(job, attempt->node)), attempt->number);
     rv_spawn spawn = {.argv = cmd->own.argv.at,
                       .envp = cmd->envp.at,
                       .dir = cmd->dir,
                       .stdin_fd = -1,
                       .jobs_fds = {engine->jobs_fds[0], engine->jobs_fds[1]},
                       .mark = mark.at,
-                      .timeout_ms = time_limit_ms(engine, &job->graph->nodes[attempt->node], policy),
+                      .timeout_ms = time_limit_ms(engine, rv_run_def(job->run, attempt->node), policy),
                       .grace_ms = engine->config.grace_ms,
-                      .leave = job->graph->nodes[attempt->node].flags & RV_NODE_F_LEAVE,
+                      .leave = rv_run_def(job->run, attempt->node)->flags & RV_NODE_F_LEAVE,
                       .output = on_output,
                       .ended = on_ended,
                       .user = attempt};
@@ -443,10 +443,10 @@ void rv_attempt_start_ahead(rv_job *job)
             job->ahead_begin++;
             continue;
         }
-        uint32_t class_index = job->graph->nodes[node].class_index;
+        uint32_t class_index = rv_run_class_of(job->run, node);
         if (!attempt->has_slot) {
-            if (!rv_admit_fits(&job->admit, job->graph, class_index)) break;
-            rv_admit_take(&job->admit, job->graph, class_index);
+            if (!rv_admit_fits(&job->admit, job->run, class_index)) break;
+            rv_admit_take(&job->admit, job->run, class_index);
             attempt->has_slot = true;
         }
         if (!rv_jobserver_take(job->engine, attempt)) break;

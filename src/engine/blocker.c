@@ -22,7 +22,7 @@ static void make_payload(rv_job *job, uint32_t node, rv_detail reason, rv_buf *o
 
 static rv_str key_of(rv_job *job, uint32_t node, uint32_t revision)
 {
-    rv_str name = rv_graph_name(job->graph, node);
+    rv_str name = rv_job_node_id(job, node);
     return revision <= 1 ? name : rv_arena_printf(&job->arena, "%.*s~%u", RV_FMT(name), revision);
 }
 
@@ -100,7 +100,7 @@ static rv_blocker_row row_of(rv_job *job, uint32_t node, rv_detail reason, const
     rv_now now = rv_engine_now(job->engine);
     int64_t due_ms = job->run->nodes[node].due_ms;
     return (rv_blocker_row){.run = rv_str_of(job->id),
-                            .node = rv_graph_name(job->graph, node),
+                            .node = rv_job_node_id(job, node),
                             .kind = rv_str_of(kind_of(reason)),
                             .revision = revision,
                             .key = key_of(job, node, revision),

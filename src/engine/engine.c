@@ -192,18 +192,17 @@ static void on_store(void *user, int events) { drain_store(user); }
 
 static bool may_start_ahead(const rv_job *job, uint32_t node)
 {
-    const rv_node_def *def = &job->graph->nodes[node];
-    return def->class_index == 0 && job->graph->policies[def->policy].delivery == RV_DELIVERY_AT_LEAST_ONCE;
+    return rv_run_class_of(job->run, node) == 0 && rv_run_policy(job->run, node)->delivery == RV_DELIVERY_AT_LEAST_ONCE;
 }
 
 /* A node with tags cannot be started ahead. Is one next in order that its tags permit? Then nothing behind it is: what
  * waits for a slot is used up first, and the slot that frees then goes to it. */
-static bool is_behind_tagged(const rv_job *job, uint32_t position)
+static bool is_behind_tagged(const rv_job *job, uint32_t node)
 {
-    for (uint32_t class_index = 1; class_index < job->graph->class_count; class_index++) {
-        uint32_t other;
-        bool is_before = rv_run_ready_next(job->run, class_index, 0, &other) != RV_NONE && other < position;
-        if (is_before && rv_admit_blocker(&job->admit, job->graph, class_index) == RV_NONE) return true;
+    for (uint32_t class_index = 1; class_index < job->run->classes.count; class_index++) {
+        uint32_t other = rv_run_ready_first(job->run, class_index);
+        bool is_before = other != RV_NONE && rv_run_goes_before(job->run, other, node);
+        if (is_before && rv_admit_blocker(&job->admit, job->run, class_index) == RV_NONE) return true;
     }
     return false;
 }
@@ -218,7 +217,7 @@ static uint32_t ahead_target(const rv_engine *engine)
 
 static void admit(rv_job *job, uint32_t node, bool takes_slot)
 {
-    if (takes_slot) rv_admit_take(&job->admit, job->graph, job->graph->nodes[node].class_index);
+    if (takes_slot) rv_admit_take(&job->admit, job->run, rv_run_class_of(job->run, node));
     rv_attempt *attempt = rv_attempt_new(job, node);
     attempt->has_slot = takes_slot;
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, takes_slot);
@@ -230,15 +229,15 @@ static void admit(rv_job *job, uint32_t node, bool takes_slot)
 static void admit_job(rv_job *job)
 {
     rv_engine *engine = job->engine;
-    uint32_t node, position;
+    uint32_t node;
     if (job->is_undriven || job->run->closing == RV_CLOSING_INTERRUPT || job->run->status != RV_RUN_RUNNING) return;
     uint32_t waiting = job->ahead.count - job->ahead_begin + job->ahead_unwritten;
     while (waiting == 0 && (node = rv_admit_next(&job->admit, job->run)) != RV_NONE) admit(job, node, true);
     uint32_t target = ahead_target(engine);
     if (waiting > target / 2) return;
     for (; waiting < target; waiting++) {
-        node = rv_run_ready_next(job->run, 0, 0, &position);
-        if (node == RV_NONE || !may_start_ahead(job, node) || is_behind_tagged(job, position)) break;
+        node = rv_run_ready_first(job->run, 0);
+        if (node == RV_NONE || !may_start_ahead(job, node) || is_behind_tagged(job, node)) break;
         admit(job, node, false);
         job->ahead_unwritten++;
     }
@@ -386,6 +385,7 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
     }
     uint32_t effects_before = job->out.effects.count, changed_before = job->out.changed.count;
     rv_answer answer = rv_run_step(job->run, input, rv_engine_now(engine), &job->out);
+    rv_job_fit(job);
     for (uint32_t i = effects_before; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type != RV_EFFECT_SPAWN && job->out.effects.at[i].type != RV_EFFECT_ARM_TIMER) urgent = true;
     if (urgent) engine->is_urgent = true;

@@ -92,6 +92,9 @@ void rv_engine_secret_hash(rv_engine *engine, rv_str value, char ret_text[72]);
 rv_str rv_job_id(const rv_job *job);
 rv_str rv_job_name(const rv_job *job);
 const rv_graph *rv_job_graph(const rv_job *job);
+/* Nodes that the run has now; it grows as controllers make children. The id of one [K1], borrowed from the job. */
+uint32_t rv_job_node_count(const rv_job *job);
+rv_str rv_job_node_name(const rv_job *job, uint32_t node);
 rv_run_state rv_job_state(const rv_job *job);
 /* Counts by node state, and of attempts that run now. */
 void rv_job_counts(const rv_job *job, uint32_t ret_counts[RV_NODE_STATE_COUNT], uint32_t *ret_running);

@@ -127,10 +127,13 @@ struct rv_job {
     rv_mask *mask;
     rv_str *secrets;           /* secrets[0..spec->secrets.count), one place to spare */
     rv_log_writer *log;
+    /* by node, as far as node_capacity; they grow with the run */
+    uint32_t node_capacity, id_count;
     uint32_t *attempt_of;      /* attempt_of[node]: index + 1 in engine->attempts, 0 none */
     uint32_t *stamp;           /* stamp[node]: turn in which its row was written last */
     int64_t *started_ms;       /* started_ms[node]: wall ms, 0 not yet */
     uint32_t *blocker_revision; /* how often this node's blocker was opened */
+    rv_str *ids;               /* of the first id_count nodes; of the file's own nodes borrowed from the graph */
     RV_VEC(rv_attempt *) ended; /* attempts whose end is not in a batch yet */
     RV_VEC(uint32_t) ahead;    /* nodes whose start is written and that wait for a slot, from ahead_begin on */
     uint32_t ahead_begin, ahead_unwritten;
@@ -183,6 +186,14 @@ void rv_engine_fail(rv_engine *engine, const rv_error *err);
 void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);
 
 /* job.c */
+/* Make room for the nodes that the run has now; after each step and replay. */
+void rv_job_fit(rv_job *job);
+/* The id of a node [K1], borrowed from the job. */
+static inline rv_str rv_job_node_id(const rv_job *job, uint32_t node)
+{
+    RV_ASSERT(node < job->id_count);
+    return job->ids[node];
+}
 void rv_job_free(rv_job *job);
 /* The attempts that a dead engine left open end as lost; their processes are gone already. */
 void rv_job_settle_lost(rv_job *job);

@@ -64,6 +64,28 @@ static void make_load_value(rv_job *job)
 
 /* ---- making and freeing ---- */
 
+static void *grow(void *at, size_t item_size, uint32_t before, uint32_t after)
+{
+    char *grown = rv_realloc(at, item_size * after);
+    memset(grown + item_size * before, 0, item_size * (after - before));
+    return grown;
+}
+
+void rv_job_fit(rv_job *job)
+{
+    uint32_t count = job->run->node_count, before = job->node_capacity;
+    if (count > before) {
+        uint32_t after = RV_MAX(count, before + before / 2);
+        job->attempt_of = grow(job->attempt_of, sizeof *job->attempt_of, before, after);
+        job->stamp = grow(job->stamp, sizeof *job->stamp, before, after);
+        job->started_ms = grow(job->started_ms, sizeof *job->started_ms, before, after);
+        job->blocker_revision = grow(job->blocker_revision, sizeof *job->blocker_revision, before, after);
+        job->ids = grow(job->ids, sizeof *job->ids, before, after);
+        job->node_capacity = after;
+    }
+    for (; job->id_count < count; job->id_count++) job->ids[job->id_count] = rv_run_id_in(job->run, job->id_count, &job->arena);
+}
+
 static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
 {
     rv_job *job = rv_alloc(sizeof *job);
@@ -74,14 +96,11 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     job->id = copy(job, id);
     job->stream = copy(job, rv_arena_printf(&job->arena, "run/%s", job->id));
     job->name = copy(job, rv_graph_str(job->graph, job->graph->name));
-    job->attempt_of = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
-    job->stamp = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
-    job->started_ms = rv_arena_new(&job->arena, int64_t, job->graph->node_count);
-    job->blocker_revision = rv_arena_new(&job->arena, uint32_t, job->graph->node_count);
+    rv_job_fit(job);
     uint32_t cap = engine->config.slots ? engine->config.slots : job->graph->concurrency ? job->graph->concurrency : engine->slots;
     cap = rv_engine_slots_max(engine, cap);
     engine->slots = cap;
-    rv_admit_init(&job->admit, &job->arena, job->graph, cap);
+    rv_admit_init(&job->admit, cap);
     make_load_value(job);
     take_secrets(job);
     rv_job_take_values(job);
@@ -95,6 +114,12 @@ void rv_job_free(rv_job *job)
     rv_log_close(job->log);
     rv_mask_free(job->mask);
     rv_run_free(job->run);
+    rv_admit_deinit(&job->admit);
+    rv_free(job->attempt_of);
+    rv_free(job->stamp);
+    rv_free(job->started_ms);
+    rv_free(job->blocker_revision);
+    rv_free(job->ids);
     rv_out_deinit(&job->out);
     rv_buf_deinit(&job->load_value);
     rv_buf_deinit(&job->secrets_json);
@@ -218,6 +243,7 @@ static rv_status replay_row(void *user, const rv_journal_row *row)
                             "run %s was written by a later version of reeve (journal version %u, this one reads %u); go on with that one",
                             at->job->id, row->version, RV_JOURNAL_VERSION);
     rv_status status = rv_run_replay(at->job->run, row->body, row->event_count, at->err);
+    rv_job_fit(at->job);
     if (status != RV_OK) return rv_error_context(at->err, "run %s, event %llu", at->job->id, (unsigned long long)row->first_seq);
     scan_row(at, row);
     at->job->last_seq = row->first_seq + row->event_count - 1;
@@ -262,7 +288,7 @@ static rv_status take_ghosts(rv_job *job, rv_error *err)
     rv_status status = rv_store_attempts_open(job->engine->config.store, &job->arena, rv_str_of(job->id), &rows, err);
     for (uint32_t i = 0; status == RV_OK && i < rows.count; i++) {
         const rv_attempt_row *row = &rows.at[i];
-        bool is_current = row->node_index < job->graph->node_count && job->run->nodes[row->node_index].epoch == row->epoch;
+        bool is_current = row->node_index < job->run->node_count && job->run->nodes[row->node_index].epoch == row->epoch;
         if (!is_current) continue;
         rv_attempt *ghost = rv_attempt_new(job, row->node_index);
         ghost->is_ghost = ghost->is_started = true;
@@ -278,13 +304,13 @@ static rv_status take_ghosts(rv_job *job, rv_error *err)
 
 void rv_job_settle_lost(rv_job *job)
 {
-    for (uint32_t node = 0; node < job->graph->node_count; node++) {
+    for (uint32_t node = 0; node < job->run->node_count; node++) {
         if (job->run->nodes[node].state != RV_NODE_RUNNING) continue;
         const rv_attempt *ghost = rv_job_attempt(job, node);
         rv_event lost = {.type = RV_EVENT_LOST, .node = node, .epoch = job->run->nodes[node].epoch,
                          .text = RV_STR("the engine that ran it is gone")};
         if (ghost && ghost->row.pid) lost.flags |= RV_LOST_WAS_STARTED;
-        if (job->graph->nodes[node].kind == RV_KIND_REDUCE) lost.flags |= RV_LOST_NEVER_STARTED;
+        if (rv_run_kind(job->run, node) == RV_KIND_REDUCE) lost.flags |= RV_LOST_NEVER_STARTED;
         rv_engine_step(job, &lost, true);
         if (!ghost) continue;
         rv_attempt *ended = rv_job_attempt(job, node);
@@ -301,7 +327,7 @@ void rv_job_settle_lost(rv_job *job)
 /* Blockers that are open show themselves again to whoever watches. */
 static void reopen_blockers(rv_job *job)
 {
-    for (uint32_t node = 0; node < job->graph->node_count; node++) {
+    for (uint32_t node = 0; node < job->run->node_count; node++) {
         rv_detail reason = (rv_detail)job->run->nodes[node].detail;
         if (job->run->nodes[node].state == RV_NODE_WAITING && rv_blocker_is_for_people(reason)) rv_blocker_open(job, node, reason, NULL);
     }
@@ -366,12 +392,11 @@ rv_status rv_engine_load(rv_engine *engine, rv_str run_id, rv_spec *spec, rv_job
 
 static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, rv_flight *flight)
 {
-    const rv_graph *graph = job->graph;
     switch (effect->type) {
     case RV_EFFECT_SPAWN: {
         rv_attempt *attempt = rv_job_attempt(job, effect->node);
         if (!attempt || attempt->epoch != effect->epoch) break; /* called off in the same turn */
-        bool must_sync = graph->policies[graph->nodes[effect->node].policy].delivery == RV_DELIVERY_AT_MOST_ONCE;
+        bool must_sync = rv_run_policy(job->run, effect->node)->delivery == RV_DELIVERY_AT_MOST_ONCE;
         if (must_sync) rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect}));
         else rv_vec_push(&flight->effects, ((rv_effect_item){job, *effect}));
         break;
@@ -441,6 +466,8 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
 rv_str rv_job_name(const rv_job *job) { return rv_str_of(job->name); }
 rv_str rv_job_id(const rv_job *job) { return rv_str_of(job->id); }
 const rv_graph *rv_job_graph(const rv_job *job) { return job->graph; }
+uint32_t rv_job_node_count(const rv_job *job) { return job->id_count; }
+rv_str rv_job_node_name(const rv_job *job, uint32_t node) { return rv_job_node_id(job, node); }
 rv_run_state rv_job_state(const rv_job *job) { return (rv_run_state)job->run->status; }
 rv_node_state rv_job_node_state(const rv_job *job, uint32_t node) { return (rv_node_state)job->run->nodes[node].state; }
 int64_t rv_job_started_ms(const rv_job *job) { return job->started_run_ms; }
@@ -456,11 +483,11 @@ void rv_job_node_view(const rv_job *job, uint32_t index, rv_node_view *ret)
 {
     const rv_node_run *node = &job->run->nodes[index];
     uint32_t attempt = job->attempt_of[index];
-    *ret = (rv_node_view){.node = index, .name = rv_graph_name(job->graph, index), .kind = (rv_kind)job->graph->nodes[index].kind,
+    *ret = (rv_node_view){.node = index, .name = rv_job_node_id(job, index), .kind = rv_run_kind(job->run, index),
                           .state = (rv_node_state)node->state, .detail = (rv_detail)node->detail, .error = rv_run_error(job->run, index),
                           .number = node->number, .epoch = node->epoch, .exit_status = node->exit_status, .signal = -1,
                           .started_ms = job->started_ms[index]};
-    if (node->root) ret->root = rv_graph_name(job->graph, node->root - 1);
+    if (node->root) ret->root = rv_job_node_id(job, node->root - 1);
     if (!attempt) return;
     ret->signal = job->engine->attempts.at[attempt - 1]->row.signal;
     ret->ended_ms = job->engine->attempts.at[attempt - 1]->row.ended_ms;

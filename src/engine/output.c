@@ -8,7 +8,7 @@ const rv_json *rv_job_body(rv_job *job, uint32_t node)
 {
     rv_json *body = NULL;
     rv_error error = {0};
-    rv_status status = rv_json_parse(&job->engine->scratch, rv_graph_str(job->graph, job->graph->nodes[node].body), &body, &error);
+    rv_status status = rv_json_parse(&job->engine->scratch, rv_graph_str(rv_run_graph(job->run, node), rv_run_def(job->run, node)->body), &body, &error);
     RV_ASSERT(status == RV_OK); /* the normal form was written by us and is pinned by its hash */
     return body;
 }
@@ -52,7 +52,7 @@ static rv_output_ref find_output(rv_job *job, uint32_t node)
     for (uint32_t i = job->outputs.count; i-- > 0;)
         if (job->outputs.at[i].node == node) return job->outputs.at[i];
     rv_output_ref ref = {node, RV_LOG_NONE, rv_str_of(job->id)};
-    rv_str name = rv_graph_name(job->graph, node), parent = job->resumed_from;
+    rv_str name = rv_job_node_id(job, node), parent = job->resumed_from;
     while (!find_attempt(job, ref.run, name, &ref.log_last) && parent.size) {
         rv_run_row row = {0};
         ref.run = parent;
@@ -75,7 +75,7 @@ static bool give_artifact(void *user, uint32_t node, rv_str name, rv_buf *out)
 {
     rv_job *job = user;
     rv_buf path = {0};
-    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", job->engine->config.root, job->id, RV_FMT(rv_graph_name(job->graph, node)),
+    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", job->engine->config.root, job->id, RV_FMT(rv_job_node_id(job, node)),
                   RV_FMT(name));
     bool exists = access(path.at, F_OK) == 0;
     if (exists) rv_buf_str_add(out, rv_buf_str(&path));

@@ -13,6 +13,14 @@ typedef struct reduce {
 
 typedef rv_status reducer_fn(reduce *r, rv_json_writer *w);
 
+/* The node of that name where the reduction stands; the loader saw to it that there is one. */
+static uint32_t node_named(const reduce *r, rv_str name)
+{
+    uint32_t node = rv_run_see(r->run, r->scope->node, &name);
+    RV_ASSERT(node != RV_NONE);
+    return node;
+}
+
 static rv_status text_of(reduce *r, rv_str name, rv_buf *out)
 {
     rv_value_scope scope = *r->scope;
@@ -28,8 +36,7 @@ static rv_status text_of(reduce *r, rv_str name, rv_buf *out)
 /* A node's value: its result, else its stdout as a string. */
 static rv_status value_of(reduce *r, rv_str name, rv_json **ret)
 {
-    uint32_t node = rv_run_find(r->run, name);
-    RV_ASSERT(node != RV_NONE);
+    uint32_t node = node_named(r, name);
     rv_str result = rv_run_result(r->run, node);
     if (result.size) return rv_json_parse(&r->arena, result, ret, &r->error);
     rv_buf text = {0}, quoted = {0};
@@ -45,7 +52,7 @@ static rv_status value_of(reduce *r, rv_str name, rv_json **ret)
 
 static bool has_succeeded(const reduce *r, rv_str name)
 {
-    uint32_t node = rv_run_find(r->run, name);
+    uint32_t node = node_named(r, name);
     return r->run->nodes[node].state == RV_NODE_SUCCEEDED || r->run->nodes[node].state == RV_NODE_PARTIAL;
 }
 
@@ -219,7 +226,7 @@ rv_status rv_reduce_inputs(const rv_value_scope *scope, const rv_json *body, rv_
         if (status != RV_OK) break;
         rv_jw_object(&w);
         rv_jw_kv_str(&w, "node", item->text);
-        rv_jw_kv_cstring(&w, "state", rv_node_state_name((rv_node_state)r.run->nodes[rv_run_find(r.run, item->text)].state));
+        rv_jw_kv_cstring(&w, "state", rv_node_state_name((rv_node_state)r.run->nodes[node_named(&r, item->text)].state));
         rv_jw_key(&w, "value");
         write_value(&w, value);
         rv_jw_object_end(&w);

@@ -254,7 +254,7 @@ static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
     rv_buf blob = {0}, path = {0};
     rv_blob_path(engine->config.blobs, digest, &blob);
     rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", engine->config.root, job->id,
-                  RV_FMT(rv_graph_name(job->graph, attempt->node)), RV_FMT(name));
+                  RV_FMT(rv_job_node_id(job, attempt->node)), RV_FMT(name));
     bool is_good = make_parents(path.at, strlen(engine->config.root));
     if (is_good && link(blob.at, path.at) != 0) is_good = errno == EEXIST && unlink(path.at) == 0 && link(blob.at, path.at) == 0;
     rv_buf_deinit(&blob);
@@ -334,7 +334,7 @@ void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch)
         bool is_number = rv_json_i64(rv_json_at(line, 2), &size);
         RV_ASSERT(is_number);
         rv_artifact_row row = {.run = rv_str_of(job->id),
-                               .node = rv_graph_name(job->graph, attempt->node),
+                               .node = rv_job_node_id(job, attempt->node),
                                .name = rv_json_at(line, 0)->text,
                                .media_type = RV_STR("application/octet-stream"),
                                .digest = rv_json_at(line, 1)->text,

@@ -83,7 +83,7 @@ void rv_rows_run(rv_job *job, rv_batch *batch)
                       .started_ms = job->started_run_ms,
                       .ended_ms = is_over ? job->ended_ms : 0,
                       .exit_status = is_over ? rv_job_exit_status(job) : -1,
-                      .nodes_total = job->graph->plain_count,
+                      .nodes_total = job->run->node_count - (job->graph->top_count - job->graph->plain_count),
                       .nodes_succeeded = run->counts[RV_NODE_SUCCEEDED],
                       .nodes_failed = run->counts[RV_NODE_FAILED] + run->counts[RV_NODE_DENIED],
                       .nodes_skipped = sum_skipped(run),
@@ -118,9 +118,9 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
     if (attempt && attempt->row.started_ms && job->started_ms[index] == 0) job->started_ms[index] = attempt->row.started_ms;
     if (node->state == RV_NODE_WAITING && job->started_ms[index] == 0) job->started_ms[index] = now.wall_ms;
     rv_node_row row = {.run = rv_str_of(job->id),
-                       .id = rv_graph_name(job->graph, index),
+                       .id = rv_job_node_id(job, index),
                        .index = index,
-                       .kind = (rv_kind)job->graph->nodes[index].kind,
+                       .kind = rv_run_kind(job->run, index),
                        .state = (rv_node_state)node->state,
                        .detail = (rv_detail)node->detail,
                        .attempts = node->number,
@@ -128,7 +128,7 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
                        .error = node->state == RV_NODE_SUCCEEDED ? (rv_str){NULL, 0} : rv_run_error(job->run, index),
                        .result = rv_run_result(job->run, index),
                        .started_ms = job->started_ms[index]};
-    if (node->root) row.root = rv_graph_name(job->graph, node->root - 1);
+    if (node->root) row.root = rv_job_node_id(job, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
     if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY && job->kept) row.result = job->kept[index].value;
     if (is_terminal) row.ended_ms = attempt && attempt->row.ended_ms ? attempt->row.ended_ms : now.wall_ms;
@@ -140,7 +140,7 @@ static void attempt_row(rv_job *job, rv_attempt *attempt, rv_batch *batch)
 {
     rv_attempt_row row = attempt->row;
     row.run = rv_str_of(job->id);
-    row.node = rv_graph_name(job->graph, attempt->node);
+    row.node = rv_job_node_id(job, attempt->node);
     row.node_index = attempt->node;
     row.number = attempt->number;
     row.epoch = attempt->epoch;

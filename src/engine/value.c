@@ -45,14 +45,33 @@ static rv_value_kind from_json(rv_str json, rv_str path, rv_buf *out)
     return kind;
 }
 
-static rv_value_kind from_user(const rv_values *values, rv_str whole, rv_str name, rv_buf *out)
+/* What the run's state tells: items, iterations, params of a sub-workflow, feedback. */
+static rv_value_kind from_run(const rv_value_scope *scope, rv_str path, rv_buf *out)
 {
+    rv_arena arena = {0};
+    rv_value_kind kind = give_json(rv_run_value(scope->values->run, scope->node, &arena, path), out);
+    rv_arena_deinit(&arena);
+    return kind;
+}
+
+static rv_value_kind from_user(const rv_value_scope *scope, rv_str whole, rv_str name, rv_buf *out)
+{
+    const rv_values *values = scope->values;
+    if (rv_run_is_inside(values->run, scope->node)) return from_run(scope, whole, out); /* a sub-workflow has params of its own */
     for (uint32_t i = 0; i < values->spec->secrets.count; i++) {
         if (!rv_str_eq(values->spec->secrets.at[i].name, name)) continue;
         rv_buf_str_add(out, values->spec->secrets.at[i].value);
         return RV_VALUE_TEXT;
     }
     return from_json(rv_buf_str(values->load_value), whole, out);
+}
+
+static void output_is_large(const rv_run *run, uint32_t node, rv_error *err)
+{
+    rv_buf id = {0};
+    rv_run_id(run, node, &id);
+    rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path", RV_FMT(rv_buf_str(&id)));
+    rv_buf_deinit(&id);
 }
 
 /* As `$(…)` gives it: without the newlines at its end. */
@@ -62,8 +81,7 @@ static rv_value_kind from_output(const rv_value_scope *scope, uint32_t node, int
     size_t before = out->size;
     rv_status status = values->output(values->user, node, stream, out, err);
     if (status == RV_LIMIT)
-        rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path",
-                     RV_FMT(rv_graph_name(values->run->graph, node)));
+        output_is_large(values->run, node, err);
     if (status != RV_OK) {
         out->size = before; /* a refused value leaves nothing */
         if (scope->refused) *scope->refused = *err;
@@ -78,6 +96,10 @@ static rv_value_kind from_node(const rv_value_scope *scope, uint32_t index, rv_s
     const rv_values *values = scope->values;
     const rv_node_run *node = &values->run->nodes[index];
     rv_str whole = path, first = take_part(&path);
+    if (rv_str_is(whole, "id")) {
+        rv_run_id(values->run, index, out);
+        return RV_VALUE_TEXT;
+    }
     if (rv_str_is(whole, "state")) {
         rv_buf_cstring(out, rv_node_state_name((rv_node_state)node->state));
         return RV_VALUE_TEXT;
@@ -104,20 +126,24 @@ rv_value_kind rv_value_resolve(void *user, rv_str path, rv_buf *out, rv_error *e
     const rv_value_scope *scope = user;
     const rv_values *values = scope->values;
     rv_str whole = path, first = take_part(&path);
-    if (rv_str_is(first, "user")) return from_user(values, whole, path, out);
+    if (rv_str_is(first, "user")) return from_user(scope, whole, path, out);
     if (rv_str_is(first, "env")) return from_json(rv_buf_str(values->load_value), whole, out);
     if (rv_str_is(whole, "run.id")) {
         rv_buf_cstring(out, values->run_id);
         return RV_VALUE_TEXT;
     }
     if (rv_str_is(first, "attempt") && scope->epoch) {
-        rv_str name = rv_graph_name(values->run->graph, scope->node);
         if (rv_str_is(path, "epoch")) rv_buf_u64(out, scope->epoch);
-        else if (rv_str_is(path, "key")) rv_buf_printf(out, "%s/%.*s/%u", values->run_id, RV_FMT(name), scope->epoch);
+        else if (rv_str_is(path, "key")) {
+            rv_buf_printf(out, "%s/", values->run_id);
+            rv_run_id(values->run, scope->node, out);
+            rv_buf_printf(out, "/%u", scope->epoch);
+        }
         return RV_VALUE_TEXT;
     }
-    uint32_t node = rv_run_find(values->run, first);
-    return node == RV_NONE ? RV_VALUE_MISSING : from_node(scope, node, path, out, err);
+    path = whole;
+    uint32_t node = rv_run_see(values->run, scope->node, &path);
+    return node == RV_NONE ? from_run(scope, whole, out) : from_node(scope, node, path, out, err);
 }
 
 rv_status rv_value_render(const rv_value_scope *scope, rv_str text, bool null_is_error, rv_buf *out, rv_error *err)
@@ -131,7 +157,12 @@ rv_status rv_value_render(const rv_value_scope *scope, rv_str text, bool null_is
     copy.refused = &refused;
     rv_status status = rv_render(text, rv_value_resolve, &copy, null_is_error, out, err);
     if (status == RV_OK && refused.status != RV_OK) status = rv_error_set(err, RV_INVALID, "%s", refused.text);
-    return status == RV_OK ? RV_OK : rv_error_context(err, "node %.*s", RV_FMT(rv_graph_name(scope->values->run->graph, scope->node)));
+    if (status == RV_OK) return RV_OK;
+    rv_buf id = {0};
+    rv_run_id(scope->values->run, scope->node, &id);
+    status = rv_error_context(err, "node %.*s", RV_FMT(rv_buf_str(&id)));
+    rv_buf_deinit(&id);
+    return status;
 }
 
 rv_status rv_value_render_json(const rv_value_scope *scope, const rv_json *value, rv_json_writer *w, rv_error *err)

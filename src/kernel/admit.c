@@ -1,58 +1,58 @@
 #include "kernel/admit.h"
 
-void rv_admit_init(rv_admit *admit, rv_arena *arena, const rv_graph *graph, uint32_t cap)
+void rv_admit_init(rv_admit *admit, uint32_t cap)
 {
     RV_ASSERT(cap >= 1);
-    admit->cap = cap;
-    admit->used = 0;
-    admit->tag_count = graph->tag_count;
-    admit->tag_used = rv_arena_new(arena, uint32_t, graph->tag_count + 1);
+    *admit = (rv_admit){.cap = cap};
 }
 
-uint32_t rv_admit_blocker(const rv_admit *admit, const rv_graph *graph, uint32_t class_index)
+void rv_admit_deinit(rv_admit *admit) { rv_vec_deinit(&admit->tag_used); }
+
+static uint32_t used_of(const rv_admit *admit, uint32_t tag) { return tag < admit->tag_used.count ? admit->tag_used.at[tag] : 0; }
+
+uint32_t rv_admit_blocker(const rv_admit *admit, const rv_run *run, uint32_t class_index)
 {
-    const rv_class_def *class_def = &graph->classes[class_index];
-    for (uint32_t i = class_def->first; i < class_def->first + class_def->count; i++) {
-        uint32_t tag = graph->class_tags[i];
-        if (graph->tags[tag].cap && admit->tag_used[tag] >= graph->tags[tag].cap) return tag;
+    const rv_run_class *class = &run->classes.at[class_index];
+    for (uint32_t i = class->first; i < class->first + class->count; i++) {
+        uint32_t tag = run->class_tags.at[i];
+        if (run->tags.at[tag].cap && used_of(admit, tag) >= run->tags.at[tag].cap) return tag;
     }
     return RV_NONE;
 }
 
-bool rv_admit_fits(const rv_admit *admit, const rv_graph *graph, uint32_t class_index)
+bool rv_admit_fits(const rv_admit *admit, const rv_run *run, uint32_t class_index)
 {
-    return admit->used < admit->cap && rv_admit_blocker(admit, graph, class_index) == RV_NONE;
+    return admit->used < admit->cap && rv_admit_blocker(admit, run, class_index) == RV_NONE;
 }
 
 uint32_t rv_admit_next(const rv_admit *admit, const rv_run *run)
 {
-    const rv_graph *graph = run->graph;
-    uint32_t best_node = RV_NONE, best_position = RV_NONE;
+    uint32_t best = RV_NONE;
     if (run->ready_count == 0 || admit->used >= admit->cap) return RV_NONE;
-    for (uint32_t c = 0; c < graph->class_count; c++) {
-        uint32_t position, node = rv_run_ready_next(run, c, 0, &position);
-        if (node == RV_NONE || position >= best_position || !rv_admit_fits(admit, graph, c)) continue;
-        best_node = node;
-        best_position = position;
+    for (uint32_t c = 0; c < run->classes.count; c++) {
+        uint32_t node = rv_run_ready_first(run, c);
+        if (node == RV_NONE || (best != RV_NONE && !rv_run_goes_before(run, node, best)) || !rv_admit_fits(admit, run, c)) continue;
+        best = node;
     }
-    return best_node;
+    return best;
 }
 
-void rv_admit_take(rv_admit *admit, const rv_graph *graph, uint32_t class_index)
+void rv_admit_take(rv_admit *admit, const rv_run *run, uint32_t class_index)
 {
-    const rv_class_def *class_def = &graph->classes[class_index];
-    RV_ASSERT(rv_admit_fits(admit, graph, class_index));
+    const rv_run_class *class = &run->classes.at[class_index];
+    RV_ASSERT(rv_admit_fits(admit, run, class_index));
+    while (admit->tag_used.count < run->tags.count) rv_vec_push(&admit->tag_used, 0);
     admit->used++;
-    for (uint32_t i = class_def->first; i < class_def->first + class_def->count; i++) admit->tag_used[graph->class_tags[i]]++;
+    for (uint32_t i = class->first; i < class->first + class->count; i++) admit->tag_used.at[run->class_tags.at[i]]++;
 }
 
-void rv_admit_give(rv_admit *admit, const rv_graph *graph, uint32_t class_index)
+void rv_admit_give(rv_admit *admit, const rv_run *run, uint32_t class_index)
 {
-    const rv_class_def *class_def = &graph->classes[class_index];
+    const rv_run_class *class = &run->classes.at[class_index];
     RV_ASSERT(admit->used > 0);
     admit->used--;
-    for (uint32_t i = class_def->first; i < class_def->first + class_def->count; i++) {
-        RV_ASSERT(admit->tag_used[graph->class_tags[i]] > 0);
-        admit->tag_used[graph->class_tags[i]]--;
+    for (uint32_t i = class->first; i < class->first + class->count; i++) {
+        RV_ASSERT(used_of(admit, run->class_tags.at[i]) > 0);
+        admit->tag_used.at[run->class_tags.at[i]]--;
     }
 }

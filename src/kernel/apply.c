@@ -4,109 +4,117 @@
  * kept in the same breath. What is illegal is found before anything is written, so that a damaged journal is told
  * from our own mistakes: a step asserts RV_OK, a replay reports. */
 
-static bool edge_gates(const rv_graph *graph, uint32_t successor, uint32_t entry)
-{
-    return (entry & RV_EDGE_SOFT) || graph->nodes[successor].dep_policy != RV_DEP_OPTIONAL;
-}
-
 /* ---- life ---- */
-
-static void init_derived(rv_run *run)
-{
-    const rv_graph *graph = run->graph;
-    for (uint32_t node = 0; node < graph->node_count; node++) {
-        uint32_t gating = 0;
-        for (uint32_t e = graph->pred_begin[node]; e < graph->pred_begin[node + 1]; e++) gating += edge_gates(graph, node, graph->pred[e]);
-        run->nodes[node].gating = gating;
-        run->nodes[node].exit_status = -1;
-    }
-    run->counts[RV_NODE_PENDING] = graph->plain_count;
-    run->handler_open = graph->node_count - graph->plain_count;
-}
 
 rv_run *rv_run_new(const rv_graph *graph)
 {
-    RV_ASSERT(graph->node_count >= graph->plain_count && graph->class_count >= 1);
+    RV_ASSERT(graph->node_count >= graph->top_count && graph->top_count >= graph->plain_count && graph->class_count >= 1);
     rv_run *run = rv_alloc(sizeof *run);
     run->graph = graph;
     run->status = RV_RUN_ACCEPTED;
-    run->nodes = rv_arena_new(&run->arena, rv_node_run, graph->node_count);
-    run->work = rv_arena_new(&run->arena, uint32_t, graph->node_count);
-    run->ready = rv_arena_new(&run->arena, rv_bitset, graph->class_count);
-    for (uint32_t c = 0; c < graph->class_count; c++) rv_bitset_init(&run->ready[c], &run->arena, graph->node_count);
-    init_derived(run);
+    rv_run_add_graph(run, graph);
+    (void)rv_place_add(run, 0, 0, RV_NONE, 0);
+    (void)rv_place_add(run, 0, 1, RV_NONE, 0);
     return run;
 }
 
 void rv_run_free(rv_run *run)
 {
     if (!run) return;
+    for (uint32_t c = 0; c < run->classes.count; c++) {
+        rv_vec_deinit(&run->classes.at[c].ready.row);
+        rv_vec_deinit(&run->classes.at[c].ready.heap);
+    }
+    rv_controls_free(run);
+    rv_free(run->nodes);
+    rv_vec_deinit(&run->places);
+    rv_vec_deinit(&run->graphs);
+    rv_vec_deinit(&run->class_base);
+    rv_vec_deinit(&run->classes);
+    rv_vec_deinit(&run->class_tags);
+    rv_vec_deinit(&run->tags);
     rv_vec_deinit(&run->values);
     rv_vec_deinit(&run->timers);
+    rv_vec_deinit(&run->work);
+    rv_vec_deinit(&run->tend);
+    rv_vec_deinit(&run->scratch);
     rv_map_deinit(&run->names);
+    rv_map_deinit(&run->def_names);
     rv_arena_deinit(&run->arena);
     rv_free(run);
 }
 
 /* ---- kept values ---- */
 
-static uint32_t keep(rv_run *run, rv_str value)
+uint32_t rv_run_keep(rv_run *run, rv_str value)
 {
     rv_vec_push(&run->values, rv_arena_str(&run->arena, value));
     return run->values.count;
 }
 
-static rv_str kept(const rv_run *run, uint32_t index_plus_one)
+rv_str rv_run_kept(const rv_run *run, uint32_t index_plus_one)
 {
     if (index_plus_one == 0) return (rv_str){NULL, 0};
     RV_ASSERT(index_plus_one <= run->values.count);
     return run->values.at[index_plus_one - 1];
 }
 
-rv_str rv_run_result(const rv_run *run, uint32_t node) { return kept(run, run->nodes[node].result); }
-rv_str rv_run_output(const rv_run *run, uint32_t node) { return kept(run, run->nodes[node].output); }
-rv_str rv_run_error(const rv_run *run, uint32_t node) { return kept(run, run->nodes[node].error); }
+rv_str rv_run_result(const rv_run *run, uint32_t node) { return rv_run_kept(run, run->nodes[node].result); }
+rv_str rv_run_output(const rv_run *run, uint32_t node) { return rv_run_kept(run, run->nodes[node].output); }
+rv_str rv_run_error(const rv_run *run, uint32_t node) { return rv_run_kept(run, run->nodes[node].error); }
 
 /* ---- derived: counts, ready sets, gating ---- */
 
 static void leave_state(rv_run *run, uint32_t node, rv_node_state state)
 {
-    const rv_graph *graph = run->graph;
-    if (node < graph->plain_count) run->counts[state]--;
+    if (!rv_run_is_handler(run, node)) run->counts[state]--;
     if (state == RV_NODE_RUNNING) run->running--;
-    if (state == RV_NODE_READY) {
-        rv_bitset_remove(&run->ready[graph->nodes[node].class_index], graph->position[node]);
-        run->ready_count--;
+    if (state == RV_NODE_READY) run->ready_count--;
+}
+
+/* Only a pending node is held back: one that has begun is past its edges, one that is put back counts them anew. */
+static void settle_successors(rv_run *run, uint32_t node)
+{
+    const rv_graph *graph = rv_run_graph(run, node);
+    uint32_t def = run->nodes[node].def, place = run->nodes[node].place;
+    for (uint32_t e = graph->succ_begin[def]; e < graph->succ_begin[def + 1]; e++) {
+        uint32_t other = RV_EDGE_NODE(graph->succ[e]);
+        if (!rv_edge_gates(&graph->nodes[other], graph->succ[e])) continue;
+        uint32_t successor = rv_run_at(run, place, other);
+        if (run->nodes[successor].state != RV_NODE_PENDING) continue;
+        RV_ASSERT(run->nodes[successor].gating > 0);
+        if (--run->nodes[successor].gating == 0) rv_run_work_push(run, successor);
     }
 }
 
-static void settle_successors(rv_run *run, uint32_t node)
+/* A place whose last node has settled is its owner's to tend. */
+static void settle_place(rv_run *run, uint32_t index)
 {
-    const rv_graph *graph = run->graph;
-    for (uint32_t e = graph->succ_begin[node]; e < graph->succ_begin[node + 1]; e++) {
-        uint32_t successor = RV_EDGE_NODE(graph->succ[e]);
-        if (!edge_gates(graph, successor, graph->succ[e])) continue;
-        RV_ASSERT(run->nodes[successor].gating > 0);
-        if (--run->nodes[successor].gating == 0 && run->nodes[successor].state == RV_NODE_PENDING) rv_run_work_push(run, successor);
-    }
+    rv_place *place = &run->places.at[index];
+    RV_ASSERT(place->open > 0);
+    if (--place->open || place->parent == RV_NONE) return;
+    run->controls.at[run->nodes[place->parent].control - 1].open--;
+    rv_vec_push(&run->tend, index);
 }
 
 static void enter_state(rv_run *run, uint32_t node, rv_node_state state)
 {
-    const rv_graph *graph = run->graph;
-    bool is_plain = node < graph->plain_count;
+    bool is_plain = !rv_run_is_handler(run, node), is_bad = state == RV_NODE_FAILED || state == RV_NODE_DENIED;
     if (is_plain) run->counts[state]++;
     if (state == RV_NODE_RUNNING) run->running++;
     if (state == RV_NODE_READY) {
-        rv_bitset_add(&run->ready[graph->nodes[node].class_index], graph->position[node]);
+        rv_ready_add(run, node);
         run->ready_count++;
     }
+    if (state == RV_NODE_PENDING) run->nodes[node].gating = rv_run_count_gating(run, node);
     if (!rv_node_state_is_terminal(state)) return;
     if (!is_plain) {
         run->handler_open--;
-        run->handler_failed += state == RV_NODE_FAILED || state == RV_NODE_DENIED;
+        run->handler_failed += is_bad;
     }
+    run->failed += is_bad && rv_run_place(run, node)->is_top;
     settle_successors(run, node);
+    settle_place(run, run->nodes[node].place);
 }
 
 /* ---- facts ---- */
@@ -114,15 +122,17 @@ static void enter_state(rv_run *run, uint32_t node, rv_node_state state)
 static bool apply_node_state(rv_run *run, const rv_event *event)
 {
     rv_node_run *node = &run->nodes[event->node];
-    if (event->state >= RV_NODE_STATE_COUNT || event->root > run->graph->node_count) return false;
-    if (!rv_node_may_become((rv_node_state)node->state, (rv_node_state)event->state)) return false;
-    leave_state(run, event->node, (rv_node_state)node->state);
+    rv_node_state before = (rv_node_state)node->state;
+    if (event->state >= RV_NODE_STATE_COUNT || event->root > run->node_count) return false;
+    if (!rv_node_may_become(before, (rv_node_state)event->state)) return false;
+    leave_state(run, event->node, before);
     node->state = (uint8_t)event->state;
     node->detail = (uint8_t)event->detail;
     node->root = event->root;
     if (event->state == RV_NODE_PENDING) node->due_ms = 0;
     if (event->state == RV_NODE_PENDING && node->total_due_ms > 0) node->total_due_ms = 0; /* as journals of version 1 mean it */
     enter_state(run, event->node, (rv_node_state)event->state);
+    if (before == RV_NODE_READY) rv_ready_settle(run, rv_run_class_of(run, event->node));
     return true;
 }
 
@@ -161,16 +171,16 @@ static void apply_values(rv_run *run, const rv_event *event, const rv_event *cau
 {
     rv_node_run *node = &run->nodes[event->node];
     if (event->type == RV_EVENT_ERROR_TEXT) {
-        node->error = keep(run, event->text.size ? event->text : cause ? cause->text : event->text);
+        node->error = rv_run_keep(run, event->text.size ? event->text : cause ? cause->text : event->text);
         return;
     }
     rv_str value = event->value.size ? event->value : cause ? cause->value : event->value;
-    if (value.size) node->result = keep(run, value);
+    if (value.size) node->result = rv_run_keep(run, value);
     if (event->type == RV_EVENT_KEPT) node->flags |= RV_NODE_R_KEPT;
     bool is_own = cause && (cause->type == RV_EVENT_COMPLETED || cause->type == RV_EVENT_ADOPT) &&
                   cause->node == event->node; /* a `set` may settle in the same step */
-    if (is_own && cause->output.size && (run->graph->nodes[event->node].flags & RV_NODE_F_EXPR_OUTPUT))
-        node->output = keep(run, cause->output);
+    if (is_own && cause->output.size && (rv_run_def(run, event->node)->flags & RV_NODE_F_EXPR_OUTPUT))
+        node->output = rv_run_keep(run, cause->output);
     if (is_own && cause->type == RV_EVENT_ADOPT) node->exit_status = cause->exit_status;
 }
 
@@ -199,10 +209,40 @@ static bool apply_run_state(rv_run *run, const rv_event *event)
     return true;
 }
 
+static bool apply_control(rv_run *run, const rv_event *event)
+{
+    rv_kind kind = rv_run_kind(run, event->node);
+    rv_node_run *node = &run->nodes[event->node];
+    if (!rv_kind_is_controller(kind) || node->control || node->state != RV_NODE_PENDING) return false;
+    rv_control_add(run, event->node, event->number, event->value.size ? rv_run_keep(run, event->value) : 0);
+    return true;
+}
+
+static bool apply_grew(rv_run *run, const rv_event *event)
+{
+    const rv_node_run *node = &run->nodes[event->node];
+    if (node->control == 0 || node->state != RV_NODE_WAITING) return false;
+    const rv_control_def *def = rv_run_control_def(run, event->node);
+    uint32_t graph = rv_run_place(run, event->node)->graph;
+    if (event->state >= def->scope_count || event->flags == 0) return false;
+    uint32_t scope = def->scope_first + event->state, size = run->graphs.at[graph]->scopes[scope].count;
+    if (event->flags > (RV_RUN_NODES_MAX - run->node_count) / RV_MAX(size, 1u)) return false;
+    if (run->graphs.at[graph]->scopes[scope].role == RV_SCOPE_JUDGE && !rv_bracket_judge(run, node->control - 1, event->number)) return false;
+    for (uint32_t i = 0; i < event->flags; i++) (void)rv_place_add(run, graph, scope, event->node, event->number + i);
+    return true;
+}
+
+static bool apply_match(rv_run *run, const rv_event *event)
+{
+    const rv_node_run *node = &run->nodes[event->node];
+    rv_match match = {event->number, event->state, event->flags};
+    return node->control && node->state == RV_NODE_WAITING && rv_bracket_match(run, node->control - 1, &match);
+}
+
 static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
 {
     bool needs_node = (rv_event_fields(event->type) & RV_F_NODE) && !(event->type == RV_EVENT_NODE_TIMER && event->flags == RV_TIMER_RUN);
-    if (needs_node && event->node >= run->graph->node_count) return event->type == RV_EVENT_NOTE && event->node == RV_NONE;
+    if (needs_node && event->node >= run->node_count) return event->type == RV_EVENT_NOTE && event->node == RV_NONE;
     switch (event->type) {
     case RV_EVENT_LOAD: return apply_load(run, event);
     case RV_EVENT_NODE_STATE: return apply_node_state(run, event);
@@ -211,6 +251,10 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_RUN_STATE: return apply_run_state(run, event);
     case RV_EVENT_PHASE: return apply_phase(run, event);
     case RV_EVENT_EXPIRED: run->nodes[event->node].flags |= RV_NODE_R_EXPIRED; return true;
+    case RV_EVENT_CALLED_OFF: run->nodes[event->node].flags |= RV_NODE_R_CALLED_OFF; return true;
+    case RV_EVENT_CONTROL: return apply_control(run, event);
+    case RV_EVENT_MATCH: return apply_match(run, event);
+    case RV_EVENT_GREW: return apply_grew(run, event);
     case RV_EVENT_RESULT:
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
@@ -244,6 +288,6 @@ rv_status rv_run_replay(rv_run *run, rv_str body, uint32_t event_count, rv_error
         if (status != RV_OK) return status;
         if (rv_event_is_input(event.type)) cause = event, has_cause = true;
     }
-    run->work_begin = run->work_end = 0; /* what became due was decided by the facts that follow */
+    rv_run_work_clear(run); /* what became due was decided by the facts that follow */
     return at == end ? RV_OK : rv_error_set(err, RV_CORRUPT, "journal row has bytes after its last event");
 }

@@ -8,6 +8,7 @@
 static bool wait_fits(const rv_node_run *node, rv_kind kind)
 {
     bool has_attempts = rv_kind_needs_slot(kind) || kind == RV_KIND_REDUCE;
+    if (node->detail == RV_DETAIL_CHILDREN) return rv_kind_is_controller(kind) && node->control != 0;
     if (node->detail == RV_DETAIL_APPROVAL) return kind == RV_KIND_APPROVE;
     if (node->detail == RV_DETAIL_INPUT) return kind == RV_KIND_INPUT;
     if (node->detail == RV_DETAIL_TIMER) return (kind == RV_KIND_WAIT || has_attempts) && node->due_ms != 0;
@@ -17,7 +18,7 @@ static bool wait_fits(const rv_node_run *node, rv_kind kind)
 static const char *check_attempts(const rv_run *run, uint32_t index)
 {
     const rv_node_run *node = &run->nodes[index];
-    rv_kind kind = (rv_kind)run->graph->nodes[index].kind;
+    rv_kind kind = rv_run_kind(run, index);
     bool has_attempts = rv_kind_needs_slot(kind) || kind == RV_KIND_REDUCE;
     bool is_live = node->number > 0 && !rv_attempt_state_is_terminal((rv_attempt_state)node->attempt);
     HOLDS(node->epoch <= run->epoch_last, "an epoch above the last one given");
@@ -28,40 +29,72 @@ static const char *check_attempts(const rv_run *run, uint32_t index)
     HOLDS(is_live == (node->state == RV_NODE_RUNNING), "a live attempt without a running node, or the reverse");
     HOLDS(node->number == 0 || has_attempts, "an attempt at a node that needs none");
     HOLDS(node->state != RV_NODE_READY || has_attempts, "a node that needs no attempt is ready for one");
-    HOLDS(node->flags <= (RV_NODE_R_EXPIRED | RV_NODE_R_KEPT), "a flag that is none");
+    HOLDS(node->flags <= (RV_NODE_R_EXPIRED | RV_NODE_R_KEPT | RV_NODE_R_CALLED_OFF), "a flag that is none");
     HOLDS(!(node->flags & RV_NODE_R_KEPT) || kind == RV_KIND_INPUT, "an answer kept for a node that asks nothing");
+    return NULL;
+}
+
+/* What a node's place began with, before any revision. */
+static uint32_t first_instance(const rv_run *run, uint32_t place_index, uint32_t def)
+{
+    const rv_place *place = &run->places.at[place_index];
+    return place->base + (def - run->graphs.at[place->graph]->scopes[place->scope].first);
+}
+
+/* Keeps (8), (9), (10): a place's count of open nodes, and a controller's of open places. */
+static const char *check_places(const rv_run *run)
+{
+    for (uint32_t i = 0; i < run->places.count; i++) {
+        const rv_place *place = &run->places.at[i];
+        uint32_t open = 0;
+        for (uint32_t k = 0; k < place->count; k++) {
+            HOLDS(run->nodes[place->base + k].place == i, "a node does not stand in its place");
+            open += !rv_node_state_is_terminal((rv_node_state)run->nodes[place->base + k].state);
+        }
+        HOLDS(open == place->open, "a place's count of open nodes disagrees");
+        HOLDS(place->parent == RV_NONE || run->nodes[place->parent].control != 0, "a place beneath a node that is no controller");
+    }
+    for (uint32_t i = 0; i < run->controls.count; i++) {
+        const rv_control *control = &run->controls.at[i];
+        const rv_node_run *node = &run->nodes[control->node];
+        uint32_t open = 0;
+        for (uint32_t k = 0; k < control->places.count; k++) open += run->places.at[control->places.at[k]].open > 0;
+        HOLDS(open == control->open && node->control == i + 1, "a controller's count of open places disagrees");
+        HOLDS(rv_node_state_is_terminal((rv_node_state)node->state) || (node->state == RV_NODE_WAITING && node->detail == RV_DETAIL_CHILDREN),
+              "a controller that has begun does not wait for its children");
+        HOLDS(node->state != RV_NODE_WAITING || open > 0, "a controller waits for nothing");
+    }
     return NULL;
 }
 
 static const char *check_node(const rv_run *run, uint32_t index)
 {
-    const rv_graph *graph = run->graph;
+    const rv_graph *graph = rv_run_graph(run, index);
     const rv_node_run *node = &run->nodes[index];
     bool is_terminal = rv_node_state_is_terminal((rv_node_state)node->state);
     bool has_begun = node->state != RV_NODE_PENDING;
     uint32_t gating = 0;
-    for (uint32_t e = graph->pred_begin[index]; e < graph->pred_begin[index + 1]; e++) {
-        uint32_t pred = RV_EDGE_NODE(graph->pred[e]);
-        bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[index].dep_policy != RV_DEP_OPTIONAL;
+    for (uint32_t e = graph->pred_begin[node->def]; e < graph->pred_begin[node->def + 1]; e++) {
+        uint32_t pred = first_instance(run, node->place, RV_EDGE_NODE(graph->pred[e]));
+        bool gates = rv_edge_gates(&graph->nodes[node->def], graph->pred[e]);
         bool is_settled = rv_node_state_is_terminal((rv_node_state)run->nodes[pred].state);
-        gating += gates && !is_settled;
-        bool was_called_off = node->state == RV_NODE_CANCELLED;
+        uint32_t latest = rv_run_at(run, node->place, RV_EDGE_NODE(graph->pred[e]));
+        gating += gates && !rv_node_state_is_terminal((rv_node_state)run->nodes[latest].state);
+        bool was_called_off = node->state == RV_NODE_CANCELLED || (node->state == RV_NODE_SKIPPED && node->detail == RV_DETAIL_PRUNED);
         HOLDS(!gates || is_settled || !has_begun || was_called_off, "a node began before a predecessor that gates it was terminal");
     }
-    HOLDS(node->gating == gating, "a gating counter disagrees with the edges");
+    HOLDS(has_begun || node->gating == gating, "a gating counter disagrees with the edges");
     HOLDS(node->state != RV_NODE_SKIPPED || rv_detail_group((rv_detail)node->detail) == 'k', "a skip without a cause");
     HOLDS(node->state != RV_NODE_CANCELLED || rv_detail_group((rv_detail)node->detail) == 'c', "a cancel without a cause");
     HOLDS(node->state != RV_NODE_SUCCEEDED || rv_detail_group((rv_detail)node->detail) == 's', "a success without a source");
     HOLDS(node->state != RV_NODE_FAILED || rv_detail_group((rv_detail)node->detail) == 'e', "a failure without a kind");
-    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, (rv_kind)graph->nodes[index].kind), "a wait that nothing can end");
+    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, rv_run_kind(run, index)), "a wait that nothing can end");
     bool is_derived = node->detail == RV_DETAIL_UPSTREAM || node->detail == RV_DETAIL_UPSTREAM_CANCELLED;
-    HOLDS(node->root <= graph->node_count && !(is_derived && node->root == 0), "a root that is no node");
-    bool is_in_set = rv_bitset_has(&run->ready[graph->nodes[index].class_index], graph->position[index]);
-    HOLDS(is_in_set == (node->state == RV_NODE_READY), "the ready set disagrees with a node's state");
+    HOLDS(node->root <= run->node_count && !(is_derived && node->root == 0), "a root that is no node");
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");
     HOLDS(node->result <= run->values.count && node->output <= run->values.count && node->error <= run->values.count,
           "a value that is not kept");
-    bool is_plain = index < graph->plain_count, goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
+    bool is_plain = !rv_run_is_handler(run, index), goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
     HOLDS(!(is_plain && goes_on && node->state == RV_NODE_PENDING && gating == 0), "a node that nothing holds back was not decided");
     HOLDS(node->total_due_ms >= 0 || is_terminal || run->closing == RV_CLOSING_INTERRUPT, "the time of a node stands still");
     return check_attempts(run, index);
@@ -71,7 +104,7 @@ static const char *check_node(const rv_run *run, uint32_t index)
 static const char *check_handlers(const rv_run *run)
 {
     const rv_graph *graph = run->graph;
-    for (uint32_t index = graph->plain_count; index < graph->node_count; index++) {
+    for (uint32_t index = graph->plain_count; index < graph->top_count; index++) {
         rv_node_state state = (rv_node_state)run->nodes[index].state;
         uint8_t turn = graph->nodes[index].handler == RV_HANDLER_EXIT ? RV_PHASE_EXIT : RV_PHASE_HANDLERS;
         bool is_called_off = run->is_hurried && state == RV_NODE_CANCELLED;
@@ -81,6 +114,24 @@ static const char *check_handlers(const rv_run *run)
     return NULL;
 }
 
+/* Every ready node is in its class's queue, and what is first in a queue is ready. */
+static const char *check_ready(const rv_run *run)
+{
+    uint64_t *is_queued = rv_alloc(sizeof *is_queued * (run->node_count / 64 + 1));
+    const char *broken = NULL;
+    for (uint32_t c = 0; c < run->classes.count; c++) {
+        const rv_ready_queue *q = &run->classes.at[c].ready;
+        uint32_t first = rv_run_ready_first(run, c);
+        for (uint32_t i = q->row_begin; i < q->row.count; i++) is_queued[q->row.at[i].node / 64] |= (uint64_t)1 << (q->row.at[i].node % 64);
+        for (uint32_t i = 0; i < q->heap.count; i++) is_queued[q->heap.at[i].node / 64] |= (uint64_t)1 << (q->heap.at[i].node % 64);
+        if (first != RV_NONE && run->nodes[first].state != RV_NODE_READY) broken = "what is first in a queue is not ready";
+    }
+    for (uint32_t node = 0; node < run->node_count && !broken; node++)
+        if (run->nodes[node].state == RV_NODE_READY && !(is_queued[node / 64] >> (node % 64) & 1)) broken = "a ready node is in no queue";
+    rv_free(is_queued);
+    return broken;
+}
+
 static const char *check_run(const rv_run *run)
 {
     rv_run_state status = (rv_run_state)run->status;
@@ -88,7 +139,7 @@ static const char *check_run(const rv_run *run)
     HOLDS(run->epoch_last <= UINT32_MAX / 2, "epochs are running out");
     HOLDS(rv_run_state_is_terminal(status) == (run->phase == RV_PHASE_OVER), "a run ended before its last phase, or did not end in it");
     HOLDS(run->phase == RV_PHASE_GRAPH || open == 0, "handlers began before the graph had ended");
-    HOLDS(status != RV_RUN_ACCEPTED || (open == run->counts[RV_NODE_PENDING] && open == run->graph->plain_count &&
+    HOLDS(status != RV_RUN_ACCEPTED || (open == run->counts[RV_NODE_PENDING] && open == run->graph->plain_count && run->places.count == 2 &&
                                         run->closing == RV_CLOSING_NO && run->epoch_last == 0),
           "a run began before it was loaded");
     HOLDS(status != RV_RUN_INTERRUPTED || (run->running == 0 && run->closing == RV_CLOSING_INTERRUPT),
@@ -105,20 +156,25 @@ static const char *check_run(const rv_run *run)
 const char *rv_run_check(const rv_run *run)
 {
     uint32_t counts[RV_NODE_STATE_COUNT] = {0};
-    uint32_t running = 0, ready = 0, handler_open = 0, handler_failed = 0;
-    for (uint32_t index = 0; index < run->graph->node_count; index++) {
+    uint32_t running = 0, ready = 0, handler_open = 0, handler_failed = 0, failed = 0;
+    const char *broken = check_places(run);
+    if (!broken) broken = check_ready(run);
+    if (broken) return broken;
+    for (uint32_t index = 0; index < run->node_count; index++) {
         rv_node_state state = (rv_node_state)run->nodes[index].state;
-        const char *broken = check_node(run, index);
-        if (broken) return broken;
+        bool is_handler = rv_run_is_handler(run, index), is_bad = state == RV_NODE_FAILED || state == RV_NODE_DENIED;
+        if ((broken = check_node(run, index))) return broken;
         running += state == RV_NODE_RUNNING;
         ready += state == RV_NODE_READY;
-        if (index < run->graph->plain_count) counts[state]++;
-        else handler_open += !rv_node_state_is_terminal(state);
-        if (index >= run->graph->plain_count) handler_failed += state == RV_NODE_FAILED || state == RV_NODE_DENIED;
+        if (!is_handler) counts[state]++;
+        handler_open += is_handler && !rv_node_state_is_terminal(state);
+        handler_failed += is_handler && is_bad;
+        failed += is_bad && rv_run_place(run, index)->is_top && run->nodes[index].next == 0;
     }
     HOLDS(memcmp(counts, run->counts, sizeof counts) == 0, "the counts disagree with the nodes");
     HOLDS(running == run->running && ready == run->ready_count, "running or ready disagrees with the nodes");
     HOLDS(handler_open == run->handler_open && handler_failed == run->handler_failed, "the handlers' counts disagree");
-    HOLDS(run->work_begin == run->work_end, "a cascade was left unfinished");
+    HOLDS(failed == run->failed, "the count of failures disagrees");
+    HOLDS(run->work.count == 0 && run->tend.count == 0, "a cascade was left unfinished");
     return check_run(run);
 }

@@ -66,6 +66,13 @@
     X(NOTE, 38, "note", 'F', RV_F_NODE | RV_F_DETAIL | RV_F_TEXT) /* dropped, stale, refused … [P9] */                    \
     X(ERROR_TEXT, 39, "error_text", 'F', RV_F_NODE | RV_F_TEXT)                                                           \
     X(EXPIRED, 41, "expired", 'F', RV_F_NODE)              /* timeout_total has passed */                                 \
+    /* a controller begins; number: items or entrants; value: the items, the params */                                    \
+    X(CONTROL, 43, "control", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_VALUE)                                                  \
+    /* places of a controller: state: which of its scopes, number: the first's ordinal, flags: how many */                \
+    X(GREW, 44, "grew", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_STATE | RV_F_FLAGS)                                           \
+    /* a match of a tournament; number: RV_MATCH, state: the entrant that won, flags: 1 drawn by the seed */              \
+    X(MATCH, 46, "match", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_STATE | RV_F_FLAGS)                                         \
+    X(CALLED_OFF, 45, "called_off", 'F', RV_F_NODE)        /* its controller needs it no more */                                 \
     /* the time of what follows in this row; seed: wall ms, due: engine ms */                                             \
     X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)                                                                      \
     X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */

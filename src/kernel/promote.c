@@ -16,17 +16,18 @@ static bool policy_accepts(rv_dep_policy policy, const rv_node_run *pred)
 /* UNMET: *ret_spoiler is the first predecessor, in order, that the policy does not accept. */
 static verdict judge(const rv_run *run, uint32_t node, uint32_t *ret_spoiler)
 {
-    const rv_graph *graph = run->graph;
-    uint32_t hard = 0, pruned = 0;
-    rv_dep_policy policy = (rv_dep_policy)graph->nodes[node].dep_policy;
+    const rv_graph *graph = rv_run_graph(run, node);
+    uint32_t hard = 0, pruned = 0, def = run->nodes[node].def;
+    rv_dep_policy policy = (rv_dep_policy)graph->nodes[def].dep_policy;
     *ret_spoiler = RV_NONE;
     if (policy == RV_DEP_OPTIONAL) return VERDICT_MET; /* its edges are not hard */
-    for (uint32_t e = graph->pred_begin[node]; e < graph->pred_begin[node + 1]; e++) {
+    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
         if (graph->pred[e] & RV_EDGE_SOFT) continue;
-        const rv_node_run *pred = &run->nodes[graph->pred[e]];
+        uint32_t before = rv_run_at(run, run->nodes[node].place, graph->pred[e]);
+        const rv_node_run *pred = &run->nodes[before];
         hard++;
         pruned += pred->state == RV_NODE_SKIPPED && pred->detail == RV_DETAIL_PRUNED;
-        if (*ret_spoiler == RV_NONE && !policy_accepts(policy, pred)) *ret_spoiler = graph->pred[e];
+        if (*ret_spoiler == RV_NONE && !policy_accepts(policy, pred)) *ret_spoiler = before;
     }
     if (hard && pruned == hard) return VERDICT_PRUNED;
     return *ret_spoiler == RV_NONE ? VERDICT_MET : VERDICT_UNMET;
@@ -44,13 +45,12 @@ static void skip_upstream(rv_step *step, uint32_t node, uint32_t spoiler)
 /* Evaluate `when`. false: the node is settled already (condition false, or it cannot be evaluated). */
 static bool condition_holds(rv_step *step, uint32_t index)
 {
-    const rv_graph *graph = step->run->graph;
-    rv_str text = rv_graph_str(graph, graph->nodes[index].when);
+    rv_str text = rv_graph_str(rv_run_graph(step->run, index), rv_run_def(step->run, index)->when);
     if (text.size == 0) return true;
     rv_arena arena = {0};
     rv_error error = {0};
     const rv_json *value = NULL;
-    rv_status status = rv_run_eval(step->run, &arena, text, &value, &error);
+    rv_status status = rv_run_eval(step->run, index, 0, &arena, text, &value, &error);
     if (status == RV_OK && value->kind != RV_JSON_TRUE && value->kind != RV_JSON_FALSE)
         status = rv_error_set(&error, RV_INVALID, "`when` is neither true nor false; compare it with something");
     bool holds = status == RV_OK && value->kind == RV_JSON_TRUE;
@@ -67,8 +67,8 @@ static bool condition_holds(rv_step *step, uint32_t index)
 /* `set`: each key's expression becomes a field of the result. */
 static void compute_set(rv_step *step, uint32_t index)
 {
-    const rv_graph *graph = step->run->graph;
-    const rv_node_def *def = &graph->nodes[index];
+    const rv_graph *graph = rv_run_graph(step->run, index);
+    const rv_node_def *def = rv_run_def(step->run, index);
     rv_arena arena = {0};
     rv_buf out = {0};
     rv_json_writer w;
@@ -79,7 +79,7 @@ static void compute_set(rv_step *step, uint32_t index)
     for (uint32_t i = def->aux; i < def->aux + def->aux_count && status == RV_OK; i++) {
         const rv_json *value = NULL;
         rv_buf text = {0};
-        status = rv_run_eval(step->run, &arena, rv_graph_str(graph, graph->set_items[i].expression), &value, &error);
+        status = rv_run_eval(step->run, index, 0, &arena, rv_graph_str(graph, graph->set_items[i].expression), &value, &error);
         if (status == RV_OK) {
             rv_json_write(&text, value, true);
             rv_jw_key_str(&w, rv_graph_str(graph, graph->set_items[i].key));
@@ -102,8 +102,8 @@ static void compute_set(rv_step *step, uint32_t index)
 void rv_step_park(rv_step *step, uint32_t index)
 {
     rv_run *run = step->run;
-    const rv_node_def *def = &run->graph->nodes[index];
-    const rv_gate_def *gate = &run->graph->gates[def->aux];
+    const rv_node_def *def = rv_run_def(run, index);
+    const rv_gate_def *gate = rv_run_gate(run, index);
     rv_detail reason = def->kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : def->kind == RV_KIND_INPUT ? RV_DETAIL_INPUT : RV_DETAIL_TIMER;
     int64_t wait_ms = gate->is_until ? RV_MAX(gate->ms - step->now.wall_ms, 0) : gate->ms;
     int64_t due_ms = gate->ms ? rv_time_after(step->now.engine_ms, wait_ms) : 0;
@@ -130,10 +130,10 @@ void rv_step_reduce(rv_step *step, uint32_t index)
 void rv_step_allow(rv_step *step, uint32_t index, rv_node_change change)
 {
     rv_run *run = step->run;
-    const rv_policy *policy = &run->graph->policies[run->graph->nodes[index].policy];
+    const rv_policy *policy = rv_run_policy(run, index);
     if (policy->timeout_total_ms && run->nodes[index].total_due_ms == 0)
         rv_step_timer(step, index, rv_time_after(step->now.engine_ms, policy->timeout_total_ms), RV_TIMER_TOTAL);
-    bool is_reduce = run->graph->nodes[index].kind == RV_KIND_REDUCE;
+    bool is_reduce = rv_run_kind(run, index) == RV_KIND_REDUCE;
     bool starts_now = is_reduce && run->closing != RV_CLOSING_INTERRUPT; /* else `resume` starts it */
     if (change == RV_CHANGE_RETRY || !starts_now) rv_step_node(step, index, change, RV_DETAIL_NONE, 0);
     if (starts_now) rv_step_reduce(step, index);
@@ -141,7 +141,7 @@ void rv_step_allow(rv_step *step, uint32_t index, rv_node_change change)
 
 static void start_by_kind(rv_step *step, uint32_t index)
 {
-    switch ((rv_kind)step->run->graph->nodes[index].kind) {
+    switch (rv_run_kind(step->run, index)) {
     case RV_KIND_RUN:
     case RV_KIND_SHELL:
     case RV_KIND_REDUCE: rv_step_allow(step, index, RV_CHANGE_ALLOW); break;
@@ -149,6 +149,11 @@ static void start_by_kind(rv_step *step, uint32_t index)
     case RV_KIND_INPUT:
     case RV_KIND_WAIT: rv_step_park(step, index); break;
     case RV_KIND_SET: compute_set(step, index); break;
+    case RV_KIND_FOREACH:
+    case RV_KIND_LOOP:
+    case RV_KIND_CLASSIFY:
+    case RV_KIND_TOURNAMENT:
+    case RV_KIND_WORKFLOW: rv_step_control(step, index); break;
     case RV_KIND_COUNT: RV_UNREACHABLE();
     }
 }
@@ -159,7 +164,7 @@ void rv_step_promote(rv_step *step, uint32_t index)
     uint32_t spoiler;
     RV_ASSERT(run->nodes[index].state == RV_NODE_PENDING && run->nodes[index].gating == 0);
     if (run->closing == RV_CLOSING_INTERRUPT) return; /* stays pending; `resume` comes back to it */
-    bool is_plain = index < run->graph->plain_count; /* handlers begin in a run that is closed */
+    bool is_plain = !rv_run_is_handler(run, index); /* handlers begin in a run that is closed */
     verdict found = judge(run, index, &spoiler);
     if (found == VERDICT_PRUNED) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_PRUNED, 0);
     else if (found == VERDICT_UNMET) skip_upstream(step, index, spoiler);

@@ -12,7 +12,20 @@
  *      that rv_run_reserve made it does not allocate, but for values that it keeps.
  *
  * Settling is a cascade: a node that becomes terminal lowers the gating counters of its successors; those that reach
- * zero go on a work list, in order, and are decided one by one until the list is empty. No recursion. */
+ * zero go on a work list, in order, and are decided one by one until the list is empty. No recursion.
+ *
+ * How a run grows. Nodes are instances of the graph's defs. They stand in *places*: a place is one expansion of a scope,
+ * its nodes in a row, in the order of the defs:
+ *
+ *     places   0: the file | 1: handlers | 2: each[0]  | 3: each[1]  | 4: try#1 …      appended, never moved
+ *     nodes    0 1 2 3 4   | 5           | 6 7 8       | 9 10 11     | 12 …
+ *
+ * so that edges are not stored again: a predecessor of a node is the same offset in the same place (rv_run_at). A
+ * controller waits(children); when the last node of a place of its settles, the place goes on the list of places to be
+ * tended, and its owner decides what follows: another place, or its own outcome (control.c).
+ *
+ *  (8) a place's nodes are made by one fact, all pending; (9) a controller is WAITING(children) exactly while it has
+ *  begun and is not terminal; (10) nothing grows beneath a terminal controller. */
 #ifndef RV_RUN_H
 #define RV_RUN_H
 
@@ -20,9 +33,12 @@
 #include "kernel/fsm.h"
 
 /* ---- state ---- */
+#define RV_RUN_NODES_MAX (1u << 20) /* of a run, with all that grew; a row's key has 20 bits for the index */
+
 enum rv_node_run_flag {
     RV_NODE_R_EXPIRED = 1, /* timeout_total has passed: what runs is being stopped, then it fails */
     RV_NODE_R_KEPT = 2,    /* an answer came before the wait began */
+    RV_NODE_R_CALLED_OFF = 4, /* its controller needs it no more: what runs is being stopped, then it is cancelled */
 };
 
 typedef struct rv_node_run {
@@ -36,17 +52,80 @@ typedef struct rv_node_run {
     uint32_t root;             /* node index + 1 of the root cause; 0: none */
     int32_t exit_status;       /* of the latest attempt; -1: none */
     uint32_t result, output, error; /* index + 1 in values; 0: none */
+    uint32_t def, place;       /* what it is an instance of: of the place's graph; fixed when the place is made */
+    uint32_t next;             /* node index + 1 of its next revision; 0: it is the latest */
+    uint32_t control;          /* index + 1 in controls: a controller that has begun; 0: none */
     int64_t due_ms;            /* engine ms at which it goes on or gives up; 0: none */
     int64_t total_due_ms;      /* engine ms of timeout_total; 0: not begun or none; below 0: it stands still, so many ms are left */
     /* derived */
     uint32_t gating;           /* predecessors that it still waits for */
 } rv_node_run;
 
+/* Which judge a JUDGE place is: round (from 1), match (from 0), judge of the match (from 0), whether sides are exchanged. */
+#define RV_MATCH(round_, match_, judge_, swapped_) ((uint32_t)(round_) << 26 | (uint32_t)(match_) << 9 | (uint32_t)(judge_) << 1 | (swapped_))
+#define RV_MATCH_ROUND(ordinal_) ((ordinal_) >> 26)
+#define RV_MATCH_NUMBER(ordinal_) ((ordinal_) >> 9 & 0x1ffffu)
+#define RV_MATCH_JUDGE(ordinal_) ((ordinal_) >> 1 & 0xffu)
+#define RV_MATCH_SWAPPED(ordinal_) ((ordinal_) & 1u)
+#define RV_ROUNDS_MAX 63u
+#define RV_ENTRANTS_MAX (1u << 18)
+#define RV_QUORUM_MAX 255u
+
+/* One expansion of a scope. All stored, but `open`. */
+typedef struct rv_place {
+    uint32_t base, count;      /* its nodes: base .. base+count */
+    uint32_t graph;            /* index in graphs */
+    uint32_t scope;            /* of that graph */
+    uint32_t parent;           /* node that owns it; RV_NONE: the run */
+    uint32_t ordinal;          /* ITEM, ENTRANT: from 0; ITERATION, REVISION: from 1; JUDGE: RV_MATCH */
+    uint32_t origin, value;    /* REVISION: the place whose nodes it repeats; index + 1 in values of the feedback */
+    uint8_t role;              /* rv_scope_role */
+    uint8_t is_top;            /* derived: a failure in it is a failure of the run */
+    uint32_t open;             /* derived: its nodes that are not terminal */
+} rv_place;
+
+/* A match of a tournament that is decided. */
+typedef struct rv_match {
+    uint32_t ordinal;          /* RV_MATCH of its round and number */
+    uint32_t winner;           /* entrant, by number */
+    uint32_t is_drawn;         /* the judges were split: the seed decided */
+} rv_match;
+typedef struct rv_pair { uint32_t left, right; /* entrants, by number */ } rv_pair;
+
+/* A controller that has begun. */
+typedef struct rv_control {
+    uint32_t node;
+    uint32_t count;            /* FOREACH: items; TOURNAMENT: entrants */
+    uint32_t value;            /* index + 1 in values: FOREACH: the items, a JSON list; WORKFLOW: its params; 0: none */
+    RV_VEC(rv_match) matches;  /* TOURNAMENT: in the order of their being decided */
+    /* derived */
+    RV_VEC(uint32_t) entrants; /* TOURNAMENT, once the first round began: each one's node */
+    RV_VEC(rv_pair) pairs; RV_VEC(uint32_t) rounds; /* of all rounds so far; rounds[r]: the first pair of round r + 1 */
+    RV_VEC(uint32_t) alive;    /* who is paired in the round that is under way, in order */
+    RV_VEC(uint32_t) score;    /* swiss: by entrant, matches won */
+    uint32_t judged;           /* index in places of the first judge of the round that is under way */
+    uint32_t undecided;        /* matches of that round */
+    RV_VEC(uint32_t) places;   /* in the order of their making */
+    uint32_t open;             /* of its places, those with open nodes */
+    RV_VEC(rv_str) items;      /* FOREACH: each item's JSON, once somebody asked */
+} rv_control;
+
+/* Ready nodes of one class, first the higher priority, then the lower index. Items whose node is no longer READY are stale
+ * and are dropped when they come up; the first is never stale. */
+typedef struct rv_ready_item { int32_t priority; uint32_t node; } rv_ready_item;
+typedef struct rv_ready_queue {
+    RV_VEC(rv_ready_item) row; uint32_t row_begin; /* what came in order: the usual case, no sifting */
+    RV_VEC(rv_ready_item) heap;                    /* the rest */
+} rv_ready_queue;
+
+typedef struct rv_run_tag { rv_str name; uint32_t cap; /* 0: none of its own */ } rv_run_tag;
+typedef struct rv_run_class { uint32_t first, count; /* of class_tags */ rv_ready_queue ready; } rv_run_class;
+
 typedef struct rv_timer_item { int64_t due_ms; uint32_t node; uint32_t kind; } rv_timer_item;
 
 typedef struct rv_run {
     /* stored */
-    const rv_graph *graph;
+    const rv_graph *graph;     /* the file's: graphs[0] */
     uint8_t status;            /* rv_run_state */
     uint8_t phase, closing;    /* rv_phase, rv_closing */
     uint8_t fail_fast;
@@ -54,26 +133,72 @@ typedef struct rv_run {
     uint32_t epoch_last;
     uint64_t rng;              /* for jitter: part of the state, so that a replay draws the same */
     int64_t due_ms;            /* engine ms of the run's own timeout; 0: none; below 0: it stands still, so many ms are left */
-    rv_node_run *nodes;        /* nodes[0..graph->node_count) */
+    rv_node_run *nodes;        /* nodes[0..node_count): may move when the run grows */
+    uint32_t node_count;
+    RV_VEC(rv_place) places;
+    RV_VEC(rv_control) controls;
     RV_VEC(rv_str) values;     /* results, outputs and error texts that are kept; bytes in `arena` */
     rv_str load_value;         /* {"user":{…},"env":{…}} */
     rv_str run_id;             /* from LOAD's key */
     /* derived */
-    uint32_t counts[RV_NODE_STATE_COUNT]; /* of the plain nodes */
+    uint32_t node_capacity;
+    RV_VEC(const rv_graph *) graphs; /* the file's, then those of submissions; borrowed */
+    RV_VEC(uint32_t) class_base; /* of each graph: its class c is classes[class_base[graph] + c] */
+    RV_VEC(rv_run_class) classes;
+    RV_VEC(uint32_t) class_tags; /* indices in tags */
+    RV_VEC(rv_run_tag) tags;   /* of all graphs, each name once */
+    uint32_t counts[RV_NODE_STATE_COUNT]; /* of the plain nodes, children too */
+    uint32_t failed;           /* latest nodes of top places that failed or were denied */
     uint32_t handler_open;     /* handlers that are not terminal */
     uint32_t handler_failed;
     uint32_t running;          /* nodes in RUNNING, handlers too */
     uint32_t ready_count;
-    rv_bitset *ready;          /* ready[class]: by position in graph->order */
     RV_VEC(rv_timer_item) timers; /* binary heap; stale items are dropped when they come up */
-    uint32_t *work; uint32_t work_begin, work_end; /* nodes whose gating reached zero, to be decided */
-    rv_map names; bool has_names; /* name → node, made when an expression first needs it */
+    RV_VEC(uint32_t) work; uint32_t work_begin; /* nodes whose gating reached zero, to be decided */
+    RV_VEC(uint32_t) tend; uint32_t tend_begin; /* places whose last node settled, to be tended */
+    RV_VEC(uint32_t) scratch;
+    rv_map names; uint32_t named_count; /* id → node of the first named_count nodes, made when somebody asks */
+    rv_map def_names; uint32_t named_graphs; /* graph, scope and name → def, of the first named_graphs graphs */
     rv_arena arena;
 } rv_run;
 
-/* ---- life ---- graph is borrowed and must outlive the run. About 64 + 40 bytes a node. */
+/* ---- life ---- graph is borrowed and must outlive the run. About 80 bytes a node. */
 rv_run *rv_run_new(const rv_graph *graph);
 void rv_run_free(rv_run *run); /* NULL is legal */
+
+/* ---- what a node is ---- all pure, O(1), but for the id */
+static inline const rv_place *rv_run_place(const rv_run *run, uint32_t node) { return &run->places.at[run->nodes[node].place]; }
+static inline const rv_graph *rv_run_graph(const rv_run *run, uint32_t node) { return run->graphs.at[rv_run_place(run, node)->graph]; }
+static inline const rv_node_def *rv_run_def(const rv_run *run, uint32_t node) { return &rv_run_graph(run, node)->nodes[run->nodes[node].def]; }
+static inline const rv_policy *rv_run_policy(const rv_run *run, uint32_t node)
+{
+    const rv_graph *graph = rv_run_graph(run, node);
+    return &graph->policies[graph->nodes[run->nodes[node].def].policy];
+}
+/* Of approve, input and wait nodes. */
+static inline const rv_gate_def *rv_run_gate(const rv_run *run, uint32_t node)
+{
+    const rv_graph *graph = rv_run_graph(run, node);
+    return &graph->gates[graph->nodes[run->nodes[node].def].aux];
+}
+static inline const rv_control_def *rv_run_control_def(const rv_run *run, uint32_t node)
+{
+    const rv_graph *graph = rv_run_graph(run, node);
+    return &graph->controls[graph->nodes[run->nodes[node].def].aux];
+}
+static inline rv_kind rv_run_kind(const rv_run *run, uint32_t node) { return (rv_kind)rv_run_def(run, node)->kind; }
+static inline bool rv_run_is_handler(const rv_run *run, uint32_t node) { return rv_run_place(run, node)->role == RV_SCOPE_HANDLERS; }
+/* Its class among all of the run's, for admission. */
+static inline uint32_t rv_run_class_of(const rv_run *run, uint32_t node)
+{
+    return run->class_base.at[rv_run_place(run, node)->graph] + rv_run_def(run, node)->class_index;
+}
+/* The instance of `def` that stands in the same place: the latest revision of it. */
+uint32_t rv_run_at(const rv_run *run, uint32_t place, uint32_t def);
+/* Append a node's id [K1]: `build`, `each[3].build#2/e1`. */
+void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out);
+/* The same in `arena`; a name of the file's own node is borrowed from its graph. */
+rv_str rv_run_id_in(const rv_run *run, uint32_t node, rv_arena *arena);
 
 /* ---- what a step gives ---- */
 typedef struct rv_out {
@@ -105,16 +230,36 @@ RV_MUST_USE rv_status rv_run_apply(rv_run *run, const rv_event *event, const rv_
 /* Apply one journal row. As rv_run_apply for each of its events. */
 RV_MUST_USE rv_status rv_run_replay(rv_run *run, rv_str body, uint32_t event_count, rv_error *err);
 
-/* The next ready node of `class_index` in order of admission at or after `position`, or RV_NONE; *ret_position: its position. */
-uint32_t rv_run_ready_next(const rv_run *run, uint32_t class_index, uint32_t position, uint32_t *ret_position);
+/* The ready node of a class (of the run's, see rv_run_class_of) that goes first, or RV_NONE. O(1). */
+uint32_t rv_run_ready_first(const rv_run *run, uint32_t class_index);
+/* Whether node a goes before node b: higher priority, then lower index [K3]. */
+bool rv_run_goes_before(const rv_run *run, uint32_t a, uint32_t b);
 /* The earliest engine ms at which a TICK is wanted; 0: none, or the run does not go on (interrupted, ended). */
 int64_t rv_run_due_ms(const rv_run *run);
 /* A kept value of `node`: its result (JSON), stdout, error text; size 0: none. */
 rv_str rv_run_result(const rv_run *run, uint32_t node);
 rv_str rv_run_output(const rv_run *run, uint32_t node);
 rv_str rv_run_error(const rv_run *run, uint32_t node);
-/* Node index of `name`, or RV_NONE. The first call builds an index. */
-uint32_t rv_run_find(rv_run *run, rv_str name);
+/* Node index of an id, or RV_NONE. The first call, and the first after the run grew, indexes what is new. */
+uint32_t rv_run_find(rv_run *run, rv_str id);
+
+/* ---- values ---- */
+/* What `path` is where `node` stands: user.K, env.K, run.id, item, index, iteration, previous, left, right, feedback, or a
+ * value of a node that it may see (the nearest of that name outwards). In the arena or borrowed until the run's next step; NULL:
+ * there is no such value. Values of nodes that have not settled or were skipped are null [W12]. stdout only where the run keeps
+ * it (RV_NODE_F_EXPR_OUTPUT). */
+const rv_json *rv_run_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str path);
+/* Whether a node stands inside of a sub-workflow, whose ${user.K} are its own params. */
+bool rv_run_is_inside(const rv_run *run, uint32_t node);
+/* JSON of the item that an ITEM place is for. */
+rv_str rv_run_item(rv_run *run, uint32_t place);
+/* Of a tournament, as drawn: who had a bye in `round` (from 1), RV_NONE nobody; its matches are pairs[rounds[round - 1] …]. */
+uint32_t rv_run_bye(const rv_run *run, const rv_control *control, uint32_t round);
+/* The two entrants' nodes that a JUDGE place compares, as its judge sees them. */
+void rv_run_sides(const rv_run *run, uint32_t place, uint32_t *ret_left, uint32_t *ret_right);
+/* The node that `path` names where `node` stands; *path is left with what follows the name. RV_NONE: it names none (it may be a
+ * value of another kind). */
+uint32_t rv_run_see(rv_run *run, uint32_t node, rv_str *path);
 
 /* ---- proof ---- */
 /* The stored state, byte for byte: two runs are equal when their encodings are. */

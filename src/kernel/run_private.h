@@ -5,11 +5,14 @@
 #include "kernel/expr.h"
 #include "kernel/run.h"
 
-/* Append a node whose gating reached zero; each node comes at most once a cascade. */
-static inline void rv_run_work_push(rv_run *run, uint32_t node)
+/* Append a node whose gating reached zero; one that comes twice is decided once. */
+static inline void rv_run_work_push(rv_run *run, uint32_t node) { rv_vec_push(&run->work, node); }
+
+static inline void rv_run_work_clear(rv_run *run)
 {
-    RV_ASSERT(run->work_end < run->graph->node_count);
-    run->work[run->work_end++] = node;
+    rv_vec_clear(&run->work);
+    rv_vec_clear(&run->tend);
+    run->work_begin = run->tend_begin = 0;
 }
 
 /* Whether nothing of this node may begin any more: handlers still begin in a run that is called off, unless a signal
@@ -17,8 +20,30 @@ static inline void rv_run_work_push(rv_run *run, uint32_t node)
 static inline bool rv_run_is_called_off(const rv_run *run, uint32_t node)
 {
     bool is_closing = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
-    return is_closing && (node < run->graph->plain_count || run->is_hurried);
+    return is_closing && (!rv_run_is_handler(run, node) || run->is_hurried);
 }
+
+/* ---- places (place.c) ---- */
+/* Append a place of `scope` and its nodes, all pending; those that nothing gates go on the work list. */
+uint32_t rv_place_add(rv_run *run, uint32_t graph, uint32_t scope, uint32_t parent, uint32_t ordinal);
+/* Make another graph's classes and tags known. */
+void rv_run_add_graph(rv_run *run, const rv_graph *graph);
+/* Whether an edge holds its successor back: all but the hard edges of an optional node. */
+static inline bool rv_edge_gates(const rv_node_def *successor, uint32_t entry)
+{
+    return (entry & RV_EDGE_SOFT) || successor->dep_policy != RV_DEP_OPTIONAL;
+}
+/* Gating predecessors of `node` that are not terminal, counted. */
+uint32_t rv_run_count_gating(const rv_run *run, uint32_t node);
+/* A controller begins: its entry in controls. */
+void rv_control_add(rv_run *run, uint32_t node, uint32_t count, uint32_t value);
+/* Free what controls hold. */
+void rv_controls_free(rv_run *run);
+
+/* ---- ready queues (ready.c) ---- */
+void rv_ready_add(rv_run *run, uint32_t node);
+/* Call it when a node has left READY: drops what is stale at the front. */
+void rv_ready_settle(rv_run *run, uint32_t class_index);
 
 /* now_ms + delay_ms, or the end of time. */
 static inline int64_t rv_time_after(int64_t now_ms, int64_t delay_ms)
@@ -33,6 +58,10 @@ void rv_run_timer_push(rv_run *run, int64_t due_ms, uint32_t node, uint32_t kind
 bool rv_run_timer_pop(rv_run *run, int64_t now_ms, rv_timer_item *ret);
 /* Whether `due_ms` may be stored for a timer of `kind`: only the times of a whole run or node stand still. Pure. */
 static inline bool rv_timer_is_sound(int64_t due_ms, uint32_t kind) { return due_ms >= (kind == RV_TIMER_NODE ? 0 : -INT64_MAX); }
+
+/* Keep a value for good; its index + 1, for the `result`, `output`, `error` and `value` fields. */
+uint32_t rv_run_keep(rv_run *run, rv_str value);
+rv_str rv_run_kept(const rv_run *run, uint32_t index_plus_one);
 
 /* ---- a step ---- */
 typedef struct rv_step {
@@ -79,8 +108,36 @@ void rv_step_again(rv_step *step, uint32_t node);
 /* Whether a failure of this kind may be tried again [W3a]. Pure. */
 bool rv_retry_allows(const rv_policy *policy, rv_detail detail, int32_t exit_status);
 
-/* value.c: evaluate an expression over the run's values. */
-rv_status rv_run_eval(rv_run *run, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err);
+/* control.c: controllers: begin one that may; decide what follows when a place of one has settled. */
+void rv_step_control(rv_step *step, uint32_t node);
+void rv_step_tend(rv_step *step, uint32_t place);
+/* Nobody needs the nodes of a place any more: what has not started is cancelled, what runs is stopped. Children too. */
+void rv_step_call_off(rv_step *step, uint32_t place);
+/* How a settled place ended: its first failed node, else its first cancelled one, else the first that was skipped for more
+ * than a condition, in index order, in *ret_node; RV_NODE_SUCCEEDED: none of these. */
+rv_node_state rv_place_outcome(const rv_run *run, uint32_t place, uint32_t *ret_node);
+/* The result of a settled place, JSON: its node's where it has one nameless node, else {name: result} of its sinks. null: none. */
+void rv_place_result(const rv_run *run, uint32_t place, rv_buf *out);
+
+/* Fail a controller because of a child: the error names it. */
+void rv_step_child_failed(rv_step *step, uint32_t node, rv_detail detail, uint32_t child);
+/* Append `count` places of a controller's scope (offset among its own), with ordinals from `ordinal` on. */
+void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal, uint32_t count);
+/* The result of a controller, then its success. */
+void rv_step_result(rv_step *step, uint32_t node, rv_str result);
+/* tournament.c */
+/* A place of judges of a round that is new was made, a match was decided: keep up what is derived. false: not possible here. */
+RV_MUST_USE bool rv_bracket_judge(rv_run *run, uint32_t control, uint32_t ordinal);
+RV_MUST_USE bool rv_bracket_match(rv_run *run, uint32_t control, const rv_match *match);
+void rv_step_tournament(rv_step *step, uint32_t node);
+void rv_step_tend_tournament(rv_step *step, uint32_t node, uint32_t place);
+
+/* value.c: evaluate an expression where `node` stands; `iteration` not 0: as after that iteration of the loop `node`. */
+rv_status rv_run_eval(rv_run *run, uint32_t node, uint32_t iteration, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err);
+/* What ${feedback} is for a node: of its revision, else what its last attempt violated; null: nothing. NULL: not that path. */
+const rv_json *rv_run_feedback(rv_run *run, uint32_t node, rv_arena *arena, rv_str path);
+/* Every string of a JSON tree as a template: one that is a single reference becomes its value, others text. Canonical JSON. */
+rv_status rv_run_fill(rv_run *run, uint32_t node, rv_str json, rv_buf *out, rv_error *err);
 
 /* finish.c: go from the graph to the handlers, to the exit handler, to the end. */
 void rv_step_finish(rv_step *step);

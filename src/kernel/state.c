@@ -3,7 +3,7 @@
 /* The stored state as bytes: version, graph digest, the run's fields, each node's fields, kept values. Varints; what
  * is derived is left out and rebuilt on decode. Two runs with equal bytes are equal in everything that matters. */
 
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 
 enum { MARK_FAIL_FAST = 1, MARK_HURRIED = 2 };
 
@@ -16,11 +16,30 @@ static void write_str(rv_buf *out, rv_str text)
 static void write_node(rv_buf *out, const rv_node_run *node)
 {
     const uint64_t fields[] = {node->state, node->detail, node->attempt, node->flags, node->number, node->failures, node->losses,
-                               node->epoch, node->root, node->result, node->output, node->error};
+                               node->epoch, node->root, node->result, node->output, node->error, node->next};
     for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
     rv_buf_varint_signed(out, node->exit_status);
     rv_buf_varint_signed(out, node->due_ms);
     rv_buf_varint_signed(out, node->total_due_ms);
+}
+
+static void write_place(rv_buf *out, const rv_place *place)
+{
+    const uint64_t fields[] = {place->graph, place->scope, (uint64_t)place->parent + 1, place->ordinal, place->role, place->origin, place->value};
+    for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
+}
+
+static void write_control(rv_buf *out, const rv_control *control)
+{
+    rv_buf_varint(out, control->node);
+    rv_buf_varint(out, control->count);
+    rv_buf_varint(out, control->value);
+    rv_buf_varint(out, control->matches.count);
+    for (uint32_t i = 0; i < control->matches.count; i++) {
+        rv_buf_varint(out, control->matches.at[i].ordinal);
+        rv_buf_varint(out, control->matches.at[i].winner);
+        rv_buf_varint(out, control->matches.at[i].is_drawn);
+    }
 }
 
 void rv_run_encode(const rv_run *run, rv_buf *out)
@@ -33,8 +52,12 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
     rv_buf_varint_signed(out, run->due_ms);
     write_str(out, run->run_id);
     write_str(out, run->load_value);
-    rv_buf_varint(out, run->graph->node_count);
-    for (uint32_t node = 0; node < run->graph->node_count; node++) write_node(out, &run->nodes[node]);
+    rv_buf_varint(out, run->places.count); /* the first two are every run's */
+    for (uint32_t i = 2; i < run->places.count; i++) write_place(out, &run->places.at[i]);
+    rv_buf_varint(out, run->node_count);
+    for (uint32_t node = 0; node < run->node_count; node++) write_node(out, &run->nodes[node]);
+    rv_buf_varint(out, run->controls.count);
+    for (uint32_t i = 0; i < run->controls.count; i++) write_control(out, &run->controls.at[i]);
     rv_buf_varint(out, run->values.count);
     for (uint32_t i = 0; i < run->values.count; i++) write_str(out, run->values.at[i]);
 }
@@ -66,6 +89,20 @@ static rv_str take_str(cursor *c, rv_arena *arena)
     return text;
 }
 
+typedef struct stored_place { uint32_t graph, scope, parent, ordinal, role, origin, value; } stored_place;
+
+static stored_place take_place(cursor *c)
+{
+    stored_place p = {.graph = (uint32_t)take(c, UINT32_MAX)};
+    p.scope = (uint32_t)take(c, UINT32_MAX);
+    p.parent = (uint32_t)(take(c, (uint64_t)UINT32_MAX + 1) - 1);
+    p.ordinal = (uint32_t)take(c, UINT32_MAX);
+    p.role = (uint32_t)take(c, RV_SCOPE_COUNT - 1);
+    p.origin = (uint32_t)take(c, UINT32_MAX);
+    p.value = (uint32_t)take(c, UINT32_MAX);
+    return p;
+}
+
 static void take_node(cursor *c, rv_node_run *node, uint32_t node_count)
 {
     node->state = (uint8_t)take(c, RV_NODE_STATE_COUNT - 1);
@@ -80,6 +117,7 @@ static void take_node(cursor *c, rv_node_run *node, uint32_t node_count)
     node->result = (uint32_t)take(c, UINT32_MAX);
     node->output = (uint32_t)take(c, UINT32_MAX);
     node->error = (uint32_t)take(c, UINT32_MAX);
+    node->next = (uint32_t)take(c, node_count);
     int64_t exit_status = take_signed(c);
     if (exit_status < INT32_MIN || exit_status > INT32_MAX) c->is_bad = true;
     node->exit_status = (int32_t)exit_status;
@@ -88,34 +126,126 @@ static void take_node(cursor *c, rv_node_run *node, uint32_t node_count)
     if (!rv_timer_is_sound(node->due_ms, RV_TIMER_NODE) || !rv_timer_is_sound(node->total_due_ms, RV_TIMER_TOTAL)) c->is_bad = true;
 }
 
+/* Make the places and the controls of their owners again, as the facts did. Controls come first in the order of their
+ * beginning, each before its first place. */
+static bool make_places(rv_run *run, const stored_place *places, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const stored_place *p = &places[i];
+        bool fits = p->graph < run->graphs.count && p->scope < run->graphs.at[p->graph]->scope_count &&
+                    run->graphs.at[p->graph]->scopes[p->scope].role == p->role && p->parent < run->node_count;
+        if (!fits || !rv_kind_is_controller(rv_run_kind(run, p->parent))) return false;
+        if (run->nodes[p->parent].control == 0) return false;
+        (void)rv_place_add(run, p->graph, p->scope, p->parent, p->ordinal);
+    }
+    return true;
+}
+
+/* A tournament's matches and the places of its judges, in the order of their rounds. */
+static bool remake_bracket(rv_run *run, uint32_t index, const rv_match *matches, uint32_t match_count)
+{
+    uint32_t next = 0, places = run->controls.at[index].places.count;
+    for (uint32_t i = 0; i < places; i++) {
+        rv_control *control = &run->controls.at[index];
+        const rv_place *place = &run->places.at[control->places.at[i]];
+        if (place->role != RV_SCOPE_JUDGE) continue;
+        uint32_t round = RV_MATCH_ROUND(place->ordinal);
+        while (round > control->rounds.count && next < match_count && RV_MATCH_ROUND(matches[next].ordinal) < round)
+            if (!rv_bracket_match(run, index, &matches[next++])) return false;
+        bool is_new = round == control->rounds.count + 1;
+        if (!rv_bracket_judge(run, index, place->ordinal)) return false;
+        if (is_new) control->judged = i;
+    }
+    while (next < match_count)
+        if (!rv_bracket_match(run, index, &matches[next++])) return false;
+    return true;
+}
+
 /* Rebuild what is derived from the stored states just read. */
 static void derive(rv_run *run)
 {
-    const rv_graph *graph = run->graph;
     memset(run->counts, 0, sizeof run->counts);
     run->handler_open = 0;
-    for (uint32_t index = 0; index < graph->node_count; index++) {
-        const rv_node_run *node = &run->nodes[index];
+    for (uint32_t i = 0; i < run->places.count; i++) run->places.at[i].open = 0;
+    for (uint32_t index = 0; index < run->node_count; index++) {
+        rv_node_run *node = &run->nodes[index];
+        rv_place *place = &run->places.at[node->place];
         bool is_terminal = rv_node_state_is_terminal((rv_node_state)node->state);
-        if (index < graph->plain_count) run->counts[node->state]++;
+        bool is_bad = node->state == RV_NODE_FAILED || node->state == RV_NODE_DENIED;
+        if (!rv_run_is_handler(run, index)) run->counts[node->state]++;
         else {
             run->handler_open += !is_terminal;
-            run->handler_failed += node->state == RV_NODE_FAILED || node->state == RV_NODE_DENIED;
+            run->handler_failed += is_bad;
         }
+        place->open += !is_terminal;
+        run->failed += is_bad && place->is_top && node->next == 0;
         run->running += node->state == RV_NODE_RUNNING;
         if (node->state == RV_NODE_READY) {
-            rv_bitset_add(&run->ready[graph->nodes[index].class_index], graph->position[index]);
+            rv_ready_add(run, index);
             run->ready_count++;
         }
         if (node->due_ms > 0) rv_run_timer_push(run, node->due_ms, index, RV_TIMER_NODE);
         if (node->total_due_ms > 0) rv_run_timer_push(run, node->total_due_ms, index, RV_TIMER_TOTAL);
-        for (uint32_t e = graph->succ_begin[index]; is_terminal && e < graph->succ_begin[index + 1]; e++) {
-            uint32_t successor = RV_EDGE_NODE(graph->succ[e]);
-            bool gates = (graph->succ[e] & RV_EDGE_SOFT) || graph->nodes[successor].dep_policy != RV_DEP_OPTIONAL;
-            if (gates) run->nodes[successor].gating--;
-        }
+        node->gating = node->state == RV_NODE_PENDING ? rv_run_count_gating(run, index) : 0;
+    }
+    for (uint32_t i = 0; i < run->controls.count; i++) run->controls.at[i].open = 0;
+    for (uint32_t i = 0; i < run->places.count; i++) {
+        const rv_place *place = &run->places.at[i];
+        if (place->parent != RV_NONE && place->open) run->controls.at[run->nodes[place->parent].control - 1].open++;
     }
     if (run->due_ms > 0) rv_run_timer_push(run, run->due_ms, RV_NONE, RV_TIMER_RUN);
+    rv_run_work_clear(run);
+}
+
+typedef struct stored_control { uint32_t node, count, value; RV_VEC(rv_match) matches; } stored_control;
+
+static void take_control(cursor *c, stored_control *ret, uint64_t match_max)
+{
+    ret->node = (uint32_t)take(c, UINT32_MAX - 1);
+    ret->count = (uint32_t)take(c, UINT32_MAX);
+    ret->value = (uint32_t)take(c, UINT32_MAX);
+    for (uint64_t left = take(c, match_max); left-- > 0 && !c->is_bad;) {
+        rv_match match = {.ordinal = (uint32_t)take(c, UINT32_MAX)};
+        match.winner = (uint32_t)take(c, UINT32_MAX);
+        match.is_drawn = (uint32_t)take(c, 1);
+        rv_vec_push(&ret->matches, match);
+    }
+}
+
+/* Places, nodes, controls. A control stands behind the nodes, but its places need it: so all is read, then made. */
+static void take_shape(cursor *c, rv_run *run, size_t size)
+{
+    RV_VEC(stored_place) places = {0};
+    RV_VEC(stored_control) controls = {0};
+    RV_VEC(rv_node_run) nodes = {0};
+    uint64_t place_count = take(c, size + 2), node_count, control_count;
+    for (uint64_t i = 2; i < place_count && !c->is_bad; i++) rv_vec_push(&places, take_place(c));
+    node_count = take(c, size);
+    for (uint64_t i = 0; i < node_count && !c->is_bad; i++) take_node(c, rv_vec_add(&nodes), (uint32_t)node_count);
+    control_count = take(c, size);
+    for (uint64_t i = 0; i < control_count && !c->is_bad; i++) take_control(c, rv_vec_add(&controls), size);
+    for (uint32_t i = 0, made = 0; i < places.count + 1 && !c->is_bad; i++) { /* a control is made as soon as its node is there */
+        while (made < controls.count && controls.at[made].node < run->node_count && run->nodes[controls.at[made].node].control == 0) {
+            rv_control_add(run, controls.at[made].node, controls.at[made].count, controls.at[made].value);
+            made++;
+        }
+        if (i < places.count) c->is_bad = !make_places(run, &places.at[i], 1);
+        else c->is_bad = made != controls.count;
+    }
+    if (run->node_count != nodes.count) c->is_bad = true;
+    for (uint32_t i = 0; i < nodes.count && !c->is_bad; i++) {
+        rv_node_run made = run->nodes[i];
+        run->nodes[i] = nodes.at[i];
+        run->nodes[i].def = made.def;
+        run->nodes[i].place = made.place;
+        run->nodes[i].control = made.control;
+    }
+    for (uint32_t i = 0; i < controls.count && !c->is_bad; i++)
+        c->is_bad = !remake_bracket(run, i, controls.at[i].matches.at, controls.at[i].matches.count);
+    for (uint32_t i = 0; i < controls.count; i++) rv_vec_deinit(&controls.at[i].matches);
+    rv_vec_deinit(&controls);
+    rv_vec_deinit(&places);
+    rv_vec_deinit(&nodes);
 }
 
 rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
@@ -141,8 +271,7 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     if (!rv_timer_is_sound(run->due_ms, RV_TIMER_RUN)) c.is_bad = true;
     run->run_id = take_str(&c, &run->arena);
     run->load_value = take_str(&c, &run->arena);
-    if (take(&c, RV_NODES_MAX + 8) != run->graph->node_count) c.is_bad = true;
-    for (uint32_t node = 0; node < run->graph->node_count && !c.is_bad; node++) take_node(&c, &run->nodes[node], run->graph->node_count);
+    take_shape(&c, run, state.size);
     uint64_t value_count = take(&c, state.size);
     for (uint64_t i = 0; i < value_count && !c.is_bad; i++) rv_vec_push(&run->values, take_str(&c, &run->arena));
     if (c.is_bad || c.at != c.end) return rv_error_set(err, RV_CORRUPT, "run state is damaged");

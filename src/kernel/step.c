@@ -24,10 +24,10 @@ void rv_out_deinit(rv_out *out)
 rv_status rv_run_reserve(rv_run *run, rv_out *out, const rv_event *input)
 {
     size_t values = input->key.size + input->value.size + input->output.size + input->text.size;
-    size_t touched = input->type == RV_EVENT_ADMITTED || input->type == RV_EVENT_STARTED ? 8 : run->graph->node_count + 8u;
+    size_t touched = input->type == RV_EVENT_ADMITTED || input->type == RV_EVENT_STARTED ? 8 : run->node_count + 8u;
     rv_status status = rv_buf_reserve(&out->journal, touched * FACT_SIZE_MAX * FACTS_PER_NODE_MAX + values + 4096);
     if (status != RV_OK) return status;
-    rv_vec_reserve(&out->effects, out->effects.count + 2 * run->graph->node_count + 8); /* a reduce may end its pause and start */
+    rv_vec_reserve(&out->effects, out->effects.count + 2 * run->node_count + 8); /* a reduce may end its pause and start */
     rv_vec_reserve(&out->changed, out->changed.count + 8);
     return RV_OK;
 }
@@ -141,7 +141,7 @@ static bool has_current_attempt(const rv_run *run, const rv_event *input)
 static rv_answer guard_person(const rv_run *run, const rv_event *input)
 {
     const rv_node_run *node = &run->nodes[input->node];
-    rv_kind kind = (rv_kind)run->graph->nodes[input->node].kind;
+    rv_kind kind = rv_run_kind(run, input->node);
     if (rv_node_state_is_terminal((rv_node_state)node->state)) return RV_ANSWER_STALE;
     if (input->type == RV_EVENT_ANSWER) {
         if (kind != RV_KIND_INPUT) return RV_ANSWER_ILLEGAL;
@@ -158,7 +158,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
 {
     rv_run_state status = (rv_run_state)run->status;
     bool is_live = status == RV_RUN_RUNNING;
-    if ((rv_event_fields(input->type) & RV_F_NODE) && input->node >= run->graph->node_count) return RV_ANSWER_NOT_FOUND;
+    if ((rv_event_fields(input->type) & RV_F_NODE) && input->node >= run->node_count) return RV_ANSWER_NOT_FOUND;
     switch (input->type) {
     case RV_EVENT_LOAD: return status == RV_RUN_ACCEPTED && !run->load_value.at ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_ADMITTED:
@@ -189,6 +189,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_RESUME: return is_live || status == RV_RUN_INTERRUPTED ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
+    case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_CALLED_OFF:
     case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
     }
     return RV_ANSWER_ILLEGAL;
@@ -218,7 +219,8 @@ static void put_back_or_call_off(rv_step *step, uint32_t node)
     rv_run *run = step->run;
     bool is_expired = run->nodes[node].flags & RV_NODE_R_EXPIRED;
     bool is_called_off = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
-    if (is_expired) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, node + 1);
+    if (run->nodes[node].flags & RV_NODE_R_CALLED_OFF) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SUPERSEDED, node + 1);
+    else if (is_expired) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, node + 1);
     else if (run->closing == RV_CLOSING_INTERRUPT) rv_step_node(step, node, RV_CHANGE_PUT_BACK, RV_DETAIL_SIGNALLED, 0);
     else if (is_called_off) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
     else rv_step_again(step, node); /* nobody wants it stopped any more */
@@ -247,7 +249,7 @@ static bool is_cut_in_two(const rv_step *step, uint32_t node)
 {
     const rv_run *run = step->run;
     return run->closing == RV_CLOSING_INTERRUPT &&
-           run->graph->policies[run->graph->nodes[node].policy].delivery == RV_DELIVERY_AT_MOST_ONCE;
+           rv_run_policy(run, node)->delivery == RV_DELIVERY_AT_MOST_ONCE;
 }
 
 static void on_completed(rv_step *step)
@@ -255,9 +257,9 @@ static void on_completed(rv_step *step)
     const rv_event *input = step->input;
     uint32_t node = input->node;
     rv_attempt_state state = (rv_attempt_state)input->state;
-    uint16_t flags = step->run->graph->nodes[node].flags;
+    uint16_t flags = rv_run_def(step->run, node)->flags;
     if (state == RV_ATTEMPT_CANCELLED && is_cut_in_two(step, node)) {
-        on_unknown(step, node, &step->run->graph->policies[step->run->graph->nodes[node].policy]);
+        on_unknown(step, node, rv_run_policy(step->run, node));
         return;
     }
     rv_step_attempt(step, node, state, (rv_detail)input->detail);
@@ -283,7 +285,7 @@ static void on_lost(rv_step *step)
 {
     rv_run *run = step->run;
     uint32_t node = step->input->node, flags = step->input->flags;
-    const rv_policy *policy = &run->graph->policies[run->graph->nodes[node].policy];
+    const rv_policy *policy = rv_run_policy(run, node);
     bool is_running = run->nodes[node].attempt == RV_ATTEMPT_RUNNING; /* then it did start, whatever the giver believes */
     bool never_started = !is_running && (flags & RV_LOST_NEVER_STARTED);
     bool was_started = is_running || (flags & RV_LOST_WAS_STARTED);
@@ -325,9 +327,8 @@ static void on_answer(rv_step *step)
 static void on_decided(rv_step *step)
 {
     const rv_event *input = step->input;
-    const rv_graph *graph = step->run->graph;
     uint32_t node = input->node;
-    bool may_reject = graph->nodes[node].kind == RV_KIND_APPROVE && graph->gates[graph->nodes[node].aux].on_reject_continue;
+    bool may_reject = rv_run_kind(step->run, node) == RV_KIND_APPROVE && rv_run_gate(step->run, node)->on_reject_continue;
     if (input->value.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
     switch ((rv_decision)input->state) {
     case RV_DECISION_APPROVE:
@@ -345,10 +346,10 @@ static void on_decided(rv_step *step)
 static void hurry(rv_step *step)
 {
     rv_run *run = step->run;
-    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+    for (uint32_t node = 0; node < run->node_count; node++) {
         rv_node_state state = (rv_node_state)run->nodes[node].state;
         if (state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
-        else if (node >= run->graph->plain_count && !rv_node_state_is_terminal(state))
+        else if (rv_run_is_handler(run, node) && !rv_node_state_is_terminal(state))
             rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
     }
 }
@@ -362,7 +363,7 @@ static void on_interrupt(rv_step *step)
     }
     rv_step_phase(step, run->phase, RV_CLOSING_INTERRUPT);
     rv_step_hold_times(step);
-    for (uint32_t node = 0; node < run->graph->node_count; node++)
+    for (uint32_t node = 0; node < run->node_count; node++)
         if (run->nodes[node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
 }
 
@@ -373,34 +374,33 @@ static void on_resume(rv_step *step)
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, RV_CLOSING_NO);
     rv_step_release_times(step);
-    for (uint32_t node = 0; node < run->graph->node_count; node++) {
-        bool is_open_handler = node >= run->graph->plain_count && run->nodes[node].number == 0;
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        bool is_open_handler = rv_run_is_handler(run, node) && run->nodes[node].number == 0;
         if (run->nodes[node].state == RV_NODE_PENDING && run->nodes[node].gating == 0 && !is_open_handler) rv_run_work_push(run, node);
-        if (run->nodes[node].state == RV_NODE_READY && run->graph->nodes[node].kind == RV_KIND_REDUCE) rv_step_reduce(step, node);
+        if (run->nodes[node].state == RV_NODE_READY && rv_run_kind(run, node) == RV_KIND_REDUCE) rv_step_reduce(step, node);
     }
 }
 
 static void on_tick_node(rv_step *step, uint32_t index)
 {
     rv_run *run = step->run;
-    const rv_node_def *def = &run->graph->nodes[index];
+    rv_kind kind = rv_run_kind(run, index);
     if (run->nodes[index].state != RV_NODE_WAITING) return;
     switch ((rv_detail)run->nodes[index].detail) {
     case RV_DETAIL_TIMER:
-        if (def->kind != RV_KIND_WAIT) {
+        if (kind != RV_KIND_WAIT) {
             rv_step_allow(step, index, RV_CHANGE_RETRY);
-        } else if (run->graph->gates[def->aux].is_until &&
-                   step->now.wall_ms < run->graph->gates[def->aux].ms) { /* the wall clock was set back */
-            rv_step_timer(step, index, rv_time_after(step->now.engine_ms, run->graph->gates[def->aux].ms - step->now.wall_ms),
+        } else if (rv_run_gate(run, index)->is_until && step->now.wall_ms < rv_run_gate(run, index)->ms) { /* the wall clock was set back */
+            rv_step_timer(step, index, rv_time_after(step->now.engine_ms, rv_run_gate(run, index)->ms - step->now.wall_ms),
                           RV_TIMER_NODE);
         } else {
             rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
         }
         break;
     case RV_DETAIL_INPUT:
-        if (run->graph->gates[def->aux].fallback.size) {
+        if (rv_run_gate(run, index)->fallback.size) {
             rv_buf value = {0};
-            rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(rv_graph_str(run->graph, run->graph->gates[def->aux].fallback)));
+            rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(rv_graph_str(rv_run_graph(run, index), rv_run_gate(run, index)->fallback)));
             rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = index, .value = rv_buf_str(&value)});
             rv_buf_deinit(&value);
             rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
@@ -419,7 +419,7 @@ static void on_tick_node(rv_step *step, uint32_t index)
     X(CONDITION,,) X(PRUNED,,) X(UPSTREAM,,) X(OVER_BUDGET,,) X(VIOLATION,,) X(FAIL_FAST,,) X(SIGNALLED,,) X(RUN_CANCELLED,,)
     X(UPSTREAM_CANCELLED,,) X(SUPERSEDED,,) X(EXIT,,) X(SIGNAL,,) X(TIMEOUT,,) X(START,,) X(WAIT,,) X(CAPTURE,,) X(OUTPUT_NOT_REGULAR,,)
     X(OUTPUT_MISSING,,) X(OUTPUT_PATH,,) X(SCHEMA,,) X(REJECTED,,) X(DENIED,,) X(LOST,,) X(UNAVAILABLE,,) X(VALUE,,) X(REDUCER,,)
-    X(DEADLINE,,) X(COUNT,,)
+    X(DEADLINE,,) X(BRANCH,,) X(JUDGE,,) X(ITERATION,,) X(CHILDREN_FAILED,,) X(REVISE_MAX,,) X(BUDGET_SPENT,,) X(COUNT,,)
 #undef X
         break;
     }
@@ -452,14 +452,14 @@ static void on_preempt(rv_step *step)
 {
     rv_run *run = step->run;
     rv_step_phase(step, run->phase, RV_CLOSING_CANCEL);
-    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+    for (uint32_t node = 0; node < run->node_count; node++) {
         bool was_running = run->nodes[node].state == RV_NODE_RUNNING;
         if (rv_node_state_is_terminal((rv_node_state)run->nodes[node].state)) continue;
         if (was_running) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
         if (was_running) rv_step_attempt(step, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED);
         rv_step_node(step, node, RV_CHANGE_CANCEL, was_running ? RV_DETAIL_SIGNALLED : RV_DETAIL_RUN_CANCELLED, node + 1);
     }
-    run->work_begin = run->work_end = 0; /* all of them are terminal now */
+    rv_run_work_clear(run); /* all of them are terminal now */
 }
 
 static void decide(rv_step *step)
@@ -481,6 +481,7 @@ static void decide(rv_step *step)
     case RV_EVENT_FAIL_FAST: break; /* its stored part is all; rv_step_finish looks at it */
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
+    case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_CALLED_OFF:
     case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
     }
 }
@@ -510,7 +511,7 @@ rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *ou
         rv_event none = {.type = RV_EVENT_TICK};
         step.input = &none;
         tell_time(&step);
-        rv_step_note(&step, input->node < run->graph->node_count ? input->node : RV_NONE, late_texts[input->type]);
+        rv_step_note(&step, input->node < run->node_count ? input->node : RV_NONE, late_texts[input->type]);
     }
     if (answer != RV_ANSWER_TAKEN) return answer;
     int64_t due_ms = rv_run_due_ms(run);
@@ -520,13 +521,4 @@ rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *ou
     rv_step_finish(&step);
     if (rv_run_due_ms(run) != due_ms) rv_step_effect(&step, RV_EFFECT_ARM_TIMER, RV_NONE, RV_DETAIL_NONE);
     return answer;
-}
-
-uint32_t rv_run_ready_next(const rv_run *run, uint32_t class_index, uint32_t position, uint32_t *ret_position)
-{
-    RV_ASSERT(class_index < run->graph->class_count);
-    uint32_t found = rv_bitset_next(&run->ready[class_index], position);
-    if (found == RV_NONE) return RV_NONE;
-    *ret_position = found;
-    return run->graph->order[found];
 }

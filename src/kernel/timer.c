@@ -106,7 +106,7 @@ static void for_each_time(rv_step *step, void (*fn)(rv_step *step, uint32_t node
 {
     const rv_run *run = step->run;
     fn(step, RV_NONE, run->due_ms, RV_TIMER_RUN);
-    for (uint32_t node = 0; node < run->graph->node_count; node++) {
+    for (uint32_t node = 0; node < run->node_count; node++) {
         bool is_over = rv_node_state_is_terminal((rv_node_state)run->nodes[node].state);
         if (!is_over) fn(step, node, run->nodes[node].total_due_ms, RV_TIMER_TOTAL);
     }

@@ -232,7 +232,7 @@ static void verify_promises(verifier *v, const history_row *row)
     rv_event event;
     for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++) {
         if (event.type != RV_EVENT_ATTEMPT_STATE || event.state != RV_ATTEMPT_STARTING ||
-            event.node >= v->by_facts->graph->node_count)
+            event.node >= v->by_facts->node_count)
             continue;
         const rv_node_run *node = &v->by_facts->nodes[event.node];
         v->attempts++;
@@ -259,7 +259,7 @@ static rv_status choose_checks(verifier *v, rv_error *err)
     rv_status status = rv_client_query(v->client, &arena, "SELECT count(*) FROM journal WHERE stream = ?1", &arg, 1, 0, &table, err);
     if (status == RV_OK) {
         uint64_t rows = (uint64_t)number_at(rv_json_get(table, RV_STR("rows"))->child, 0);
-        v->check_every = rows * v->by_facts->graph->node_count / CHECK_WORK_MAX + 1;
+        v->check_every = rows * v->by_facts->node_count / CHECK_WORK_MAX + 1;
     }
     rv_arena_deinit(&arena);
     return status;
@@ -308,7 +308,7 @@ static void verify_rows(verifier *v, rv_buf *problem, uint32_t *ret_count)
     *ret_count = rows ? rows->count : 0;
     for (const rv_json *row = rows ? rows->child : NULL; row && !problem->size; row = row->next) {
         uint64_t index = (uint64_t)number_at(row, 0);
-        if (index >= v->by_facts->graph->node_count) {
+        if (index >= v->by_facts->node_count) {
             rv_buf_printf(problem, "a row for node %llu, which the workflow does not have", (unsigned long long)index);
             break;
         }
@@ -318,7 +318,7 @@ static void verify_rows(verifier *v, rv_buf *problem, uint32_t *ret_count)
                        number_at(row, 3) == node->epoch && number_at(row, 4) == node->number;
         /* a start that was only journaled ahead has not touched the row yet */
         bool is_ahead = node->state == RV_NODE_RUNNING || node->state == RV_NODE_READY;
-        rv_str name = rv_graph_name(v->by_facts->graph, (uint32_t)index);
+        rv_str name = rv_run_id_in(v->by_facts, (uint32_t)index, &arena);
         if (!is_same && !is_ahead) rv_buf_printf(problem, "the row of node %.*s does not say what the journal says", RV_FMT(name));
     }
     rv_arena_deinit(&arena);

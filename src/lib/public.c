@@ -140,7 +140,7 @@ static void on_attempt_started(void *user, rv_job *job, const rv_node_view *view
 
 static void on_output(void *user, rv_job *job, uint32_t node, int stream, rv_str bytes)
 {
-    CALL((reeve *)user, job, output, cstring(user, rv_graph_name(rv_job_graph(job), node)), stream, bytes.at, bytes.size);
+    CALL((reeve *)user, job, output, cstring(user, rv_job_node_name(job, node)), stream, bytes.at, bytes.size);
 }
 
 static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, rv_attempt_state state, bool will_retry,

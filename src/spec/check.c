@@ -2,7 +2,7 @@
  * as deep as it likes (data, schemas) is walked by loops. */
 #include "spec/load.h"
 #include "kernel/expr.h"
-#include "spec/template.h"
+#include "kernel/template.h"
 
 static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str name);
 

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "kernel/model.h"
+#include "kernel/template.h"
 
 /* ---- problems ---- */
 typedef struct rv_problem {
@@ -59,19 +60,6 @@ void rv_spec_free(rv_spec *spec);
 RV_MUST_USE rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err);
 /* Values (vars, environ) are resolved anew from `input`, whose source may be empty. */
 RV_MUST_USE rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err);
-
-/* ---- values at start [W10–W14] ----
- * One pass; `$${` is a literal `${`; what a value contains is not scanned again. The resolver is asked for each
- * reference: path is the text between `${` and `}` without a default part. */
-typedef enum rv_value_kind { RV_VALUE_MISSING, RV_VALUE_NULL, RV_VALUE_TEXT } rv_value_kind;
-/* TEXT: appended to `out`, strings plain, other JSON compact; else `out` is as it was. MISSING: err may say why. */
-typedef rv_value_kind rv_resolve_fn(void *user, rv_str path, rv_buf *out, rv_error *err);
-/* Append the rendered template to `out`. A missing value without a default fails; null_is_error (argv): so does null, which is else
- * empty text. RV_INVALID: err names the reference and what is missing; `out` may have been appended to. */
-RV_MUST_USE rv_status rv_render(rv_str template_, rv_resolve_fn *resolve, void *user, bool null_is_error, rv_buf *out, rv_error *err);
-/* Call `ref` for each reference in a template. */
-typedef void rv_reference_fn(void *user, rv_str path, bool has_default, size_t offset);
-RV_MUST_USE rv_status rv_template_references(rv_str template_, rv_reference_fn *ref, void *user, size_t *ret_error_offset, rv_error *err);
 
 /* ---- JSON Schema: the stated subset (docs/workflow.md): type, enum, const, required, properties, additionalProperties (bool or schema),
  * items, minItems, maxItems, minLength, maxLength, minimum, maximum; no pattern ---- */

@@ -48,8 +48,8 @@ void drive_free(drive *d)
 static void note_pairs(drive *d, const rv_run *before)
 {
     const char *at = d->out.journal.at + d->step_size, *end = d->out.journal.at + d->out.journal.size;
-    uint8_t *states = rv_alloc(d->graph->node_count + 1), *attempts = rv_alloc(d->graph->node_count + 1), status = before->status;
-    for (uint32_t n = 0; n < d->graph->node_count; n++) states[n] = before->nodes[n].state, attempts[n] = before->nodes[n].attempt;
+    uint8_t *states = rv_alloc(d->run->node_count + 1), *attempts = rv_alloc(d->run->node_count + 1), status = before->status;
+    for (uint32_t n = 0; n < before->node_count; n++) states[n] = before->nodes[n].state, attempts[n] = before->nodes[n].attempt;
     while (at < end) {
         rv_event event;
         EXPECT(d, rv_event_read(&at, end, &event, NULL) == RV_OK, "a fact that cannot be read back");
@@ -129,8 +129,8 @@ rv_answer drive_step(drive *d, const rv_event *input)
     if (!d->is_quick) {
         rv_run_encode(d->run, &before);
         shallow = *d->run;
-        shallow.nodes = memcpy(rv_alloc((d->graph->node_count + 1) * sizeof *shallow.nodes), d->run->nodes,
-                               d->graph->node_count * sizeof *shallow.nodes);
+        shallow.nodes = memcpy(rv_alloc((d->run->node_count + 1) * sizeof *shallow.nodes), d->run->nodes,
+                               d->run->node_count * sizeof *shallow.nodes);
     }
     if (!d->merges_rows) rv_out_clear(&d->out);
     d->step_size = d->out.journal.size;
@@ -274,7 +274,7 @@ void drive_to_end(drive *d)
         bool moved = false;
         if (d->run->status == RV_RUN_ACCEPTED) moved = drive_signal(d, RV_EVENT_LOAD) == RV_ANSWER_TAKEN;
         if (d->run->status == RV_RUN_INTERRUPTED) moved = drive_signal(d, RV_EVENT_RESUME) == RV_ANSWER_TAKEN;
-        for (uint32_t node = 0; node < d->graph->node_count; node++) moved |= go_on(d, node);
+        for (uint32_t node = 0; node < d->run->node_count; node++) moved |= go_on(d, node);
         int64_t due_ms = rv_run_due_ms(d->run);
         if (!moved && due_ms) moved = drive_until(d, due_ms) == RV_ANSWER_TAKEN;
         EXPECT(d, moved, "the run hangs");

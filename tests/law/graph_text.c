@@ -375,7 +375,12 @@ const rv_graph *rv_graph_plain(uint32_t node_count, const uint32_t *preds, uint3
 {
     made *m = rv_alloc(sizeof *m);
     rv_graph *graph = &m->graph;
-    graph->node_count = graph->plain_count = node_count;
+    graph->node_count = graph->plain_count = graph->top_count = node_count;
+    rv_scope_def *scopes = rv_arena_new(&m->arena, rv_scope_def, 2);
+    scopes[0] = (rv_scope_def){0, node_count, RV_NONE, RV_SCOPE_FILE, 1, 0, 0};
+    scopes[1] = (rv_scope_def){node_count, 0, RV_NONE, RV_SCOPE_HANDLERS, 1, 0, 0};
+    graph->scopes = scopes;
+    graph->scope_count = 2;
     rv_node_def *nodes = rv_arena_new(&m->arena, rv_node_def, node_count);
     rv_policy *policy = rv_arena_new(&m->arena, rv_policy, 1);
     uint32_t *begin = rv_arena_new(&m->arena, uint32_t, node_count + 1), edge_count = 0;

@@ -18,7 +18,6 @@ typedef struct world {
     const story *s;
     drive *d;
     uint64_t seed;             /* of the schedule */
-    rv_arena arena;
     rv_admit admit;
     uint32_t node_at[STORY_NODES_MAX];   /* graph index → story index */
     uint32_t fates_met[STORY_NODES_MAX]; /* by graph index, like all that follows */
@@ -51,7 +50,7 @@ static void admit_one(world *w)
     uint32_t node = rv_admit_next(&w->admit, w->d->run);
     rv_event event = {.type = RV_EVENT_ADMITTED, .node = node};
     if (node == RV_NONE) return;
-    rv_admit_take(&w->admit, w->d->graph, w->d->graph->nodes[node].class_index);
+    rv_admit_take(&w->admit, w->d->run, rv_run_class_of(w->d->run, node));
     assert_int_equal(give(w, &event), RV_ANSWER_TAKEN);
     assert_int_equal(w->d->out.effects.at[w->d->step_effects].type, RV_EFFECT_SPAWN);
 }
@@ -59,7 +58,7 @@ static void admit_one(world *w)
 static void end_attempt(world *w, const rv_event *event)
 {
     uint32_t node = event->node;
-    if (needs_slot(w, node)) rv_admit_give(&w->admit, w->d->graph, w->d->graph->nodes[node].class_index); /* [A6] */
+    if (needs_slot(w, node)) rv_admit_give(&w->admit, w->d->run, rv_run_class_of(w->d->run, node)); /* [A6] */
     assert_int_equal(give(w, event), RV_ANSWER_TAKEN);
     if (!one_in(w, 8)) return;
     rv_event again = *event; /* a duplicate [K62] */
@@ -183,10 +182,12 @@ static void crash(world *w)
 {
     const rv_graph *graph = w->d->graph;
     drive_crash(w->d);
-    rv_admit_init(&w->admit, &w->arena, graph, w->admit.cap); /* slots are not journaled: rebuilt from what runs */
+    uint32_t cap = w->admit.cap;
+    rv_admit_deinit(&w->admit);
+    rv_admit_init(&w->admit, cap); /* slots are not journaled: rebuilt from what runs */
     for (uint32_t node = 0; node < graph->node_count; node++)
         if (w->d->run->nodes[node].state == RV_NODE_RUNNING && needs_slot(w, node))
-            rv_admit_take(&w->admit, graph, graph->nodes[node].class_index);
+            rv_admit_take(&w->admit, w->d->run, rv_run_class_of(w->d->run, node));
     for (uint32_t node = 0; node < graph->node_count; node++) {
         const rv_node_run *at = &w->d->run->nodes[node];
         if (at->state != RV_NODE_RUNNING || at->attempt != RV_ATTEMPT_STARTING || one_in(w, 2)) continue; /* others are found alive */
@@ -266,13 +267,13 @@ static void play(const story *s, const char *text, const ending *endings, rv_run
     w.d->seed = story_seed;
     w.d->is_quick = true;
     for (uint32_t i = 0; i < s->count; i++) w.node_at[s->nodes[i].place] = i;
-    rv_admit_init(&w.admit, &w.arena, w.d->graph, 1 + rv_rng_below(&w.seed, one_in(&w, 2) ? 3 : 40));
+    rv_admit_init(&w.admit, 1 + rv_rng_below(&w.seed, one_in(&w, 2) ? 3 : 40));
     live(&w);
     for (uint32_t node = 0; node < s->count; node++) compare_node(&w, endings, node);
     if (w.d->run->status != outcome)
         fail_msg("RV_SEED=%llu: run %s", (unsigned long long)story_seed, rv_run_state_name((rv_run_state)w.d->run->status));
     assert_int_equal(w.admit.used, 0);
-    rv_arena_deinit(&w.arena);
+    rv_admit_deinit(&w.admit);
     drive_free(w.d); /* which compares the replay byte for byte */
 }
 

@@ -50,9 +50,8 @@ static void k3__a_fast_branch_is_not_held_back_by_a_slow_one(void **state)
 static void k3__order_of_admission_is_priority_then_index(void **state)
 {
     drive *d = drive_new("a; b: %priority=5; c: @t; e: %priority=5 @t; f: %priority=-1");
-    rv_arena arena = {0};
     rv_admit admit;
-    rv_admit_init(&admit, &arena, d->graph, 100);
+    rv_admit_init(&admit, 100);
     const char *const expected[] = {"b", "e", "a", "c", "f"};
     for (size_t i = 0; i < RV_COUNT(expected); i++) {
         uint32_t node = rv_admit_next(&admit, d->run);
@@ -60,7 +59,7 @@ static void k3__order_of_admission_is_priority_then_index(void **state)
         drive_admit(d, expected[i]);
     }
     assert_int_equal(rv_admit_next(&admit, d->run), RV_NONE);
-    rv_arena_deinit(&arena);
+    rv_admit_deinit(&admit);
     drive_free(d);
 }
 

@@ -238,7 +238,7 @@ static void open__a_newer_store_is_unsupported_and_left_alone(void **state) {
     close_store(w);
     assert_int_equal(by_hand(w, "PRAGMA user_version = 1000"), SQLITE_OK);
     open_refused(w, RV_UNSUPPORTED, "newer");
-    assert_int_equal(by_hand(w, "PRAGMA user_version = 1"), SQLITE_OK);
+    assert_int_equal(by_hand(w, "PRAGMA user_version = 2"), SQLITE_OK);
     assert_ok(open_again(w, false, &err), &err);
 }
 

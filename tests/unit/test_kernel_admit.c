@@ -8,18 +8,18 @@
 
 #include "drive.h"
 
-typedef struct fixture { drive *d; rv_arena arena; rv_admit admit; } fixture;
+typedef struct fixture { drive *d; rv_admit admit; } fixture;
 
 static fixture fixture_of(const char *text, uint32_t cap)
 {
     fixture f = {.d = drive_new(text)};
-    rv_admit_init(&f.admit, &f.arena, f.d->graph, cap);
+    rv_admit_init(&f.admit, cap);
     return f;
 }
 
 static void fixture_end(fixture *f)
 {
-    rv_arena_deinit(&f->arena);
+    rv_admit_deinit(&f->admit);
     drive_free(f->d);
 }
 
@@ -31,7 +31,7 @@ static const char *admit_next(fixture *f)
     static char name[80];
     uint32_t node = rv_admit_next(&f->admit, f->d->run);
     if (node == RV_NONE) return "";
-    rv_admit_take(&f->admit, f->d->graph, class_of(f, node));
+    rv_admit_take(&f->admit, f->d->run, class_of(f, node));
     snprintf(name, sizeof name, "%.*s", RV_FMT(rv_graph_name(f->d->graph, node)));
     assert_int_equal(drive_admit(f->d, name), RV_ANSWER_TAKEN);
     return name;
@@ -39,7 +39,7 @@ static const char *admit_next(fixture *f)
 
 static void end_one(fixture *f, const char *name)
 {
-    rv_admit_give(&f->admit, f->d->graph, class_of(f, rv_graph_text_node(f->d->graph, name)));
+    rv_admit_give(&f->admit, f->d->run, class_of(f, rv_graph_text_node(f->d->graph, name)));
     assert_int_equal(drive_complete(f->d, name, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
 }
 
@@ -99,10 +99,10 @@ static void a2__the_blocking_tag_is_named(void **state)
 {
     fixture f = fixture_of("a: @net; b: @net; %cap=net/1", 10);
     uint32_t class_index = class_of(&f, 0);
-    assert_int_equal(rv_admit_blocker(&f.admit, f.d->graph, class_index), RV_NONE);
+    assert_int_equal(rv_admit_blocker(&f.admit, f.d->run, class_index), RV_NONE);
     admit_next(&f);
-    uint32_t tag = rv_admit_blocker(&f.admit, f.d->graph, class_index);
-    assert_true(rv_str_is(rv_graph_str(f.d->graph, f.d->graph->tags[tag].name), "net"));
+    uint32_t tag = rv_admit_blocker(&f.admit, f.d->run, class_index);
+    assert_true(rv_str_is(f.d->run->tags.at[tag].name, "net"));
     fixture_end(&f);
 }
 
@@ -170,14 +170,14 @@ static void live(fixture *f, model *m, uint64_t *seed)
         uint32_t node = rv_admit_next(&f->admit, d->run);
         assert_int_equal(node, model_next(m, d));
         if (node != RV_NONE && rv_rng_below(seed, 4)) {
-            rv_admit_take(&f->admit, d->graph, class_of(f, node));
+            rv_admit_take(&f->admit, d->run, class_of(f, node));
             model_count(m, d->graph, node, 1);
             drive_step(d, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
             continue;
         }
         node = rv_rng_below(seed, d->graph->node_count);
         if (d->run->nodes[node].state != RV_NODE_RUNNING) continue;
-        rv_admit_give(&f->admit, d->graph, class_of(f, node));
+        rv_admit_give(&f->admit, d->run, class_of(f, node));
         model_count(m, d->graph, node, UINT32_MAX);
         drive_step(d, &(rv_event){.type = RV_EVENT_COMPLETED, .node = node, .epoch = d->run->nodes[node].epoch, .state = RV_ATTEMPT_OK});
     }
@@ -198,7 +198,7 @@ static void a2__every_choice_is_the_one_of_a_model_that_looks_at_all_nodes(void 
         f.d->is_quick = true;
         live(&f, &m, &seed);
         assert_int_equal(f.admit.used, 0);
-        for (uint32_t t = 0; t < f.admit.tag_count; t++) assert_int_equal(f.admit.tag_used[t], 0);
+        for (uint32_t t = 0; t < f.admit.tag_used.count; t++) assert_int_equal(f.admit.tag_used.at[t], 0);
         fixture_end(&f);
         rv_buf_deinit(&text);
     }

@@ -1,6 +1,6 @@
 /* `${…}` in texts [W10–W12], and the subset of JSON Schema [W14]. */
 #include "spec_help.h"
-#include "spec/template.h"
+#include "kernel/template.h"
 
 /* Values by path; what is not here is missing. */
 static const struct {

@@ -1,5 +1,5 @@
 /* template.c: `${path}` and `${path:-default}` in a text [W10, W11]. One scanner serves checking and rendering. */
-#include "spec/template.h"
+#include "kernel/template.h"
 
 static bool is_path_byte(char byte)
 {

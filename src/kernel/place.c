@@ -1,0 +1,173 @@
+#include "kernel/run_private.h"
+
+/* Places: where instances stand, how they find each other, what they are called. */
+
+/* ---- graphs ---- */
+
+static uint32_t tag_of(rv_run *run, rv_str name, uint32_t cap)
+{
+    for (uint32_t i = 0; i < run->tags.count; i++)
+        if (rv_str_eq(run->tags.at[i].name, name)) return i; /* the first to name it sets its cap */
+    rv_vec_push(&run->tags, ((rv_run_tag){name, cap}));
+    return run->tags.count - 1;
+}
+
+void rv_run_add_graph(rv_run *run, const rv_graph *graph)
+{
+    rv_vec_push(&run->graphs, graph);
+    rv_vec_push(&run->class_base, run->classes.count);
+    for (uint32_t t = 0; t < graph->tag_count; t++) (void)tag_of(run, rv_graph_str(graph, graph->tags[t].name), graph->tags[t].cap);
+    for (uint32_t c = 0; c < graph->class_count; c++) {
+        rv_run_class class = {.first = run->class_tags.count, .count = graph->classes[c].count};
+        for (uint32_t i = 0; i < class.count; i++) {
+            const rv_tag_def *tag = &graph->tags[graph->class_tags[graph->classes[c].first + i]];
+            rv_vec_push(&run->class_tags, tag_of(run, rv_graph_str(graph, tag->name), tag->cap));
+        }
+        rv_vec_push(&run->classes, class);
+    }
+}
+
+/* ---- making ---- */
+
+static void make_room(rv_run *run, uint32_t count)
+{
+    if (run->node_count + count <= run->node_capacity) return;
+    uint32_t capacity = RV_MAX(run->node_count + count, run->node_count ? run->node_capacity + run->node_capacity / 2 : count);
+    run->nodes = rv_realloc(run->nodes, sizeof *run->nodes * RV_MAX(capacity, 1u));
+    run->node_capacity = capacity;
+}
+
+static bool is_top(const rv_run *run, uint32_t role, uint32_t parent) { return parent == RV_NONE && role != RV_SCOPE_HANDLERS; }
+
+uint32_t rv_place_add(rv_run *run, uint32_t graph_index, uint32_t scope_index, uint32_t parent, uint32_t ordinal)
+{
+    const rv_graph *graph = run->graphs.at[graph_index];
+    const rv_scope_def *scope = &graph->scopes[scope_index];
+    rv_place place = {.base = run->node_count, .count = scope->count, .graph = graph_index, .scope = scope_index, .parent = parent,
+                      .ordinal = ordinal, .role = scope->role, .open = scope->count, .is_top = is_top(run, scope->role, parent)};
+    uint32_t index = run->places.count;
+    make_room(run, scope->count);
+    memset(run->nodes + run->node_count, 0, sizeof *run->nodes * scope->count);
+    run->node_count += scope->count;
+    rv_vec_push(&run->places, place);
+    for (uint32_t i = 0; i < scope->count; i++) {
+        rv_node_run *node = &run->nodes[place.base + i];
+        const rv_node_def *def = &graph->nodes[scope->first + i];
+        node->def = scope->first + i;
+        node->place = index;
+        node->exit_status = -1;
+        for (uint32_t e = graph->pred_begin[node->def]; e < graph->pred_begin[node->def + 1]; e++)
+            node->gating += rv_edge_gates(def, graph->pred[e]);
+        if (parent != RV_NONE && node->gating == 0) rv_run_work_push(run, place.base + i);
+    }
+    if (scope->role != RV_SCOPE_HANDLERS) run->counts[RV_NODE_PENDING] += scope->count;
+    else run->handler_open += scope->count;
+    if (parent != RV_NONE) {
+        rv_control *control = &run->controls.at[run->nodes[parent].control - 1];
+        rv_vec_push(&control->places, index);
+        control->open++;
+    }
+    return index;
+}
+
+void rv_control_add(rv_run *run, uint32_t node, uint32_t count, uint32_t value)
+{
+    rv_vec_push(&run->controls, ((rv_control){.node = node, .count = count, .value = value}));
+    run->nodes[node].control = run->controls.count;
+}
+
+void rv_controls_free(rv_run *run)
+{
+    for (uint32_t i = 0; i < run->controls.count; i++) {
+        rv_vec_deinit(&run->controls.at[i].places);
+        rv_vec_deinit(&run->controls.at[i].items);
+        rv_vec_deinit(&run->controls.at[i].matches);
+        rv_vec_deinit(&run->controls.at[i].entrants);
+        rv_vec_deinit(&run->controls.at[i].pairs);
+        rv_vec_deinit(&run->controls.at[i].rounds);
+        rv_vec_deinit(&run->controls.at[i].alive);
+        rv_vec_deinit(&run->controls.at[i].score);
+    }
+    rv_vec_deinit(&run->controls);
+}
+
+/* ---- finding each other ---- */
+
+uint32_t rv_run_at(const rv_run *run, uint32_t place_index, uint32_t def)
+{
+    const rv_place *place = &run->places.at[place_index];
+    const rv_scope_def *scope = &run->graphs.at[place->graph]->scopes[place->scope];
+    RV_ASSERT(def - scope->first < scope->count);
+    uint32_t node = place->base + (def - scope->first);
+    while (run->nodes[node].next) node = run->nodes[node].next - 1;
+    return node;
+}
+
+uint32_t rv_run_count_gating(const rv_run *run, uint32_t node)
+{
+    const rv_graph *graph = rv_run_graph(run, node);
+    uint32_t def = run->nodes[node].def, gating = 0;
+    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
+        uint32_t pred = rv_run_at(run, run->nodes[node].place, RV_EDGE_NODE(graph->pred[e]));
+        gating += rv_edge_gates(&graph->nodes[def], graph->pred[e]) && !rv_node_state_is_terminal((rv_node_state)run->nodes[pred].state);
+    }
+    return gating;
+}
+
+/* ---- ids ---- */
+
+static void add_judge(uint32_t ordinal, rv_buf *out)
+{
+    rv_buf_printf(out, "/r%um%u", RV_MATCH_ROUND(ordinal), RV_MATCH_NUMBER(ordinal));
+    if (RV_MATCH_JUDGE(ordinal)) rv_buf_printf(out, "j%u", RV_MATCH_JUDGE(ordinal));
+    if (RV_MATCH_SWAPPED(ordinal)) rv_buf_byte(out, 's');
+}
+
+/* What a place adds to its owner's id, and what stands before the name of a node in it. */
+static void add_place(const rv_place *place, bool is_named, rv_buf *out)
+{
+    switch ((rv_scope_role)place->role) {
+    case RV_SCOPE_ITEM: rv_buf_printf(out, "[%u]", place->ordinal); break;
+    case RV_SCOPE_ITERATION: rv_buf_printf(out, "#%u", place->ordinal); break;
+    case RV_SCOPE_CLASSIFIER: rv_buf_cstring(out, ".by"); break;
+    case RV_SCOPE_ENTRANT: rv_buf_printf(out, "/e%u", place->ordinal); break;
+    case RV_SCOPE_JUDGE: add_judge(place->ordinal, out); break;
+    case RV_SCOPE_FILE: case RV_SCOPE_HANDLERS: case RV_SCOPE_WORKFLOW: case RV_SCOPE_REVISION: case RV_SCOPE_SUBMITTED:
+    case RV_SCOPE_COUNT: break;
+    }
+    if (is_named && place->parent != RV_NONE) rv_buf_byte(out, '.');
+}
+
+void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out)
+{
+    uint32_t chain[64], depth = 0;
+    for (uint32_t at = node; at != RV_NONE; at = rv_run_place(run, at)->parent) {
+        RV_ASSERT(depth < RV_COUNT(chain)); /* the loader bounds how deep bodies nest */
+        chain[depth++] = at;
+    }
+    while (depth-- > 0) {
+        const rv_place *place = rv_run_place(run, chain[depth]);
+        const rv_graph *graph = run->graphs.at[place->graph];
+        bool is_named = graph->scopes[place->scope].is_named;
+        add_place(place, is_named, out);
+        if (is_named) rv_buf_str_add(out, rv_graph_name(graph, run->nodes[chain[depth]].def));
+    }
+}
+
+rv_str rv_run_id_in(const rv_run *run, uint32_t node, rv_arena *arena)
+{
+    const rv_place *place = rv_run_place(run, node);
+    if (place->parent == RV_NONE) return rv_graph_name(run->graphs.at[place->graph], run->nodes[node].def);
+    rv_buf id = {0};
+    rv_run_id(run, node, &id);
+    rv_str text = rv_arena_str(arena, rv_buf_str(&id));
+    rv_buf_deinit(&id);
+    return text;
+}
+
+uint32_t rv_run_find(rv_run *run, rv_str id)
+{
+    for (; run->named_count < run->node_count; run->named_count++)
+        rv_map_add(&run->names, rv_run_id_in(run, run->named_count, &run->arena), run->named_count);
+    return rv_map_get(&run->names, id);
+}
