@@ -74,7 +74,8 @@ static bool measure_bytes(uint32_t node_count)
     }
     double per_second = done / (seconds() - begin);
     double graph_a_node = (double)graph_size(graph) / node_count;
-    double run_a_node = (double)(run->arena.total_size + run->node_capacity * sizeof *run->nodes + run->timers.capacity * sizeof *run->timers.at) / node_count;
+    size_t run_size = run->arena.total_size + run->node_capacity * sizeof *run->nodes + run->timers.capacity * sizeof *run->timers.at;
+    double run_a_node = (double)run_size / node_count;
     printf("%u nodes, %u edges: %.1f bytes a node (graph %.1f, run %.1f; at most %.0f); run through at %.2f million nodes a second\n",
            node_count, graph->edge_count, graph_a_node + run_a_node, graph_a_node, run_a_node, BYTES_A_NODE_MAX, per_second / 1e6);
     bool is_ok = graph_a_node + run_a_node < BYTES_A_NODE_MAX && run->status == RV_RUN_OK;

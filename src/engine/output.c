@@ -8,7 +8,8 @@ const rv_json *rv_job_body(rv_job *job, uint32_t node)
 {
     rv_json *body = NULL;
     rv_error error = {0};
-    rv_status status = rv_json_parse(&job->engine->scratch, rv_graph_str(rv_run_graph(job->run, node), rv_run_def(job->run, node)->body), &body, &error);
+    rv_status status = rv_json_parse(&job->engine->scratch, rv_graph_str(rv_run_graph(job->run, node), rv_run_def(job->run,
+        node)->body), &body, &error);
     RV_ASSERT(status == RV_OK); /* the normal form was written by us and is pinned by its hash */
     return body;
 }

@@ -70,7 +70,8 @@ static void output_is_large(const rv_run *run, uint32_t node, rv_error *err)
 {
     rv_buf id = {0};
     rv_run_id(run, node, &id);
-    rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path", RV_FMT(rv_buf_str(&id)));
+    rv_error_set(err, RV_LIMIT, "the output of %.*s is over 1 MiB; write it to $REEVE_ARTIFACTS and pass the path",
+                 RV_FMT(rv_buf_str(&id)));
     rv_buf_deinit(&id);
 }
 

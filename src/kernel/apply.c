@@ -227,7 +227,8 @@ static bool apply_grew(rv_run *run, const rv_event *event)
     if (event->state >= def->scope_count || event->flags == 0) return false;
     uint32_t scope = def->scope_first + event->state, size = run->graphs.at[graph]->scopes[scope].count;
     if (event->flags > (RV_RUN_NODES_MAX - run->node_count) / RV_MAX(size, 1u)) return false;
-    if (run->graphs.at[graph]->scopes[scope].role == RV_SCOPE_JUDGE && !rv_bracket_judge(run, node->control - 1, event->number)) return false;
+    if (run->graphs.at[graph]->scopes[scope].role == RV_SCOPE_JUDGE && !rv_bracket_judge(run, node->control - 1,
+        event->number)) return false;
     for (uint32_t i = 0; i < event->flags; i++) (void)rv_place_add(run, graph, scope, event->node, event->number + i);
     return true;
 }

@@ -29,7 +29,7 @@ void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal
 void rv_step_result(rv_step *step, uint32_t node, rv_str result)
 {
     if (result.size > RESULT_SIZE_MAX) {
-        rv_step_error(step, node, RV_STR("its children's results are over 16 MiB together; let them write artifacts and return their names"));
+        rv_step_error(step, node, RV_STR("its children's results are over 16 MiB together; let them write artifacts"));
         rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_VALUE, node + 1);
         return;
     }
@@ -252,7 +252,8 @@ static void foreach_begin(rv_step *step, uint32_t node)
         rv_json_write(&items, list, true);
     }
     if (status == RV_OK && list->kind != RV_JSON_ARRAY) status = rv_error_set(&error, RV_INVALID, "`items` is no list");
-    if (status == RV_OK && list->count > RV_NODES_MAX) status = rv_error_set(&error, RV_INVALID, "`items` has more than %u items", RV_NODES_MAX);
+    if (status == RV_OK && list->count > RV_NODES_MAX) status = rv_error_set(&error, RV_INVALID,
+        "`items` has more than %u items", RV_NODES_MAX);
     if (status != RV_OK) {
         fail_value(step, node, &error);
     } else {
@@ -359,7 +360,8 @@ static void prune(rv_step *step, uint32_t node, const rv_branch_def *taken)
     const rv_graph *graph = rv_run_graph(run, node);
     const rv_control_def *def = rv_run_control_def(run, node);
     for (uint32_t b = def->branch_first; b < def->branch_first + def->branch_count; b++)
-        for (uint32_t i = graph->branches[b].first; &graph->branches[b] != taken && i < graph->branches[b].first + graph->branches[b].count; i++) {
+        for (uint32_t i = graph->branches[b].first; &graph->branches[b] != taken &&
+             i < graph->branches[b].first + graph->branches[b].count; i++) {
             uint32_t other = rv_run_at(run, run->nodes[node].place, graph->branch_nodes[i]);
             if (is_in_branch(graph, taken, graph->branch_nodes[i]) || run->nodes[other].state != RV_NODE_PENDING) continue;
             rv_step_node(step, other, RV_CHANGE_SKIP, RV_DETAIL_PRUNED, 0);
@@ -388,7 +390,8 @@ static void classify_tend(rv_step *step, uint32_t node, uint32_t place)
     const rv_json *label = NULL;
     rv_str text = rv_run_result(run, child);
     if (text.size && rv_json_parse(&arena, text, &result, NULL) == RV_OK) label = rv_json_get(result, RV_STR("branch"));
-    const rv_branch_def *taken = label && label->kind == RV_JSON_STRING ? find_branch(graph, rv_run_control_def(run, node), label->text) : NULL;
+    const rv_branch_def *taken = label && label->kind == RV_JSON_STRING ? find_branch(graph, rv_run_control_def(run, node),
+        label->text) : NULL;
     rv_buf out = {0};
     if (taken) {
         prune(step, node, taken);
@@ -397,7 +400,8 @@ static void classify_tend(rv_step *step, uint32_t node, uint32_t place)
         rv_buf_byte(&out, '}');
         rv_step_result(step, node, rv_buf_str(&out));
     } else {
-        if (label && label->kind == RV_JSON_STRING) rv_buf_printf(&out, "`%.*s` is none of its branches", (int)RV_MIN(label->text.size, (size_t)80), label->text.at);
+        if (label && label->kind == RV_JSON_STRING) rv_buf_printf(&out, "`%.*s` is none of its branches",
+            (int)RV_MIN(label->text.size, (size_t)80), label->text.at);
         else rv_buf_cstring(&out, "the classifier named no branch; it writes branch=LABEL to $REEVE_OUTPUT");
         rv_step_error(step, node, rv_buf_str(&out));
         rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_BRANCH, node + 1);
@@ -476,8 +480,8 @@ void rv_step_control(rv_step *step, uint32_t node)
         rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_CHILDREN, 0);
         rv_step_grow(step, node, 0, rv_run_kind(step->run, node) == RV_KIND_LOOP, 1);
         return;
-    case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET: case RV_KIND_REDUCE:
-    case RV_KIND_COUNT: break;
+    case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET:
+    case RV_KIND_REDUCE: case RV_KIND_COUNT: break;
     }
     RV_UNREACHABLE();
 }
@@ -492,8 +496,8 @@ void rv_step_tend(rv_step *step, uint32_t place)
     case RV_KIND_CLASSIFY: classify_tend(step, node, place); return;
     case RV_KIND_WORKFLOW: workflow_tend(step, node, place); return;
     case RV_KIND_TOURNAMENT: rv_step_tend_tournament(step, node, place); return;
-    case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET: case RV_KIND_REDUCE:
-    case RV_KIND_COUNT: break;
+    case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET:
+    case RV_KIND_REDUCE: case RV_KIND_COUNT: break;
     }
     RV_UNREACHABLE();
 }

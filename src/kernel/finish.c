@@ -110,7 +110,8 @@ static void call_off_idle(rv_step *step, rv_node_change change, rv_detail detail
     for (uint32_t node = 0; node < run->node_count; node++) {
         bool is_plain = !rv_run_is_handler(run, node);
         rv_node_state state = (rv_node_state)run->nodes[node].state;
-        bool is_held = state == RV_NODE_WAITING && (run->nodes[node].detail == RV_DETAIL_UNKNOWN_OUTCOME || run->nodes[node].detail == RV_DETAIL_CHILDREN);
+        bool is_held = state == RV_NODE_WAITING && (run->nodes[node].detail == RV_DETAIL_UNKNOWN_OUTCOME ||
+                                                    run->nodes[node].detail == RV_DETAIL_CHILDREN);
         bool is_unreached = state == RV_NODE_PENDING && run->nodes[node].gating == 0;
         if (!is_plain && (skips || !handler_has_begun(run, node))) continue;
         if (is_plain && is_unreached) rv_step_promote(step, node);

@@ -62,7 +62,8 @@ typedef struct rv_node_run {
 } rv_node_run;
 
 /* Which judge a JUDGE place is: round (from 1), match (from 0), judge of the match (from 0), whether sides are exchanged. */
-#define RV_MATCH(round_, match_, judge_, swapped_) ((uint32_t)(round_) << 26 | (uint32_t)(match_) << 9 | (uint32_t)(judge_) << 1 | (swapped_))
+#define RV_MATCH(round_, match_, judge_, \
+                 swapped_) ((uint32_t)(round_) << 26 | (uint32_t)(match_) << 9 | (uint32_t)(judge_) << 1 | (swapped_))
 #define RV_MATCH_ROUND(ordinal_) ((ordinal_) >> 26)
 #define RV_MATCH_NUMBER(ordinal_) ((ordinal_) >> 9 & 0x1ffffu)
 #define RV_MATCH_JUDGE(ordinal_) ((ordinal_) >> 1 & 0xffu)
@@ -169,7 +170,8 @@ void rv_run_free(rv_run *run); /* NULL is legal */
 /* ---- what a node is ---- all pure, O(1), but for the id */
 static inline const rv_place *rv_run_place(const rv_run *run, uint32_t node) { return &run->places.at[run->nodes[node].place]; }
 static inline const rv_graph *rv_run_graph(const rv_run *run, uint32_t node) { return run->graphs.at[rv_run_place(run, node)->graph]; }
-static inline const rv_node_def *rv_run_def(const rv_run *run, uint32_t node) { return &rv_run_graph(run, node)->nodes[run->nodes[node].def]; }
+static inline const rv_node_def *rv_run_def(const rv_run *run, uint32_t node) { return &rv_run_graph(run,
+    node)->nodes[run->nodes[node].def]; }
 static inline const rv_policy *rv_run_policy(const rv_run *run, uint32_t node)
 {
     const rv_graph *graph = rv_run_graph(run, node);

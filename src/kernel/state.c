@@ -25,7 +25,8 @@ static void write_node(rv_buf *out, const rv_node_run *node)
 
 static void write_place(rv_buf *out, const rv_place *place)
 {
-    const uint64_t fields[] = {place->graph, place->scope, (uint64_t)place->parent + 1, place->ordinal, place->role, place->origin, place->value};
+    const uint64_t fields[] = {place->graph, place->scope, (uint64_t)place->parent + 1, place->ordinal, place->role,
+                               place->origin, place->value};
     for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
 }
 

@@ -49,7 +49,8 @@ static void sort_by_score(rv_control *control)
         uint32_t entrant = alive[i], k = i;
         for (; k > 0; k--) {
             uint32_t other = alive[k - 1];
-            bool is_behind = control->score.at[other] != control->score.at[entrant] ? control->score.at[other] < control->score.at[entrant] : other > entrant;
+            bool is_behind = control->score.at[other] != control->score.at[entrant]
+                ? control->score.at[other] < control->score.at[entrant] : other > entrant;
             if (!is_behind) break;
             alive[k] = other;
         }
@@ -61,7 +62,8 @@ static void sort_by_score(rv_control *control)
 static uint32_t played(const rv_control *control, uint32_t entrant)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < control->pairs.count; i++) count += control->pairs.at[i].left == entrant || control->pairs.at[i].right == entrant;
+    for (uint32_t i = 0; i < control->pairs.count; i++) count += control->pairs.at[i].left == entrant ||
+        control->pairs.at[i].right == entrant;
     return count;
 }
 
@@ -145,7 +147,8 @@ uint32_t rv_run_bye(const rv_run *run, const rv_control *control, uint32_t round
     uint32_t end = round < control->rounds.count ? control->rounds.at[round] : control->pairs.count, first = control->rounds.at[round - 1];
     bool is_swiss = rv_run_control_def(run, control->node)->max != 0;
     for (uint32_t e = control->entrants.count; e-- > 0;) {
-        bool is_in = run->nodes[control->entrants.at[e]].state == RV_NODE_SUCCEEDED || run->nodes[control->entrants.at[e]].state == RV_NODE_PARTIAL;
+        bool is_in = run->nodes[control->entrants.at[e]].state == RV_NODE_SUCCEEDED ||
+            run->nodes[control->entrants.at[e]].state == RV_NODE_PARTIAL;
         for (uint32_t i = 0; i < control->matches.count && is_in && !is_swiss; i++) { /* who lost an earlier match is out */
             uint32_t at = control->matches.at[i].ordinal;
             if (RV_MATCH_ROUND(at) >= round || control->matches.at[i].winner == e) continue;
@@ -252,9 +255,10 @@ static void judges_failed(rv_step *step, uint32_t node, uint32_t place_index)
 {
     rv_buf text = {0};
     uint32_t judge = step->run->places.at[place_index].base;
+    bool is_alone = rv_run_control_def(step->run, node)->quorum == 1;
     rv_run_id(step->run, judge, &text);
-    rv_buf_cstring(&text, rv_run_control_def(step->run, node)->quorum > 1 ? " and the other judges of its match gave neither side a majority"
-                                                                          : " named no winner; a judge writes winner=left or winner=right to $REEVE_OUTPUT");
+    if (is_alone) rv_buf_cstring(&text, " named no winner; a judge writes winner=left or winner=right to $REEVE_OUTPUT");
+    else rv_buf_cstring(&text, " and the other judges of its match gave neither side a majority");
     rv_step_error(step, node, rv_buf_str(&text));
     rv_buf_deinit(&text);
     rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_JUDGE, node + 1);
@@ -271,7 +275,8 @@ static bool decide(rv_step *step, uint32_t node, uint32_t first, uint32_t ordina
     bool is_split = votes[VOTE_FIRST] == votes[VOTE_SECOND] && votes[VOTE_NONE] == 0;
     bool is_first = is_split ? draw(run, node, ordinal) : 2 * votes[VOTE_FIRST] > seats;
     if (!is_split && 2 * RV_MAX(votes[VOTE_FIRST], votes[VOTE_SECOND]) <= seats) return false;
-    rv_step_emit(step, &(rv_event){.type = RV_EVENT_MATCH, .node = node, .number = ordinal, .state = is_first ? pair.left : pair.right, .flags = is_split});
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_MATCH, .node = node, .number = ordinal, .state = is_first ? pair.left
+                                   : pair.right, .flags = is_split});
     return true;
 }
 

@@ -99,7 +99,7 @@ SPOIL(too_many_failures, NODE(A).failures = 1)
 SPOIL(too_many_losses, NODE(A).losses = 1)
 SPOIL(attempt_over, NODE(A).attempt = RV_ATTEMPT_OK)
 SPOIL(attempt_at_input, NODE(I).number = 1, NODE(I).epoch = 1, NODE(I).attempt = RV_ATTEMPT_OK)
-SPOIL(strange_flag, NODE(A).flags = 4)
+SPOIL(strange_flag, NODE(A).flags = 8)
 SPOIL(kept_at_shell, NODE(A).flags = RV_NODE_R_KEPT)
 SPOIL(b_succeeded, NODE(B).state = RV_NODE_SUCCEEDED, NODE(B).detail = RV_DETAIL_FRESH)
 SPOIL(b_cancelled_badly, NODE(B).state = RV_NODE_CANCELLED, NODE(B).detail = RV_DETAIL_EXIT)
@@ -116,14 +116,15 @@ SPOIL(approval_is_unknown, NODE(P).detail = RV_DETAIL_UNKNOWN_OUTCOME)
 SPOIL(known_is_unknown, NODE(U).attempt = RV_ATTEMPT_LOST)
 SPOIL(root_beyond, NODE(B).root = 99)
 SPOIL(no_root, NODE(B).root = 0)
-SPOIL(not_in_ready_set, rv_bitset_remove(&run->ready[0], run->graph->position[A]))
-SPOIL(ready_without_need, NODE(I).state = RV_NODE_READY; rv_bitset_add(&run->ready[0], run->graph->position[I]))
+SPOIL(not_in_ready_set, rv_vec_clear(&run->classes.at[0].ready.row), run->classes.at[0].ready.row_begin = 0)
+SPOIL(ready_without_need, NODE(I).state = RV_NODE_READY)
 SPOIL(open_at_the_end, run->status = RV_RUN_OK)
 SPOIL(result_beyond, NODE(A).result = 99)
 SPOIL(output_beyond, NODE(A).output = 99)
 SPOIL(error_beyond, NODE(A).error = 99)
-SPOIL(a_undecided, NODE(A).state = RV_NODE_PENDING; rv_bitset_remove(&run->ready[0], run->graph->position[A]))
-SPOIL(handler_early, NODE(ON_EXIT).state = RV_NODE_SUCCEEDED, NODE(ON_EXIT).detail = RV_DETAIL_FRESH, run->handler_open--)
+SPOIL(a_undecided, NODE(A).state = RV_NODE_PENDING)
+SPOIL(handler_early, NODE(ON_EXIT).state = RV_NODE_SUCCEEDED, NODE(ON_EXIT).detail = RV_DETAIL_FRESH, run->handler_open--,
+      run->places.at[1].open--)
 SPOIL(next_phase, run->phase = RV_PHASE_EXIT)
 SPOIL(epochs_spent, run->epoch_last = UINT32_MAX)
 SPOIL(over_in_exit, run->phase = RV_PHASE_EXIT)
@@ -146,7 +147,13 @@ SPOIL(running_off, run->running++)
 SPOIL(ready_off, run->ready_count++)
 SPOIL(handler_open_off, run->handler_open++)
 SPOIL(handler_failed_off, run->handler_failed++)
-SPOIL(work_left, run->work_end++)
+SPOIL(failed_off, run->failed++)
+SPOIL(elsewhere, NODE(A).place = 1)
+SPOIL(open_off, run->places.at[0].open++)
+SPOIL(ownerless, run->places.at[1].parent = A)
+SPOIL(controller_unknown, rv_vec_push(&run->controls, ((rv_control){.node = A})))
+SPOIL(controller_idle, rv_vec_push(&run->controls, ((rv_control){.node = A})), NODE(A).control = 1)
+SPOIL(work_left, rv_vec_push(&run->work, 0))
 
 static const breakage breakages[] = {
     {a_runs, epoch_too_high, "an epoch above the last one given"},
@@ -176,7 +183,7 @@ static const breakage breakages[] = {
     {u_is_unknown, known_is_unknown, "a wait that nothing can end"},
     {a_failed, root_beyond, "a root that is no node"},
     {a_failed, no_root, "a root that is no node"},
-    {loaded, not_in_ready_set, "the ready set disagrees with a node's state"},
+    {loaded, not_in_ready_set, "a ready node is in no queue"},
     {loaded, open_at_the_end, "a run ended with a node that has not"},
     {a_is_done, result_beyond, "a value that is not kept"},
     {a_is_done, output_beyond, "a value that is not kept"},
@@ -197,6 +204,12 @@ static const breakage breakages[] = {
     {interrupted, interrupted_unsaid, "an interrupted run that does not say so"},
     {in_handlers, graph_again, "a run that has nothing left to do goes on"},
     {in_handlers, timeout_in_handlers, "the run's timeout outlived its graph"},
+    {loaded, failed_off, "the count of failures disagrees"},
+    {loaded, elsewhere, "a node does not stand in its place"},
+    {loaded, open_off, "a place's count of open nodes disagrees"},
+    {loaded, ownerless, "a place beneath a node that is no controller"},
+    {loaded, controller_unknown, "a controller's count of open places disagrees"},
+    {loaded, controller_idle, "a controller that has begun has nothing to wait for"},
     {a_runs, node_time_held, "the time of a node stands still"},
     {loaded, run_time_held, "the time of a run that goes on stands still"},
     {loaded, hurried, "a hurried run that is not called off"},

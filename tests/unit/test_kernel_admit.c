@@ -58,10 +58,10 @@ static void a1__the_global_cap_holds(void **state)
 static void a1__nothing_fits_under_a_cap_that_is_used_up(void **state)
 {
     fixture f = fixture_of("a; b", 1);
-    assert_true(rv_admit_fits(&f.admit, f.d->graph, 0));
+    assert_true(rv_admit_fits(&f.admit, f.d->run, 0));
     admit_next(&f);
-    assert_false(rv_admit_fits(&f.admit, f.d->graph, 0));
-    assert_int_equal(rv_admit_blocker(&f.admit, f.d->graph, 0), RV_NONE); /* no tag is to blame */
+    assert_false(rv_admit_fits(&f.admit, f.d->run, 0));
+    assert_int_equal(rv_admit_blocker(&f.admit, f.d->run, 0), RV_NONE); /* no tag is to blame */
     fixture_end(&f);
 }
 
