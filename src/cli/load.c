@@ -94,11 +94,11 @@ void rv_load_keep(const rv_load *load, const char *compiled_dir)
 {
     if (load->was_compiled || load->source.size < COMPILED_SOURCE_MIN || !load->spec) return;
     rv_buf path = {0};
-    rv_error ignored;
+    rv_error err = {0};
     mkdir(compiled_dir, 0700);
     compiled_path(load, compiled_dir, &path);
-    rv_status status = rv_spec_save(load->spec, path.at, &ignored);
-    (void)status;
+    if (rv_spec_save(load->spec, path.at, &err) != RV_OK)
+        rv_log(RV_LOG_WARN, "the compiled form of %s is not kept, so loading it again takes as long: %s", load->path.at, err.text);
     rv_buf_deinit(&path);
 }
 

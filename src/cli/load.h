@@ -21,7 +21,8 @@ typedef struct rv_load {
  * *ret_exit is the exit status when the result is not RV_OK. */
 RV_MUST_USE rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, bool skip_values, const char *compiled_dir,
                                    int *ret_exit);
-/* Keep the compiled form of a large file in `compiled_dir` (made when absent). A failure is no error: the next load is slower. */
+/* Keep the compiled form of a large file in `compiled_dir` (made when absent). A failure is no error,
+ * but is said [P9]: the next load is slower. */
 void rv_load_keep(const rv_load *load, const char *compiled_dir);
 void rv_load_deinit(rv_load *load);
 /* Print problems as rv_load_file does; returns the exit status. */

@@ -51,6 +51,7 @@ typedef struct rv_query {
     bool is_cut;
     rv_error *err;
     int64_t deadline_ms;                /* monotonic; past it RV_TIMEOUT */
+    int64_t memory_max;                 /* bytes that it may keep at once; past it RV_LIMIT */
     const _Atomic uint32_t *waiting;    /* batches and reads that wait */
     const _Atomic bool *stop;           /* once set: end with RV_UNAVAILABLE; NULL: never */
     rv_query_stage stage;

@@ -12,7 +12,6 @@ enum {
     COPY_PAGES = 256,          /* between two looks at the clock */
     PROGRESS_OPS = 200,        /* SQLite's instructions between two looks at the clock and at the memory */
     VALUE_SIZE_MAX = 64 << 20, /* bytes of one value or row within SQLite; each instruction can make one */
-    MEMORY_MAX = 1 << 30,      /* bytes that SQLite may take in the process beyond what it had as the query began */
     COPY_SIZE_MAX = 512 << 20, /* bytes; a busy store above this answers UNAVAILABLE to slow queries */
     OUT_SIZE_MAX = 256 << 20,  /* bytes of rows; cut before the row that is over it */
 };
@@ -160,7 +159,8 @@ static rv_status query_error(const running *run, int code, rv_error *err) {
     if (run->is_stopped)
         return stopped(err);
     if (run->is_too_large)
-        return rv_error_set(err, RV_LIMIT, "the query was ended: it keeps more than %d MiB at once", MEMORY_MAX >> 20);
+        return rv_error_set(err, RV_LIMIT, "the query was ended: it keeps more than %lld MiB at once",
+                            (long long)run->query->memory_max >> 20);
     switch (code & 0xff) {
     case SQLITE_TOOBIG:
         return rv_error_set(err, RV_LIMIT, "a value of the query is over %d MiB; ask for a part of it with substr()", VALUE_SIZE_MAX >> 20);
@@ -233,7 +233,7 @@ static rv_status query_rows(running *run, sqlite3_stmt *statement, rv_error *err
 static rv_status query_run(rv_query *query, sqlite3 *db, rv_sqlite_guard *guard, bool is_direct) {
     running run = {.query = query, .db = db, .guard = guard, .is_direct = is_direct, .slice_end_ms = rv_store_mono_ms() + SLICE_MS};
     sqlite3_stmt *statement = NULL;
-    run.memory_max = sqlite3_memory_used() + MEMORY_MAX;
+    run.memory_max = sqlite3_memory_used() + query->memory_max; /* that SQLite may have in the process */
     int value_size_max = sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_SIZE_MAX);
     *guard = (rv_sqlite_guard){.is_on = true};
     sqlite3_progress_handler(db, PROGRESS_OPS, progress, &run);

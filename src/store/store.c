@@ -33,6 +33,7 @@ enum {
     INLINE_SIZE_MAX = 4096, /* bytes of a batch that the caller may write itself */
     SYNC_DELAY_MS = 50,
     QUERY_MS_MAX = 30000,
+    QUERY_MEMORY_MAX = 1 << 30,
 };
 
 typedef rv_status call_fn(rv_store *store, void *args, rv_error *err);
@@ -50,6 +51,7 @@ struct rv_store {
     void *self;
     bool has_thread, is_pumped, is_read_only;
     uint32_t sync_delay_ms, query_ms_max;
+    int64_t query_memory_max;
     int event_fd; /* -1 without a thread */
     uint64_t last_batch; /* highest id submitted; the caller's thread */
     pthread_t thread;
@@ -502,7 +504,8 @@ rv_status rv_store_query_until(rv_store *store, rv_str sql, const rv_str *args, 
     if (!store->backend->query_step)
         return rv_error_set(err, RV_UNSUPPORTED, "this store keeps its rows in memory and knows no SQL");
     rv_query query = {.sql = sql, .args = args, .arg_count = arg_count, .row_max = row_max, .out = out, .err = err,
-                      .deadline_ms = rv_store_mono_ms() + store->query_ms_max, .waiting = &store->waiting, .stop = stop};
+                      .deadline_ms = rv_store_mono_ms() + store->query_ms_max, .memory_max = store->query_memory_max,
+                      .waiting = &store->waiting, .stop = stop};
     size_t size = out->size;
     rv_status status = RV_OK;
     while (!status && query.stage != RV_QUERY_READY && query.stage != RV_QUERY_ENDED)
@@ -554,6 +557,7 @@ rv_status rv_store_new(const rv_backend *backend, void *self, const rv_store_con
                         .is_pumped = config->is_pumped, .is_read_only = config->read_only,
                         .sync_delay_ms = config->sync_delay_ms ? config->sync_delay_ms : SYNC_DELAY_MS,
                         .query_ms_max = config->query_ms_max ? config->query_ms_max : QUERY_MS_MAX,
+                        .query_memory_max = config->query_memory_max ? (int64_t)config->query_memory_max : QUERY_MEMORY_MAX,
                         .event_fd = -1, .last_batch = last_batch, .is_maintained = true};
     store->tail = &store->head;
     store->is_refusing = config->read_only;

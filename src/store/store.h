@@ -157,6 +157,7 @@ typedef struct rv_store_config {
                                 was not wanted synced is synced by the next that is, by flush or by close */
     bool is_pumped;          /* no thread of its own either, but submit only queues: rv_store_pump does the work (simulator) */
     uint32_t query_ms_max;   /* a query that takes longer is ended; 0 → 30 s */
+    uint64_t query_memory_max; /* bytes; a query that keeps more at once is ended (LIMIT); 0 → 1 GiB */
     uint64_t wal_size_max;   /* bytes; past it the write-ahead log is checkpointed also while batches wait; 0 → 16 MiB */
 } rv_store_config;
 /* Open, making or migrating the schema (each migration checked by its checksum).

@@ -87,6 +87,14 @@ claim "without it a new run begins anew" exits 0 "$reeve" run
 mkdir new && : >new/reeve.db
 claim "a store that was never used may begin with an empty file" exits 0 "$reeve" run --store new
 
+fresh compiled
+{ echo 'reeve: 1'; echo 'nodes:'; i=0; while [ $i -lt 3000 ]; do echo "  n$i: {run: [echo, node, $i]}"; i=$((i + 1)); done; } >large.yaml
+mkdir .reeve && : >.reeve/compiled
+claim "a compiled form that cannot be kept is no error" exits 0 "$reeve" run large.yaml --dry-run
+claim "but it is said" err_has "the compiled form of"
+rm .reeve/compiled
+claim "where it can be kept nothing is said" sh -c "'$reeve' run large.yaml --dry-run >/dev/null 2>err2; [ ! -s err2 ]"
+
 fresh nothing
 claim "ls without a store is exit 3" exits 3 "$reeve" ls
 claim "--resume without a store is exit 3" sh -c "'$reeve' init >/dev/null; '$reeve' run --resume 2>/dev/null; [ \$? -eq 3 ]"

@@ -12,7 +12,7 @@ static int setup(void **state) {
     rv_error err;
     folder_make(w->folder, sizeof w->folder);
     (void)snprintf(w->path, sizeof w->path, "%s/store", w->folder);
-    rv_store_config config = {.path = w->path, .query_ms_max = 20000, .wal_size_max = 1 << 20};
+    rv_store_config config = {.path = w->path, .query_ms_max = 20000, .query_memory_max = 16 << 20, .wal_size_max = 1 << 20};
     assert_ok(rv_store_open_sqlite(&config, &w->store, &err), &err);
     *state = w;
     return 0;
@@ -237,6 +237,28 @@ static void query__reads_of_several_threads_wait_for_each_other(void **state) {
     }
 }
 
+/* As one value, as one row, as what is kept to tell rows apart, as a value that grows; what fits is given. */
+static void query__what_keeps_too_much_memory_is_ended(void **state) {
+    world *w = *state;
+    rv_error err;
+    bool is_cut;
+    rv_buf wide = {0};
+    rv_buf_cstring(&wide, "SELECT 1");
+    for (int i = 0; i < 120; i++) rv_buf_cstring(&wide, ", zeroblob(250000) || zeroblob(250000)");
+    const char *const greedy[] = {
+        "SELECT zeroblob(700000000)",
+        wide.at,
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 100000) SELECT count(*) FROM "
+        "(SELECT DISTINCT printf('%.*c', 1000, 'x') || x FROM c)",
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 100000) "
+        "SELECT group_concat(printf('%.*c', 1000, 'x')) FROM c",
+    };
+    for (size_t i = 0; i < RV_COUNT(greedy); i++) assert_status(ask(w, greedy[i], 0, &is_cut, &err), RV_LIMIT);
+    rv_buf_deinit(&wide);
+    assert_ok(ask(w, "SELECT length(zeroblob(8000000))", 0, &is_cut, &err), &err);
+    assert_string_equal(w->out.at, "[\"length(zeroblob(8000000))\"]\n[8000000]\n");
+}
+
 static void query__memory_knows_no_sql(void **state) {
     rv_error err;
     rv_store *store;
@@ -255,6 +277,7 @@ int main(void) {
         T(query__rows_beyond_the_maximum_are_cut_and_said),
         T(query__what_is_not_reading_is_refused),
         T(query__one_that_does_not_end_is_ended),
+        T(query__what_keeps_too_much_memory_is_ended),
         T(query__a_slow_one_holds_up_no_batch),
         T(query__sees_whole_batches_of_one_moment),
         T(query__reads_of_several_threads_wait_for_each_other),
