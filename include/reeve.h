@@ -247,6 +247,177 @@ reeve_status reeve_interrupt(reeve *engine, reeve_error *error);
 reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args, size_t arg_count, uint64_t row_max, char **ret_json,
                          reeve_error *error);
 
+/* ---- the kernel alone -------------------------------------------------------------------------------------------
+ * One run as a pure state machine, for a host that carries out what runs itself: its own agents, its own queue, its own
+ * store. No file, no clock, no process, no thread, no random number: events go in with the time at which they happened,
+ * effects come out, and the same events at the same times give the same effects and the same journal, byte for byte, as
+ * `reeve run` and reeve_submit would write. docs/kernel-protocol.md tells what each event and each effect means, and
+ * speaks the same machine as JSON lines (`reeve kernel`).
+ *
+ * COMMIT FIRST, THEN PERFORM. Keep the row that a step returns where it survives, and only then do what its effects say.
+ * After a crash give the rows to reeve_kernel_replay, `lost` for each attempt that nobody carries out any more, and then
+ * `resume`. An attempt is named by its node and its epoch; nothing from an earlier epoch is accepted.
+ *
+ * A kernel belongs to one thread at a time. Texts that a call returns are borrowed until the next step or replay. */
+typedef struct reeve_kernel reeve_kernel;
+
+typedef struct reeve_now {
+    int64_t wall_ms;             /* ms since the Unix epoch; may jump; 0 .. 2^53-1 */
+    int64_t engine_ms;           /* ms of a clock of the host's that never goes back; 0 .. 2^53-1 */
+} reeve_now;
+
+typedef struct reeve_kernel_options {
+    size_t size;                 /* sizeof(reeve_kernel_options) */
+    const char *const *environ;  /* what ${env.NAME} stands for: NAME=VALUE, NULL-terminated; NULL: nothing is set. Not inherited */
+    const char *const *reducers; /* names of reducers that the host has [A-Za-z0-9_-]; NULL-terminated; NULL: none. Copied */
+    uint32_t slots;              /* > 0: the kernel admits what is ready by itself, at most so many attempts at once and as the
+                                    caps of tags allow; 0: the host gives an `admitted` for each */
+} reeve_kernel_options;
+#define REEVE_KERNEL_OPTIONS_INIT {sizeof(reeve_kernel_options), NULL, NULL, 0}
+
+/* Check the workflow and make a kernel, whose run has yet to be loaded: give it the event `load`, or the rows of an
+ * earlier life. Files that the text names (file://) are read beneath workflow->directory; NULL there: none may be named.
+ * options       NULL: as REEVE_KERNEL_OPTIONS_INIT
+ * ret           on REEVE_OK only; reeve_kernel_free it
+ * ret_problems  as of reeve_submit
+ * REEVE_INVALID  a bad workflow, or a value is missing or of the wrong type, or a reducer's name is Reeve's own */
+reeve_status reeve_kernel_new(const reeve_workflow *workflow, const reeve_kernel_options *options, reeve_kernel **ret, char **ret_problems,
+                              reeve_error *error);
+void reeve_kernel_free(reeve_kernel *kernel); /* NULL is legal */
+
+/* What may happen. `type` says which members count; the others are not looked at. Texts are UTF-8. Begin with
+ * REEVE_EVENT_INIT, so that a member that is not set means none. docs/kernel-protocol.md lists the types with their members. */
+typedef struct reeve_event {
+    size_t size;                 /* sizeof(reeve_event) */
+    const char *type;            /* load, admitted, started, completed, lost, answer, decided, adopt, interrupt, resume, cancel,
+                                    preempt, fail_fast, tick */
+    const char *node;            /* its id */
+    uint32_t epoch;              /* of the attempt */
+    uint32_t flags;              /* REEVE_LOST_…, REEVE_CANCEL_… */
+    int32_t exit_status, signal; /* started commands: how they ended; -1: none */
+    uint64_t pid, pid_start;     /* started: for people and for recovery; 0: none */
+    uint64_t seed;               /* load: of the run's draws, below 2^63 */
+    const char *key;             /* load: the run's id, 1 to 63 of [A-Za-z0-9_-]; answer, decided: the question's key; NULL: the node's */
+    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: what was answered */
+    const char *output;          /* completed: standard output, for templates and expressions that read it */
+    size_t output_size;          /* bytes; 0: up to its NUL */
+    const char *text;            /* completed: the error, for people; cancel, preempt: by whom; adopt: of which run */
+    const char *state;           /* decided: approve, reject, done, failed, again; completed: instead of `termination` the state of the
+                                    attempt: ok, partial, error, timeout, denied, cancelled */
+    const char *detail;          /* completed: why, as error.kind: exit, signal, unavailable …; of a success: cache; NULL: by the rest */
+    /* completed: how it ended, and what the executor reports */
+    const char *termination;     /* completed, max_turns, token_budget, timeout, user_abort, error, milestone_exceeded; NULL: by exit_status
+                                    and signal, else completed */
+    const char *error_output;    /* standard error, for templates that read it */
+    const reeve_var *artifacts;  /* artifacts[0..artifact_count): name and path, for ${node.artifact.NAME} */
+    size_t artifact_count;
+    int64_t turns, tokens_in, tokens_out, tokens_cached; /* -1: not reported */
+    double cost_usd;             /* < 0: not reported */
+    int goes_on;                 /* `continue` of a loop's body: 1, 0; -1: not said */
+    const char *branch;          /* of a classifier; NULL: not said */
+    const char *winner;          /* of a judge: left, right; NULL: not said */
+    /* answer, decided */
+    const char *by, *comment;    /* who says so, and why; NULL: "" */
+    const char *digest;          /* decided: of what was shown; refused when it shows something else now; NULL: not compared */
+} reeve_event;
+#define REEVE_EVENT_INIT                                                                                                        \
+    {sizeof(reeve_event), NULL, NULL, 0, 0, -1, -1, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, -1, -1, \
+     -1, -1, -1.0, -1, NULL, NULL, NULL, NULL, NULL}
+
+enum { REEVE_LOST_WAS_STARTED = 1, REEVE_LOST_STOPPED = 2, REEVE_LOST_NEVER_STARTED = 4 }; /* flags of `lost` */
+enum { REEVE_CANCEL_UNDRIVEN = 1 }; /* of `cancel`: nobody carries anything out any more: handlers do not run */
+
+/* What an executor needs to carry out one attempt, and nothing else [K41]. Optional members are NULL, 0 or -1. */
+typedef struct reeve_spawn {
+    const char *run, *node, *kind; /* ids; run, shell */
+    uint32_t epoch, number;      /* of the attempt; number counts from 1 at its node */
+    const char *key;             /* RUN/NODE/EPOCH: idempotency key of its side effects */
+    const char *const *argv;     /* NULL-terminated; a script is {SHELL, "-c", SCRIPT} */
+    const char *const *env;      /* NAME=VALUE to set over what commands inherit, NULL-terminated; values may be secret */
+    const char *dir;             /* where it starts, relative to where the run's commands do; NULL: there */
+    int64_t timeout_ms;          /* it may take so long, then complete it with `timeout`; 0: no limit */
+    int64_t deadline_ms;         /* engine ms at which the kernel will call it off by itself (timeout_total); 0: none */
+    int is_at_most_once;         /* must not be begun before the row that asked for it survives power loss */
+    int leaves;                  /* processes that it leaves behind are not to be ended */
+    const char *const *inputs;   /* ids of the nodes that it depends on, NULL-terminated */
+    const char *output_schema;   /* JSON Schema that its result must fit; NULL: none. The kernel checks it */
+    const char *feedback;        /* what was wrong with the attempt before; NULL: it is the first, or nothing is known */
+    const char *more;            /* JSON object of what else the workflow says of it: role, isolation, inherit, trust, model, max_turns,
+                                    capabilities, criteria, outputs, tags, metadata …; NULL: nothing */
+} reeve_spawn;
+
+typedef struct reeve_effect {
+    const char *type;            /* spawn, reduce, park, resumed, stop, arm_timer, run_ended, note */
+    const char *node;            /* its id; NULL: it is the run's */
+    uint32_t epoch, number;      /* stop, reduce: of the attempt; else of the node's latest; 0: none */
+    const char *state;           /* run_ended: ok, error, timeout, cancelled, interrupted …; else "" */
+    const char *detail;          /* park, resumed: what it waits or waited for: approval, input, timer, unknown_outcome …; stop: why */
+    int64_t due_ms;              /* arm_timer: the engine ms at which a `tick` is wanted; park: of its deadline; 0: none */
+    const char *text;            /* note: for people */
+    const reeve_spawn *spawns;   /* spawn: spawns[0..spawn_count), in order of admission */
+    size_t spawn_count;
+    const char *budget;          /* spawn: JSON object, the headroom after these; NULL: nothing is bounded */
+    const char *key;             /* park: of the question; reduce: RUN/NODE/EPOCH */
+    const char *payload, *digest; /* park of a question: JSON of what people are shown, and its digest [P7]; else NULL */
+    const char *reducer;         /* reduce: one of the host's; complete its node with {"value": …} as the result */
+    const char *inputs;          /* reduce: JSON array of {"node","state","value"}, those that succeeded, in order */
+} reeve_effect;
+
+/* One row of the journal. Give it back to reeve_kernel_replay as it is. */
+typedef struct reeve_row {
+    uint64_t first_seq;          /* number of its first event; rows follow each other without a gap, the first begins at 1 */
+    uint32_t event_count;
+    reeve_now now;
+    const void *body;            /* body[0..body_size): packed events, docs/journal.md; NULL: the step recorded nothing */
+    size_t body_size;
+    const char *values;          /* JSON: outputs and artifacts that templates will read and the journal does not hold; NULL: none */
+} reeve_row;
+
+typedef struct reeve_step {
+    int is_stale;                /* it came too late and changed nothing; the row, if there is one, notes it */
+    const reeve_effect *effects; /* effects[0..effect_count), to be carried out in this order once the row is kept */
+    size_t effect_count;
+    const reeve_node *nodes;     /* nodes[0..node_count) whose record changed; started_ms and ended_ms are 0: the host knows */
+    size_t node_count;
+    reeve_row row;
+} reeve_step;
+
+/* Take one event at `now`.
+ * REEVE_INVALID    it is malformed: an unknown type or word, a bad value, a clock that goes back
+ * REEVE_LIMIT      a value or an output that is read is over 1 MiB
+ * REEVE_NOT_FOUND  no such node
+ * REEVE_CONFLICT   it is not possible in this state, or (decided) something else is shown now
+ * After a failure nothing has changed, not a byte of the state. O(1) + what changes. */
+reeve_status reeve_kernel_step(reeve_kernel *kernel, const reeve_event *event, reeve_now now, reeve_step *ret, reeve_error *error);
+
+/* Go on from the journal of an earlier life: apply rows[0..row_count) to a kernel that has not been loaded, or whose rows
+ * so far were replayed. Nothing is decided and no effect comes out. Secret params are given anew with the workflow.
+ * REEVE_CONFLICT  the kernel has taken events already
+ * REEVE_CORRUPT   the rows are not this workflow's, not in order or damaged: free the kernel */
+reeve_status reeve_kernel_replay(reeve_kernel *kernel, const reeve_row *rows, size_t row_count, reeve_error *error);
+
+typedef struct reeve_kernel_info {
+    size_t size;                 /* set it to sizeof(reeve_kernel_info) before the call */
+    const char *run;             /* its id; "": not loaded */
+    const char *state;           /* accepted, running, interrupted, ok, error, timeout, cancelled, over_budget */
+    int is_ended;                /* in a terminal state */
+    int64_t due_ms;              /* engine ms at which a `tick` is wanted; 0: none */
+    uint64_t last_seq;           /* of the journal */
+    uint32_t node_count;         /* handlers included: indices 0..node_count-1 */
+    uint32_t pending_count, ready_count, running_count, waiting_count; /* without handlers */
+    uint32_t done_count, failed_count; /* in a terminal state; failed ones are among them */
+} reeve_kernel_info;
+void reeve_kernel_state(reeve_kernel *kernel, reeve_kernel_info *ret);
+/* A node by its index. started_ms and ended_ms are 0. *ret_result (may be NULL): the result that is kept, JSON; NULL: none.
+ * REEVE_NOT_FOUND  no such index */
+reeve_status reeve_kernel_node(reeve_kernel *kernel, uint32_t index, reeve_node *ret, const char **ret_result);
+/* The index of a node by its id; UINT32_MAX: none. O(1). */
+uint32_t reeve_kernel_find(reeve_kernel *kernel, const char *node);
+/* Ids of nodes that may be admitted, in order of admission, at most name_max of them; returns how many. Caps are not looked at. */
+size_t reeve_kernel_ready(reeve_kernel *kernel, const char **ret_names, size_t name_max);
+/* The whole stored state as bytes, and how many: equal states have equal bytes. */
+const void *reeve_kernel_encode(reeve_kernel *kernel, size_t *ret_size);
+
 #ifdef __cplusplus
 }
 #endif

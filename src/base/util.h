@@ -45,6 +45,11 @@ const char *rv_nearest(rv_str word, const char *const *candidates, size_t count)
 /* W4: [A-Za-z0-9_-], first alphanumeric, 1 to 64 bytes. */
 bool rv_is_identifier(rv_str text);
 
+/* ---- bytes as text: RFC 4648, section 4, with padding and without line ends ---- */
+void rv_base64_write(rv_buf *out, rv_str bytes); /* appended */
+/* Append what `text` stands for. false: it is no such text; `out` may have been appended to. */
+RV_MUST_USE bool rv_base64_read(rv_str text, rv_buf *out);
+
 /* ---- diagnostics log: one line to stderr, once, at the top ---- */
 typedef enum rv_log_level { RV_LOG_DEBUG, RV_LOG_INFO, RV_LOG_WARN, RV_LOG_ERROR } rv_log_level;
 void rv_log_set(rv_log_level least, bool as_json);

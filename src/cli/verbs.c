@@ -171,6 +171,15 @@ const rv_verb rv_verbs[] = {
      EXAMPLES({"printf '%s\\n' a b c | reeve each -j2 -- echo item {}", "three items, two at a time"},
               {"ls | reeve each wc -c", "the item is the last argument"}),
      EXIT_RUN, 1, 255, true, rv_verb_each},
+    {"kernel", "the kernel alone, for a program that carries out what runs", "",
+     "Reads JSON lines from standard input and answers each with one on standard output: events go in, with the time at which they "
+     "happened, effects come out, and the journal's row to keep before they are carried out. It starts nothing, opens no store and reads "
+     "no clock. One process holds one run. docs/kernel-protocol.md has every line; include/reeve.h has the same as C.",
+     OPTIONS(END),
+     EXAMPLES({"reeve kernel < events.jsonl > effects.jsonl", "a run that was recorded as events"}),
+     EXITS({"0", "the input has ended; refused lines were answered as such"}, {"2", "bad usage"},
+           {"75", "standard input cannot be read, or no memory"}),
+     0, 0, false, rv_verb_kernel},
     {"schema", "print the JSON Schema of workflow files", "", "For editors that complete and check YAML.", OPTIONS(END),
      EXAMPLES({"reeve schema", "print it"}), EXITS({"0", "printed"}, {"2", "bad usage"}), 0, 0, false, rv_verb_schema},
     {"sql", "ask the store in SQL, read only", "'SELECT ...' [--json | --csv] [--limit N]",

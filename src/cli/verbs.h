@@ -31,6 +31,7 @@ int rv_verb_cancel(const rv_args *args);
 int rv_verb_shell(const rv_args *args);
 int rv_verb_verify(const rv_args *args);
 int rv_verb_each(const rv_args *args);
+int rv_verb_kernel(const rv_args *args);
 int rv_verb_schema(const rv_args *args);
 int rv_verb_sql(const rv_args *args);
 int rv_verb_init(const rv_args *args);

@@ -27,7 +27,8 @@ static rv_status load_parent(rv_job *job, parent *p, rv_error *err)
     p->secrets = row.secrets;
     p->dir = row.dir;
     if (!job->name[0]) job->name = rv_arena_cstring(&job->arena, row.name);
-    rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true};
+    rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true,
+                           .has_any_reducer = true};
     status = rv_spec_load(&input, &p->spec, &problems);
     rv_problems_deinit(&problems);
     if (status != RV_OK) return rv_error_set(err, RV_CORRUPT, "the pinned workflow of run %.*s does not load", RV_FMT(job->resumed_from));

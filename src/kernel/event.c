@@ -161,6 +161,28 @@ static const char *state_word(const rv_event *event)
     return state < RV_NODE_STATE_COUNT ? rv_node_state_name((rv_node_state)state) : NULL;
 }
 
+rv_event_type rv_event_find(rv_str name)
+{
+    for (uint32_t type = 0; type < RV_EVENT_TYPE_MAX; type++)
+        if (types[type].name && rv_str_is(name, types[type].name)) return (rv_event_type)type;
+    return RV_EVENT_TYPE_MAX;
+}
+
+uint32_t rv_event_state_find(rv_event_type type, rv_str word)
+{
+    for (rv_event event = {.type = type};; event.state++) {
+        const char *name = state_word(&event);
+        if (!name || rv_str_is(word, name)) return name ? event.state : RV_NONE;
+    }
+}
+
+uint32_t rv_event_detail_find(rv_str word)
+{
+    for (uint32_t detail = 0; detail < RV_DETAIL_COUNT; detail++)
+        if (rv_str_is(word, rv_detail_name((rv_detail)detail))) return detail;
+    return RV_NONE;
+}
+
 static void json_node(rv_json_writer *w, const char *key, uint32_t node, const rv_graph *graph)
 {
     if (graph && node < graph->node_count) rv_jw_kv_str(w, key, rv_graph_name(graph, node));

@@ -114,6 +114,11 @@ typedef struct rv_event {
 const char *rv_event_name(rv_event_type type); /* NULL: no such type */
 uint32_t rv_event_fields(rv_event_type type);  /* bits RV_F_*; 0 also for no such type */
 bool rv_event_is_input(rv_event_type type);
+/* The type of that JSON name, or RV_EVENT_TYPE_MAX. */
+rv_event_type rv_event_find(rv_str name);
+/* The number of a word of the field `state` of that type, or of a detail; RV_NONE: there is no such word. */
+uint32_t rv_event_state_find(rv_event_type type, rv_str word);
+uint32_t rv_event_detail_find(rv_str word);
 
 /* Append the encoding of `event`: type varint, then its fields. */
 void rv_event_write(rv_buf *out, const rv_event *event);

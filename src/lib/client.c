@@ -366,7 +366,8 @@ static rv_status load_pinned(rv_store *store, rv_str run, rv_spec **ret, rv_erro
     rv_status status = rv_store_run(store, &arena, run, &row, err);
     if (status == RV_OK) status = rv_store_workflow(store, &arena, row.workflow_hash, &workflow, err);
     if (status == RV_OK) {
-        rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true};
+        rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true,
+                               .has_any_reducer = true};
         status = rv_spec_load(&input, ret, &problems);
         if (status != RV_OK) rv_error_set(err, RV_CORRUPT, "the pinned workflow of run %.*s does not load", RV_FMT(run));
     }

@@ -21,28 +21,6 @@ typedef struct history_row {
 } history_row;
 typedef rv_status history_fn(void *user, const history_row *row, rv_error *err);
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static void base64_decode(rv_str text, rv_buf *out)
-{
-    uint32_t bits = 0, count = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        int digit = base64_digit(text.at[i]);
-        if (digit < 0) continue;
-        bits = (bits << 6) | (uint32_t)digit;
-        count += 6;
-        if (count < 8) continue;
-        count -= 8;
-        rv_buf_byte(out, (char)(uint8_t)(bits >> count));
-    }
-}
-
 static int64_t number_at(const rv_json *row, uint32_t column)
 {
     int64_t value = 0;
@@ -61,8 +39,7 @@ static rv_status give_row(const rv_json *cells, history_fn *fn, void *user, uint
     const rv_json *body = rv_json_at(cells, 5);
     const rv_json *encoded = body ? rv_json_get(body, RV_STR("base64")) : NULL;
     if (!encoded) return rv_error_set(err, RV_CORRUPT, "event %llu: the journal's body is not bytes", (unsigned long long)row.first_seq);
-    base64_decode(encoded->text, &row.body);
-    rv_status status = fn(user, &row, err);
+    rv_status status = rv_base64_read(encoded->text, &row.body) ? fn(user, &row, err) : rv_error_set(err, RV_CORRUPT, "base64 expected");
     rv_buf_deinit(&row.body);
     *last_seq = row.first_seq + row.event_count - 1;
     return status;
@@ -104,7 +81,8 @@ static rv_status load_workflow(rv_client *client, rv_str run, rv_arena *arena, r
     if (status != RV_OK) return status;
     const rv_json *row = rv_json_get(table, RV_STR("rows"))->child;
     if (!row) return rv_error_set(err, RV_NOT_FOUND, "no run %.*s, or its workflow is not stored", RV_FMT(run));
-    rv_spec_input input = {.source = row->child->text, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true};
+    rv_spec_input input = {.source = row->child->text, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true,
+                           .has_any_reducer = true};
     status = rv_spec_load(&input, ret, &problems);
     if (status != RV_OK) rv_error_set(err, RV_CORRUPT, "the pinned workflow of run %.*s does not load", RV_FMT(run));
     rv_problems_deinit(&problems);

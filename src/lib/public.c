@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "lib/host.h"
+#include "lib/public.h"
 #include "lib/pinned.h"
 
 #include <limits.h>
@@ -39,20 +40,11 @@ struct reeve {
 
 /* ---- errors ---- */
 
-static reeve_status give(const rv_error *from, reeve_error *error)
-{
-    if (error) {
-        error->status = (reeve_status)from->status;
-        snprintf(error->text, sizeof error->text, "%s", from->text);
-    }
-    return (reeve_status)from->status;
-}
-
 static reeve_status fail(rv_status status, reeve_error *error, const char *text)
 {
     rv_error made;
     rv_error_set(&made, status, "%s", text);
-    return give(&made, error);
+    return rv_public_give(&made, error);
 }
 
 static bool is_callback(const reeve *engine, reeve_error *error, reeve_status *ret)
@@ -195,7 +187,7 @@ reeve_status reeve_open(const char *directory, const reeve_options *options, ree
                                     .blocker_closed = on_blocker_closed, .note = on_note, .run_ended = on_run_ended, .idle = on_idle};
     if (rv_host_open(&config, &engine->host, &err) != RV_OK) {
         rv_free(engine);
-        return give(&err, error);
+        return rv_public_give(&err, error);
     }
     *ret = engine;
     return REEVE_OK;
@@ -212,7 +204,7 @@ reeve_status reeve_close(reeve *engine, reeve_error *error)
     rv_vec_deinit(&engine->runs);
     rv_arena_deinit(&engine->scratch);
     rv_free(engine);
-    return status == RV_OK ? REEVE_OK : give(&err, error);
+    return status == RV_OK ? REEVE_OK : rv_public_give(&err, error);
 }
 
 /* ---- the loop ---- */
@@ -233,7 +225,7 @@ reeve_status reeve_dispatch(reeve *engine, reeve_error *error)
     rv_error err;
     reeve_status refused;
     if (is_callback(engine, error, &refused)) return refused;
-    return step(engine, 0, &err) == RV_OK ? REEVE_OK : give(&err, error);
+    return step(engine, 0, &err) == RV_OK ? REEVE_OK : rv_public_give(&err, error);
 }
 
 reeve_status reeve_wait(reeve *engine, const char *id, int64_t timeout_ms, reeve_error *error)
@@ -247,7 +239,7 @@ reeve_status reeve_wait(reeve *engine, const char *id, int64_t timeout_ms, reeve
     int64_t until_ms = timeout_ms < 0 ? INT64_MAX : rv_loop_mono_ms(loop) + timeout_ms;
     int64_t wait_ms = 0; /* the first step only does what is due */
     while (!has_ended(engine, run)) {
-        if (step(engine, wait_ms, &err) != RV_OK) return give(&err, error);
+        if (step(engine, wait_ms, &err) != RV_OK) return rv_public_give(&err, error);
         int64_t left_ms = timeout_ms < 0 ? -1 : until_ms - rv_loop_mono_ms(loop);
         if (timeout_ms >= 0 && left_ms <= 0 && !has_ended(engine, run)) return fail(RV_TIMEOUT, error, "the run has not ended yet");
         wait_ms = left_ms;
@@ -265,31 +257,10 @@ static rv_status step_until(reeve *engine, const bool *is_there, rv_error *err)
 
 /* ---- runs ---- */
 
-static char *problems_text(const rv_problems *problems, rv_str source)
-{
-    rv_buf out = {0};
-    rv_problems_text(&out, problems, source, false, false);
-    return out.at; /* NULL when there are none */
-}
-
 static rv_status load(const reeve *engine, const reeve_workflow *workflow, const char *directory, rv_spec **ret,
                       char **ret_problems, rv_error *err)
 {
-    rv_problems problems = {0};
-    rv_param_value *vars = rv_alloc(sizeof *vars * (workflow->var_count + 1));
-    const char *name = workflow->name ? workflow->name : "workflow";
-    for (size_t i = 0; i < workflow->var_count; i++)
-        vars[i] = (rv_param_value){rv_str_of(workflow->vars[i].name), rv_str_of(workflow->vars[i].value)};
-    rv_str source = {workflow->text, workflow->text_size ? workflow->text_size : strlen(workflow->text)};
-    rv_spec_input input = {.source = source, .file = name, .dir = directory, .is_json = rv_str_ends(rv_str_of(name), RV_STR(".json")),
-                           .vars = vars, .var_count = (uint32_t)workflow->var_count, .environ = engine->environ};
-    rv_status status = rv_spec_load(&input, ret, &problems);
-    const char *plural = problems.error_count == 1 ? "" : "s";
-    if (status != RV_OK) rv_error_set(err, RV_INVALID, "%s: %u problem%s", name, problems.error_count, plural);
-    if (ret_problems) *ret_problems = problems_text(&problems, source);
-    rv_problems_deinit(&problems);
-    rv_free(vars);
-    return status == RV_OK ? RV_OK : RV_INVALID;
+    return rv_public_load(workflow, directory, engine->environ, NULL, ret, ret_problems, err);
 }
 
 /* A run began: wait until its beginning is synced, then tell its id [P1]. */
@@ -297,7 +268,7 @@ static reeve_status begun(reeve *engine, rv_job *job, char *ret_run, reeve_error
 {
     rv_error err;
     driven *run = note_run(engine, job);
-    if (step_until(engine, &run->is_begun, &err) != RV_OK) return give(&err, error);
+    if (step_until(engine, &run->is_begun, &err) != RV_OK) return rv_public_give(&err, error);
     memcpy(ret_run, run->id, sizeof run->id);
     return REEVE_OK;
 }
@@ -317,11 +288,11 @@ reeve_status reeve_submit(reeve *engine, const reeve_workflow *workflow, char *r
     if (given.directory && given.directory[0] != '/') return fail(RV_INVALID, error, "the workflow's directory is not absolute");
     if (!given.directory && !getcwd(here, sizeof here)) return fail(RV_IO, error, "the current directory cannot be named; give one");
     const char *directory = given.directory ? given.directory : here;
-    if (load(engine, &given, directory, &spec, ret_problems, &err) != RV_OK) return give(&err, error);
+    if (load(engine, &given, directory, &spec, ret_problems, &err) != RV_OK) return rv_public_give(&err, error);
     rv_submit submit = {.spec = spec, .file = "", .dir = directory, .fail_fast = given.fail_fast != 0};
     if (rv_engine_submit(rv_host_engine(engine->host), &submit, &job, &err) != RV_OK) {
         rv_spec_free(spec);
-        return give(&err, error);
+        return rv_public_give(&err, error);
     }
     return begun(engine, job, ret_run, error);
 }
@@ -371,7 +342,7 @@ reeve_status reeve_resume(reeve *engine, const char *id, const reeve_var *vars, 
     if (mine && !mine->is_ended) status = rv_error_set(&err, RV_CONFLICT, "this engine drives run %s already", mine->id);
     if (status == RV_OK) status = resume_row(engine, &row, &pinned, &arena, &job, &err);
     rv_arena_deinit(&arena);
-    return status == RV_OK ? begun(engine, job, ret_run, error) : give(&err, error);
+    return status == RV_OK ? begun(engine, job, ret_run, error) : rv_public_give(&err, error);
 }
 
 reeve_status reeve_run_info(reeve *engine, const char *id, reeve_run *ret, reeve_error *error)
@@ -409,8 +380,8 @@ static void on_done(void *user, rv_status status, const rv_error *err)
 static reeve_status said(reeve *engine, word *asked, reeve_error *error)
 {
     rv_error err;
-    if (step_until(engine, &asked->is_done, &err) != RV_OK) return give(&err, error);
-    return asked->status == RV_OK ? REEVE_OK : give(&asked->error, error);
+    if (step_until(engine, &asked->is_done, &err) != RV_OK) return rv_public_give(&err, error);
+    return asked->status == RV_OK ? REEVE_OK : rv_public_give(&asked->error, error);
 }
 
 reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve_decision decision, const char *by,
@@ -483,5 +454,5 @@ reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args
     if (status == RV_OK) *ret_json = table_of(rv_buf_str(&lines), is_cut);
     rv_buf_deinit(&lines);
     rv_free(bound);
-    return status == RV_OK ? REEVE_OK : give(&err, error);
+    return status == RV_OK ? REEVE_OK : rv_public_give(&err, error);
 }

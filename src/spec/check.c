@@ -61,11 +61,19 @@ uint32_t rv_word_find(const char *const *words, rv_str text)
     return RV_NONE;
 }
 
+/* A reducer that the program around us has registered. */
+static bool is_of_host(const rv_loader *l, rv_str name)
+{
+    if (l->input->has_any_reducer) return rv_is_identifier(name);
+    return l->input->reducers && rv_word_find(l->input->reducers, name) != RV_NONE;
+}
+
 static void check_word(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     const rv_doc_value *v = rv_doc_at(&l->doc, value);
     bool is_text = v->kind == RV_DOC_STRING || (v->kind < RV_DOC_LIST && v->flags & RV_DOC_PLAIN);
     if (is_text && rv_word_find(type->words, rv_doc_text(&l->doc, value)) != RV_NONE) return;
+    if (is_text && type->is_open && is_of_host(l, rv_doc_text(&l->doc, value))) return;
     rv_str text, words = words_text(l, type->words);
     if (!text_of(l, value, name, words.at, &text)) return;
     uint32_t count = 0;

@@ -51,7 +51,7 @@ static const rv_type on_unknown = {RV_TYPE_WORD, NULL, .words = unknowns};
 static const rv_type backoff = {RV_TYPE_WORD, NULL, .words = backoffs};
 static const rv_type on_reject = {RV_TYPE_WORD, NULL, .words = rejections};
 static const rv_type param_type = {RV_TYPE_WORD, NULL, .words = param_types};
-static const rv_type reducer = {RV_TYPE_WORD, NULL, .words = reducers};
+static const rv_type reducer = {RV_TYPE_WORD, NULL, .words = reducers, .is_open = true};
 static const rv_type schema_type = {RV_TYPE_WORDS, "a type or a list of types", .words = schema_types};
 static const rv_type cap = {RV_TYPE_CAP, "auto or a whole number of at least 1", .least = 1, .most = 1000000};
 static const rv_type retry_on_item = {RV_TYPE_RETRY_ON, "an exit status from 1 to 255, signal, timeout or unavailable",

@@ -52,6 +52,7 @@ struct rv_type {
     int64_t least, most;
     uint8_t use; /* TEMPLATE, EXPRESSION: rv_use */
     bool may_be_file; /* `file://path` stands for the content of a file [W16] */
+    bool is_open;     /* WORD: the program around us may have registered others [K14] */
 };
 
 /* Where a reference stands: decides what it may name. */

@@ -33,6 +33,8 @@ typedef struct rv_spec_input {
     const rv_param_value *vars; uint32_t var_count;
     const char *const *environ; /* for ${env.K}; NULL-terminated */
     bool skip_values;          /* `check`, `graph`: do not require params and environment to be there */
+    const char *const *reducers; /* of the host, known beside Reeve's own [K14]; NULL-terminated; NULL: none */
+    bool has_any_reducer;      /* a stored definition that is only looked at: its reducers were known when it was taken */
 } rv_spec_input;
 
 typedef struct rv_spec {

@@ -59,19 +59,6 @@ int rv_sqlite_authorize(void *user, int action, const char *a, const char *b, co
 
 /* ---- rows as JSON ---- */
 
-/* RFC 4648, section 4. */
-static void base64_add(rv_buf *out, const uint8_t *at, size_t size) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t bits = (uint32_t)at[i] << 16 | (left > 1 ? (uint32_t)at[i + 1] << 8 : 0) | (left > 2 ? at[i + 2] : 0);
-        rv_buf_byte(out, digits[bits >> 18 & 63]);
-        rv_buf_byte(out, digits[bits >> 12 & 63]);
-        rv_buf_byte(out, left > 1 ? digits[bits >> 6 & 63] : '=');
-        rv_buf_byte(out, left > 2 ? digits[bits & 63] : '=');
-    }
-}
-
 /* Bytes that the value takes as JSON, at least. */
 static size_t value_size(sqlite3_stmt *statement, int column) {
     int type = sqlite3_column_type(statement, column);
@@ -94,7 +81,7 @@ static void value_write(rv_json_writer *w, sqlite3_stmt *statement, int column) 
         break;
     case SQLITE_BLOB:
         bytes = sqlite3_column_blob(statement, column);
-        base64_add(&text, (const uint8_t *)bytes, (size_t)sqlite3_column_bytes(statement, column));
+        rv_base64_write(&text, (rv_str){bytes, (size_t)sqlite3_column_bytes(statement, column)});
         rv_jw_object(w);
         rv_jw_kv_str(w, "base64", rv_buf_str(&text));
         rv_jw_object_end(w);

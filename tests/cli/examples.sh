@@ -25,6 +25,10 @@ prepare() {
         "$reeve" run release.yaml --no-wait >/dev/null
         [ $? -eq 76 ]
         ;;
+    kernel)
+        printf '%s\n' '{"v":1,"now":{"wall_ms":1,"engine_ms":1},"event":{"type":"load","run":"r","workflow":{"nodes":{"a":{"run":["true"]}}}}}' \
+            >events.jsonl
+        ;;
     answer)
         printf 'reeve: 1\nname: ask\nnodes:\n  size: {input: {question: "How many?", schema: {type: integer}}}\n' >ask.yaml
         "$reeve" run ask.yaml --no-wait >/dev/null

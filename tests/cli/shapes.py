@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Every --json shape is as docs/json.md says: each has "v": 1, and each member that the document's tables name is known there."""
-import json, os, re, shutil, subprocess, sys, tempfile
+import json, os, shutil, subprocess, sys, tempfile
+
+import shape_tables
 
 reeve, document = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 work = tempfile.mkdtemp(prefix="reeve-cli-")
@@ -9,15 +11,7 @@ os.environ.update(LANG="C.UTF-8", NO_COLOR="1")
 os.environ.pop("REEVE_STORE", None)
 failures = 0
 
-# A section `## name` of the document has tables whose first column are members: `a`, `a[].b`, `a.b`.
-shapes, section = {}, None
-for line in open(document, encoding="utf-8"):
-    heading = re.match(r"## `?([^`\n]+)`?", line)
-    if heading:
-        section = shapes.setdefault(heading.group(1).strip(), {})
-    row = re.match(r"\| `([^`]+)` \| ([^|]+) \|", line)
-    if row and section is not None:
-        section[row.group(1)] = row.group(2).strip()
+shapes = shape_tables.shapes_of(document)
 
 
 def claim(text, holds, detail=""):
@@ -26,41 +20,10 @@ def claim(text, holds, detail=""):
     failures += not holds
 
 
-def members(value, path=""):
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            name = f"{path}.{key}" if path else key
-            yield name, inner
-            yield from members(inner, name)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from members(inner, path + "[]")
-
-
-KINDS = {"number": (int, float), "string": str, "bool": bool, "array": list, "object": dict, "any": object}
-
-
 def conforms(name, value):
-    shape = shapes.get(name)
-    if shape is None:
+    if name not in shapes:
         return f"no section {name}"
-    seen = set()
-    for member, inner in members(value):
-        open_ended = [m for m in shape if m == "*" and member not in shape or m.endswith(".*") and member.startswith(m[:-1])]
-        inside_any = [m for m, kind in shape.items()
-                      if re.split(r"[ ,]", kind)[0] == "any" and (member.startswith(m + ".") or member.startswith(m + "["))]
-        if open_ended or inside_any:
-            continue
-        if member not in shape:
-            return f"{member} is not documented"
-        seen.add(member)
-        kind = re.split(r"[ ,]", shape[member])[0]
-        if not isinstance(inner, KINDS[kind]) or (kind == "number" and isinstance(inner, bool)):
-            return f"{member} is {inner!r}, not a {kind}"
-    for member, kind in shape.items():
-        if "optional" not in kind and "." not in member and "[" not in member and member not in seen:
-            return f"{member} is missing"
-    return "" if value.get("v") == 1 else "v is not 1"
+    return shape_tables.conforms(shapes[name], value) or ("" if value.get("v") == 1 else "v is not 1")
 
 
 def check(name, *words, status=0, lines=False):

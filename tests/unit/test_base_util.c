@@ -325,6 +325,32 @@ static void identifier__follows_its_rule(void **state) /* [W4] */
     assert_false(rv_is_identifier(RV_STR("a\0b")));
 }
 
+static void base64__reads_back_what_it_wrote_and_refuses_the_rest(void **state)
+{
+    static const char *const bad[] = {"A", "AA", "AAA", "AA=A", "A===", "====", "AB==", "AAB=", "AA A", "AAAA\n", "AAA*", "=AAA"};
+    (void)state;
+    for (size_t size = 0; size < 70; size++) {
+        uint8_t bytes[70];
+        rv_buf text = {0}, back = {0};
+        for (size_t i = 0; i < size; i++) bytes[i] = (uint8_t)(i * 37 + size * 101);
+        rv_str from = {(const char *)bytes, size};
+        rv_base64_write(&text, from);
+        assert_true(rv_base64_read(rv_buf_str(&text), &back));
+        assert_true(rv_str_eq(from, rv_buf_str(&back)));
+        rv_buf_deinit(&text);
+        rv_buf_deinit(&back);
+    }
+    for (size_t i = 0; i < RV_COUNT(bad); i++) {
+        rv_buf out = {0};
+        if (rv_base64_read(rv_str_of(bad[i]), &out)) fail_msg("read: %s", bad[i]);
+        rv_buf_deinit(&out);
+    }
+    rv_buf text = {0};
+    rv_base64_write(&text, RV_STR("foobar")); /* RFC 4648, section 10 */
+    assert_string_equal(text.at, "Zm9vYmFy");
+    rv_buf_deinit(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +370,7 @@ int main(void)
         cmocka_unit_test(words__for_people_are_short),
         cmocka_unit_test(time__equals_libc_from_year_0_to_9999),
         cmocka_unit_test(nearest__names_what_was_probably_meant),
+        cmocka_unit_test(base64__reads_back_what_it_wrote_and_refuses_the_rest),
         cmocka_unit_test(identifier__follows_its_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
