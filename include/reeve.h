@@ -411,6 +411,9 @@ void reeve_kernel_state(reeve_kernel *kernel, reeve_kernel_info *ret);
 /* A node by its index. started_ms and ended_ms are 0. *ret_result (may be NULL): the result that is kept, JSON; NULL: none.
  * REEVE_NOT_FOUND  no such index */
 reeve_status reeve_kernel_node(reeve_kernel *kernel, uint32_t index, reeve_node *ret, const char **ret_result);
+/* The effect `park` of a node that waits, as when it began to: for a host that has replayed, and asks people anew.
+ * REEVE_NOT_FOUND  no such index, or it does not wait */
+reeve_status reeve_kernel_waiting(reeve_kernel *kernel, uint32_t index, reeve_effect *ret);
 /* The index of a node by its id; UINT32_MAX: none. O(1). */
 uint32_t reeve_kernel_find(reeve_kernel *kernel, const char *node);
 /* Ids of nodes that may be admitted, in order of admission, at most name_max of them; returns how many. Caps are not looked at. */

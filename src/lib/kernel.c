@@ -302,6 +302,13 @@ reeve_status reeve_kernel_node(reeve_kernel *kernel, uint32_t index, reeve_node 
     return REEVE_OK;
 }
 
+reeve_status reeve_kernel_waiting(reeve_kernel *kernel, uint32_t index, reeve_effect *ret)
+{
+    if (index >= kernel->graph->node_count || kernel->run->nodes[index].state != RV_NODE_WAITING) return REEVE_NOT_FOUND;
+    *ret = rv_kernel_park(kernel, index);
+    return REEVE_OK;
+}
+
 uint32_t reeve_kernel_find(reeve_kernel *kernel, const char *node) { return rv_run_find(kernel->run, rv_str_of(node)); }
 
 static int order_of_admission(const void *a, const void *b)

@@ -84,6 +84,8 @@ void rv_kernel_follow(reeve_kernel *kernel);
 void rv_kernel_effects(reeve_kernel *kernel, reeve_step *ret);
 /* Count slots anew from what runs, after a replay. */
 void rv_kernel_count_slots(reeve_kernel *kernel);
+/* The effect `park` of a node that waits; texts live in `scratch`. */
+reeve_effect rv_kernel_park(reeve_kernel *kernel, uint32_t node);
 /* What people are shown for a node that waits, and its digest; both in `scratch`. */
 void rv_kernel_question(reeve_kernel *kernel, uint32_t node, const char **ret_payload, const char **ret_digest);
 

@@ -242,6 +242,16 @@ static bool is_question(rv_detail reason)
     return reason == RV_DETAIL_APPROVAL || reason == RV_DETAIL_INPUT || reason == RV_DETAIL_UNKNOWN_OUTCOME;
 }
 
+reeve_effect rv_kernel_park(reeve_kernel *kernel, uint32_t index)
+{
+    const rv_node_run *node = &kernel->run->nodes[index];
+    reeve_effect effect = {.type = rv_effect_name(RV_EFFECT_PARK), .node = rv_kernel_id(kernel, index), .epoch = node->epoch,
+                           .number = node->number, .state = "", .detail = rv_detail_name((rv_detail)node->detail), .due_ms = node->due_ms};
+    effect.key = effect.node;
+    if (is_question((rv_detail)node->detail)) rv_kernel_question(kernel, index, &effect.payload, &effect.digest);
+    return effect;
+}
+
 /* All attempts of the step are one effect, where the first of them came up. */
 static void add_spawns(reeve_kernel *kernel)
 {
@@ -268,11 +278,7 @@ static void add_effect(reeve_kernel *kernel, uint32_t index, const char **notes_
         effect.inputs = described->inputs;
         effect.key = described->spawn.key;
     }
-    if (from->type == RV_EFFECT_PARK && kernel->run->nodes[from->node].state == RV_NODE_WAITING) {
-        effect.key = effect.node;
-        effect.due_ms = kernel->run->nodes[from->node].due_ms;
-        if (is_question(from->detail)) rv_kernel_question(kernel, from->node, &effect.payload, &effect.digest);
-    }
+    if (from->type == RV_EFFECT_PARK && kernel->run->nodes[from->node].state == RV_NODE_WAITING) effect = rv_kernel_park(kernel, from->node);
     rv_vec_push(&kernel->effects, effect);
 }
 

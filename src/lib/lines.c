@@ -99,7 +99,7 @@ static rv_status take_replay(rv_lines *lines, const rv_json *object, rv_json_wri
         return status;
     }
     rv_jw_key(w, "replayed");
-    return rv_lines_write_state(w, lines->kernel, RV_LINES_RUNNING, NULL, err);
+    return rv_lines_write_state(w, lines->kernel, RV_LINES_OPEN, NULL, err);
 }
 
 static rv_status take_journal(rv_lines *lines, const rv_json *object, rv_json_writer *w, rv_error *err)

@@ -29,7 +29,21 @@ static void list(rv_json_writer *w, const char *key, const char *const *items)
 
 /* ---- nodes ---- */
 
-static void write_node(rv_json_writer *w, const reeve_node *node, const char *result)
+static void write_park(rv_json_writer *w, const reeve_effect *park)
+{
+    rv_jw_object(w);
+    rv_jw_kv_cstring(w, "type", park->type);
+    rv_jw_kv_cstring(w, "node", park->node);
+    rv_jw_kv_cstring(w, "detail", park->detail);
+    kv_number(w, "due_ms", park->due_ms, 0);
+    kv_text(w, "key", park->key);
+    kv_json(w, "payload", park->payload);
+    kv_text(w, "digest", park->digest);
+    rv_jw_object_end(w);
+}
+
+/* park: NULL, or what the node waits for. */
+static void write_node(rv_json_writer *w, const reeve_node *node, const char *result, const reeve_effect *park)
 {
     rv_jw_object(w);
     rv_jw_kv_cstring(w, "node", node->name);
@@ -42,26 +56,40 @@ static void write_node(rv_json_writer *w, const reeve_node *node, const char *re
     kv_text(w, "root", node->root);
     kv_text(w, "error", node->error);
     kv_json(w, "result", result);
+    if (park) {
+        rv_jw_key(w, "waits");
+        write_park(w, park);
+    }
     rv_jw_object_end(w);
 }
 
-static void write_all_nodes(rv_json_writer *w, reeve_kernel *kernel, bool has_results)
+static void write_state_of(rv_json_writer *w, reeve_kernel *kernel, uint32_t index)
 {
     reeve_node node;
+    reeve_effect park;
     const char *result = NULL;
+    bool is_there = reeve_kernel_node(kernel, index, &node, &result) == REEVE_OK;
+    RV_ASSERT(is_there);
+    bool waits = reeve_kernel_waiting(kernel, index, &park) == REEVE_OK;
+    write_node(w, &node, result, waits ? &park : NULL);
+}
+
+static void write_outcomes(rv_json_writer *w, reeve_kernel *kernel)
+{
+    reeve_node node;
     rv_jw_array(w);
-    for (uint32_t i = 0; reeve_kernel_node(kernel, i, &node, has_results ? &result : NULL) == REEVE_OK; i++) write_node(w, &node, result);
+    for (uint32_t i = 0; reeve_kernel_node(kernel, i, &node, NULL) == REEVE_OK; i++) write_node(w, &node, NULL, NULL);
     rv_jw_array_end(w);
 }
 
-/* Those whose attempts somebody may carry out yet. */
-static void write_running(rv_json_writer *w, reeve_kernel *kernel)
+/* Those that somebody carries out or is asked about: only_open; else all. */
+static void write_states(rv_json_writer *w, reeve_kernel *kernel, bool only_open)
 {
-    reeve_node node;
     rv_jw_array(w);
-    for (uint32_t i = 0; i < kernel->run->node_count; i++)
-        if (kernel->run->nodes[i].state == RV_NODE_RUNNING && reeve_kernel_node(kernel, i, &node, NULL) == REEVE_OK)
-            write_node(w, &node, NULL);
+    for (uint32_t i = 0; i < kernel->run->node_count; i++) {
+        bool is_open = kernel->run->nodes[i].state == RV_NODE_RUNNING || kernel->run->nodes[i].state == RV_NODE_WAITING;
+        if (is_open || !only_open) write_state_of(w, kernel, i);
+    }
     rv_jw_array_end(w);
 }
 
@@ -106,6 +134,10 @@ static void write_spawn(rv_json_writer *w, const reeve_spawn *spawn)
 static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_effect *effect)
 {
     bool is_stop = rv_str_is(rv_str_of(effect->type), "stop"), is_timer = rv_str_is(rv_str_of(effect->type), "arm_timer");
+    if (rv_str_is(rv_str_of(effect->type), "park")) {
+        write_park(w, effect);
+        return;
+    }
     rv_jw_object(w);
     rv_jw_kv_cstring(w, "type", effect->type);
     kv_text(w, "node", effect->node);
@@ -113,12 +145,10 @@ static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_ef
     if (effect->reducer) rv_jw_kv_i64(w, "number", effect->number);
     kv_text(w, "state", effect->state);
     kv_text(w, "detail", effect->detail);
-    if (is_timer || (effect->key && effect->due_ms && !effect->reducer)) rv_jw_kv_i64(w, "due_ms", effect->due_ms);
+    if (is_timer) rv_jw_kv_i64(w, "due_ms", effect->due_ms);
     kv_text(w, "key", effect->key);
     kv_text(w, "reducer", effect->reducer);
     kv_json(w, "inputs", effect->inputs);
-    kv_json(w, "payload", effect->payload);
-    kv_text(w, "digest", effect->digest);
     kv_text(w, "text", effect->text);
     if (effect->spawn_count) {
         rv_jw_key(w, "nodes");
@@ -129,7 +159,7 @@ static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_ef
     kv_json(w, "budget", effect->budget);
     if (rv_str_is(rv_str_of(effect->type), "run_ended")) {
         rv_jw_key(w, "nodes");
-        write_all_nodes(w, kernel, false);
+        write_outcomes(w, kernel);
     }
     rv_jw_object_end(w);
 }
@@ -162,7 +192,7 @@ void rv_lines_step(rv_json_writer *w, reeve_kernel *kernel, const reeve_step *st
     if (step->node_count) {
         rv_jw_key(w, "nodes");
         rv_jw_array(w);
-        for (size_t i = 0; i < step->node_count; i++) write_node(w, &step->nodes[i], NULL);
+        for (size_t i = 0; i < step->node_count; i++) write_node(w, &step->nodes[i], NULL, NULL);
         rv_jw_array_end(w);
     }
     if (!step->row.body) return;
@@ -201,13 +231,11 @@ static rv_status write_named(rv_json_writer *w, reeve_kernel *kernel, const rv_j
     rv_status status = RV_OK;
     rv_jw_array(w);
     for (const rv_json *name = names->child; name && status == RV_OK; name = name->next) {
-        reeve_node node;
-        const char *result;
         rv_str id = name->kind == RV_JSON_STRING ? name->text : (rv_str){NULL, 0};
         uint32_t index = rv_run_find(kernel->run, id);
-        if (index == RV_NONE || reeve_kernel_node(kernel, index, &node, &result) != REEVE_OK)
+        if (index == RV_NONE)
             status = rv_error_set(err, RV_NOT_FOUND, "state: this run has no node `%.*s`", RV_FMT(id));
-        else write_node(w, &node, result);
+        else write_state_of(w, kernel, index);
     }
     rv_jw_array_end(w);
     return status;
@@ -232,8 +260,7 @@ rv_status rv_lines_write_state(rv_json_writer *w, reeve_kernel *kernel, rv_lines
     write_ready(w, kernel, kernel->run->ready_count);
     rv_jw_key(w, "nodes");
     if (which == RV_LINES_NAMED) status = write_named(w, kernel, names, err);
-    else if (which == RV_LINES_RUNNING) write_running(w, kernel);
-    else write_all_nodes(w, kernel, true);
+    else write_states(w, kernel, which == RV_LINES_OPEN);
     rv_jw_object_end(w);
     return status;
 }

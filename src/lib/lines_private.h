@@ -26,7 +26,7 @@ extern const char *const rv_lines_load_members[]; /* of a load and of a replay, 
 
 /* ---- lines_answer.c: writing ---- */
 void rv_lines_step(rv_json_writer *w, reeve_kernel *kernel, const reeve_step *step);
-typedef enum rv_lines_nodes { RV_LINES_ALL, RV_LINES_RUNNING, RV_LINES_NAMED } rv_lines_nodes;
+typedef enum rv_lines_nodes { RV_LINES_ALL, RV_LINES_OPEN /* running or waiting */, RV_LINES_NAMED } rv_lines_nodes;
 /* {"run":…,"state":…,"nodes":[…]}; names: of RV_LINES_NAMED, an array of ids. NOT_FOUND: no such node; `w` may have been appended to. */
 RV_MUST_USE rv_status rv_lines_write_state(rv_json_writer *w, reeve_kernel *kernel, rv_lines_nodes which, const rv_json *names,
                                            rv_error *err);

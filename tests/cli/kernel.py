@@ -224,8 +224,8 @@ EVENTS = [{}, {"type": 1}, {"type": "nothing"}, {"type": "node_state", "node": "
           {**OF_A, "state": "running"}, {**OF_A, "state": "lost"}, {**OF_A, "detail": "approval"}, {**OF_A, "detail": "what"},
           {**OF_A, "value": "x" * (1 << 20)}, {**OF_A, "cost_usd": -1}, {**OF_A, "continue": 1}, {**OF_A, "artifacts": {"f": 1}},
           {"type": "tick", "node": "a"}, {"type": "load", "run": "r2", "workflow": workflow(a={"run": ["true"]})},
-          {"type": "admitted", "node": "a"}, {"type": "answer", "node": "a", "value": 1}, {"type": "decided", "node": "a", "state": "approve"},
-          {"type": "resume", "signal": 1}, {"type": "lost", "node": "a", "epoch": 1, "was_started": 1},
+          {"type": "admitted", "node": "a"}, {"type": "answer", "node": "a", "value": 1},
+          {"type": "decided", "node": "a", "state": "approve"}, {"type": "resume", "signal": 1}, {"type": "lost", "node": "a", "epoch": 1, "was_started": 1},
           {"type": "decided", "key": "zz", "state": "approve"}]
 
 
@@ -289,7 +289,8 @@ def replay(kernel):
             found = second.ask(replay={"workflow": REPLAYED, "slots": 1, "rows": rows[:cut]})["replayed"]
             if cut:
                 found = second.ask(replay={"rows": rows[cut:]})["replayed"]
-            assert [n["node"] for n in found["nodes"]] == ["b"], found
+            assert [n["node"] for n in found["nodes"]] == ["b", "r"], found
+            assert found["nodes"][1]["waits"]["payload"] == {"message": "told?"}, found
             assert found["last_seq"] == before["last_seq"] and second.state() == before, (second.state(), before)
             second.now = kernel.now
             second.event("resume")
