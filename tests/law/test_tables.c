@@ -58,20 +58,69 @@ static void attempt_table__terminal_states_have_no_way_out(void **state)
             found += may;
             if (rv_attempt_state_is_terminal((rv_attempt_state)from)) assert_false(may);
         }
-#define X(from_, to_) listed++;
+#define X(from_, to_) assert_true(rv_attempt_may_become(RV_ATTEMPT_##from_, RV_ATTEMPT_##to_)), listed++;
     RV_ATTEMPT_TABLE(X)
 #undef X
     assert_int_equal(found, listed);
     assert_false(rv_attempt_may_become(RV_ATTEMPT_STATE_COUNT, 0));
+    assert_false(rv_attempt_may_become(RV_ATTEMPT_STARTING, RV_ATTEMPT_STATE_COUNT));
 }
 
 static void run_table__terminal_states_have_no_way_out(void **state)
 {
+    int found = 0, listed = 0;
     for (int from = 0; from < RV_RUN_STATE_COUNT; from++)
-        for (int to = 0; to < RV_RUN_STATE_COUNT; to++)
+        for (int to = 0; to < RV_RUN_STATE_COUNT; to++) {
+            found += rv_run_may_become((rv_run_state)from, (rv_run_state)to);
             if (rv_run_state_is_terminal((rv_run_state)from)) assert_false(rv_run_may_become((rv_run_state)from, (rv_run_state)to));
+        }
+#define X(from_, to_) assert_true(rv_run_may_become(RV_RUN_##from_, RV_RUN_##to_)), listed++;
+    RV_RUN_TABLE(X)
+#undef X
+    assert_int_equal(found, listed);
     assert_false(rv_run_may_become(RV_RUN_STATE_COUNT, 0));
     assert_false(rv_run_may_become(RV_RUN_RUNNING, RV_RUN_STATE_COUNT));
+}
+
+/* A table of pairs: each state but those that begin is reached from `begin`, and each that is no end leads to one. */
+static void expect_ways(int count, int begin, bool (*may)(int from, int to), bool (*is_end)(int state))
+{
+    bool is_reached[RV_DETAIL_COUNT] = {false}, leads_to_end[RV_DETAIL_COUNT] = {false};
+    is_reached[begin] = true;
+    for (int s = 0; s < count; s++) leads_to_end[s] = is_end(s);
+    for (int round = 0; round < count; round++)
+        for (int from = 0; from < count; from++)
+            for (int to = 0; to < count; to++) {
+                if (!may(from, to)) continue;
+                is_reached[to] |= is_reached[from];
+                leads_to_end[from] |= leads_to_end[to];
+            }
+    for (int s = begin; s < count; s++) assert_true(is_reached[s] && leads_to_end[s]);
+}
+
+static bool attempt_may(int from, int to) { return rv_attempt_may_become((rv_attempt_state)from, (rv_attempt_state)to); }
+static bool attempt_ends(int s) { return rv_attempt_state_is_terminal((rv_attempt_state)s); }
+static bool run_may(int from, int to) { return rv_run_may_become((rv_run_state)from, (rv_run_state)to); }
+static bool run_ends(int s) { return rv_run_state_is_terminal((rv_run_state)s); }
+
+static void attempt_and_run_tables__every_state_is_reached_and_leads_to_an_end(void **state)
+{
+    expect_ways(RV_ATTEMPT_STATE_COUNT, RV_ATTEMPT_STARTING, attempt_may, attempt_ends);
+    expect_ways(RV_RUN_STATE_COUNT, RV_RUN_ACCEPTED, run_may, run_ends);
+}
+
+/* A change that is in no row is a word without a meaning; one that leads from a state to itself would be no change. */
+static void node_table__each_change_is_used_and_changes_something(void **state)
+{
+    for (int change = 0; change < RV_NODE_CHANGE_COUNT; change++) {
+        int rows = 0;
+        for (int from = 0; from < RV_NODE_STATE_COUNT; from++) {
+            rv_node_state to = rv_node_next((rv_node_state)from, (rv_node_change)change);
+            assert_int_not_equal(to, from);
+            rows += to != RV_NODE_STATE_COUNT;
+        }
+        assert_true(rows > 0);
+    }
 }
 
 /* ---- every pair through rv_run_apply ---- */
@@ -418,6 +467,8 @@ int main(void)
         cmocka_unit_test(node_table__pairs_that_are_listed_and_no_others),
         cmocka_unit_test(attempt_table__terminal_states_have_no_way_out),
         cmocka_unit_test(run_table__terminal_states_have_no_way_out),
+        cmocka_unit_test(attempt_and_run_tables__every_state_is_reached_and_leads_to_an_end),
+        cmocka_unit_test(node_table__each_change_is_used_and_changes_something),
         cmocka_unit_test(apply__takes_the_pairs_of_the_node_table_and_no_others),
         cmocka_unit_test(apply__takes_the_pairs_of_the_attempt_table_and_no_others),
         cmocka_unit_test(apply__takes_the_pairs_of_the_run_table_and_no_others),
