@@ -224,6 +224,16 @@ static void check_spawns(const search *s, const rv_run *run, uint32_t epoch_befo
     EXPECT(last == run->epoch_last, "an epoch was given to nobody");
 }
 
+/* What is counted at the end of an attempt: failures and losses, apart; an attempt that was stopped or never began is neither. */
+static void check_counts(const search *s, const rv_node_run *before, const rv_node_run *after, const rv_event *event, rv_now now)
+{
+    bool has_failed = after->attempt == RV_ATTEMPT_ERROR || after->attempt == RV_ATTEMPT_TIMEOUT || after->attempt == RV_ATTEMPT_DENIED;
+    if (after->number != before->number) return; /* another one began in the same step */
+    bool has_ended = before->attempt != after->attempt;
+    EXPECT(after->failures == before->failures + (has_ended && has_failed), "failures were not counted");
+    EXPECT(after->losses == before->losses + (has_ended && after->attempt == RV_ATTEMPT_LOST), "losses were not counted");
+}
+
 /* A wait that people or time can end is said when it begins and when it ends; a pause between attempts only when it ends. */
 static void check_node(const search *s, const rv_run *run, uint32_t node, const rv_event *event, rv_now now)
 {
@@ -236,6 +246,7 @@ static void check_node(const search *s, const rv_run *run, uint32_t node, const 
     EXPECT(!is_over || memcmp(before, after, offsetof(rv_node_run, gating)) == 0, "a terminal node changed");
     EXPECT(before->state != RV_NODE_PENDING || after->state == RV_NODE_PENDING || before->gating == 0 || after->gating == 0 ||
            after->state == RV_NODE_CANCELLED, "a node left pending before what gates it was terminal");
+    check_counts(s, before, after, event, now);
     EXPECT(after->epoch >= before->epoch && after->number >= before->number, "a node's epoch or number went down");
     EXPECT(effects_for(&s->out, RV_EFFECT_SPAWN, node) + effects_for(&s->out, RV_EFFECT_REDUCE, node) == begun,
            "attempts and spawns differ");

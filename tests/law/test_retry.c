@@ -45,6 +45,7 @@ static void w3a__a_denied_attempt_is_never_tried_again(void **state)
     drive_admit(d, "a");
     drive_complete(d, "a", RV_ATTEMPT_DENIED, RV_DETAIL_DENIED, -1);
     assert_string_equal(drive_says(d, "a"), "denied denied");
+    assert_int_equal(drive_node(d, "a")->failures, 1); /* a refusal is a recorded failure */
     assert_string_equal(drive_says(d, "b"), "skipped upstream root=a"); /* [K34] */
     assert_int_equal(d->run->status, RV_RUN_ERROR);
     drive_free(d);
