@@ -278,7 +278,8 @@ static void add_effect(reeve_kernel *kernel, uint32_t index, const char **notes_
         effect.inputs = described->inputs;
         effect.key = described->spawn.key;
     }
-    if (from->type == RV_EFFECT_PARK && kernel->run->nodes[from->node].state == RV_NODE_WAITING) effect = rv_kernel_park(kernel, from->node);
+    bool waits = from->type == RV_EFFECT_PARK && kernel->run->nodes[from->node].state == RV_NODE_WAITING;
+    if (waits) effect = rv_kernel_park(kernel, from->node);
     rv_vec_push(&kernel->effects, effect);
 }
 

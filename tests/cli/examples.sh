@@ -26,8 +26,10 @@ prepare() {
         [ $? -eq 76 ]
         ;;
     kernel)
-        printf '%s\n' '{"v":1,"now":{"wall_ms":1,"engine_ms":1},"event":{"type":"load","run":"r","workflow":{"nodes":{"a":{"run":["true"]}}}}}' \
-            >events.jsonl
+        {
+            printf '{"v":1,"now":{"wall_ms":1,"engine_ms":1},'
+            printf '"event":{"type":"load","run":"r","workflow":{"nodes":{"a":{"run":["true"]}}}}}\n'
+        } >events.jsonl
         ;;
     answer)
         printf 'reeve: 1\nname: ask\nnodes:\n  size: {input: {question: "How many?", schema: {type: integer}}}\n' >ask.yaml

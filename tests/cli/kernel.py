@@ -225,7 +225,8 @@ EVENTS = [{}, {"type": 1}, {"type": "nothing"}, {"type": "node_state", "node": "
           {**OF_A, "value": "x" * (1 << 20)}, {**OF_A, "cost_usd": -1}, {**OF_A, "continue": 1}, {**OF_A, "artifacts": {"f": 1}},
           {"type": "tick", "node": "a"}, {"type": "load", "run": "r2", "workflow": workflow(a={"run": ["true"]})},
           {"type": "admitted", "node": "a"}, {"type": "answer", "node": "a", "value": 1},
-          {"type": "decided", "node": "a", "state": "approve"}, {"type": "resume", "signal": 1}, {"type": "lost", "node": "a", "epoch": 1, "was_started": 1},
+          {"type": "decided", "node": "a", "state": "approve"}, {"type": "resume", "signal": 1},
+          {"type": "lost", "node": "a", "epoch": 1, "was_started": 1},
           {"type": "decided", "key": "zz", "state": "approve"}]
 
 
