@@ -208,7 +208,7 @@ def ending_for_good(flow, timeout, node, **handlers):
     """A run that is being cancelled, or whose timeout has passed, while `node` runs."""
     outcome = 'failure' if timeout else 'cancel'
     workflow = {'nodes': {'a': node}, 'on': {outcome: handlers['first'], 'exit': handlers['last']}}
-    live = flow.start({**workflow, 'timeout': '50ms'} if timeout else workflow)
+    live = flow.start({**workflow, 'timeout': '2s'} if timeout else workflow)  # long enough for `a` to begin on a busy machine
     run = live.started()
     held = flow.hub.next()
     if not timeout:
