@@ -107,7 +107,8 @@ void rv_exec_boot_id(char ret[64]);
  * died → kill attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
  * sent it there (one that was sent to the whole group comes both ways, a moment apart).
  * In the keeper: never returns; when the engine ends it kills everything that is left (its adopted children; once armed
- * also leash holders and the mark), then exits with the engine's status, or 128+N if signal N killed it. */
+ * also leash holders and the mark; it looks for none when the engine exited and no descendant of it lives), then exits with
+ * the engine's status, or 128+N if signal N killed it. */
 RV_MUST_USE rv_status rv_keeper_fork(int *ret_keeper_fd, rv_error *err);
 /* From the engine, once it owns a store: hand the keeper a duplicate of `lock_fd` (flock'ed; SCM_RIGHTS), which it holds until it
  * has killed what is left, and what to look for. Blocks until the keeper has confirmed. */
