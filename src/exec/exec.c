@@ -11,6 +11,7 @@
  *     to be rid of it; an event that was collected before is told by its generation.
  *   - The pipes are watched only when the attempt has lived for RV_EXEC_WATCH_AFTER_MS: most short ones have ended by then, and
  *     one wake-up and one poll take the place of three wake-ups and two reads.
+ *   - What can wait is done while the next child executes: closing what the last one left, and making the pipes of the next.
  *   - No look at /proc, no kill: see adopt.c for how little it takes to know that nothing is left.
  *   - Slots, timers and buffers are reused. */
 #include <errno.h>
@@ -36,6 +37,7 @@
 #define READS_PER_EVENT 4
 #define READS_AT_END_MAX 4096 /* 256 MiB: more than any pipe holds; bounds a holder that we could not find */
 #define FREE_TIMEOUT_MS 10000
+#define CLOSE_AFTER_MS 2 /* when no start comes first */
 
 static void on_events(void *user, int events);
 static void on_later(void *user);
@@ -104,6 +106,7 @@ rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err
     exec->loop = config->loop;
     exec->shares_children = config->shares_children;
     exec->epoll_fd = exec->null_fd = exec->leash_fd = exec->loadavg_fd = -1;
+    memset(exec->spare_pipes, -1, sizeof exec->spare_pipes);
     for (size_t i = 0; i < RV_EXEC_TARGET_COUNT; i++)
         exec->held_fds[i] = -1;
     exec->paths = rv_path_cache_new();
@@ -165,6 +168,9 @@ void rv_exec_free(rv_exec *exec)
         rv_exec_close_fd(fds[i]);
     for (size_t i = 0; i < RV_EXEC_TARGET_COUNT; i++)
         rv_exec_close_fd(&exec->held_fds[i]);
+    for (int i = 0; i < 4; i++)
+        rv_exec_close_fd(&exec->spare_pipes[i / 2][i % 2]);
+    rv_exec_close_now(exec);
     rv_spawner_free(exec->spawner);
     rv_path_cache_free(exec->paths);
     rv_vec_deinit(&exec->procs);
@@ -256,6 +262,10 @@ static void drain_pipes(rv_proc *proc)
     struct pollfd ends[2] = {{.fd = proc->pipe_fds[0], .events = POLLIN}, {.fd = proc->pipe_fds[1], .events = POLLIN}};
     (void)poll(ends, 2, 0);
     for (int i = 0; i < 2; i++) {
+        if (ends[i].revents == POLLHUP && !proc->is_watched) {
+            rv_exec_close_later(proc->exec, &proc->pipe_fds[i]); /* empty, and nobody is at its other end */
+            continue;
+        }
         if (proc->pipe_fds[i] >= 0 && ends[i].revents != POLLHUP) {
             if (!(ends[i].revents & POLLHUP))
                 set_nonblocking(proc->pipe_fds[i]); /* handed to a stranger, through a socket: it is cut */
@@ -382,7 +392,7 @@ static void reap_leader(rv_proc *proc)
         reaped = wait4(proc->pid, &status, 0, &usage);
     while (reaped < 0 && errno == EINTR);
     RV_ASSERT(reaped == proc->pid);
-    rv_exec_close_fd(&proc->pidfd);
+    rv_exec_close_later(proc->exec, &proc->pidfd);
     rv_adopt_know(proc->exec, proc->pid, false);
     rv_exit *exit = &proc->exit;
     rv_spawn_step step;
@@ -437,6 +447,8 @@ static void settle_all(rv_exec *exec)
         for (uint32_t i = 0; i < exec->settling.count; i++)
             settle(exec->settling.at[i]);
     }
+    if (exec->closing_count)
+        rv_timer_set(exec->later, rv_loop_mono_ms(exec->loop) + CLOSE_AFTER_MS);
 }
 
 static void mark_ending(rv_proc *proc)
@@ -483,6 +495,7 @@ static void on_events(void *user, int wanted)
 static void on_later(void *user)
 {
     rv_exec *exec = user;
+    rv_exec_close_now(exec);
     uint32_t count = exec->failed.count; /* one that fails from within `ended` has its turn in the next iteration */
     for (uint32_t i = 0; i < count; i++)
         proc_end(exec->failed.at[i]);

@@ -140,15 +140,20 @@ typedef struct rv_orphan {
 #define RV_EXEC_TARGET_COUNT 6
 extern const int rv_exec_targets[RV_EXEC_TARGET_COUNT];
 
+#define RV_EXEC_CLOSING_MAX 6 /* two attempts' */
+
 struct rv_exec {
     const rv_exec_ops *other; /* first; NULL: it is this one */
     rv_loop *loop;
     rv_watch *watch;
-    rv_timer *later;      /* ends of attempts that did not start */
+    rv_timer *later;      /* ends of attempts that did not start; descriptors that are still to be closed */
     rv_timer *watch_timer; /* pipes of attempts that live long enough to be watched */
     bool is_watch_timer_set, takes_child_signals, shares_children;
     int64_t watch_due_mono_ms; /* of watch_timer while it is set */
     int epoll_fd, null_fd, leash_fd, loadavg_fd;
+    int spare_pipes[2][2]; /* read and write end, for the next attempt; -1: none */
+    int closing_fds[RV_EXEC_CLOSING_MAX]; /* of attempts that have ended; no use to anybody */
+    uint32_t closing_count;
     int held_fds[RV_EXEC_TARGET_COUNT]; /* keep 0, 1, 2, 60, 61, 62 taken, so that no descriptor of ours lands there; -1 */
     rv_spawner *spawner;
     rv_path_cache *paths;
@@ -176,6 +181,9 @@ static inline uint64_t rv_event_pack(uint32_t kind, uint32_t index, uint32_t gen
 #define RV_EXEC_WATCH_AFTER_MS 5 /* an attempt's pipes are watched from this age on */
 
 void rv_exec_close_fd(int *fd); /* -1 is legal; sets -1 */
+/* Close it when there is time: after the next start, or soon. Its end must matter to nobody. -1 is legal; sets -1 */
+void rv_exec_close_later(rv_exec *exec, int *fd);
+void rv_exec_close_now(rv_exec *exec); /* what was left for later */
 /* A close-on-exec duplicate that is none of the targets, once they are all taken. -1 with errno. */
 int rv_exec_duplicate(int fd);
 /* What people read when an attempt did not start: sets error, error_text, and that it neither exited nor was signalled.

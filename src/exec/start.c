@@ -19,6 +19,23 @@ void rv_exec_close_fd(int *fd)
     *fd = -1;
 }
 
+void rv_exec_close_later(rv_exec *exec, int *fd)
+{
+    if (*fd < 0)
+        return;
+    if (exec->closing_count == RV_EXEC_CLOSING_MAX)
+        rv_exec_close_now(exec);
+    exec->closing_fds[exec->closing_count++] = *fd;
+    *fd = -1;
+}
+
+void rv_exec_close_now(rv_exec *exec)
+{
+    for (uint32_t i = 0; i < exec->closing_count; i++)
+        close(exec->closing_fds[i]);
+    exec->closing_count = 0;
+}
+
 /* NULL: no memory for the room of its child */
 static rv_proc *proc_take(rv_exec *exec, const rv_spawn *spawn)
 {
@@ -147,13 +164,30 @@ static int open_pipes(rv_proc *proc, int write_fds[2])
 {
     write_fds[0] = write_fds[1] = -1;
     for (int i = 0; i < 2; i++) {
-        int fds[2];
-        if (pipe2(fds, O_CLOEXEC) != 0)
+        int *fds = proc->exec->spare_pipes[i];
+        if (fds[0] < 0 && pipe2(fds, O_CLOEXEC) != 0)
             return errno;
         proc->pipe_fds[i] = fds[0];
         write_fds[i] = fds[1];
+        fds[0] = fds[1] = -1;
     }
     return 0;
+}
+
+/* What need not be done between the end of an attempt and the start of the next: now its child executes, and there is time.
+ * The next start closes the write ends in its turn, so that no child is ever given those of another. */
+static void prepare_next(rv_exec *exec)
+{
+    rv_exec_close_now(exec);
+    if (exec->failed.count == 0)
+        rv_timer_clear(exec->later);
+    if (exec->shares_children)
+        return; /* a child that the host forks meanwhile would hold the pipes of an attempt that is not its own */
+    for (int i = 0; i < 2; i++) {
+        int *fds = exec->spare_pipes[i];
+        if (fds[0] < 0 && pipe2(fds, O_CLOEXEC) != 0)
+            fds[0] = fds[1] = -1; /* the next start tries again, and has somebody to tell */
+    }
 }
 
 /* Find the command. 0, or errno and *ret_step. */
@@ -267,5 +301,6 @@ rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int
     }
     if (spawn->timeout_ms > 0)
         rv_exec_set_timer(proc, proc->started_mono_ms + spawn->timeout_ms);
+    prepare_next(exec);
     return RV_OK;
 }
