@@ -61,6 +61,8 @@ struct rv_store {
     /* under lock */
     rv_item *head, **tail;
     bool is_stopping, is_taken, was_sync_pending, thread_waits;
+    bool is_inline;    /* the caller is writing: it need not be told of its own results */
+    bool is_signalled; /* event_fd was written, or is about to be */
     RV_VEC(rv_store_result) results;
     uint32_t results_taken;
     /* whoever has is_taken */
@@ -81,7 +83,6 @@ int64_t rv_store_mono_ms(void) {
 /* Deliver one result for each item. */
 static void results_add(rv_store *store, rv_item *const *items, uint32_t count, rv_outcome outcome, bool is_notice, const rv_error *err) {
     pthread_mutex_lock(&store->lock);
-    bool was_empty = store->results_taken == store->results.count;
     for (uint32_t i = 0; i < count; i++) {
         if (is_notice && !items[i]->wants_sync)
             continue;
@@ -94,9 +95,10 @@ static void results_add(rv_store *store, rv_item *const *items, uint32_t count, 
         if (err)
             result->error = *err;
     }
-    bool is_news = was_empty && store->results_taken < store->results.count;
+    bool is_news = store->event_fd >= 0 && !store->is_signalled && !store->is_inline && store->results_taken < store->results.count;
+    store->is_signalled |= is_news;
     pthread_mutex_unlock(&store->lock);
-    if (is_news && store->event_fd >= 0) {
+    if (is_news) {
         uint64_t one = 1;
         RV_ASSERT(write(store->event_fd, &one, sizeof one) == sizeof one);
     }
@@ -111,10 +113,14 @@ uint32_t rv_store_dispatch(rv_store *store, rv_store_result *ret_results, uint32
     bool is_empty = store->results_taken == store->results.count;
     if (is_empty)
         store->results.count = store->results_taken = 0;
-    /* Cleared under the lock: a result that comes after finds the list empty and writes again. */
+    /* Cleared under the lock: a result that comes after is signalled again. The write of a signal that was taken back here may
+     * come later still: then a call that finds nothing clears it. */
     uint64_t pending;
-    if (is_empty && store->event_fd >= 0 && read(store->event_fd, &pending, sizeof pending) < 0)
-        RV_ASSERT(errno == EAGAIN);
+    if (is_empty && store->event_fd >= 0 && (store->is_signalled || count == 0)) {
+        if (read(store->event_fd, &pending, sizeof pending) < 0)
+            RV_ASSERT(errno == EAGAIN);
+        store->is_signalled = false;
+    }
     pthread_mutex_unlock(&store->lock);
     return count;
 }
@@ -361,7 +367,7 @@ static bool take(rv_store *store) {
     pthread_mutex_lock(&store->lock);
     bool is_free = !store->is_taken && !store->head && !store->is_stopping;
     if (is_free) {
-        store->is_taken = true;
+        store->is_taken = store->is_inline = true;
         store->was_sync_pending = is_sync_pending(store);
     }
     pthread_mutex_unlock(&store->lock);
@@ -372,7 +378,7 @@ static bool take(rv_store *store) {
  * something queued meanwhile. */
 static void give(rv_store *store) {
     pthread_mutex_lock(&store->lock);
-    store->is_taken = false;
+    store->is_taken = store->is_inline = false;
     bool has_news = store->thread_waits || store->head || is_sync_pending(store) != store->was_sync_pending;
     pthread_mutex_unlock(&store->lock);
     if (has_news)

@@ -83,7 +83,8 @@ typedef struct rv_store_result {
  * background, grouped, at most sync_delay_ms after they were written. Never blocks on the disk. An empty batch is legal.
  * submit and dispatch are one thread's; reads, queries, flush and recover may be called from any thread. */
 void rv_store_submit(rv_store *store, rv_batch *batch, uint64_t batch_id, bool wants_sync, void *user);
-/* A descriptor that polls readable while results wait; -1: results are there as soon as submit, or pump, returns. */
+/* A descriptor that polls readable while results wait; -1: results are there as soon as submit, or pump, returns. Submit may write
+ * a small batch itself: that result is there when it returns, and does not make the descriptor readable. So dispatch after a submit. */
 int rv_store_fd(rv_store *store);
 /* Take up to `max` results. Does not block. */
 uint32_t rv_store_dispatch(rv_store *store, rv_store_result *ret_results, uint32_t max);
