@@ -190,7 +190,7 @@ static void on_ended(void *user, const rv_exit *exit)
         detail = RV_DETAIL_VALUE;
         rv_buf_cstring(&attempt->error, "its output is over 1 MiB, and an expression reads it; write it to $REEVE_ARTIFACTS instead");
     }
-    if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt, rv_job_body(attempt->job, attempt->node))) {
+    if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt)) {
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }
@@ -228,35 +228,9 @@ static void on_output(void *user, int stream, rv_str bytes)
 /* ---- argv and environment ---- */
 
 typedef struct command {
-    rv_command own;            /* what the workflow says */
-    RV_VEC(const char *) envp; /* what is inherited, laid over by the workflow's and by Reeve's own */
-    const char *dir;
+    rv_command own; /* what the workflow says */
+    const char *dir, *mark;
 } command;
-
-static size_t name_size(const char *entry)
-{
-    const char *equals = strchr(entry, '=');
-    return equals ? (size_t)(equals - entry) : strlen(entry);
-}
-
-/* Add NAME=VALUE, replacing what has this name. The few own variables come last and names are few: a plain scan of the tail. */
-static void put_env(command *out, const char *entry)
-{
-    size_t size = name_size(entry);
-    for (uint32_t i = 0; i < out->envp.count; i++) {
-        if (name_size(out->envp.at[i]) == size && memcmp(out->envp.at[i], entry, size) == 0) {
-            out->envp.at[i] = entry;
-            return;
-        }
-    }
-    rv_vec_push(&out->envp, entry);
-}
-
-static void put_own(command *out, rv_arena *scratch, const char *name, rv_str value)
-{
-    rv_str entry = rv_arena_printf(scratch, "%s=%.*s", name, RV_FMT(value));
-    rv_vec_push(&out->envp, entry.at); /* taken out of what is inherited, so it is new */
-}
 
 static void make_token(rv_engine *engine, char ret[65])
 {
@@ -273,44 +247,6 @@ static void make_token(rv_engine *engine, char ret[65])
     memset(bytes, 0, TOKEN_BYTES);
 }
 
-static void put_reeve(rv_attempt *attempt, command *out)
-{
-    rv_job *job = attempt->job;
-    rv_engine *engine = job->engine;
-    rv_arena *scratch = &engine->scratch;
-    rv_str name = rv_job_node_id(job, attempt->node);
-    char number[16];
-    put_own(out, scratch, "REEVE_RUN", rv_str_of(job->id));
-    put_own(out, scratch, "REEVE_NODE", name);
-    put_own(out, scratch, "REEVE_ATTEMPT", rv_arena_printf(scratch, "%s/%.*s/%u", job->id, RV_FMT(name), attempt->number));
-    snprintf(number, sizeof number, "%u", attempt->epoch);
-    put_own(out, scratch, "REEVE_EPOCH", rv_str_of(number));
-    put_own(out, scratch, "REEVE_OUTPUT", rv_str_of(attempt->dir->output));
-    put_own(out, scratch, "REEVE_ARTIFACTS", rv_str_of(attempt->dir->artifacts));
-    if (engine->config.socket) put_own(out, scratch, "REEVE_SOCKET", rv_str_of(engine->config.socket));
-    put_own(out, scratch, "REEVE_TOKEN", rv_str_of(attempt->token));
-    if (engine->config.store_mark) put_own(out, scratch, "REEVE_STORE_MARK", rv_str_of(engine->config.store_mark));
-    uint64_t seed = rv_hash64(rv_str_of(job->id), 0);
-    put_own(out, scratch, "TRACEPARENT",
-            rv_arena_printf(scratch, "00-%016llx%016llx-%016llx-01", (unsigned long long)rv_hash64(rv_str_of(job->id), 1),
-                            (unsigned long long)seed, (unsigned long long)(rv_hash64(name, seed + attempt->epoch) | 1)));
-    if (attempt->number > 1 && job->run->nodes[attempt->node].error)
-        put_own(out, scratch, "REEVE_FEEDBACK", rv_run_error(job->run, attempt->node));
-    if (engine->jobs_fds[0] >= 0)
-        put_own(out, scratch, "MAKEFLAGS", rv_arena_printf(scratch, " -j --jobserver-auth=%d,%d", RV_EXEC_FD_JOBS_R, RV_EXEC_FD_JOBS_W));
-}
-
-static void make_envp(rv_attempt *attempt, command *out)
-{
-    rv_engine *engine = attempt->job->engine;
-    rv_vec_reserve(&out->envp, engine->base_env.count + 32);
-    memcpy(out->envp.at, engine->base_env.at, engine->base_env.count * sizeof *out->envp.at);
-    out->envp.count = engine->base_env.count;
-    for (uint32_t i = 0; i < out->own.env.count; i++) put_env(out, out->own.env.at[i]);
-    put_reeve(attempt, out);
-    rv_vec_push(&out->envp, NULL);
-}
-
 static rv_status make_command(rv_attempt *attempt, const rv_json *body, command *out, rv_error *err)
 {
     rv_job *job = attempt->job;
@@ -318,7 +254,7 @@ static rv_status make_command(rv_attempt *attempt, const rv_json *body, command 
     rv_value_scope scope = {.values = &job->values, .node = attempt->node, .epoch = attempt->epoch};
     rv_status status = rv_command_make(&scope, body, scratch, &out->own, err);
     if (status != RV_OK) return status;
-    make_envp(attempt, out);
+    out->mark = rv_environment_make(attempt, out->own.env.at, out->own.env.count);
     const char *dir = out->own.dir;
     out->dir = !dir ? job->dir : dir[0] == '/' ? dir : rv_arena_printf(scratch, "%s/%s", job->dir, dir).at;
     return RV_OK;
@@ -338,14 +274,12 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
     rv_job *job = attempt->job;
     rv_engine *engine = job->engine;
     const rv_policy *policy = rv_run_policy(job->run, attempt->node);
-    rv_str mark =
-        rv_arena_printf(&engine->scratch, "%s/%.*s/%u", job->id, RV_FMT(rv_job_node_id(job, attempt->node)), attempt->number);
     rv_spawn spawn = {.argv = cmd->own.argv.at,
-                      .envp = cmd->envp.at,
+                      .envp = engine->envp.at,
                       .dir = cmd->dir,
                       .stdin_fd = -1,
                       .jobs_fds = {engine->jobs_fds[0], engine->jobs_fds[1]},
-                      .mark = mark.at,
+                      .mark = cmd->mark,
                       .timeout_ms = time_limit_ms(engine, rv_run_def(job->run, attempt->node), policy),
                       .grace_ms = engine->config.grace_ms,
                       .leave = rv_run_def(job->run, attempt->node)->flags & RV_NODE_F_LEAVE,
@@ -406,7 +340,6 @@ static void start_now(rv_attempt *attempt)
         attempt->log = NULL;
     }
     rv_command_deinit(&cmd.own);
-    rv_vec_deinit(&cmd.envp);
     rv_arena_clear(&engine->scratch);
     if (status == RV_OK) {
         started(attempt);

@@ -70,7 +70,7 @@ void rv_engine_fail(rv_engine *engine, const rv_error *err)
 /* An attempt holds two pipes and a pidfd, and two more ends while it starts; the rest of the process needs a few dozen. */
 uint32_t rv_engine_slots_max(const rv_engine *engine, uint32_t wanted)
 {
-    enum { DESCRIPTORS_OWN = 36, DESCRIPTORS_EACH = 4 };
+    enum { DESCRIPTORS_OWN = 48, DESCRIPTORS_EACH = 4 };
     struct rlimit limit;
     if (!engine->config.exec || getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
     uint64_t room = limit.rlim_cur > DESCRIPTORS_OWN + DESCRIPTORS_EACH ? (limit.rlim_cur - DESCRIPTORS_OWN) / DESCRIPTORS_EACH : 1;
@@ -182,8 +182,10 @@ static void drain_store(rv_engine *engine)
 {
     rv_store_result results[16];
     uint32_t count;
-    while (!engine->has_failed && (count = rv_store_dispatch(engine->config.store, results, RV_COUNT(results))) > 0)
+    do {
+        count = engine->has_failed ? 0 : rv_store_dispatch(engine->config.store, results, RV_COUNT(results));
         for (uint32_t i = 0; i < count && !engine->has_failed; i++) take_result(engine, &results[i]);
+    } while (count == RV_COUNT(results));
 }
 
 static void on_store(void *user, int events) { drain_store(user); }
@@ -350,6 +352,7 @@ static void on_turn(void *user)
         take_turn(engine);
         if (!engine->has_landed) break;
     }
+    rv_jobserver_settle(engine);
     if (engine->has_landed) rv_loop_wake(engine->config.loop);
     engine->is_in_turn = false;
 }
@@ -432,29 +435,15 @@ static rv_status read_key(rv_engine *engine, rv_error *err)
     return status;
 }
 
-static void take_environment(rv_engine *engine)
-{
-    static const char *const own[] = {
-        "REEVE_RUN=",       "REEVE_NODE=",   "REEVE_ATTEMPT=",   "REEVE_EPOCH=",    "REEVE_OUTPUT=",
-        "REEVE_ARTIFACTS=", "REEVE_SOCKET=", "REEVE_TOKEN=",     "REEVE_FEEDBACK=", "REEVE_STORE_MARK=",
-        "TRACEPARENT=",     "MAKEFLAGS=",    "REEVE_FAIL_POINT="};
-    for (const char *const *at = engine->config.environ; at && *at; at++) {
-        bool is_own = false;
-        for (size_t i = 0; i < RV_COUNT(own); i++) is_own |= rv_str_starts(rv_str_of(*at), rv_str_of(own[i]));
-        if (!is_own) rv_vec_push(&engine->base_env, *at);
-    }
-}
-
 rv_status rv_engine_new(const rv_engine_config *config, rv_engine **ret, rv_error *err)
 {
     rv_engine *engine = rv_alloc(sizeof *engine);
     engine->config = *config;
-    engine->jobs_fds[0] = engine->jobs_fds[1] = engine->jobs_own[0] = engine->jobs_own[1] = -1;
+    engine->jobs_fds[0] = engine->jobs_fds[1] = engine->jobs_own[0] = engine->jobs_own[1] = engine->notify_fd = -1;
     engine->slots = config->slots ? config->slots : (uint32_t)RV_MAX(sysconf(_SC_NPROCESSORS_ONLN), 1);
     if (engine->config.grace_ms <= 0) engine->config.grace_ms = 5000;
     engine->lazy_timer = rv_timer_new(config->loop, on_lazy, engine);
     engine->due_timer = rv_timer_new(config->loop, on_due, engine);
-    take_environment(engine);
     rv_status status = rv_store_last_batch(config->store, &engine->batch_last, err);
     if (status == RV_OK) status = read_clock(engine, err);
     if (status == RV_OK) status = read_key(engine, err);
@@ -462,6 +451,7 @@ rv_status rv_engine_new(const rv_engine_config *config, rv_engine **ret, rv_erro
     int fd = rv_store_fd(config->store);
     if (status == RV_OK && fd >= 0) status = rv_watch_start(config->loop, fd, RV_LOOP_READ, on_store, engine, &engine->store_watch, err);
     if (status == RV_OK && config->exec) rv_jobserver_open(engine);
+    rv_environment_open(engine);
     rv_loop_set_turn(config->loop, on_turn, engine);
     if (status != RV_OK) {
         rv_engine_free(engine);
@@ -507,6 +497,9 @@ void rv_engine_free(rv_engine *engine)
     rv_vec_deinit(&engine->attempts);
     rv_vec_deinit(&engine->attempts_free);
     rv_vec_deinit(&engine->base_env);
+    rv_vec_deinit(&engine->own_env);
+    rv_vec_deinit(&engine->envp);
+    rv_arena_deinit(&engine->constants);
     rv_arena_deinit(&engine->scratch);
     rv_buf_deinit(&engine->scratch_buf);
     rv_free(engine->path_tmp);

@@ -50,10 +50,12 @@ typedef struct rv_attempt {
 
 /* A scratch directory that attempts take turns in; kept while nothing was left in it. */
 typedef struct rv_slot_dir {
-    char *path, *output, *artifacts; /* absolute */
-    int64_t artifacts_mtime_ns;
-    bool is_busy;
-    bool has_no_output, has_no_artifacts; /* seen so when the attempt's result was collected; nothing of it lives since */
+    rv_engine *engine;
+    char *path, *output, *artifacts; /* absolute; the last two are within: */
+    char *env_output, *env_artifacts; /* REEVE_OUTPUT=…, REEVE_ARTIFACTS=… */
+    int watches[2];            /* of path and of artifacts, in engine->notify_fd; -1: not watched */
+    bool is_busy, is_touched;  /* touched: somebody made, moved or removed something in it */
+    bool is_looked_at;         /* when the attempt's result was collected; nothing of it lives since */
 } rv_slot_dir;
 
 typedef enum rv_notice_type {
@@ -113,6 +115,9 @@ struct rv_job {
     rv_arena arena;
     char *id, *task, *stream;  /* NUL-terminated, in the arena */
     char *file, *dir, *name;
+    char *env_run;             /* REEVE_RUN=… */
+    rv_str env_trace;          /* TRACEPARENT=… up to the span, which is a hash with trace_seed */
+    uint64_t trace_seed;
     rv_str resumed_from;
     uint64_t last_seq;         /* of what was stepped */
     bool is_second_child;      /* an earlier child used what people had said: they are asked again [P7] */
@@ -149,6 +154,7 @@ struct rv_engine {
     RV_VEC(rv_job *) jobs;
     RV_VEC(rv_attempt *) attempts; RV_VEC(rv_attempt *) attempts_free;
     RV_VEC(rv_slot_dir *) dirs;
+    int notify_fd;             /* inotify, of all scratch directories; -1: none */
     uint64_t batch_last;
     uint32_t turn_number;
     rv_flight *flying, *next_flight; /* in flight; being collected */
@@ -162,10 +168,14 @@ struct rv_engine {
     rv_arena scratch;          /* cleared after each use */
     rv_buf scratch_buf;
     uint8_t key[32];           /* the store's key for keyed hashes */
-    RV_VEC(const char *) base_env;
+    RV_VEC(const char *) base_env; /* inherited, without Reeve's own */
+    RV_VEC(const char *) own_env;  /* Reeve's own that are the same for every attempt; in `constants` */
+    RV_VEC(const char *) envp;     /* of the attempt that is being started; room that is kept */
+    rv_arena constants;
     int jobs_fds[2];           /* GNU jobserver pipe, -1: none */
     int jobs_own[2];           /* the same pipe through descriptions of our own that do not block */
     uint32_t jobs_lent;        /* tokens that attempts of ours hold */
+    uint32_t jobs_kept;        /* tokens given back in this turn, for the next attempt; none while the loop waits */
     rv_watch *jobs_watch;
     char *path_tmp;
     rv_error failure;
@@ -233,9 +243,13 @@ const rv_json *rv_job_body(rv_job *job, uint32_t node);
 void rv_job_take_values(rv_job *job);
 
 /* result.c: what an attempt left behind. Sets row.detail, error, result; false: the attempt failed by it. */
-bool rv_result_collect(rv_attempt *attempt, const rv_json *body);
+bool rv_result_collect(rv_attempt *attempt);
 void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
+
+/* scratch.c: the directories in which attempts leave it */
 rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err);
+/* Of an attempt of which nothing lives: is there anything in its directory, or may there be? */
+bool rv_slot_dir_look(rv_slot_dir *dir);
 void rv_slot_dir_give(rv_slot_dir *dir);
 rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err);
 void rv_slot_dirs_free(rv_engine *engine);
@@ -262,10 +276,20 @@ void rv_adopt_changed(rv_job *job, uint32_t first_changed);
 /* The rows of what an adopted node made, under this run, once. Nothing for other nodes. */
 void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
 
+/* environment.c */
+/* Take what is inherited and make what is the same for all; after rv_jobserver_open. */
+void rv_environment_open(rv_engine *engine);
+void rv_environment_job(rv_job *job); /* likewise what is the same for all of a job; needs its id */
+/* Make engine->envp, NULL-terminated, of an attempt that has its directory and token. env: NAME=VALUE entries of the workflow. Texts
+ * are in engine->scratch or borrowed. Returns the value of REEVE_ATTEMPT. */
+const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uint32_t env_count);
+
 /* jobserver.c: lend slots to make, ninja and cargo below us. */
 void rv_jobserver_open(rv_engine *engine);
 void rv_jobserver_close(rv_engine *engine);
 bool rv_jobserver_take(rv_engine *engine, rv_attempt *attempt); /* false: all tokens are lent out */
 void rv_jobserver_give(rv_engine *engine, rv_attempt *attempt);
+/* Hand out what no attempt of this turn took again: before the loop waits. */
+void rv_jobserver_settle(rv_engine *engine);
 
 #endif

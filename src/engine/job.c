@@ -95,6 +95,7 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     job->run = rv_run_new(job->graph);
     job->id = copy(job, id);
     job->stream = copy(job, rv_arena_printf(&job->arena, "run/%s", job->id));
+    rv_environment_job(job);
     job->name = copy(job, rv_graph_str(job->graph, job->graph->name));
     rv_job_fit(job);
     uint32_t cap = engine->config.slots ? engine->config.slots : job->graph->concurrency ? job->graph->concurrency : engine->slots;

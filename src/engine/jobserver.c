@@ -7,7 +7,10 @@
 /* GNU make's jobserver (make manual, "POSIX Jobserver Interaction"): a pipe with a token a slot. An attempt takes one
  * for itself; what make, ninja or cargo below it take on top comes out of the same pipe, so -j holds for all together.
  * The pipe itself stays blocking, as clients expect; we use descriptions of our own (reopened through /proc) that do
- * not block. Tokens that die with a killed child are put back when nothing runs. */
+ * not block. Tokens that die with a killed child are put back when nothing runs.
+ *
+ * Mostly the attempt that follows takes what the one before gave back, in the same turn: such a token stays in our hand
+ * and touches the pipe only when the turn ends without anybody having taken it. */
 
 static void put_tokens(rv_engine *engine, uint32_t count)
 {
@@ -59,7 +62,8 @@ static void refill(rv_engine *engine)
 {
     char bytes[256];
     int held = 0;
-    if (ioctl(engine->jobs_own[0], FIONREAD, &held) != 0 || held == (int)engine->slots) return;
+    if (ioctl(engine->jobs_own[0], FIONREAD, &held) != 0 || held + (int)engine->jobs_kept == (int)engine->slots) return;
+    engine->jobs_kept = 0;
     while (read(engine->jobs_own[0], bytes, sizeof bytes) > 0) {}
     put_tokens(engine, engine->slots);
 }
@@ -70,7 +74,9 @@ bool rv_jobserver_take(rv_engine *engine, rv_attempt *attempt)
     rv_error error;
     if (engine->jobs_own[0] < 0 || attempt->jobs_token) return true;
     if (engine->jobs_lent == 0) refill(engine);
-    if (read(engine->jobs_own[0], &token, 1) == 1) {
+    bool is_kept = engine->jobs_kept > 0;
+    if (is_kept || read(engine->jobs_own[0], &token, 1) == 1) {
+        engine->jobs_kept -= is_kept;
         attempt->jobs_token = 1;
         engine->jobs_lent++;
         return true;
@@ -87,5 +93,11 @@ void rv_jobserver_give(rv_engine *engine, rv_attempt *attempt)
     if (!attempt->jobs_token) return;
     attempt->jobs_token = 0;
     engine->jobs_lent--;
-    put_tokens(engine, 1);
+    engine->jobs_kept++;
+}
+
+void rv_jobserver_settle(rv_engine *engine)
+{
+    if (engine->jobs_kept) put_tokens(engine, engine->jobs_kept);
+    engine->jobs_kept = 0;
 }

@@ -1,116 +1,10 @@
 #include "engine/inner.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What an attempt leaves behind: a result in $REEVE_OUTPUT, files in $REEVE_ARTIFACTS, declared outputs [W14, E30].
- *
- * Attempts take turns in scratch directories. Most leave nothing: then two stats tell so and the directory serves the
- * next attempt as it is; else it is emptied. */
-
-/* ---- scratch directories ---- */
-
-static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-    (void)info, (void)type, (void)ftw;
-    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
-}
-
-static void remove_tree(const char *path) { (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
-
-rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err)
-{
-    rv_buf path = {0};
-    rv_buf_printf(&path, "%s/tmp", engine->config.root);
-    engine->path_tmp = rv_cstring_dup(rv_buf_str(&path));
-    rv_buf_deinit(&path);
-    remove_tree(engine->path_tmp); /* of a dead engine: the owner lock is ours */
-    if (mkdir(engine->path_tmp, 0700) != 0)
-        return rv_error_set(err, RV_STORE_IO, "cannot make %s: %s; check the permissions of the store", engine->path_tmp, strerror(errno));
-    return RV_OK;
-}
-
-void rv_slot_dirs_free(rv_engine *engine)
-{
-    for (uint32_t i = 0; i < engine->dirs.count; i++) {
-        rv_slot_dir *dir = engine->dirs.at[i];
-        rv_free(dir->path), rv_free(dir->output), rv_free(dir->artifacts);
-        rv_free(dir);
-    }
-    rv_vec_deinit(&engine->dirs);
-    if (engine->path_tmp) remove_tree(engine->path_tmp);
-}
-
-static int64_t mtime_ns(const struct stat *info) { return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec; }
-
-/* Make artifacts/ anew, dated in the past so that any entry made in it changes its time. */
-static bool reset_artifacts(rv_slot_dir *dir)
-{
-    struct stat info;
-    struct timespec past[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
-    if (mkdir(dir->artifacts, 0700) != 0 && errno != EEXIST) return false;
-    if (utimensat(AT_FDCWD, dir->artifacts, past, 0) != 0 || stat(dir->artifacts, &info) != 0) return false;
-    dir->artifacts_mtime_ns = mtime_ns(&info);
-    return true;
-}
-
-static char *path_of(const char *base, const char *name)
-{
-    rv_buf path = {0};
-    rv_buf_printf(&path, "%s/%s", base, name);
-    char *copy = rv_cstring_dup(rv_buf_str(&path));
-    rv_buf_deinit(&path);
-    return copy;
-}
-
-static bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG; }
-
-static rv_slot_dir *slot_dir_make(rv_engine *engine, rv_error *err)
-{
-    char name[16];
-    snprintf(name, sizeof name, "s%u", engine->dirs.count);
-    rv_slot_dir *dir = rv_alloc(sizeof *dir);
-    dir->path = path_of(engine->path_tmp, name);
-    dir->output = path_of(dir->path, "output");
-    dir->artifacts = path_of(dir->path, "artifacts");
-    rv_vec_push(&engine->dirs, dir);
-    if (mkdir(dir->path, 0700) == 0 && reset_artifacts(dir)) return dir;
-    rv_error_set(err, is_full(errno) ? RV_STORE_FULL : RV_UNAVAILABLE, "cannot make %s: %s", dir->path, strerror(errno));
-    dir->is_busy = true; /* never handed out */
-    return NULL;
-}
-
-rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err)
-{
-    for (uint32_t i = 0; i < engine->dirs.count; i++) {
-        if (engine->dirs.at[i]->is_busy) continue;
-        engine->dirs.at[i]->is_busy = true;
-        return engine->dirs.at[i];
-    }
-    rv_slot_dir *dir = slot_dir_make(engine, err);
-    if (dir) dir->is_busy = true;
-    return dir;
-}
-
-static bool artifacts_changed(const rv_slot_dir *dir)
-{
-    struct stat info;
-    return stat(dir->artifacts, &info) != 0 || !S_ISDIR(info.st_mode) || mtime_ns(&info) != dir->artifacts_mtime_ns;
-}
-
-void rv_slot_dir_give(rv_slot_dir *dir)
-{
-    struct stat info;
-    if (!dir->has_no_artifacts && artifacts_changed(dir)) {
-        remove_tree(dir->artifacts);
-        if (!reset_artifacts(dir)) return; /* stays busy: never handed out again */
-    }
-    if (!dir->has_no_output && lstat(dir->output, &info) == 0) remove_tree(dir->output);
-    dir->is_busy = dir->has_no_output = dir->has_no_artifacts = false;
-}
+/* What an attempt leaves behind: a result in $REEVE_OUTPUT, files in $REEVE_ARTIFACTS, declared outputs [W14, E30]. */
 
 /* ---- $REEVE_OUTPUT: JSON, or lines of key=value ---- */
 
@@ -211,7 +105,6 @@ static bool read_output(rv_attempt *attempt)
     struct stat info;
     rv_buf text = {0};
     int fd = open(attempt->dir->output, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    attempt->dir->has_no_output = fd < 0 && errno == ENOENT;
     if (fd < 0) return errno == ENOENT ? true : fail(attempt, RV_DETAIL_OUTPUT_NOT_REGULAR, "$REEVE_OUTPUT is not a regular file");
     bool is_good = true;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
@@ -231,6 +124,8 @@ static bool read_output(rv_attempt *attempt)
 }
 
 /* ---- artifacts ---- */
+
+static bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG; }
 
 static bool make_parents(const char *path, size_t root_size)
 {
@@ -308,8 +203,6 @@ static bool collect_artifacts(rv_attempt *attempt)
     rv_arena arena = {0};
     rv_error error = {0};
     bool is_good = true;
-    attempt->dir->has_no_artifacts = !artifacts_changed(attempt->dir);
-    if (attempt->dir->has_no_artifacts) return true;
     int fd = open(attempt->dir->artifacts, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return fail(attempt, RV_DETAIL_OUTPUT_PATH, "$REEVE_ARTIFACTS is no longer a directory");
     if (rv_blob_scan(&arena, fd, &entries, &error) != RV_OK) is_good = fail(attempt, RV_DETAIL_CAPTURE, error.text);
@@ -384,7 +277,23 @@ static bool check_schema(rv_attempt *attempt, const rv_json *body)
     return is_good;
 }
 
-bool rv_result_collect(rv_attempt *attempt, const rv_json *body)
+/* Most bodies say nothing of what the attempt has to leave; then there is no need to read them. */
+static const rv_json *body_of(rv_attempt *attempt)
 {
-    return check_outputs(attempt, body) && read_output(attempt) && check_schema(attempt, body) && collect_artifacts(attempt);
+    static const char key[] = "\"outputs\":";
+    const rv_run *run = attempt->job->run;
+    const rv_node_def *def = rv_run_def(run, attempt->node);
+    rv_str text = rv_graph_str(rv_run_graph(run, attempt->node), def->body);
+    bool may_have_outputs = memmem(text.at, text.size, key, sizeof key - 1) != NULL;
+    return may_have_outputs || (def->flags & RV_NODE_F_HAS_SCHEMA) ? rv_job_body(attempt->job, attempt->node) : NULL;
+}
+
+bool rv_result_collect(rv_attempt *attempt)
+{
+    const rv_json *body = body_of(attempt);
+    bool is_touched = rv_slot_dir_look(attempt->dir);
+    if (body && !check_outputs(attempt, body)) return false;
+    if (is_touched && !read_output(attempt)) return false;
+    if (body && !check_schema(attempt, body)) return false;
+    return !is_touched || collect_artifacts(attempt);
 }
