@@ -1,4 +1,4 @@
-/* build.c: nodes in normal form, and the arrays of the graph as they are written. */
+/* build.c: the file in normal form, and the arrays of the graph as it is written. */
 #include "spec/write.h"
 #include <stdio.h>
 
@@ -50,12 +50,17 @@ static void take_retry(rv_policy *policy, const rv_doc *doc, uint32_t map)
     }
 }
 
-static uint8_t word_of(const rv_doc *doc, uint32_t value, rv_node_key key)
+uint8_t rv_writer_word(const rv_doc *doc, uint32_t value, const rv_type *type)
 {
-    return value == RV_NONE ? 0 : (uint8_t)rv_word_find(rv_node_table.keys[key].type->words, rv_doc_text(doc, value));
+    return value == RV_NONE ? 0 : (uint8_t)rv_word_find(type->words, rv_doc_text(doc, value));
 }
 
-static uint32_t policy_of(rv_writer *w, const uint32_t *values, uint64_t own, bool is_process)
+static uint8_t word_of(const rv_doc *doc, uint32_t value, rv_node_key key)
+{
+    return rv_writer_word(doc, value, rv_node_table.keys[key].type);
+}
+
+uint32_t rv_writer_policy(rv_writer *w, const rv_file_draft *file, const uint32_t *values, uint64_t own, bool is_process)
 {
     const uint64_t keys = (uint64_t)1 << RV_NK_TIMEOUT | (uint64_t)1 << RV_NK_TIMEOUT_TOTAL | (uint64_t)1 << RV_NK_RETRY |
                           (uint64_t)1 << RV_NK_DELIVERY | (uint64_t)1 << RV_NK_ON_UNKNOWN;
@@ -68,7 +73,7 @@ static uint32_t policy_of(rv_writer *w, const uint32_t *values, uint64_t own, bo
         policy.timeout_total_ms = ms_or_zero(doc, values[RV_NK_TIMEOUT_TOTAL]);
         policy.delivery = word_of(doc, values[RV_NK_DELIVERY], RV_NK_DELIVERY);
         policy.on_unknown = word_of(doc, values[RV_NK_ON_UNKNOWN], RV_NK_ON_UNKNOWN);
-        take_retry(&policy, doc, w->loader->defaults[RV_NK_RETRY]);
+        take_retry(&policy, doc, file->defaults[RV_NK_RETRY]);
         if (own >> RV_NK_RETRY & 1) take_retry(&policy, doc, values[RV_NK_RETRY]);
     }
     rv_str bytes = rv_arena_str(&w->loader->arena, (rv_str){(const char *)&policy, sizeof policy});
@@ -91,7 +96,7 @@ static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap)
     return w->tags.count - 1;
 }
 
-static uint32_t class_of(rv_writer *w, uint32_t list)
+uint32_t rv_writer_class(rv_writer *w, uint32_t list)
 {
     const rv_doc *doc = &w->loader->doc;
     uint32_t first = w->class_tags.count;
@@ -118,7 +123,7 @@ static uint32_t class_of(rv_writer *w, uint32_t list)
 static void start_classes(rv_writer *w)
 {
     const rv_doc *doc = &w->loader->doc;
-    uint32_t concurrency = w->loader->file_keys[RV_FK_CONCURRENCY];
+    uint32_t concurrency = w->loader->files.at[0].keys[RV_FK_CONCURRENCY];
     uint32_t caps = concurrency == RV_NONE ? RV_NONE : rv_doc_get(doc, concurrency, "tags");
     rv_vec_push(&w->classes, ((rv_class_def){0, 0}));
     (void)rv_map_add(&w->class_map, RV_STR(""), 0);
@@ -149,7 +154,7 @@ static void check_fallback(rv_writer *w, uint32_t value, uint32_t schema, rv_str
     rv_buf_deinit(&violations);
 }
 
-static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map)
+uint32_t rv_writer_gate(rv_writer *w, rv_kind kind, uint32_t map)
 {
     const rv_doc *doc = &w->loader->doc;
     rv_gate_def gate = {.ms = 0};
@@ -157,6 +162,7 @@ static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map)
     if (kind == RV_KIND_WAIT) {
         gate.is_until = (value = rv_doc_get(doc, map, "until")) != RV_NONE;
         if (gate.is_until) RV_ASSERT(rv_instant_parse(rv_doc_text(doc, value), &gate.ms));
+        else if ((value = rv_doc_get(doc, map, "event")) != RV_NONE) gate.event = rv_writer_extra(w, rv_doc_text(doc, value));
         else gate.ms = ms_or_zero(doc, rv_doc_get(doc, map, "for"));
     } else gate.ms = ms_or_zero(doc, rv_doc_get(doc, map, "deadline"));
     if (kind == RV_KIND_APPROVE && (value = rv_doc_get(doc, map, "on_reject")) != RV_NONE)
@@ -173,113 +179,7 @@ static uint32_t gate_of(rv_writer *w, rv_kind kind, uint32_t map)
     return w->gates.count - 1;
 }
 
-/* ---- a node ---- */
-
-/* The keys that a node has, its own or from defaults: bits, and their values. */
-static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint64_t *ret_own)
-{
-    const rv_loader *l = w->loader;
-    const rv_doc *doc = &l->doc;
-    uint32_t body = rv_loader_body(l, node), kind = l->nodes.at[node].kind;
-    uint64_t own = 0, all;
-    for (uint32_t key = body + 1, end = rv_doc_next(doc, body); key < end; key = rv_doc_next(doc, key + 1)) {
-        uint32_t index = rv_key_find(&rv_node_table, rv_doc_text(doc, key));
-        own |= (uint64_t)1 << index;
-        values[index] = key + 1;
-    }
-    all = own;
-    for (uint32_t index = 0; index < RV_NK_COUNT; index++) {
-        if (own >> index & 1) continue;
-        values[index] = rv_node_table.keys[index].kinds >> kind & 1 ? l->defaults[index] : RV_NONE;
-        if (values[index] != RV_NONE) all |= (uint64_t)1 << index;
-    }
-    if (RV_ON_PROCESS >> kind & 1 && l->file_keys[RV_FK_ENV] != RV_NONE) all |= (uint64_t)1 << RV_NK_ENV;
-    *ret_own = own;
-    return all;
-}
-
-static void write_env(rv_writer *w, uint32_t own)
-{
-    uint32_t layers[] = {w->loader->file_keys[RV_FK_ENV], w->loader->defaults[RV_NK_ENV], own};
-    if (own == RV_NONE && w->base_env.size) {
-        rv_buf_str_add(&w->image, rv_buf_str(&w->base_env));
-        return;
-    }
-    size_t before = w->image.size;
-    rv_writer_map_merged(w, layers, RV_COUNT(layers), rv_node_table.keys[RV_NK_ENV].type);
-    if (own == RV_NONE) rv_buf_add(&w->base_env, w->image.at + before, w->image.size - before);
-}
-
-static void write_key(rv_writer *w, rv_node_def *def, uint32_t index, uint32_t value, bool is_own)
-{
-    const rv_key *key = &rv_node_table.keys[index];
-    rv_buf_byte(&w->image, '"');
-    rv_buf_cstring(&w->image, key->name);
-    rv_buf_cstring(&w->image, "\":");
-    if (index == RV_NK_ENV) write_env(w, is_own ? value : RV_NONE);
-    else if (index == RV_NK_RETRY)
-        rv_writer_object_merged(w, w->loader->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
-    else if (index == RV_NK_WHEN) def->when = rv_writer_text(w, rv_doc_text(&w->loader->doc, value));
-    else rv_writer_value(w, value, key->type);
-}
-
-static void write_node(rv_writer *w, uint32_t node, rv_slice name)
-{
-    rv_loader *l = w->loader;
-    uint32_t values[RV_NK_COUNT], set_items = w->set_items.count;
-    uint64_t own, all = node_values(w, node, values, &own);
-    rv_kind kind = (rv_kind)l->nodes.at[node].kind;
-    rv_node_def def = {
-        .name = name, .kind = (uint8_t)kind, .handler = l->nodes.at[node].handler, .flags = l->nodes.at[node].flags};
-    size_t begin = w->image.size;
-    rv_buf_byte(&w->image, '{');
-    for (uint64_t left = all; left; left &= left - 1) {
-        uint32_t index = (uint32_t)__builtin_ctzll(left);
-        if (left != all) rv_buf_byte(&w->image, ',');
-        write_key(w, &def, index, values[index], own >> index & 1);
-    }
-    rv_buf_byte(&w->image, '}');
-    def.body = (rv_slice){(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
-    def.policy = policy_of(w, values, own, RV_ON_PROCESS >> kind & 1);
-    def.class_index = class_of(w, values[RV_NK_TAGS]);
-    def.scope = node >= l->plain_count;
-    def.dep_policy = word_of(&l->doc, values[RV_NK_DEP_POLICY], RV_NK_DEP_POLICY);
-    int64_t priority = 0;
-    if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));
-    def.priority = (int32_t)priority;
-    if (values[RV_NK_LEAVE] != RV_NONE && rv_doc_kind_of(&l->doc, values[RV_NK_LEAVE]) == RV_DOC_TRUE)
-        def.flags |= RV_NODE_F_LEAVE;
-    if (values[RV_NK_OUTPUT_SCHEMA] != RV_NONE) def.flags |= RV_NODE_F_HAS_SCHEMA;
-    if (kind == RV_KIND_APPROVE) def.aux = gate_of(w, kind, values[RV_NK_APPROVE]);
-    if (kind == RV_KIND_INPUT) def.aux = gate_of(w, kind, values[RV_NK_INPUT]);
-    if (kind == RV_KIND_WAIT) def.aux = gate_of(w, kind, values[RV_NK_WAIT]);
-    if (kind == RV_KIND_SET) {
-        def.aux = set_items;
-        def.aux_count = w->set_items.count - set_items;
-    }
-    ((rv_node_def *)(w->image.at + w->nodes))[node] = def;
-}
-
 /* ---- the file ---- */
-
-static bool write_nodes(rv_writer *w)
-{
-    rv_loader *l = w->loader;
-    rv_buf_byte(&w->image, '{');
-    for (uint32_t node = 0; node < l->plain_count; node++) {
-        if (node > 0) rv_buf_byte(&w->image, ',');
-        rv_slice name = rv_writer_text(w, rv_loader_name(l, node));
-        rv_buf_byte(&w->image, ':');
-        write_node(w, node, name);
-        if (w->image.size - w->strings > RV_DEFINITION_MAX) {
-            rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"),
-                            "the normal form is larger than 512 MiB");
-            return false;
-        }
-    }
-    rv_buf_byte(&w->image, '}');
-    return true;
-}
 
 static void write_handlers(rv_writer *w)
 {
@@ -288,13 +188,13 @@ static void write_handlers(rv_writer *w)
     bool is_first = true;
     rv_buf_byte(&w->image, '{');
     for (size_t i = 0; i < RV_COUNT(sorted); i++)
-        for (uint32_t node = l->plain_count; node < l->nodes.count; node++) {
+        for (uint32_t node = l->plain_count; node < l->top_count; node++) {
             if (l->nodes.at[node].handler != sorted[i]) continue;
             char name[32];
             int size = snprintf(name, sizeof name, "on.%s", rv_handler_name(sorted[i]));
             rv_buf_printf(&w->image, "%s\"%s\":", is_first ? "" : ",", rv_handler_name(sorted[i]));
             is_first = false;
-            write_node(w, node, rv_writer_extra(w, (rv_str){name, (size_t)size}));
+            rv_writer_node(w, node, rv_writer_extra(w, (rv_str){name, (size_t)size}));
         }
     rv_buf_byte(&w->image, '}');
 }
@@ -305,14 +205,14 @@ static bool write_definition(rv_writer *w, rv_image *header)
     bool is_first = true;
     rv_buf_byte(&w->image, '{');
     for (uint32_t i = 0; i < RV_FK_COUNT; i++) {
-        uint32_t value = l->file_keys[i];
+        uint32_t value = l->files.at[0].keys[i];
         if (i == RV_FK_DEFAULTS || i == RV_FK_ENV || (value == RV_NONE && i != RV_FK_REEVE)) continue;
         if (!is_first) rv_buf_byte(&w->image, ',');
         is_first = false;
         rv_buf_printf(&w->image, "\"%s\":", rv_file_table.keys[i].name);
         size_t begin = w->image.size;
         if (i == RV_FK_NODES) {
-            if (!write_nodes(w)) return false;
+            if (!rv_writer_nodes(w, 0)) return false;
         } else if (i == RV_FK_ON) write_handlers(w);
         else if (i == RV_FK_NAME) header->name = rv_writer_text(w, rv_doc_text(&l->doc, value));
         else if (i == RV_FK_REEVE) rv_buf_byte(&w->image, '1');
@@ -420,6 +320,15 @@ static void fill_order(rv_writer *w, const rv_image *header)
     for (uint32_t i = 0; i < all; i++) position[order[i]] = i;
 }
 
+static void fill_scopes(rv_writer *w, const rv_image *header)
+{
+    rv_scope_def *scopes = section_at(w, header, RV_SECTION_SCOPES);
+    for (uint32_t i = 0; i < w->loader->scopes.count; i++) {
+        const rv_scope_draft *scope = &w->loader->scopes.at[i];
+        scopes[i] = (rv_scope_def){scope->first, scope->count, scope->owner, scope->role, scope->is_named, scope->is_closed, 0};
+    }
+}
+
 static void settle(rv_slice *slice, uint32_t definition_size)
 {
     if (slice->at & RV_SLICE_EXTRA) slice->at = (slice->at & ~RV_SLICE_EXTRA) + definition_size;
@@ -440,6 +349,10 @@ static void settle_all(rv_writer *w, rv_image *header)
     }
     for (uint32_t i = 0; i < w->gates.count; i++) settle(&w->gates.at[i].fallback, size), settle(&w->gates.at[i].event, size);
     for (uint32_t i = 0; i < w->tags.count; i++) settle(&w->tags.at[i].name, size);
+    for (uint32_t i = 0; i < w->controls.count; i++)
+        settle(&w->controls.at[i].items, size), settle(&w->controls.at[i].until, size), settle(&w->controls.at[i].params, size);
+    for (uint32_t i = 0; i < w->branches.count; i++) settle(&w->branches.at[i].label, size);
+    for (uint32_t i = 0; i < w->revises.count; i++) settle(&w->revises.at[i].when, size);
     settle(&header->name, size);
     settle(&header->env, size);
     settle(&header->contents, size);
@@ -474,10 +387,14 @@ static bool assemble(rv_writer *w, rv_image *header)
     add_section(w, header, RV_SECTION_CLASSES, w->classes.count, w->classes.at);
     add_section(w, header, RV_SECTION_CLASS_TAGS, w->class_tags.count, w->class_tags.at);
     add_section(w, header, RV_SECTION_TAGS, w->tags.count, w->tags.at);
-    const rv_scope_def scopes[] = {{0, l->plain_count, RV_NONE, RV_SCOPE_FILE, 1, 0, 0},
-                                   {l->plain_count, count - l->plain_count, RV_NONE, RV_SCOPE_HANDLERS, 1, 0, 0}};
-    add_section(w, header, RV_SECTION_SCOPES, RV_COUNT(scopes), scopes);
-    for (uint32_t section = RV_SECTION_CONTROLS; section <= RV_SECTION_REVISE_NODES; section++) add_section(w, header, section, 0, NULL);
+    add_section(w, header, RV_SECTION_SCOPES, l->scopes.count, NULL);
+    fill_scopes(w, header);
+    add_section(w, header, RV_SECTION_CONTROLS, w->controls.count, w->controls.at);
+    add_section(w, header, RV_SECTION_ENTRANTS, w->entrants.count, w->entrants.at);
+    add_section(w, header, RV_SECTION_BRANCHES, w->branches.count, w->branches.at);
+    add_section(w, header, RV_SECTION_BRANCH_NODES, w->branch_nodes.count, w->branch_nodes.at);
+    add_section(w, header, RV_SECTION_REVISES, w->revises.count, w->revises.at);
+    add_section(w, header, RV_SECTION_REVISE_NODES, l->revise_nodes.count, l->revise_nodes.at);
     return true;
 }
 
@@ -489,6 +406,12 @@ static void writer_deinit(rv_writer *w)
     rv_vec_deinit(&w->set_items);
     rv_vec_deinit(&w->policies);
     rv_vec_deinit(&w->gates);
+    rv_vec_deinit(&w->controls);
+    rv_vec_deinit(&w->entrants);
+    rv_vec_deinit(&w->branches);
+    rv_vec_deinit(&w->branch_nodes);
+    rv_vec_deinit(&w->revises);
+    rv_vec_deinit(&w->parts);
     rv_vec_deinit(&w->classes);
     rv_vec_deinit(&w->class_tags);
     rv_vec_deinit(&w->tags);
@@ -501,13 +424,13 @@ rv_status rv_loader_write(rv_loader *l, rv_spec *spec)
 {
     rv_writer w = {.loader = l, .plain_policy = {RV_NONE, RV_NONE}};
     rv_image header = {
-        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count,
-            .top_count = l->nodes.count};
-    uint32_t concurrency = l->file_keys[RV_FK_CONCURRENCY],
+        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count, .top_count = l->top_count};
+    uint32_t concurrency = l->files.at[0].keys[RV_FK_CONCURRENCY],
              cap = concurrency == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, concurrency, "default");
     int64_t number = 0;
     if (cap != RV_NONE && rv_doc_i64(&l->doc, cap, &number)) header.concurrency = (uint32_t)number;
-    header.timeout_ms = ms_or_zero(&l->doc, l->file_keys[RV_FK_TIMEOUT]);
+    header.timeout_ms = ms_or_zero(&l->doc, l->files.at[0].keys[RV_FK_TIMEOUT]);
+    for (uint32_t i = 0; i < l->revises.count; i++) rv_vec_push(&w.revises, (rv_revise_def){0});
     start_classes(&w);
     bool is_done = assemble(&w, &header);
     if (is_done) {

@@ -4,8 +4,6 @@
 #include "kernel/expr.h"
 #include "kernel/template.h"
 
-static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str name);
-
 /* ---- scalars ---- */
 
 static const char *describe(const rv_doc *doc, uint32_t value)
@@ -150,8 +148,9 @@ static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, 
     if (!rv_is_identifier(text))
         rv_loader_error(l, value, 0, RV_STR("use A-Z a-z 0-9 _ -, a letter or digit first, at most 64"), "`%.*s` is not a name",
                         (int)RV_MIN(text.size, (size_t)80), text.at);
-    else if (type->kind == RV_TYPE_NODE && type->use == RV_USE_OF)
-        rv_vec_push(&l->references, ((rv_reference){.path = text, .node = l->node, .value = value, .use = RV_USE_OF}));
+    else if (type->use >= RV_USE_OF)
+        rv_vec_push(&l->references,
+                    ((rv_reference){.path = text, .node = l->node, .scope = l->scope, .value = value, .use = type->use}));
 }
 
 static void check_variable(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
@@ -205,27 +204,33 @@ typedef struct collector {
 static void collect(void *user, rv_str path, bool has_default, size_t offset)
 {
     collector *c = user;
-    rv_reference reference = {path, c->loader->node, c->value, (uint32_t)offset, c->use, has_default};
+    rv_reference reference = {path, c->loader->node, c->loader->scope, c->value, (uint32_t)offset, c->use, has_default};
     rv_vec_push(&c->loader->references, reference);
 }
 
-/* `file://x` stands for what is in x [W16]. */
-static bool read_file(rv_loader *l, uint32_t value, rv_str *text)
+bool rv_loader_read(rv_loader *l, uint32_t value, rv_str path, const char *cure, rv_str *ret)
 {
     rv_error err = {0};
     rv_buf out = {0};
-    rv_str path = rv_str_from(*text, strlen("file://"));
     rv_status status = l->input->dir ? rv_file_beneath(l->input->dir, path, &out, &err)
                                      : rv_error_set(&err, RV_NOT_FOUND, "`%.*s`: this workflow has no directory", RV_FMT(path));
     if (status == RV_OK && rv_str_starts(rv_buf_str(&out), RV_STR("file://")))
         status = rv_error_set(&err, RV_INVALID, "`%.*s` begins with file:// itself", RV_FMT(path));
     if (status == RV_OK) {
         rv_vec_push(&l->contents, ((rv_content){rv_arena_str(&l->arena, path), rv_sha256(rv_buf_str(&out))}));
-        *text = rv_arena_str(&l->arena, rv_buf_str(&out));
-        rv_doc_replace(&l->doc, value, *text);
-    } else rv_loader_error(l, value, 0, RV_STR("name a text file beneath the workflow's directory"), "%s", err.text);
+        *ret = rv_arena_str(&l->arena, rv_buf_str(&out));
+    } else rv_loader_error(l, value, 0, rv_str_of(cure), "%s", err.text);
     rv_buf_deinit(&out);
     return status == RV_OK;
+}
+
+/* `file://x` stands for what is in x [W16]. */
+static bool read_file(rv_loader *l, uint32_t value, rv_str *text)
+{
+    if (!rv_loader_read(l, value, rv_str_from(*text, strlen("file://")), "name a text file beneath the workflow's directory", text))
+        return false;
+    rv_doc_replace(&l->doc, value, *text);
+    return true;
 }
 
 static void check_template(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
@@ -282,6 +287,33 @@ static void check_data(rv_loader *l, uint32_t value)
         }
 }
 
+/* Data whose strings are templates. */
+static void check_filled(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    check_data(l, value);
+    for (uint32_t v = value, end = rv_doc_next(&l->doc, value); v < end; v++)
+        if (rv_doc_kind_of(&l->doc, v) == RV_DOC_STRING) check_template(l, v, type, name);
+}
+
+static void check_items(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    rv_doc_kind kind = rv_doc_kind_of(&l->doc, value);
+    rv_str text = rv_doc_text(&l->doc, value);
+    rv_template_part part = {0};
+    size_t at = 0;
+    if (kind == RV_DOC_LIST) check_filled(l, value, type, name);
+    else if (kind != RV_DOC_STRING) wants(l, value, name, type->want, rv_doc_is_scalar(&l->doc, value) ? "put it in brackets" : "");
+    else if (text.size == 0 || rv_template_next(text, &at, &part, NULL) != RV_OK || !part.is_reference || at < text.size)
+        wants_other(l, value, name, type->want, RV_STR("put it in brackets, or write one reference and nothing around it"));
+    else check_template(l, value, type, name);
+}
+
+static void check_entrant(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    if (rv_doc_kind_of(&l->doc, value) == RV_DOC_LIST) wants(l, value, name, type->want, "");
+    else if (rv_doc_is_scalar(&l->doc, value)) check_identifier(l, value, type, name);
+}
+
 static void check_param_value(rv_loader *l, uint32_t value, rv_str name)
 {
     static const char *const wanted[] = {"a string", "a number", "a whole number", "true or false", "a list", "a map"};
@@ -311,8 +343,9 @@ static void unknown_key(rv_loader *l, uint32_t key, const rv_key_table *table)
         rv_loader_error(l, key, 0, RV_STR("use `defaults`, or write the keys out"), "merge keys are not part of YAML 1.2");
         return;
     }
-    static const rv_key_table *const inner[] = {&rv_approve_table, &rv_input_table, &rv_wait_table, &rv_reduce_table,
-                                                &rv_retry_table};
+    static const rv_key_table *const inner[] = {&rv_approve_table,    &rv_input_table,    &rv_wait_table,       &rv_reduce_table,
+                                                &rv_retry_table,      &rv_foreach_table,  &rv_loop_table,       &rv_classify_table,
+                                                &rv_tournament_table, &rv_workflow_table, &rv_revise_table};
     bool is_node = table->keys == rv_node_table.keys;
     if (l->problems->list.count > RV_PROBLEMS_MAX) { /* counted only: a hint costs more than the key */
         l->problems->error_count++;
@@ -327,8 +360,7 @@ static void unknown_key(rv_loader *l, uint32_t key, const rv_key_table *table)
     rv_loader_error(l, key, 0, cure, "unknown key `%.*s` in %s", (int)RV_MIN(name.size, (size_t)80), name.at, table->place);
 }
 
-/* Index of a key in its table; what is unknown, unsupported or there twice is said once and left out: RV_NONE. */
-static uint32_t known_key(rv_loader *l, uint32_t key, const rv_key_table *table)
+uint32_t rv_check_known_key(rv_loader *l, uint32_t key, const rv_key_table *table)
 {
     if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) return RV_NONE;
     rv_str name = rv_doc_text(&l->doc, key);
@@ -341,7 +373,7 @@ static uint32_t known_key(rv_loader *l, uint32_t key, const rv_key_table *table)
     return index;
 }
 
-static bool is_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+bool rv_check_is_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     if (rv_doc_kind_of(&l->doc, value) == RV_DOC_MAP) return true;
     wants(l, value, name, type->want,
@@ -349,12 +381,11 @@ static bool is_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str nam
     return false;
 }
 
-/* Check the keys of an object; found[i] becomes the value of key i of the table, or RV_NONE. */
-static void check_keys(rv_loader *l, uint32_t map, const rv_key_table *table, uint32_t *found)
+void rv_check_keys(rv_loader *l, uint32_t map, const rv_key_table *table, uint32_t *found)
 {
     for (uint32_t i = 0; i < table->count; i++) found[i] = RV_NONE;
     for (uint32_t key = map + 1, end = rv_doc_next(&l->doc, map); key < end; key = rv_doc_next(&l->doc, key + 1)) {
-        uint32_t index = known_key(l, key, table);
+        uint32_t index = rv_check_known_key(l, key, table);
         if (index != RV_NONE) found[index] = key + 1;
     }
     for (uint32_t i = 0; i < table->count; i++)
@@ -375,22 +406,39 @@ static void check_param(rv_loader *l, uint32_t map, const uint32_t *found)
         rv_loader_error(l, fallback, 0, RV_STR("remove the default and give the value with --var"), "a secret in the file");
 }
 
+/* Exactly one of the first `count` keys of a table. */
+static void check_one_of(rv_loader *l, uint32_t value, const uint32_t *found, const rv_key_table *table, uint32_t count, const char *keys)
+{
+    uint32_t given = 0;
+    for (uint32_t i = 0; i < count; i++) given += found[i] != RV_NONE;
+    if (given != 1)
+        rv_loader_error(l, value, 0, RV_STR("give one of them"), "%s has %s of %s", table->place, given ? "several" : "none", keys);
+}
+
+static void check_tournament(rv_loader *l, const uint32_t *found)
+{
+    uint32_t quorum = found[rv_key_find(&rv_tournament_table, RV_STR("quorum"))];
+    int64_t number;
+    if (quorum != RV_NONE && rv_doc_i64(&l->doc, quorum, &number) && number > 0 && number % 2 == 0)
+        rv_loader_warning(l, quorum, 0, RV_STR("make it odd"), "%lld judges of a match can be of two minds", (long long)number);
+}
+
 static void check_object(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     uint32_t found[64];
-    if (!is_map(l, value, type, name)) return;
-    RV_ASSERT(type->table->count <= RV_COUNT(found));
-    check_keys(l, value, type->table, found);
-    if (type->table == &rv_param_table) check_param(l, value, found);
-    if (type->table == &rv_wait_table) {
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < rv_wait_table.count; i++) count += found[i] != RV_NONE;
-        if (count != 1 && rv_doc_get(&l->doc, value, "event") == RV_NONE)
-            rv_loader_error(l, value, 0, RV_STR("give one of them"), "`wait` has %s of `for` and `until`",
-                            count ? "both" : "none");
+    if (type->table == &rv_workflow_table && rv_doc_kind_of(&l->doc, value) == RV_DOC_STRING) {
+        rv_loader_error(l, value, 0, RV_STR("name a file: {file: PATH}"), "`workflow` by a name is not supported by this version");
+        return;
     }
+    if (!rv_check_is_map(l, value, type, name)) return;
+    RV_ASSERT(type->table->count <= RV_COUNT(found));
+    rv_check_keys(l, value, type->table, found);
+    if (type->table == &rv_param_table) check_param(l, value, found);
+    if (type->table == &rv_wait_table) check_one_of(l, value, found, &rv_wait_table, 3, "`for`, `until` and `event`");
+    if (type->table == &rv_workflow_table) check_one_of(l, value, found, &rv_workflow_table, 2, "`definition` and `file`");
+    if (type->table == &rv_tournament_table) check_tournament(l, found);
     for (uint32_t i = 0; i < type->table->count; i++)
-        if (found[i] != RV_NONE) check_value(l, found[i], type->table->keys[i].type, rv_str_of(type->table->keys[i].name));
+        if (found[i] != RV_NONE) rv_check_value(l, found[i], type->table->keys[i].type, rv_str_of(type->table->keys[i].name));
 }
 
 static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
@@ -399,24 +447,26 @@ static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str
         wants(l, value, name, type->want, rv_doc_is_scalar(&l->doc, value) ? "put it in brackets" : "");
         return;
     }
-    if (rv_doc_at(&l->doc, value)->size < type->least)
-        rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
+    uint32_t size = rv_doc_at(&l->doc, value)->size;
+    if (size < type->least && type->least > 1)
+        rv_loader_error(l, value, 0, RV_STR("give more"), "`%.*s` has %u; %lld are the least", RV_FMT(name), size, (long long)type->least);
+    else if (size < type->least) rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
     if (type->most && rv_doc_at(&l->doc, value)->size > type->most)
         rv_loader_error(l, value, 0, RV_STR("leave some out"), "`%.*s` has %u; %lld are the most", RV_FMT(name),
                         rv_doc_at(&l->doc, value)->size, (long long)type->most);
     for (uint32_t item = value + 1, end = rv_doc_next(&l->doc, value); item < end; item = rv_doc_next(&l->doc, item))
-        check_value(l, item, type->item, name);
+        rv_check_value(l, item, type->item, name);
 }
 
 static void check_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
-    if (!is_map(l, value, type, name)) return;
+    if (!rv_check_is_map(l, value, type, name)) return;
     if (rv_doc_at(&l->doc, value)->size < type->least)
         rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
     for (uint32_t key = value + 1, end = rv_doc_next(&l->doc, value); key < end; key = rv_doc_next(&l->doc, key + 1)) {
         if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
-        if (type->key->kind != RV_TYPE_STRING) check_value(l, key, type->key, name);
-        check_value(l, key + 1, type->item, rv_doc_text(&l->doc, key));
+        if (type->key->kind != RV_TYPE_STRING) rv_check_value(l, key, type->key, name);
+        rv_check_value(l, key + 1, type->item, rv_doc_text(&l->doc, key));
     }
 }
 
@@ -441,7 +491,7 @@ static void later(rv_loader *l, uint32_t value, const rv_type *type, rv_str name
     else wants(l, value, name, type->want, "");
 }
 
-static void check_schemas(rv_loader *l)
+void rv_check_schemas(rv_loader *l)
 {
     static const rv_type type = {RV_TYPE_OBJECT, "a JSON Schema (a map)", .table = &rv_schema_table};
     while (l->schemas.count > 0) check_object(l, rv_vec_pop(&l->schemas), &type, RV_STR("schema"));
@@ -451,21 +501,21 @@ static void check_defaults(rv_loader *l, uint32_t value, const rv_type *type, rv
 {
     rv_key_table table = rv_node_table;
     table.place = "`defaults`";
-    if (!is_map(l, value, type, name)) return;
+    if (!rv_check_is_map(l, value, type, name)) return;
     for (uint32_t key = value + 1, end = rv_doc_next(&l->doc, value); key < end; key = rv_doc_next(&l->doc, key + 1)) {
-        uint32_t index = known_key(l, key, &table);
+        uint32_t index = rv_check_known_key(l, key, &table);
         if (index == RV_NONE) continue;
         const rv_key *known = &table.keys[index];
         if (!(known->flags & RV_KEY_DEFAULT)) {
             rv_loader_error(l, key, 0, RV_STR("give it to the nodes"), "`%s` cannot stand in %s", known->name, table.place);
             continue;
         }
-        l->defaults[index] = key + 1;
-        check_value(l, key + 1, known->type, rv_str_of(known->name));
+        l->files.at[l->file].defaults[index] = key + 1;
+        rv_check_value(l, key + 1, known->type, rv_str_of(known->name));
     }
 }
 
-static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+void rv_check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     switch (type->kind) {
     case RV_TYPE_TEXT: check_text(l, value, type, name); return;
@@ -493,7 +543,12 @@ static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_st
     case RV_TYPE_LIST: check_list(l, value, type, name); return;
     case RV_TYPE_MAP: check_map(l, value, type, name); return;
     case RV_TYPE_OBJECT: check_object(l, value, type, name); return;
-    case RV_TYPE_NODE_BODY: return; /* nodes are checked one by one, below */
+    case RV_TYPE_NODE_BODY:
+    case RV_TYPE_BODY_OR_NODES: return; /* nodes are checked one by one, in nodes.c */
+    case RV_TYPE_DEFINITION: return;    /* in include.c */
+    case RV_TYPE_ENTRANT: check_entrant(l, value, type, name); return;
+    case RV_TYPE_ITEMS: check_items(l, value, type, name); return;
+    case RV_TYPE_FILLED: check_filled(l, value, type, name); return;
     case RV_TYPE_DEFAULTS: check_defaults(l, value, type, name); return;
     case RV_TYPE_PARAM_VALUE: check_param_value(l, value, name); return;
     case RV_TYPE_DATA: check_data(l, value); return;
@@ -507,140 +562,42 @@ static void check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_st
     RV_UNREACHABLE();
 }
 
-/* ---- nodes ---- */
-
-/* The node's kind; RV_KIND_COUNT: none that is carried out, and the problem is listed. */
-static rv_kind check_kind(rv_loader *l, uint32_t key)
+static void check_version(rv_loader *l, uint32_t root, uint32_t value, bool is_text)
 {
-    uint32_t first = RV_NONE, body = key + 1;
-    rv_kind kind = RV_KIND_COUNT;
-    for (uint32_t k = body + 1, end = rv_doc_next(&l->doc, body); k < end; k = rv_doc_next(&l->doc, k + 1)) {
-        uint32_t index = rv_key_find(&rv_node_table, rv_doc_text(&l->doc, k));
-        if (index == RV_NONE || !(rv_node_table.keys[index].flags & RV_KEY_KIND) ||
-            rv_doc_at(&l->doc, k)->flags & RV_DOC_DUPLICATE)
-            continue;
-        if (first != RV_NONE)
-            rv_loader_error(l, k, 0, RV_STR("make two nodes of it"), "node `%.*s` is `%.*s` and `%s`: it can be one thing only",
-                            RV_FMT(rv_doc_text(&l->doc, key)), RV_FMT(rv_doc_text(&l->doc, first)),
-                            rv_node_table.keys[index].name);
-        else {
-            first = k;
-            kind = rv_key_kind((rv_node_key)index);
-        }
-    }
-    if (first == RV_NONE)
-        rv_loader_error(l, key, 0, RV_STR("give it one of run, shell, approve, input, wait, set, reduce"),
-                        "node `%.*s` does nothing", RV_FMT(rv_doc_text(&l->doc, key)));
-    return kind;
-}
-
-static void check_node(rv_loader *l, uint32_t node)
-{
-    static const rv_type type = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
-    rv_draft *draft = &l->nodes.at[node];
-    uint32_t key = draft->key, body = key + 1;
-    l->node = node;
-    draft->kind = RV_KIND_COUNT;
-    if (!is_map(l, body, &type, rv_doc_text(&l->doc, key))) return;
-    rv_kind kind = check_kind(l, key);
-    draft->kind = (uint8_t)kind;
-    if (draft->handler && kind != RV_KIND_COUNT && kind != RV_KIND_RUN && kind != RV_KIND_SHELL)
-        rv_loader_error(l, key, 0, RV_STR("make it `run` or `shell`"), "a handler cannot be `%s`", rv_kind_name(kind));
-    for (uint32_t k = body + 1, end = rv_doc_next(&l->doc, body); k < end; k = rv_doc_next(&l->doc, k + 1)) {
-        uint32_t index = known_key(l, k, &rv_node_table);
-        if (index == RV_NONE) continue;
-        const rv_key *known = &rv_node_table.keys[index];
-        if (kind != RV_KIND_COUNT && !(known->kinds >> kind & 1))
-            rv_loader_error(l, k, 0,
-                            rv_str_of(index == RV_NK_TIMEOUT ? "use the `deadline` of its own map, or remove it" : "remove it"),
-                            "`%s` does not apply to `%s`", known->name, rv_kind_name(kind));
-        if (draft->handler && (index == RV_NK_NEEDS || index == RV_NK_AFTER))
-            rv_loader_error(l, k, 0, RV_STR("remove it: handlers run when the graph has ended"), "a handler has no `%s`",
-                            known->name);
-        check_value(l, k + 1, known->type, rv_str_of(known->name));
-    }
-    check_schemas(l);
-}
-
-uint32_t rv_loader_value(const rv_loader *l, uint32_t node, rv_node_key key)
-{
-    const rv_key *known = &rv_node_table.keys[key];
-    uint32_t value = rv_doc_get(&l->doc, rv_loader_body(l, node), known->name);
-    if (value == RV_NONE && l->nodes.at[node].kind < RV_KIND_COUNT && known->kinds >> l->nodes.at[node].kind & 1)
-        value = l->defaults[key];
-    return value;
-}
-
-/* Never started twice, and tried again, exclude each other [W3a]. */
-static void check_delivery(rv_loader *l, uint32_t node)
-{
-    uint32_t delivery = rv_loader_value(l, node, RV_NK_DELIVERY), retry = rv_loader_value(l, node, RV_NK_RETRY);
-    int64_t attempts = 1;
-    if (delivery == RV_NONE || !rv_str_is(rv_doc_text(&l->doc, delivery), "at_most_once")) return;
-    uint32_t max = retry == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, retry, "max_attempts");
-    if (max == RV_NONE && l->defaults[RV_NK_RETRY] != RV_NONE)
-        max = rv_doc_get(&l->doc, l->defaults[RV_NK_RETRY], "max_attempts");
-    if (max != RV_NONE && rv_doc_i64(&l->doc, max, &attempts) && attempts > 1)
-        rv_loader_error(l, delivery, 0, RV_STR("set retry: {max_attempts: 1} or leave out at_most_once"),
-                        "node `%.*s` may run at most once, but has %lld attempts", RV_FMT(rv_loader_name(l, node)),
-                        (long long)attempts);
-}
-
-static void collect_nodes(rv_loader *l)
-{
-    uint32_t map = l->file_keys[RV_FK_NODES], on = l->file_keys[RV_FK_ON];
-    if (map != RV_NONE && rv_doc_kind_of(&l->doc, map) == RV_DOC_MAP) {
-        uint32_t count = rv_doc_at(&l->doc, map)->size;
-        if (count == 0)
-            rv_loader_error(l, map, 0, RV_STR("add one, such as `hello: {run: [echo, hello]}`"), "there are no nodes");
-        if (count > RV_NODES_MAX) {
-            rv_loader_error(l, map, 0, RV_STR("split the workflow"), "%u nodes; 1,000,000 are the most", count);
-            return;
-        }
-        rv_vec_reserve(&l->nodes, count + 4);
-        rv_map_reserve(&l->names, count);
-        for (uint32_t key = map + 1, end = rv_doc_next(&l->doc, map); key < end; key = rv_doc_next(&l->doc, key + 1)) {
-            if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
-            if (rv_map_add(&l->names, rv_doc_text(&l->doc, key), l->nodes.count) == RV_NONE)
-                rv_vec_push(&l->nodes, ((rv_draft){.key = key}));
-        }
-    }
-    l->plain_count = l->nodes.count;
-    for (uint32_t handler = RV_HANDLER_SUCCESS; handler < RV_HANDLER_COUNT && on != RV_NONE; handler++) {
-        uint32_t value = rv_doc_get(&l->doc, on, rv_handler_name((rv_handler)handler));
-        if (value != RV_NONE) rv_vec_push(&l->nodes, ((rv_draft){.key = value - 1, .handler = (uint8_t)handler}));
-    }
-}
-
-static void check_version(rv_loader *l)
-{
-    uint32_t value = l->file_keys[RV_FK_REEVE];
     int64_t version;
-    if (value == RV_NONE)
-        rv_loader_warning(l, 0, 0, RV_STR("add `reeve: 1`"), "the file does not say which version of the format it is in");
-    else if (rv_doc_i64(&l->doc, value, &version) && version > 1)
+    if (value == RV_NONE && is_text)
+        rv_loader_warning(l, root, 0, RV_STR("add `reeve: 1`"), "the file does not say which version of the format it is in");
+    else if (value != RV_NONE && rv_doc_i64(&l->doc, value, &version) && version > 1)
         rv_loader_error(l, value, 0, RV_STR("install a newer reeve"),
                         "format version %lld is newer than this program, which knows 1", (long long)version);
+}
+
+void rv_check_file(rv_loader *l, uint32_t root, uint32_t file)
+{
+    uint32_t keys[RV_FK_COUNT];
+    l->node = RV_NONE;
+    l->file = file;
+    rv_check_keys(l, root, &rv_file_table, keys);
+    memcpy(l->files.at[file].keys, keys, sizeof keys);
+    check_version(l, root, keys[RV_FK_REEVE], file == 0 || l->files.at[file].path.size > 0);
+    for (uint32_t i = 0; i < RV_FK_COUNT; i++) /* params, env and defaults before nodes, whose checks need them */
+        if (keys[i] != RV_NONE) rv_check_value(l, keys[i], rv_file_table.keys[i].type, rv_str_of(rv_file_table.keys[i].name));
 }
 
 void rv_loader_check(rv_loader *l)
 {
     static const rv_type file = {RV_TYPE_OBJECT, "a map with `nodes`"};
-    for (uint32_t i = 0; i < RV_NK_COUNT; i++) l->defaults[i] = RV_NONE;
-    for (uint32_t i = 0; i < RV_FK_COUNT; i++) l->file_keys[i] = RV_NONE;
+    rv_file_draft draft = {.owner = RV_NONE, .digest = rv_sha256(l->doc.source)};
+    memset(draft.keys, 0xff, sizeof draft.keys);
+    memset(draft.defaults, 0xff, sizeof draft.defaults);
+    rv_vec_push(&l->files, draft);
+    (void)rv_loader_scope(l, RV_SCOPE_FILE, RV_NONE, 0, 3);
+    (void)rv_loader_scope(l, RV_SCOPE_HANDLERS, RV_NONE, 0, 3);
     l->node = RV_NONE;
     l->hints_left = 20;
-    if (!is_map(l, 0, &file, RV_STR("a workflow"))) return;
-    check_keys(l, 0, &rv_file_table, l->file_keys);
-    check_version(l);
-    for (uint32_t i = 0; i < RV_FK_COUNT; i++) /* params, env and defaults before nodes, whose checks need them */
-        if (l->file_keys[i] != RV_NONE)
-            check_value(l, l->file_keys[i], rv_file_table.keys[i].type, rv_str_of(rv_file_table.keys[i].name));
-    collect_nodes(l);
-    for (uint32_t node = 0; node < l->nodes.count; node++) {
-        check_node(l, node);
-        check_delivery(l, node);
-    }
+    if (!rv_check_is_map(l, 0, &file, RV_STR("a workflow"))) return;
+    rv_check_file(l, 0, 0);
+    rv_loader_nodes(l);
 }
 
 /* ---- hints ---- */
@@ -650,13 +607,14 @@ rv_str rv_loader_hint(rv_loader *l, const char *nearest, const char *otherwise)
     return nearest ? rv_arena_printf(&l->arena, "did you mean `%s`?", nearest) : rv_str_of(otherwise);
 }
 
-rv_str rv_loader_node_hint(rv_loader *l, rv_str name, const char *otherwise)
+rv_str rv_loader_node_hint(rv_loader *l, uint32_t scope, rv_str name, const char *otherwise)
 {
-    if (l->hints_left == 0 || l->plain_count == 0 || l->plain_count > 10000) return rv_str_of(otherwise);
+    const rv_scope_draft *in = &l->scopes.at[scope];
+    if (l->hints_left == 0 || in->count == 0 || in->count > 10000 || !in->is_named) return rv_str_of(otherwise);
     l->hints_left--;
-    const char **names = rv_alloc(sizeof *names * l->plain_count);
-    for (uint32_t i = 0; i < l->plain_count; i++) names[i] = rv_arena_cstring(&l->arena, rv_loader_name(l, i));
-    rv_str hint = rv_loader_hint(l, rv_near(name, names, l->plain_count), otherwise);
+    const char **names = rv_alloc(sizeof *names * in->count);
+    for (uint32_t i = 0; i < in->count; i++) names[i] = rv_arena_cstring(&l->arena, rv_loader_own_name(l, in->first + i));
+    rv_str hint = rv_loader_hint(l, rv_near(name, names, in->count), otherwise);
     rv_free(names);
     return hint;
 }

@@ -77,7 +77,8 @@ rv_str rv_doc_text(const rv_doc *doc, uint32_t value)
     const rv_doc_value *v = &doc->values.at[value];
     if (v->kind >= RV_DOC_LIST) return RV_STR("");
     if (v->flags & RV_DOC_REPLACED) return doc->replaced.at[v->at];
-    return (rv_str){(v->flags & RV_DOC_POOLED ? doc->pool.at : doc->source.at) + v->at, v->size};
+    const rv_doc *of = v->part ? doc->parts.at[v->part - 1] : doc;
+    return (rv_str){(v->flags & RV_DOC_POOLED ? of->pool.at : of->source.at) + v->at, v->size};
 }
 
 void rv_doc_replace(rv_doc *doc, uint32_t value, rv_str text)
@@ -123,8 +124,23 @@ static uint32_t characters_before(const rv_doc *doc, uint32_t offset)
     return characters;
 }
 
-void rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column)
+/* The part that `offset` is in, or the doc itself. */
+static rv_doc *part_at(rv_doc *doc, uint32_t offset)
 {
+    uint32_t low = 0, high = doc->parts.count;
+    while (low < high) { /* the first part that begins after it */
+        uint32_t middle = low + (high - low) / 2;
+        if (doc->parts.at[middle]->base <= offset) low = middle + 1;
+        else high = middle;
+    }
+    return low == 0 ? doc : doc->parts.at[low - 1];
+}
+
+const rv_doc *rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column)
+{
+    rv_doc *of = part_at(doc, offset);
+    if (of != doc) offset -= of->base;
+    doc = of;
     if (doc->lines.count == 0) index_lines(doc);
     if (offset > doc->source.size) offset = (uint32_t)doc->source.size;
     uint32_t low = 0, high = doc->lines.count;
@@ -135,13 +151,14 @@ void rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t 
     }
     *ret_line = low + 1;
     *ret_column = characters_before(doc, offset) - characters_before(doc, doc->lines.at[low]) + 1;
+    return doc;
 }
 
 uint32_t rv_doc_offset(const rv_doc *doc, uint32_t value, size_t within)
 {
     const rv_doc_value *v = &doc->values.at[value];
     if (v->kind >= RV_DOC_LIST || v->flags & (RV_DOC_POOLED | RV_DOC_REPLACED)) return v->offset;
-    return v->at + (uint32_t)RV_MIN(within, v->size);
+    return (v->part ? doc->parts.at[v->part - 1]->base : 0) + v->at + (uint32_t)RV_MIN(within, v->size);
 }
 
 void rv_doc_problem(rv_doc *doc, uint32_t offset, bool is_warning, rv_str cure, const char *fmt, ...)
@@ -155,9 +172,11 @@ void rv_doc_problem(rv_doc *doc, uint32_t offset, bool is_warning, rv_str cure, 
     va_start(args, fmt);
     rv_buf_vprintf(&what, fmt, args);
     va_end(args);
-    uint32_t line, column;
-    rv_doc_position(doc, offset, &line, &column);
-    rv_problem_add(doc->problems, doc->file, line, column, is_warning, rv_buf_str(&what), cure);
+    rv_problem problem = {.is_warning = is_warning, .what = rv_buf_str(&what), .cure = cure};
+    const rv_doc *of = rv_doc_position(doc, offset, &problem.line, &problem.column);
+    problem.file = of->file;
+    problem.part = of->part;
+    rv_problem_add(doc->problems, &problem);
     rv_buf_deinit(&what);
 }
 
@@ -176,8 +195,8 @@ rv_status rv_doc_read(rv_doc *doc, const rv_spec_input *input, rv_problems *prob
     doc->problems = problems;
     doc->is_json = input->is_json;
     if (source.size > RV_DOC_SOURCE_MAX) {
-        rv_problem_add(problems, doc->file, 0, 0, false, RV_STR("the file is larger than 256 MiB"),
-                       RV_STR("split it into several workflows"));
+        rv_problem_add(problems, &(rv_problem){.file = doc->file, .part = doc->part, .what = RV_STR("the file is larger than 256 MiB"),
+                                               .cure = RV_STR("split it into several workflows")});
         return RV_INVALID;
     }
     if (rv_str_starts(source, RV_STR("\xef\xbb\xbf"))) source = rv_str_from(source, 3);
@@ -200,4 +219,51 @@ void rv_doc_deinit(rv_doc *doc)
     rv_vec_deinit(&doc->replaced);
     rv_vec_deinit(&doc->lines);
     rv_vec_deinit(&doc->blocks);
+    for (uint32_t i = 0; i < doc->parts.count; i++) {
+        rv_doc_deinit(doc->parts.at[i]);
+        rv_free(doc->parts.at[i]);
+    }
+    rv_vec_deinit(&doc->parts);
+}
+
+/* ---- parts ---- */
+
+rv_doc *rv_doc_part(rv_doc *doc, size_t size)
+{
+    const rv_doc *last = doc->parts.count ? doc->parts.at[doc->parts.count - 1] : doc;
+    size_t base = last->base + last->source.size + 1;
+    if (doc->parts.count == RV_DOC_PARTS_MAX || size > RV_DOC_SOURCE_MAX || base > RV_DOC_SOURCE_MAX - size) return NULL;
+    rv_doc *part = rv_alloc(sizeof *part);
+    rv_vec_push(&doc->parts, part);
+    part->part = doc->parts.count;
+    part->base = (uint32_t)base;
+    return part;
+}
+
+uint32_t rv_doc_append(rv_doc *doc, rv_doc *part)
+{
+    uint32_t root = doc->values.count;
+    RV_ASSERT(part->part == doc->parts.count && doc->parts.at[part->part - 1] == part);
+    for (uint32_t i = 0; i < part->values.count; i++) {
+        rv_doc_value value = part->values.at[i];
+        value.end += root;
+        value.offset += part->base;
+        value.part = (uint16_t)part->part;
+        rv_vec_push(&doc->values, value);
+    }
+    rv_vec_deinit(&part->values);
+    return root;
+}
+
+uint32_t rv_doc_levels(const rv_doc *doc, uint32_t value)
+{
+    uint32_t ends[RV_DOC_DEPTH_MAX], depth = 0, most = 0;
+    for (uint32_t v = value, end = rv_doc_next(doc, value); v < end; v++) {
+        while (depth > 0 && ends[depth - 1] <= v) depth--;
+        if (rv_doc_is_scalar(doc, v)) continue;
+        RV_ASSERT(depth < RV_COUNT(ends));
+        ends[depth++] = rv_doc_next(doc, v);
+        most = RV_MAX(most, depth);
+    }
+    return most;
 }

@@ -6,7 +6,9 @@
  *
  *     {a: [x, y], b: 1}      0 MAP end 7 | 1 key a | 2 LIST end 5 | 3 x | 4 y | 5 key b | 6 NUMBER 1
  *
- * Texts point into the source where they stand there letter by letter, else into a pool of decoded texts. */
+ * Texts point into the source where they stand there letter by letter, else into a pool of decoded texts. A file that the first
+ * one includes is a part: its values follow those that were there before, and its bytes count on from theirs, so that a value
+ * and an offset say which file is meant. */
 #ifndef RV_DOC_H
 #define RV_DOC_H
 
@@ -38,14 +40,15 @@ enum {
 typedef struct rv_doc_value {
     uint32_t at;     /* where its text is: a byte of the source, of the pool, or an index in `replaced` */
     uint32_t size;   /* scalar: bytes of text; list: items; map: pairs */
-    uint32_t offset; /* byte of the source at which it begins */
+    uint32_t offset; /* byte at which it begins; of a part: after `base` of it */
     uint32_t end;    /* index of the next sibling */
     uint8_t kind, flags;
-    uint16_t reserved;
+    uint16_t part;   /* which file's text it is: 0 the doc's own, else parts[part - 1] */
 } rv_doc_value;
 _Static_assert(sizeof(rv_doc_value) == 20, "a value is 20 bytes");
 
-typedef struct rv_doc {
+typedef struct rv_doc rv_doc;
+struct rv_doc {
     rv_str source; /* without its byte order mark */
     rv_str file;   /* name for messages */
     bool is_json;
@@ -57,11 +60,22 @@ typedef struct rv_doc {
     uint32_t open[RV_DOC_DEPTH_MAX]; /* containers that are being read */
     uint32_t depth;
     rv_problems *problems;
-} rv_doc;
+    RV_VEC(rv_doc *) parts;          /* files that were appended; their values are here */
+    uint32_t base, part;             /* of a part: what its offsets are counted from; its number */
+};
 
 /* Read `input` into *doc ({0} before); values.at[0] is the root. RV_INVALID: the problem is listed. deinit in any case. */
 RV_MUST_USE rv_status rv_doc_read(rv_doc *doc, const rv_spec_input *input, rv_problems *problems);
 void rv_doc_deinit(rv_doc *doc);
+
+#define RV_DOC_PARTS_MAX 65535u
+/* A new part, numbered, to be read with rv_doc_read and appended; the doc frees it. Its source must outlive the doc. NULL: the parts
+ * are too many, or `size` bytes more would pass RV_DOC_SOURCE_MAX. */
+rv_doc *rv_doc_part(rv_doc *doc, size_t size);
+/* Move the values of the newest part, which was read, to the end of the doc's; returns the index of its root. */
+uint32_t rv_doc_append(rv_doc *doc, rv_doc *part);
+/* Levels of containers in the subtree of `value`. */
+uint32_t rv_doc_levels(const rv_doc *doc, uint32_t value);
 
 static inline const rv_doc_value *rv_doc_at(const rv_doc *doc, uint32_t value) { return &doc->values.at[value]; }
 static inline uint32_t rv_doc_next(const rv_doc *doc, uint32_t value) { return doc->values.at[value].end; }
@@ -77,14 +91,13 @@ uint32_t rv_doc_get(const rv_doc *doc, uint32_t map, const char *key);
 /* ---- problems ---- */
 /* List a problem at byte `offset` of the source. `cure` may be "". */
 void rv_doc_problem(rv_doc *doc, uint32_t offset, bool is_warning, rv_str cure, const char *fmt, ...) RV_PRINTF(5, 6);
-/* The byte of the source that byte `within` of a scalar's text came from; the scalar's own where that cannot be said. */
+/* The offset that byte `within` of a scalar's text came from; the scalar's own where that cannot be said. */
 uint32_t rv_doc_offset(const rv_doc *doc, uint32_t value, size_t within);
-/* Line and column (characters, from 1) of byte `offset`. */
-void rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column);
+/* Line and column (characters, from 1) of byte `offset`, and the part that it is in (the doc itself: none of its parts). */
+const rv_doc *rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column);
 #define RV_PROBLEMS_MAX 10000u /* listed; what is beyond is counted */
 /* List a problem; line 0: about the whole file. Texts are copied. */
-void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t column, bool is_warning, rv_str what,
-                    rv_str cure);
+void rv_problem_add(rv_problems *problems, const rv_problem *problem);
 void rv_problems_sort(rv_problems *problems);
 
 /* ---- for the two readers ---- */

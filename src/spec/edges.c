@@ -10,6 +10,7 @@
 typedef struct linker {
     rv_loader *loader;
     uint64_t *seen; /* of a node: 2 × the node that named it last + 2, + 1 when in `after` */
+    uint32_t *entered; /* of a node: 1 + the tournament that named it last; NULL: none yet */
 } linker;
 
 static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft)
@@ -18,9 +19,9 @@ static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft)
     rv_str name = rv_doc_text(&l->doc, value);
     const char *key = is_soft ? "after" : "needs";
     if (!rv_doc_is_scalar(&l->doc, value) || !rv_is_identifier(name)) return; /* said by check.c */
-    uint32_t other = rv_map_get(&l->names, name);
+    uint32_t scope = l->nodes.at[node].scope, other = rv_loader_find(l, scope, name);
     if (other == RV_NONE) {
-        rv_loader_error(l, value, 0, rv_loader_node_hint(l, name, "add the node or remove the name"),
+        rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "add the node or remove the name"),
                         "`%s` of `%.*s` names `%.*s`, which is no node", key, RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
         return;
     }
@@ -51,17 +52,54 @@ static void edges_of(linker *k, uint32_t node, const char *key, bool is_soft)
         edge(k, node, item, is_soft);
 }
 
+/* An entrant that is a node is needed, whether `needs` says so or not. */
+static void enter_node(linker *k, uint32_t node, uint32_t value)
+{
+    rv_loader *l = k->loader;
+    rv_str name = rv_doc_text(&l->doc, value);
+    if (!rv_is_identifier(name)) return; /* said by check.c */
+    uint32_t scope = l->nodes.at[node].scope, other = rv_loader_find(l, scope, name);
+    if (k->entered == NULL) k->entered = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1));
+    if (other == RV_NONE)
+        rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "name a node that stands beside the tournament"),
+                        "`entrants` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
+    else if (other == node) rv_loader_error(l, value, 0, RV_STR("remove it"), "`%.*s` names itself in `entrants`", RV_FMT(name));
+    else if (k->entered[other] == node + 1)
+        rv_loader_error(l, value, 0, RV_STR("remove one"), "`%.*s` stands twice in `entrants`", RV_FMT(name));
+    else if (k->seen[other] == 2 * (uint64_t)node + 3)
+        rv_loader_error(l, value, 0, RV_STR("take it out of `after`: an entrant is needed"), "`%.*s` is in `entrants` and in `after` of `%.*s`",
+                        RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
+    else {
+        k->entered[other] = node + 1;
+        if (k->seen[other] != 2 * (uint64_t)node + 2) rv_vec_push(&l->pred, other);
+    }
+}
+
+static void entrants_of(linker *k, uint32_t node)
+{
+    rv_loader *l = k->loader;
+    uint32_t map = rv_loader_kind_value(l, node), list = rv_doc_get(&l->doc, map, "entrants");
+    if (list == RV_NONE || rv_doc_kind_of(&l->doc, list) != RV_DOC_LIST) return;
+    for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item))
+        if (rv_doc_is_scalar(&l->doc, item)) enter_node(k, node, item);
+}
+
 static void collect(rv_loader *l)
 {
-    linker k = {l, rv_alloc(sizeof(uint64_t) * (l->nodes.count + 1))};
+    linker k = {l, rv_alloc(sizeof(uint64_t) * (l->nodes.count + 1)), NULL};
     for (uint32_t node = 0; node < l->nodes.count; node++) {
         l->pred_begin[node] = l->pred.count;
-        if (node >= l->plain_count) continue;
-        edges_of(&k, node, "needs", false);
-        edges_of(&k, node, "after", true);
+        if (l->nodes.at[node].handler) continue;
+        if (l->scopes.at[l->nodes.at[node].scope].is_named) {
+            edges_of(&k, node, "needs", false);
+            edges_of(&k, node, "after", true);
+        }
+        if (l->nodes.at[node].kind == RV_KIND_TOURNAMENT) entrants_of(&k, node);
     }
     l->pred_begin[l->nodes.count] = l->pred.count;
+    for (uint32_t i = 0; i < l->pred.count; i++) l->nodes.at[RV_EDGE_NODE(l->pred.at[i])].has_successor = true;
     rv_free(k.seen);
+    rv_free(k.entered);
 }
 
 /* ---- order ---- */
@@ -69,7 +107,7 @@ static void collect(rv_loader *l)
 /* Fills order and position; returns how many nodes are in it. A node on or behind a cycle has position RV_NONE. */
 static uint32_t sort(rv_loader *l)
 {
-    uint32_t count = l->plain_count, done = 0, placed = 0;
+    uint32_t count = l->nodes.count, done = 0, placed = 0;
     uint32_t *begin = rv_alloc(sizeof(uint32_t) * (count + 2)), *succ = rv_alloc(sizeof(uint32_t) * (l->pred.count + 1));
     uint32_t *open = rv_alloc(sizeof(uint32_t) * (count + 1));
     for (uint32_t i = 0; i < l->pred.count; i++) begin[RV_EDGE_NODE(l->pred.at[i]) + 2]++;
@@ -174,15 +212,15 @@ static void tell(rv_loader *l, const tarjan *t, uint32_t node, uint32_t *step)
 
 static void tell_cycles(rv_loader *l)
 {
-    size_t size = sizeof(uint32_t) * (l->plain_count + 1);
+    size_t size = sizeof(uint32_t) * (l->nodes.count + 1);
     tarjan t = {
         .loader = l, .number = rv_alloc(size), .low = rv_alloc(size), .component = rv_alloc(size), .next = rv_alloc(size)};
     uint32_t *step = rv_alloc(size);
     memset(t.component, 0xff, size);
-    for (uint32_t node = 0; node < l->plain_count; node++)
+    for (uint32_t node = 0; node < l->nodes.count; node++)
         if (l->position[node] == RV_NONE && t.number[node] == 0) components_from(&t, node);
     uint8_t *told = rv_alloc(t.components + 1u);
-    for (uint32_t node = 0; node < l->plain_count; node++) {
+    for (uint32_t node = 0; node < l->nodes.count; node++) {
         if (l->position[node] != RV_NONE || told[t.component[node]] || pred_in(&t, node) == RV_NONE) continue;
         told[t.component[node]] = 1;
         tell(l, &t, node, step);
@@ -209,6 +247,6 @@ void rv_loader_link(rv_loader *l)
                         l->pred.count, RV_EDGES_MAX);
         return;
     }
-    l->is_acyclic = sort(l) == l->plain_count;
+    l->is_acyclic = sort(l) == l->nodes.count;
     if (!l->is_acyclic) tell_cycles(l);
 }

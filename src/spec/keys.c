@@ -5,11 +5,13 @@
 
 #define WORD(name_, text_, ...) text_,
 static const char *const dep_policies[] = {RV_DEP_POLICY_MAP(WORD) NULL};
+static const char *const joins[] = {RV_JOIN_MAP(WORD) NULL};
 #undef WORD
 static const char *const deliveries[] = {"at_least_once", "at_most_once", NULL};
 static const char *const unknowns[] = {"ask", "fail", "retry", NULL};
 static const char *const backoffs[] = {"fixed", "exponential", NULL};
 static const char *const rejections[] = {"fail", "continue", NULL};
+static const char *const at_maxima[] = {"fail", "ask", NULL};
 static const char *const retried[] = {"signal", "timeout", "unavailable", NULL};
 static const char *const param_types[] = {"string", "number", "integer", "boolean", "array", "object", NULL};
 static const char *const reducers[] = {"concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays", NULL};
@@ -29,15 +31,21 @@ static const rv_type directory = {RV_TYPE_TEMPLATE, "a directory", .use = RV_USE
 static const rv_type message = {RV_TYPE_TEMPLATE, "a string", .use = RV_USE_MESSAGE, .may_be_file = true};
 static const rv_type condition = {RV_TYPE_EXPRESSION, "a condition", .use = RV_USE_WHEN};
 static const rv_type expression = {RV_TYPE_EXPRESSION, "an expression", .use = RV_USE_SET};
+static const rv_type until = {RV_TYPE_EXPRESSION, "a condition", .use = RV_USE_UNTIL};
+static const rv_type revise_when = {RV_TYPE_EXPRESSION, "a condition", .use = RV_USE_REVISE};
+static const rv_type result_value = {RV_TYPE_EXPRESSION, "an expression", .use = RV_USE_RESULT};
 static const rv_type script = {RV_TYPE_SCRIPT, "a shell script", .may_be_file = true};
 static const rv_type identifier = {RV_TYPE_IDENTIFIER, "a name"};
 static const rv_type node = {RV_TYPE_NODE, "a node's name"};
 static const rv_type node_of = {RV_TYPE_NODE, "a node's name", .use = RV_USE_OF};
+static const rv_type node_of_branch = {RV_TYPE_NODE, "a node's name", .use = RV_USE_BRANCH};
+static const rv_type label = {RV_TYPE_TEXT, "a label of at most 200 bytes", .least = 1, .most = 200};
 static const rv_type variable = {RV_TYPE_VARIABLE, "the name of an environment variable"};
 static const rv_type path = {RV_TYPE_PATH, "a relative path"};
 static const rv_type boolean = {RV_TYPE_BOOLEAN, "true or false"};
 static const rv_type priority = {RV_TYPE_INTEGER, "a whole number", .least = INT32_MIN, .most = INT32_MAX};
 static const rv_type attempts = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000000};
+static const rv_type positive = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
 static const rv_type count = {RV_TYPE_INTEGER, "a whole number of at least 0", .least = 0, .most = 1000000000};
 static const rv_type tag_cap = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
 static const rv_type format_version = {RV_TYPE_INTEGER, "the number of the format, 1", .least = 1, .most = INT32_MAX};
@@ -46,6 +54,8 @@ static const rv_type duration = {RV_TYPE_DURATION, "a duration such as 250ms, 30
 static const rv_type delay = {RV_TYPE_DURATION, "a duration such as 0s, 250ms, 30s or 10m", .least = 0, .most = MS_MAX};
 static const rv_type instant = {RV_TYPE_TIME, "a time such as 2026-01-31T09:00:00Z"};
 static const rv_type dep_policy = {RV_TYPE_WORD, NULL, .words = dep_policies};
+static const rv_type join = {RV_TYPE_WORD, NULL, .words = joins};
+static const rv_type at_max = {RV_TYPE_WORD, NULL, .words = at_maxima};
 static const rv_type delivery = {RV_TYPE_WORD, NULL, .words = deliveries};
 static const rv_type on_unknown = {RV_TYPE_WORD, NULL, .words = unknowns};
 static const rv_type backoff = {RV_TYPE_WORD, NULL, .words = backoffs};
@@ -58,6 +68,8 @@ static const rv_type retry_on_item = {RV_TYPE_RETRY_ON, "an exit status from 1 t
                                       .words = retried, .least = 1, .most = 255};
 static const rv_type param_value = {RV_TYPE_PARAM_VALUE, "a value of the param's type"};
 static const rv_type data = {RV_TYPE_DATA, "any value"};
+static const rv_type filled = {RV_TYPE_FILLED, "any value", .use = RV_USE_FILL};
+static const rv_type items = {RV_TYPE_ITEMS, "a list, or a string that is one reference such as \"${fetch.files}\"", .use = RV_USE_FILL};
 static const rv_type schema = {RV_TYPE_SCHEMA, "a JSON Schema (a map)"};
 static const rv_type schema_or_boolean = {RV_TYPE_SCHEMA_OR_BOOLEAN, "true, false or a JSON Schema"};
 
@@ -85,6 +97,20 @@ static const rv_type param = {RV_TYPE_OBJECT, "a map such as {type: string, defa
 static const rv_type params = {RV_TYPE_MAP, "a map from param to its type", &param, &identifier};
 static const rv_type concurrency = {RV_TYPE_OBJECT, "a map such as {default: 4, tags: {net: 2}}", .table = &rv_concurrency_table};
 static const rv_type node_body = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
+static const rv_type body_or_nodes = {RV_TYPE_BODY_OR_NODES, "a node's body such as {run: [make, test]}, or {nodes: {…}}"};
+static const rv_type entrant = {RV_TYPE_ENTRANT, "a node's name or a body such as {run: [./try.sh]}", .use = RV_USE_ENTRANT};
+static const rv_type entrants = {RV_TYPE_LIST, "a list of node names and bodies", &entrant, .least = 2};
+static const rv_type branch = {RV_TYPE_LIST, "a list of node names", &node_of_branch};
+static const rv_type branches = {RV_TYPE_MAP, "a map from label to nodes, such as {bug: [fix], idea: [plan]}", &branch, &label, .least = 1};
+static const rv_type arguments_of_workflow = {RV_TYPE_MAP, "a map from param to value", &filled, &identifier};
+static const rv_type definition = {RV_TYPE_DEFINITION, "a workflow: a map with `nodes`"};
+static const rv_type results = {RV_TYPE_MAP, "a map from name to expression", &result_value, &identifier, .least = 1};
+static const rv_type foreach = {RV_TYPE_OBJECT, "a map such as {items: [a, b], do: {run: [echo, \"${item}\"]}}", .table = &rv_foreach_table};
+static const rv_type loop = {RV_TYPE_OBJECT, "a map such as {body: {run: [./try.sh]}, max: 5}", .table = &rv_loop_table};
+static const rv_type classify = {RV_TYPE_OBJECT, "a map such as {by: {run: [./sort.sh]}, branches: {bug: [fix]}}", .table = &rv_classify_table};
+static const rv_type tournament = {RV_TYPE_OBJECT, "a map such as {entrants: [a, b], judge: {run: [./judge.sh]}}", .table = &rv_tournament_table};
+static const rv_type workflow = {RV_TYPE_OBJECT, "a map such as {file: part.yaml}", .table = &rv_workflow_table};
+static const rv_type revise = {RV_TYPE_OBJECT, "a map such as {target: draft, when: \"${review.ok} == false\"}", .table = &rv_revise_table};
 static const rv_type nodes = {RV_TYPE_MAP, "a map from node to its body", &node_body, &identifier};
 static const rv_type handlers = {RV_TYPE_OBJECT, "a map such as {failure: {run: [./tell.sh]}}", .table = &rv_on_table};
 static const rv_type defaults = {RV_TYPE_DEFAULTS, "a map such as {timeout: 10m}"};
@@ -118,7 +144,7 @@ static const rv_key file_keys[] = {
     NOT_YET("projects"),
     NOT_YET("quota"),
     KEY_IF("reeve", &format_version, "1, with a warning", "The version of this format: 1."),
-    NOT_YET("result"),
+    KEY("result", &results, "What the workflow's result is where another one includes it; kept as data else."),
     NOT_YET("schedule"),
     NOT_YET("tags"),
     KEY_IF("timeout", &duration, "none", "The whole run's time; what is not over then is cancelled, exit status 124."),
@@ -136,7 +162,7 @@ static const rv_key node_keys[] = {
     NOT_YET("budget"),
     NOT_YET("cache"),
     NOT_YET("capabilities"),
-    KIND_KEY("classify", NULL, NULL),
+    KIND_KEY("classify", &classify, "One of several branches, by the label that a command or a person gives. Result: `branch`."),
     NODE_KEY("criteria", &data, 0, RV_ON_ALL, NULL, "What makes the result good. Kept as data."),
     NODE_KEY("delivery", &delivery, RV_KEY_DEFAULT, RV_ON_PROCESS, "at_least_once",
              "`at_most_once`: never started again when it is not known whether it ran."),
@@ -149,7 +175,7 @@ static const rv_key node_keys[] = {
              "Environment variables; the only place where a secret may be used."),
     NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "all of them",
              "Variables of the caller that the node uses. A node that is not cached inherits all in any case."),
-    KIND_KEY("foreach", NULL, NULL),
+    KIND_KEY("foreach", &foreach, "A body, or a graph, for each item of a list. Result: `results`, `failed`."),
     NOT_YET("hooks"),
     KIND_KEY("http", NULL, NULL),
     NOT_YET("inherit"),
@@ -159,7 +185,7 @@ static const rv_key node_keys[] = {
     NOT_YET("lane"),
     NODE_KEY("leave", &boolean, RV_KEY_DEFAULT, RV_ON_PROCESS, "false",
              "Processes that the command leaves behind are not killed."),
-    KIND_KEY("loop", NULL, NULL),
+    KIND_KEY("loop", &loop, "A body again and again. Result: `value`, `iterations`, `exhausted`."),
     NOT_YET("max_turns"),
     NODE_KEY("metadata", &data, 0, RV_ON_ALL, NULL, "Your own data. Kept, never read."),
     NOT_YET("model"),
@@ -177,7 +203,8 @@ static const rv_key node_keys[] = {
     KIND_KEY("reduce", &reduce, "Outputs of other nodes made into one value, without a process. Result: `value`."),
     NODE_KEY("retry", &retry, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL,
              "How often, when and for what a failed attempt is tried again."),
-    NOT_YET("revise"),
+    NODE_KEY("revise", &revise, 0, RV_ON_ALL, NULL,
+             "A back-edge: after a success whose condition holds, everything from `target` to this node is done again."),
     NOT_YET("role"),
     KIND_KEY("run", &arguments, "A command and its arguments. No shell reads them."),
     KIND_KEY("set", &set, "Values computed from other values, without a process. Result: its own keys."),
@@ -188,11 +215,11 @@ static const rv_key node_keys[] = {
     NODE_KEY("timeout", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none", "Time for one attempt."),
     NODE_KEY("timeout_total", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none",
              "Time for all attempts and the delays between them."),
-    KIND_KEY("tournament", NULL, NULL),
+    KIND_KEY("tournament", &tournament, "Entrants, and a judge that finds the best of them. Result: `winner`, `value`, `rounds`."),
     NOT_YET("trust"),
-    KIND_KEY("wait", &wait, "A pause, or a time to wait for. Needs no process and holds no slot."),
+    KIND_KEY("wait", &wait, "A pause, a time or an event to wait for. Needs no process and holds no slot."),
     NODE_KEY("when", &condition, 0, RV_ON_ALL, NULL, "A condition; when it is false the node is skipped, which is no failure."),
-    KIND_KEY("workflow", NULL, NULL),
+    KIND_KEY("workflow", &workflow, "Another workflow file as one node. Result: the keys of its `result`, else of its last nodes."),
 };
 _Static_assert(RV_COUNT(node_keys) == RV_NK_COUNT, "one row a key");
 TABLE(rv_node_table, node_keys, "node", "A node", "a node");
@@ -248,7 +275,7 @@ static const rv_key input_keys[] = {
 TABLE(rv_input_table, input_keys, "input", "input", "`input`");
 
 static const rv_key wait_keys[] = {
-    NOT_YET("event"),
+    KEY("event", &identifier, "The name of an event to wait for. Result: what comes with it."),
     KEY("for", &delay, "How long."),
     KEY("until", &instant, "Until when: RFC 3339, with its zone."),
 };
@@ -259,6 +286,53 @@ static const rv_key reduce_keys[] = {
     KEY_MUST("reducer", &reducer, "How they become one value."),
 };
 TABLE(rv_reduce_table, reduce_keys, "reduce", "reduce", "`reduce`");
+
+static const rv_key foreach_keys[] = {
+    KEY_MUST("do", &body_or_nodes, "What is done for an item: one node's body, or a graph. `${item}` and `${index}` are its."),
+    KEY_MUST("items", &items, "The list; strings in it may have references."),
+    KEY_IF("join", &join, "all",
+           "`all`: fails if any item fails; `any`: the first success, the rest is cancelled; `race`: the first to end decides; "
+           "`all_settled`: never fails."),
+    KEY_IF("max_parallel", &positive, "no bound", "Items at a time."),
+};
+TABLE(rv_foreach_table, foreach_keys, "foreach", "foreach", "`foreach`");
+
+static const rv_key loop_keys[] = {
+    KEY_MUST("body", &node_body, "What is done in an iteration. `${iteration}` and `${previous.FIELD}` are its."),
+    KEY_MUST("max", &attempts, "Iterations at most."),
+    KEY("until", &until, "A condition, looked at after each iteration, whose result is `${previous.FIELD}`; when it holds the loop ends."),
+};
+TABLE(rv_loop_table, loop_keys, "loop", "loop", "`loop`");
+
+static const rv_key classify_keys[] = {
+    KEY_MUST("branches", &branches, "For each label the nodes that are its branch; each depends on this node."),
+    KEY_MUST("by", &node_body, "What gives the label: its result's `branch`."),
+};
+TABLE(rv_classify_table, classify_keys, "classify", "classify", "`classify`");
+
+static const rv_key tournament_keys[] = {
+    KEY_MUST("entrants", &entrants, "What competes: names of nodes, which this one then needs, and bodies."),
+    KEY_MUST("judge", &node_body, "What decides a match: its result's `winner`. `${left.FIELD}` and `${right.FIELD}` are its."),
+    KEY_IF("quorum", &positive, "1", "Judges of a match; the majority decides."),
+    KEY_IF("swap", &boolean, "false", "Each pair is judged twice, with sides exchanged."),
+    KEY_IF("swiss", &positive, "single elimination", "Rounds of a Swiss tournament."),
+};
+TABLE(rv_tournament_table, tournament_keys, "tournament", "tournament", "`tournament`");
+
+static const rv_key workflow_keys[] = {
+    KEY("definition", &definition, "The workflow itself; in normal form it stands here."),
+    KEY("file", &path, "A workflow file beneath the directory of the workflow that is run."),
+    KEY("params", &arguments_of_workflow, "Values of its params; strings in them may have references."),
+};
+TABLE(rv_workflow_table, workflow_keys, "workflow", "workflow", "`workflow`");
+
+static const rv_key revise_keys[] = {
+    KEY_IF("at_max", &at_max, "fail", "What happens when `when` still holds after `max` revisions: the node fails, or somebody is asked."),
+    KEY_IF("max", &attempts, "5", "Revisions at most."),
+    KEY_MUST("target", &node, "The ancestor that everything is done again from."),
+    KEY_MUST("when", &revise_when, "A condition on this node's own values and those it may read."),
+};
+TABLE(rv_revise_table, revise_keys, "revise", "revise", "`revise`");
 
 static const rv_key schema_keys[] = {
     KEY("$comment", &text, "Not checked."),
@@ -309,8 +383,10 @@ static const rv_key schema_keys[] = {
 TABLE(rv_schema_table, schema_keys, "schema", "JSON Schema", "a JSON Schema");
 
 const rv_key_table *const rv_key_tables[] = {
-    &rv_file_table,   &rv_node_table,  &rv_retry_table,       &rv_approve_table, &rv_input_table,  &rv_wait_table,
-    &rv_reduce_table, &rv_param_table, &rv_concurrency_table, &rv_on_table,      &rv_schema_table, NULL,
+    &rv_file_table,     &rv_node_table,    &rv_retry_table,       &rv_approve_table,  &rv_input_table,
+    &rv_wait_table,     &rv_reduce_table,  &rv_foreach_table,     &rv_loop_table,     &rv_classify_table,
+    &rv_tournament_table, &rv_workflow_table, &rv_revise_table,   &rv_param_table,    &rv_concurrency_table,
+    &rv_on_table,       &rv_schema_table,  NULL,
 };
 
 /* ---- looking up ---- */

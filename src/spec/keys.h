@@ -5,7 +5,8 @@
  * [W2b]. Every table is sorted by name, which is also the order of keys in the normal form.
  *
  * Types nest by constant tables, seven levels at most; the two that a file can nest as it likes (DATA, SCHEMA) are leaves here and
- * are walked by loops. So a walk that recurses over types never recurses over input. */
+ * are walked by loops. Bodies within bodies wait in a list until it is their turn. So a walk that recurses over types never
+ * recurses over input. */
 #ifndef RV_KEYS_H
 #define RV_KEYS_H
 
@@ -33,9 +34,14 @@ typedef enum rv_type_kind {
     RV_TYPE_MAP,        /* names of type key → item */
     RV_TYPE_OBJECT,     /* keys of table */
     RV_TYPE_NODE_BODY,  /* an object of rv_node_table with exactly one kind key */
+    RV_TYPE_BODY_OR_NODES, /* such an object, or {nodes: {…}} */
+    RV_TYPE_ENTRANT,    /* the name of a node, or such an object */
+    RV_TYPE_DEFINITION, /* an object of rv_file_table, without what belongs to a run */
     RV_TYPE_DEFAULTS,   /* the keys of rv_node_table that have RV_KEY_DEFAULT */
     RV_TYPE_PARAM_VALUE, /* a value of the type that the param names */
     RV_TYPE_DATA,       /* anything */
+    RV_TYPE_FILLED,     /* anything; strings in it are templates */
+    RV_TYPE_ITEMS,      /* a list of such, or a string that is one reference */
     RV_TYPE_SCHEMA,     /* a JSON Schema of the subset */
     RV_TYPE_SCHEMA_OR_BOOLEAN,
     RV_TYPE_WORDS,      /* a word or a list of them */
@@ -56,7 +62,24 @@ struct rv_type {
 };
 
 /* Where a reference stands: decides what it may name. */
-typedef enum rv_use { RV_USE_ARGV, RV_USE_ENV, RV_USE_DIR, RV_USE_MESSAGE, RV_USE_WHEN, RV_USE_SET, RV_USE_OF } rv_use;
+typedef enum rv_use {
+    RV_USE_ARGV,
+    RV_USE_ENV,
+    RV_USE_DIR,
+    RV_USE_MESSAGE,
+    /* evaluated by the kernel: no files */
+    RV_USE_WHEN,
+    RV_USE_SET,
+    RV_USE_FILL,   /* items of a foreach, params of a sub-workflow */
+    RV_USE_UNTIL,  /* as in the iteration that follows */
+    RV_USE_REVISE, /* the node's own values too */
+    RV_USE_RESULT, /* of a workflow: when all its nodes have ended */
+    /* names of nodes */
+    RV_USE_OF,
+    RV_USE_ENTRANT,
+    RV_USE_BRANCH,
+} rv_use;
+static inline bool rv_use_is_evaluated(rv_use use) { return use >= RV_USE_WHEN && use <= RV_USE_RESULT; }
 
 enum {
     RV_KEY_DEFAULT = 1,  /* may stand in `defaults` */
@@ -114,6 +137,7 @@ typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 
 extern const rv_key_table rv_file_table, rv_node_table, rv_retry_table, rv_param_table, rv_concurrency_table, rv_on_table;
 extern const rv_key_table rv_approve_table, rv_input_table, rv_wait_table, rv_reduce_table, rv_schema_table;
+extern const rv_key_table rv_foreach_table, rv_loop_table, rv_classify_table, rv_tournament_table, rv_workflow_table, rv_revise_table;
 /* Every table, in the order of the reference; NULL-terminated. */
 extern const rv_key_table *const rv_key_tables[];
 /* Kind of a kind key of rv_node_table; RV_KIND_COUNT when this version does not carry it out. */

@@ -115,7 +115,12 @@ static void loader_deinit(rv_loader *l)
     rv_doc_deinit(&l->doc);
     rv_arena_deinit(&l->arena);
     rv_vec_deinit(&l->nodes);
+    rv_vec_deinit(&l->files);
+    rv_vec_deinit(&l->scopes);
+    rv_vec_deinit(&l->revises);
+    rv_vec_deinit(&l->revise_nodes);
     rv_map_deinit(&l->names);
+    rv_map_deinit(&l->scoped);
     rv_vec_deinit(&l->references);
     rv_vec_deinit(&l->schemas);
     rv_vec_deinit(&l->contents);
@@ -133,6 +138,7 @@ static rv_status run_steps(rv_loader *l, rv_spec *spec)
     if (status != RV_OK) return status;
     rv_loader_check(l);
     rv_loader_link(l);
+    rv_loader_revise(l);
     rv_loader_resolve(l);
     if (l->problems->error_count > before) return RV_INVALID;
     status = rv_loader_write(l, spec);

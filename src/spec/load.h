@@ -1,10 +1,14 @@
 /* load.h: what the steps of loading share. The steps, in order, each one a file:
  *
  *   doc_*.c    bytes → document tree
- *   check.c    every value against the key tables; collects names and references
+ *   check.c    every value against the key tables; collects references
+ *   nodes.c    nodes → drafts, in scopes: the file's, handlers, then bodies in the order of their owners
+ *   include.c  workflows within workflows, and the values of their params
  *   edges.c    needs and after → predecessors; order; cycles
- *   refs.c     each reference: is it there, may it stand here, is it an ancestor
- *   write.c    normal form, and the graph's arrays as it goes
+ *   revise.c   back-edges: what lies between
+ *   refs.c     each reference: is it there, may it stand here
+ *   ancestors.c … is it an ancestor's
+ *   write.c    normal form; build.c: the graph's arrays as it goes; body.c: bodies within bodies
  *   values.c   params and environment of this run
  *
  * A step adds problems and goes on; after refs.c any error ends the load. */
@@ -19,8 +23,9 @@
 #define RV_EDGES_MAX 16000000u
 
 typedef struct rv_reference {
-    rv_str path;     /* between `${` and `}` or `:-`; use OF: a node's name */
+    rv_str path;     /* between `${` and `}` or `:-`; OF, ENTRANT, BRANCH: a node's name */
     uint32_t node;   /* that names it; RV_NONE: none */
+    uint32_t scope;  /* where it stands */
     uint32_t value;  /* whose text it stands in */
     uint32_t within; /* its offset there */
     uint8_t use;     /* rv_use */
@@ -28,10 +33,35 @@ typedef struct rv_reference {
 } rv_reference;
 
 typedef struct rv_draft { /* a node before it is in the graph */
-    uint32_t key;         /* the value that is its name; its body is the next one */
+    uint32_t key;         /* the value that is its name; of a nameless body: what stands for it in messages */
+    uint32_t body;
+    uint32_t scope;       /* index in scopes */
+    uint32_t scope_first, scope_count; /* a controller's own */
+    uint32_t revise;      /* index + 1 in revises; 0: none */
     uint8_t kind, handler;
-    uint16_t flags; /* rv_node_flag */
+    uint16_t flags;       /* rv_node_flag */
+    uint16_t side_flags;  /* TOURNAMENT: what its judge reads of the entrants */
+    bool has_successor, is_revised /* a back-edge may run it again */;
 } rv_draft;
+
+typedef struct rv_scope_draft { /* rv_scope_def before it is in the graph */
+    uint32_t first, count, owner;
+    uint32_t file;        /* index in files: whose params and defaults hold */
+    uint32_t level;       /* of containers at which its bodies stand in the normal form */
+    uint32_t ordinal;     /* ENTRANT: which one of the list */
+    uint8_t role;
+    bool is_named, is_closed;
+} rv_scope_draft;
+
+typedef struct rv_file_draft { /* the workflow, or one within it */
+    uint32_t keys[RV_FK_COUNT];     /* values of the top level; RV_NONE: absent */
+    uint32_t defaults[RV_NK_COUNT]; /* values of `defaults`; RV_NONE: absent */
+    uint32_t owner;                 /* node that includes it; RV_NONE: none */
+    rv_str path;                    /* size 0: it stands in another one's text */
+    rv_digest digest;               /* of its text */
+} rv_file_draft;
+
+typedef struct rv_revise_draft { uint32_t node, target, member_first, member_count; } rv_revise_draft; /* members: of revise_nodes */
 
 typedef struct rv_content {
     rv_str path;
@@ -43,23 +73,26 @@ typedef struct rv_loader {
     rv_problems *problems;
     rv_doc doc;
     rv_arena arena;
-    uint32_t file_keys[RV_FK_COUNT]; /* values of the top level; RV_NONE: absent */
-    uint32_t defaults[RV_NK_COUNT];  /* values of `defaults`; RV_NONE: absent */
-    RV_VEC(rv_draft) nodes;
-    uint32_t plain_count;            /* the rest are handlers */
-    rv_map names;                    /* plain nodes */
-    RV_VEC(rv_reference) references; /* by node, in rising order; those of `env` and `defaults` come first */
+    RV_VEC(rv_file_draft) files;     /* 0: the workflow itself */
+    RV_VEC(rv_draft) nodes;          /* the file's, handlers, bodies */
+    RV_VEC(rv_scope_draft) scopes;   /* 0: the file's, 1: handlers */
+    uint32_t plain_count, top_count; /* the file's; and handlers */
+    rv_map names, scoped;            /* the file's nodes; those of other named scopes: see rv_loader_find */
+    RV_VEC(rv_reference) references;
+    RV_VEC(rv_revise_draft) revises;
+    RV_VEC(uint32_t) revise_nodes;
     RV_VEC(uint32_t) schemas;        /* JSON Schemas that are still to be checked */
     RV_VEC(rv_content) contents;
     RV_VEC(rv_str) env_names;    /* that ${env.K} names */
-    RV_VEC(uint32_t) env_needed; /* of each: the byte of the first reference without default; RV_NONE: all have one */
+    RV_VEC(uint32_t) env_needed; /* of each: the offset of the first reference without default; RV_NONE: all have one */
     rv_map env_map;
     rv_map members; /* of large maps: the map's number and a key → the key's value; see rv_loader_member */
-    uint32_t *pred_begin, *order, *position; /* order: topological, plain nodes */
+    uint32_t *pred_begin, *order, *position; /* order: topological */
     RV_VEC(uint32_t) pred;
     bool is_acyclic;
     /* where check.c is */
     uint32_t node;       /* RV_NONE: outside of nodes */
+    uint32_t scope, file;
     uint32_t param_type; /* index of its word while a param is checked or written */
     uint32_t hints_left; /* nearest names of large sets are looked up this often */
 } rv_loader;
@@ -67,16 +100,56 @@ typedef struct rv_loader {
 /* ---- steps. Each lists its problems. ---- */
 void rv_loader_check(rv_loader *loader);
 void rv_loader_link(rv_loader *loader);
+void rv_loader_revise(rv_loader *loader);
 void rv_loader_resolve(rv_loader *loader);
 /* Only without errors. LIMIT: the normal form is too large (listed). */
 RV_MUST_USE rv_status rv_loader_write(rv_loader *loader, rv_spec *spec);
 
+/* ---- parts of the first step ---- */
+/* A value against its type; `name` is what messages call it. References in it are collected for l->node in l->scope. */
+void rv_check_value(rv_loader *loader, uint32_t value, const rv_type *type, rv_str name);
+/* The keys of an object; found[i] becomes the value of key i of the table, or RV_NONE. */
+void rv_check_keys(rv_loader *loader, uint32_t map, const rv_key_table *table, uint32_t *found);
+/* Is it a map? Listed if not. */
+bool rv_check_is_map(rv_loader *loader, uint32_t value, const rv_type *type, rv_str name);
+/* The keys of a file but for its nodes; files.at[file].keys is filled, `root` must be a map. */
+void rv_check_file(rv_loader *loader, uint32_t root, uint32_t file);
+/* Index of a key in its table; what is unknown, unsupported or there twice is listed (once) and left out: RV_NONE. */
+uint32_t rv_check_known_key(rv_loader *loader, uint32_t key, const rv_key_table *table);
+/* JSON Schemas that wait for their turn. */
+void rv_check_schemas(rv_loader *loader);
+/* All nodes, also those of bodies. */
+void rv_loader_nodes(rv_loader *loader);
+/* A new scope at the end. */
+uint32_t rv_loader_scope(rv_loader *loader, rv_scope_role role, uint32_t owner, uint32_t file, uint32_t level);
+/* The nodes of a map as drafts of `scope`, which was the last to be added and gets names. */
+void rv_loader_collect(rv_loader *loader, uint32_t map, uint32_t scope);
+/* The workflow that `node` includes: `map` is the value of its `workflow` key. */
+void rv_loader_include(rv_loader *loader, uint32_t node, uint32_t map);
+/* A file beneath the workflow's directory, read into the arena and noted in `contents`. An error is listed at `value`. */
+bool rv_loader_read(rv_loader *loader, uint32_t value, rv_str path, const char *cure, rv_str *ret);
+
 /* ---- small things that several steps use ---- */
-static inline uint32_t rv_loader_body(const rv_loader *loader, uint32_t node) { return loader->nodes.at[node].key + 1; }
-static inline rv_str rv_loader_name(const rv_loader *loader, uint32_t node)
+static inline uint32_t rv_loader_body(const rv_loader *loader, uint32_t node) { return loader->nodes.at[node].body; }
+/* A node's own name; empty: it has none. */
+static inline rv_str rv_loader_own_name(const rv_loader *loader, uint32_t node)
 {
-    return rv_doc_text(&loader->doc, loader->nodes.at[node].key);
+    const rv_draft *draft = &loader->nodes.at[node];
+    return loader->scopes.at[draft->scope].is_named ? rv_doc_text(&loader->doc, draft->key) : RV_STR("");
 }
+/* What messages call it: the same, or its way through the file, such as `each.do.build`, in the arena. */
+rv_str rv_loader_name(rv_loader *loader, uint32_t node);
+/* The node of this name in a scope, or RV_NONE. */
+uint32_t rv_loader_find(const rv_loader *loader, uint32_t scope, rv_str name);
+static inline const rv_file_draft *rv_loader_file(const rv_loader *loader, uint32_t node)
+{
+    return &loader->files.at[loader->scopes.at[loader->nodes.at[node].scope].file];
+}
+/* The value of a node's kind key. */
+uint32_t rv_loader_kind_value(const rv_loader *loader, uint32_t node);
+/* Attempts that a node's `retry` allows, its own or from defaults. */
+int64_t rv_loader_attempts(const rv_loader *loader, uint32_t node);
+static inline bool rv_loader_is_process(const rv_loader *loader, uint32_t node) { return RV_ON_PROCESS >> loader->nodes.at[node].kind & 1; }
 /* List an error at `within` bytes into the text of `value`. */
 #define rv_loader_error(loader_, value_, within_, cure_, ...) \
     rv_doc_problem(&(loader_)->doc, rv_doc_offset(&(loader_)->doc, (value_), (within_)), false, (cure_), __VA_ARGS__)
@@ -84,8 +157,14 @@ static inline rv_str rv_loader_name(const rv_loader *loader, uint32_t node)
     rv_doc_problem(&(loader_)->doc, rv_doc_offset(&(loader_)->doc, (value_), (within_)), true, (cure_), __VA_ARGS__)
 /* "did you mean `x`?", or `otherwise`; the text lives in the loader's arena. `nearest` may be NULL. */
 rv_str rv_loader_hint(rv_loader *loader, const char *nearest, const char *otherwise);
-/* The same for a node's name, while hints are left. */
-rv_str rv_loader_node_hint(rv_loader *loader, rv_str name, const char *otherwise);
+/* The same for a node's name in a scope, while hints are left. */
+rv_str rv_loader_node_hint(rv_loader *loader, uint32_t scope, rv_str name, const char *otherwise);
+
+/* ---- ancestors (ancestors.c) ---- */
+typedef struct rv_question { uint32_t reference, from, to; } rv_question; /* is `from` an ancestor of `to`, in one scope? */
+/* Answer all; `no` is called, in any order, for those that are not. Reorders `questions`. Only for a graph without cycles. */
+typedef void rv_not_an_ancestor_fn(rv_loader *loader, const rv_question *question);
+void rv_loader_ancestors(rv_loader *loader, rv_question *questions, uint32_t count, rv_not_an_ancestor_fn *no);
 /* Value of a node's key, from its body or, where the key applies to its kind, from `defaults`; RV_NONE: absent. */
 uint32_t rv_loader_value(const rv_loader *loader, uint32_t node, rv_node_key key);
 

@@ -11,22 +11,25 @@ void rv_problems_deinit(rv_problems *problems)
     problems->error_count = 0;
 }
 
-void rv_problem_add(rv_problems *problems, rv_str file, uint32_t line, uint32_t column, bool is_warning, rv_str what, rv_str cure)
+void rv_problem_add(rv_problems *problems, const rv_problem *problem)
 {
-    problems->error_count += !is_warning;
+    problems->error_count += !problem->is_warning;
     if (problems->list.count > RV_PROBLEMS_MAX) return;
+    rv_problem copy = *problem;
     if (problems->list.count == RV_PROBLEMS_MAX) {
-        what = RV_STR("there are more problems than are listed");
-        cure = RV_STR("correct these first");
-        line = UINT32_MAX;
+        copy.what = RV_STR("there are more problems than are listed");
+        copy.cure = RV_STR("correct these first");
+        copy.line = copy.part = UINT32_MAX;
     }
-    rv_problem problem = {is_warning, rv_arena_str(&problems->arena, file), line,
-                          column,     rv_arena_str(&problems->arena, what), rv_arena_str(&problems->arena, cure)};
-    rv_vec_push(&problems->list, problem);
+    copy.file = rv_arena_str(&problems->arena, copy.file);
+    copy.what = rv_arena_str(&problems->arena, copy.what);
+    copy.cure = rv_arena_str(&problems->arena, copy.cure);
+    rv_vec_push(&problems->list, copy);
 }
 
 static int compare(const rv_problem *a, const rv_problem *b)
 {
+    if (a->part != b->part) return a->part < b->part ? -1 : 1;
     if (a->line != b->line) return a->line < b->line ? -1 : 1;
     if (a->column != b->column) return a->column < b->column ? -1 : 1;
     if (a->is_warning != b->is_warning) return a->is_warning ? 1 : -1;
@@ -130,7 +133,7 @@ void rv_problems_text(rv_buf *out, const rv_problems *problems, rv_str source, b
     for (uint32_t i = 0; i < count; i++) {
         uint32_t column = sorted[i].column;
         headline(out, &sorted[i], with_color);
-        if (!with_caret || sorted[i].line == 0 || sorted[i].line == UINT32_MAX) continue;
+        if (!with_caret || sorted[i].line == 0 || sorted[i].part > 0) continue;
         uint32_t first = column > LINE_COLUMNS_MAX * 3 / 4 ? column - LINE_COLUMNS_MAX * 3 / 4 : 1;
         if (move(&c, source, sorted[i].line, first)) caret(out, source, &c, column, with_color);
     }

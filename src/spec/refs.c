@@ -1,25 +1,12 @@
-/* refs.c: each reference: is it there, may it stand here, is it an ancestor's [W7, W10].
+/* refs.c: each reference: is it there, and may it stand here? [W7, W10]. Whether it is an ancestor's is asked of ancestors.c.
  *
- * A node may read another one's values when there is a path of edges, hard or soft, from that one to it: then it has
- * ended before. Most references name a direct predecessor. For the others: a short walk backwards; what that leaves undecided is
- * settled for 64 sources at a time by one pass over the topological order, a bit a source. So the cost stays near
- * nodes + edges for ordinary files and is (nodes + edges) × sources ÷ 64 at worst. */
+ * What a node sees: the params of its file; the environment; the words of the bodies around it (`item`, `previous` …), the nearest
+ * first; the nodes beside it; then what its owner sees, and so on outwards up to the file or a closed scope. */
 #include "spec/load.h"
-#include <stdlib.h>
-
-#define WALK_MAX 128 /* nodes that the walk backwards looks at */
-
-typedef struct question {
-    uint32_t position, reference, from, to;
-} question; /* is `from`, at `position`, an ancestor of `to`? */
 
 typedef struct resolver {
     rv_loader *loader;
-    uint32_t *direct;  /* of a node: 1 + the node of which it is known to be a predecessor */
-    uint32_t *visited; /* of a node: the walk that was here last */
-    uint32_t walks, direct_of;
-    RV_VEC(question) open;
-    uint32_t walk[WALK_MAX];
+    RV_VEC(rv_question) asked;
 } resolver;
 
 #define error_at(l_, ref_, cure_, ...) rv_loader_error((l_), (ref_)->value, (ref_)->within, (cure_), __VA_ARGS__)
@@ -46,7 +33,7 @@ static const char *param_hint(rv_loader *l, uint32_t params, rv_str name)
 static void resolve_user(rv_loader *l, const rv_reference *ref, rv_str rest)
 {
     rv_str more, name = first_word(rest, &more);
-    uint32_t params = l->file_keys[RV_FK_PARAMS], param = RV_NONE;
+    uint32_t params = l->files.at[l->scopes.at[ref->scope].file].keys[RV_FK_PARAMS], param = RV_NONE;
     bool has_params = params != RV_NONE && rv_doc_kind_of(&l->doc, params) == RV_DOC_MAP;
     if (name.size == 0) {
         error_at(l, ref, RV_STR("write ${user.NAME}"), "`${user}` names no param");
@@ -62,13 +49,15 @@ static void resolve_user(rv_loader *l, const rv_reference *ref, rv_str rest)
     }
     uint32_t secret = rv_doc_get(&l->doc, param, "secret"), type = rv_doc_get(&l->doc, param, "type");
     if (secret != RV_NONE && rv_doc_kind_of(&l->doc, secret) == RV_DOC_TRUE && ref->use != RV_USE_ENV) {
-        static const char *const where[] = {"an argument, where every process can read it",
-                                            "",
-                                            "a directory's name",
-                                            "a message, which is stored",
-                                            "a condition",
-                                            "a value, which is stored",
-                                            ""};
+        static const char *const where[] = {[RV_USE_ARGV] = "an argument, where every process can read it",
+                                            [RV_USE_DIR] = "a directory's name",
+                                            [RV_USE_MESSAGE] = "a message, which is stored",
+                                            [RV_USE_WHEN] = "a condition",
+                                            [RV_USE_SET] = "a value, which is stored",
+                                            [RV_USE_FILL] = "a value, which is stored",
+                                            [RV_USE_UNTIL] = "a condition",
+                                            [RV_USE_REVISE] = "a condition",
+                                            [RV_USE_RESULT] = "a value, which is stored"};
         error_at(l, ref, RV_STR("pass it through `env`"), "the secret `%.*s` in %s", RV_FMT(name), where[ref->use]);
     }
     rv_str kind = type == RV_NONE ? RV_STR("string") : rv_doc_text(&l->doc, type);
@@ -95,6 +84,18 @@ static void resolve_env(rv_loader *l, const rv_reference *ref, rv_str name)
 
 /* ---- values of nodes ---- */
 
+/* A sub-workflow has the keys of its `result`, else the names of its last nodes. */
+static bool has_result(rv_loader *l, uint32_t node, rv_str field)
+{
+    const rv_draft *draft = &l->nodes.at[node];
+    if (draft->scope_count == 0) return true; /* what it includes was refused */
+    const rv_scope_draft *scope = &l->scopes.at[draft->scope_first];
+    uint32_t result = l->files.at[scope->file].keys[RV_FK_RESULT];
+    if (result != RV_NONE) return rv_loader_member(l, result, field) != RV_NONE;
+    uint32_t child = rv_loader_find(l, draft->scope_first, field);
+    return child != RV_NONE && !l->nodes.at[child].has_successor;
+}
+
 /* May `node` have a field of this name in its result? Where the result is free, yes. */
 static bool has_field(rv_loader *l, uint32_t node, rv_str field)
 {
@@ -111,7 +112,9 @@ static bool has_field(rv_loader *l, uint32_t node, rv_str field)
     case RV_KIND_APPROVE: return rv_str_is(field, "decision") || rv_str_is(field, "by") || rv_str_is(field, "comment");
     case RV_KIND_INPUT:
     case RV_KIND_REDUCE: return rv_str_is(field, "value");
-    case RV_KIND_WAIT: return false;
+    case RV_KIND_WAIT:
+        value = rv_loader_kind_value(l, node);
+        return rv_doc_get(&l->doc, value, "event") != RV_NONE;
     case RV_KIND_SET:
         value = rv_doc_get(&l->doc, rv_loader_body(l, node), "set");
         return value != RV_NONE && rv_loader_member(l, value, field) != RV_NONE;
@@ -119,7 +122,7 @@ static bool has_field(rv_loader *l, uint32_t node, rv_str field)
     case RV_KIND_LOOP: return rv_str_is(field, "value") || rv_str_is(field, "iterations") || rv_str_is(field, "exhausted");
     case RV_KIND_CLASSIFY: return rv_str_is(field, "branch");
     case RV_KIND_TOURNAMENT: return rv_str_is(field, "winner") || rv_str_is(field, "value") || rv_str_is(field, "rounds");
-    case RV_KIND_WORKFLOW:
+    case RV_KIND_WORKFLOW: return has_result(l, node, field);
     case RV_KIND_COUNT: return true;
     }
     RV_UNREACHABLE();
@@ -133,16 +136,35 @@ static const char *fields_text(rv_kind kind)
     case RV_KIND_APPROVE: return "an approval has decision, by, comment, state, error";
     case RV_KIND_INPUT: return "an input has value, state, error";
     case RV_KIND_REDUCE: return "a reduction has value, state, error";
-    case RV_KIND_WAIT: return "a wait has state, error";
+    case RV_KIND_WAIT: return "a wait for a time has state, error";
     case RV_KIND_SET: return "a `set` has its own keys, state, error";
     case RV_KIND_FOREACH: return "a foreach has results, failed, state, error";
     case RV_KIND_LOOP: return "a loop has value, iterations, exhausted, state, error";
     case RV_KIND_CLASSIFY: return "a classify has branch, state, error";
     case RV_KIND_TOURNAMENT: return "a tournament has winner, value, rounds, state, error";
-    case RV_KIND_WORKFLOW: return "a sub-workflow has the keys of its result, state, error";
+    case RV_KIND_WORKFLOW: return "a sub-workflow has the keys of its `result`, else the names of its last nodes, state, error";
     case RV_KIND_COUNT: return "";
     }
     RV_UNREACHABLE();
+}
+
+/* What must be kept of a node so that this field of it can be read. */
+static uint16_t flags_of(const rv_reference *ref, rv_str field)
+{
+    bool is_output = rv_str_is(field, "stdout") || rv_str_is(field, "stderr");
+    if (is_output) return rv_use_is_evaluated(ref->use) ? RV_NODE_F_EXPR_OUTPUT : RV_NODE_F_READS_OUTPUT;
+    return rv_str_is(field, "state") || rv_str_is(field, "error") || rv_str_is(field, "exit_code") || rv_str_is(field, "artifact")
+               ? 0
+               : RV_NODE_F_KEEP_RESULT;
+}
+
+/* The kernel evaluates over results; it holds no files. */
+static bool cannot_be_evaluated(rv_loader *l, const rv_reference *ref, rv_str field)
+{
+    if (!rv_use_is_evaluated(ref->use) || !(rv_str_is(field, "stderr") || rv_str_is(field, "artifact"))) return false;
+    error_at(l, ref, RV_STR("let the node write it to $REEVE_OUTPUT"), "`${%.*s}`: an expression cannot read `%.*s`", RV_FMT(ref->path),
+             RV_FMT(field));
+    return true;
 }
 
 static void check_output(rv_loader *l, const rv_reference *ref, uint32_t node, rv_str rest)
@@ -150,17 +172,9 @@ static void check_output(rv_loader *l, const rv_reference *ref, uint32_t node, r
     rv_str more, field = first_word(rest, &more);
     rv_draft *draft = &l->nodes.at[node];
     bool is_process = draft->kind == RV_KIND_RUN || draft->kind == RV_KIND_SHELL, is_unknown = draft->kind == RV_KIND_COUNT;
-    bool is_evaluated = ref->use == RV_USE_WHEN || ref->use == RV_USE_SET, is_stdout = rv_str_is(field, "stdout"),
-         is_stderr = rv_str_is(field, "stderr");
-    if (is_stdout || is_stderr) draft->flags |= is_evaluated ? RV_NODE_F_EXPR_OUTPUT : RV_NODE_F_READS_OUTPUT;
-    else if (!rv_str_is(field, "state") && !rv_str_is(field, "error") && !rv_str_is(field, "exit_code") &&
-             !rv_str_is(field, "artifact"))
-        draft->flags |= RV_NODE_F_KEEP_RESULT;
-    if (is_evaluated && (is_stderr || rv_str_is(field, "artifact"))) { /* the kernel evaluates over results; it holds no files */
-        error_at(l, ref, RV_STR("let the node write it to $REEVE_OUTPUT"), "`${%.*s}`: an expression cannot read `%.*s`",
-                 RV_FMT(ref->path), RV_FMT(field));
-        return;
-    }
+    bool is_stdout = rv_str_is(field, "stdout"), is_stderr = rv_str_is(field, "stderr");
+    draft->flags |= flags_of(ref, field);
+    if (cannot_be_evaluated(l, ref, field)) return;
     if (field.size == 0)
         error_at(l, ref, RV_STR("write ${NODE.FIELD}, such as .stdout or .state"), "`${%.*s}` names no value of the node",
                  RV_FMT(ref->path));
@@ -183,129 +197,174 @@ static void check_output(rv_loader *l, const rv_reference *ref, uint32_t node, r
                  RV_FMT(rv_loader_name(l, node)), RV_FMT(field));
 }
 
-/* ---- ancestors ---- */
+/* ---- words of bodies ---- */
 
-/* 1 yes, 0 no, -1 not decided within WALK_MAX nodes. */
-static int walk_back(resolver *r, uint32_t from, uint32_t to)
+static const char *const words[] = {"item", "index", "iteration", "previous", "left", "right", "feedback", NULL};
+enum { WORD_ITEM, WORD_INDEX, WORD_ITERATION, WORD_PREVIOUS, WORD_LEFT, WORD_RIGHT, WORD_FEEDBACK };
+
+static bool role_has(rv_scope_role role, uint32_t word)
 {
-    const rv_loader *l = r->loader;
-    uint32_t count = 0, next = 0, floor = l->position[from];
-    r->walks++;
-    r->walk[count++] = to;
-    while (next < count) {
-        uint32_t node = r->walk[next++];
-        for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++) {
-            uint32_t other = RV_EDGE_NODE(l->pred.at[i]);
-            if (other == from) return 1;
-            if (l->position[other] < floor || r->visited[other] == r->walks)
-                continue; /* what comes before it cannot follow from it */
-            if (count == WALK_MAX) return -1;
-            r->visited[other] = r->walks;
-            r->walk[count++] = other;
-        }
+    switch (word) {
+    case WORD_ITEM:
+    case WORD_INDEX: return role == RV_SCOPE_ITEM;
+    case WORD_ITERATION:
+    case WORD_PREVIOUS: return role == RV_SCOPE_ITERATION;
+    case WORD_LEFT:
+    case WORD_RIGHT: return role == RV_SCOPE_JUDGE;
+    default: return false;
     }
-    return 0;
 }
 
-static void not_an_ancestor(rv_loader *l, const rv_reference *ref, uint32_t from)
+/* The scope that gives the word to this reference, the nearest one; for `feedback` the reader's own. RV_NONE: none. */
+static uint32_t scope_of_word(const rv_loader *l, const rv_reference *ref, uint32_t word)
 {
-    rv_str name = rv_loader_name(l, from);
-    error_at(l, ref, rv_arena_printf(&l->arena, "add `%.*s` to its `needs`", RV_FMT(name)),
-             "`%.*s` reads `%.*s`, which need not have ended by then", RV_FMT(rv_loader_name(l, ref->node)), RV_FMT(name));
+    uint32_t node = ref->node;
+    if (node == RV_NONE) return RV_NONE;
+    if (ref->use == RV_USE_UNTIL && role_has(RV_SCOPE_ITERATION, word)) return l->nodes.at[node].scope_count ? l->nodes.at[node].scope_first : RV_NONE;
+    if (word == WORD_FEEDBACK && rv_loader_is_process(l, node) && rv_loader_value(l, node, RV_NK_OUTPUT_SCHEMA) != RV_NONE &&
+        rv_loader_attempts(l, node) > 1)
+        return l->nodes.at[node].scope;
+    while (node != RV_NONE) {
+        const rv_scope_draft *scope = &l->scopes.at[l->nodes.at[node].scope];
+        if (word == WORD_FEEDBACK ? l->nodes.at[node].is_revised : role_has((rv_scope_role)scope->role, word)) return l->nodes.at[node].scope;
+        node = scope->is_closed ? RV_NONE : scope->owner;
+    }
+    return RV_NONE;
 }
 
-static void check_ancestor(resolver *r, uint32_t index, uint32_t from)
+static void check_side(rv_loader *l, const rv_reference *ref, uint32_t tournament, rv_str rest)
+{
+    rv_str more, field = first_word(rest, &more);
+    if (rest.size == 0)
+        error_at(l, ref, RV_STR("write ${left.FIELD}, or ${left.id}"), "`${%.*s}` names no value of the entrant", RV_FMT(ref->path));
+    else if (!cannot_be_evaluated(l, ref, field) && !rv_str_is(field, "id"))
+        l->nodes.at[tournament].side_flags |= flags_of(ref, field);
+}
+
+/* A word that its scope gives. */
+static void resolve_word(rv_loader *l, const rv_reference *ref, uint32_t word, uint32_t scope, rv_str rest)
+{
+    switch (word) {
+    case WORD_INDEX:
+    case WORD_ITERATION:
+        if (rest.size)
+            error_at(l, ref, RV_STR("remove what follows it"), "`${%.*s}`: `%s` has no fields", RV_FMT(ref->path), words[word]);
+        return;
+    case WORD_PREVIOUS: check_output(l, ref, l->scopes.at[scope].first, rest); return;
+    case WORD_LEFT:
+    case WORD_RIGHT: check_side(l, ref, l->scopes.at[scope].owner, rest); return;
+    default: return; /* item and feedback are data */
+    }
+}
+
+static void no_such_word(rv_loader *l, const rv_reference *ref, uint32_t word)
+{
+    static const char *const cures[] = {"`item` and `index` are there in a foreach's `do`",
+                                        "`item` and `index` are there in a foreach's `do`",
+                                        "`iteration` and `previous` are there in a loop's `body` and `until`",
+                                        "`iteration` and `previous` are there in a loop's `body` and `until`",
+                                        "`left` and `right` are there in a tournament's `judge`",
+                                        "`left` and `right` are there in a tournament's `judge`",
+                                        "it is there where `revise` may run a node again, and with output_schema and retries"};
+    error_at(l, ref, rv_str_of(cures[word]), "`${%.*s}`: there is no `%s` here", RV_FMT(ref->path), words[word]);
+}
+
+/* ---- nodes ---- */
+
+/* The node of this name that the reader sees, or RV_NONE. *ret_at: the reader, or the one around it that stands beside that node;
+ * RV_NONE: it reads when all have ended. */
+static uint32_t find_node(const rv_loader *l, const rv_reference *ref, rv_str name, uint32_t *ret_at)
+{
+    *ret_at = RV_NONE;
+    if (ref->node == RV_NONE) return rv_loader_find(l, ref->scope, name);
+    if (l->nodes.at[ref->node].handler) return rv_loader_find(l, 0, name);
+    for (uint32_t node = ref->node; node != RV_NONE;) {
+        const rv_scope_draft *scope = &l->scopes.at[l->nodes.at[node].scope];
+        uint32_t found = scope->is_named ? rv_loader_find(l, l->nodes.at[node].scope, name) : RV_NONE;
+        *ret_at = node;
+        if (found != RV_NONE) return found;
+        node = scope->is_closed ? RV_NONE : scope->owner;
+    }
+    return RV_NONE;
+}
+
+static void no_such_node(rv_loader *l, const rv_reference *ref, rv_str name, rv_str rest)
+{
+    bool is_variable = rest.size == 0 && ref->use < RV_USE_OF;
+    uint32_t scope = ref->node != RV_NONE && l->nodes.at[ref->node].handler ? 0 : ref->scope;
+    while (!l->scopes.at[scope].is_named) scope = l->nodes.at[l->scopes.at[scope].owner].scope;
+    rv_str cure = is_variable
+                      ? rv_arena_printf(&l->arena, "the environment is ${env.%.*s}; `$${` is a literal `${`", RV_FMT(name))
+                      : rv_loader_node_hint(l, scope, name, "values are those of user, env, run, attempt and of nodes");
+    error_at(l, ref, cure, "`%.*s`: there is no node `%.*s`", RV_FMT(ref->path), RV_FMT(name));
+}
+
+static void not_an_ancestor(rv_loader *l, const rv_question *q)
+{
+    const rv_reference *ref = &l->references.at[q->reference];
+    rv_str from = rv_loader_name(l, q->from), to = rv_loader_name(l, q->to);
+    if (ref->use == RV_USE_BRANCH)
+        error_at(l, ref, rv_arena_printf(&l->arena, "add `%.*s` to its `needs`", RV_FMT(rv_loader_own_name(l, q->from))),
+                 "`%.*s` is a branch of `%.*s`, but does not depend on it", RV_FMT(to), RV_FMT(from));
+    else
+        error_at(l, ref, rv_arena_printf(&l->arena, "add `%.*s` to %s `needs`", RV_FMT(rv_loader_own_name(l, q->from)),
+                                         q->to == ref->node ? "its" : "the"),
+                 q->to == ref->node ? "`%.*s` reads `%.*s`, which need not have ended by then"
+                                    : "`%.*s` reads in its bodies `%.*s`, which need not have ended by then",
+                 RV_FMT(to), RV_FMT(from));
+}
+
+static void ask(resolver *r, uint32_t index, uint32_t from, uint32_t to)
 {
     rv_loader *l = r->loader;
     const rv_reference *ref = &l->references.at[index];
-    uint32_t to = ref->node;
-    if (from == to) {
-        error_at(l, ref, RV_STR("remove it"), "`%.*s` reads itself", RV_FMT(rv_loader_name(l, to)));
-        return;
-    }
-    if (to >= l->plain_count || !l->is_acyclic) return; /* a handler runs when all have ended */
-    if (r->direct_of != to) {
-        r->direct_of = to;
-        for (uint32_t i = l->pred_begin[to]; i < l->pred_begin[to + 1]; i++) r->direct[RV_EDGE_NODE(l->pred.at[i])] = to + 1;
-    }
-    if (r->direct[from] == to + 1) return;
-    int answer = l->position[from] > l->position[to] ? 0 : walk_back(r, from, to);
-    if (answer == 0) not_an_ancestor(l, ref, from);
-    else if (answer < 0) rv_vec_push(&r->open, ((question){l->position[from], index, from, to}));
-    else r->direct[from] = to + 1;
+    if (from == to && to == ref->node) {
+        if (ref->use != RV_USE_REVISE) error_at(l, ref, RV_STR("remove it"), "`%.*s` reads itself", RV_FMT(rv_loader_name(l, to)));
+    } else if (from == to)
+        error_at(l, ref, RV_STR("remove it"), "`%.*s` reads `%.*s`, which it is a part of", RV_FMT(rv_loader_name(l, ref->node)),
+                 RV_FMT(rv_loader_name(l, to)));
+    else if (to != RV_NONE && l->is_acyclic) rv_vec_push(&r->asked, ((rv_question){index, from, to}));
 }
 
-static int compare_questions(const void *a, const void *b)
-{
-    const question *x = a, *y = b;
-    return x->position < y->position ? -1 : x->position > y->position ? 1 : 0;
-}
-
-/* One pass for the questions [begin, end), which have 64 sources at most, over the part of the order that they span. */
-static void answer_batch(resolver *r, uint64_t *mask, uint64_t *is_source, uint32_t begin, uint32_t end)
+static void resolve_branch(resolver *r, uint32_t index)
 {
     rv_loader *l = r->loader;
-    uint32_t low = r->open.at[begin].position, high = 0, bit = 0;
-    for (uint32_t i = begin; i < end; i++) {
-        question *q = &r->open.at[i];
-        if (i > begin && q->from != q[-1].from) bit++;
-        is_source[q->from] = (uint64_t)1 << bit;
-        high = RV_MAX(high, l->position[q->to]);
-    }
-    for (uint32_t p = low; p <= high; p++) {
-        uint32_t node = l->order[p];
-        mask[node] = 0;
-        for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++) {
-            uint32_t other = RV_EDGE_NODE(l->pred.at[i]);
-            if (l->position[other] >= low) mask[node] |= mask[other] | is_source[other];
-        }
-    }
-    for (uint32_t i = begin; i < end; i++) {
-        question *q = &r->open.at[i];
-        if (!(mask[q->to] & is_source[q->from])) not_an_ancestor(l, &l->references.at[q->reference], q->from);
-    }
-    for (uint32_t i = begin; i < end; i++) is_source[r->open.at[i].from] = 0;
+    const rv_reference *ref = &l->references.at[index];
+    uint32_t other = rv_loader_find(l, ref->scope, ref->path);
+    if (other == RV_NONE)
+        error_at(l, ref, rv_loader_node_hint(l, ref->scope, ref->path, "name a node that stands beside the classify"),
+                 "`branches` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, ref->node)), RV_FMT(ref->path));
+    else if (other == ref->node)
+        error_at(l, ref, RV_STR("remove it"), "`%.*s` names itself in `branches`", RV_FMT(rv_loader_name(l, other)));
+    else if (l->is_acyclic) rv_vec_push(&r->asked, ((rv_question){index, ref->node, other}));
 }
 
-static void answer_open(resolver *r)
+static void resolve_entrant(rv_loader *l, const rv_reference *ref)
 {
-    if (r->open.count == 0) return;
-    uint64_t *mask = rv_alloc(sizeof *mask * (r->loader->plain_count + 1u)),
-             *is_source = rv_alloc(sizeof *is_source * (r->loader->plain_count + 1u));
-    qsort(r->open.at, r->open.count, sizeof *r->open.at, compare_questions);
-    for (uint32_t begin = 0, end; begin < r->open.count; begin = end) {
-        uint32_t sources = 1;
-        for (end = begin + 1; end < r->open.count; end++)
-            if (r->open.at[end].from != r->open.at[end - 1].from && ++sources > 64) break;
-        answer_batch(r, mask, is_source, begin, end);
-    }
-    rv_free(mask);
-    rv_free(is_source);
+    uint32_t other = rv_loader_find(l, ref->scope, ref->path);
+    if (other != RV_NONE) l->nodes.at[other].flags |= RV_NODE_F_KEEP_RESULT; /* that it is there edges.c has seen to */
 }
-
-/* ---- all of them ---- */
 
 static void resolve_node(resolver *r, uint32_t index, rv_str name, rv_str rest)
 {
-    static const char *const later[] = {"item", "index", "iteration", "previous", "left", "right", "feedback", NULL};
     rv_loader *l = r->loader;
     const rv_reference *ref = &l->references.at[index];
-    uint32_t node = rv_map_get(&l->names, name);
-    if (node == RV_NONE && rv_word_find(later, name) != RV_NONE) {
-        error_at(l, ref, RV_STR("remove it"), "`${%.*s}` is not supported by this version", RV_FMT(ref->path));
-    } else if (node == RV_NONE) {
-        bool is_variable = rest.size == 0 && ref->use != RV_USE_OF;
-        rv_str cure = is_variable
-                          ? rv_arena_printf(&l->arena, "the environment is ${env.%.*s}; `$${` is a literal `${`", RV_FMT(name))
-                          : rv_loader_node_hint(l, name, "values are those of user, env, run, attempt and of nodes");
-        error_at(l, ref, cure, "`%.*s`: there is no node `%.*s`", RV_FMT(ref->path), RV_FMT(name));
-    } else if (ref->node == RV_NONE) {
+    uint32_t word = ref->use < RV_USE_OF ? rv_word_find(words, name) : RV_NONE, at = RV_NONE;
+    uint32_t giver = word == RV_NONE ? RV_NONE : scope_of_word(l, ref, word);
+    if (giver != RV_NONE) {
+        resolve_word(l, ref, word, giver, rest);
+        return;
+    }
+    uint32_t node = find_node(l, ref, name, &at);
+    if (node == RV_NONE && word != RV_NONE) no_such_word(l, ref, word);
+    else if (node == RV_NONE) no_such_node(l, ref, name, rest);
+    else if (ref->node == RV_NONE && ref->use != RV_USE_RESULT) {
         error_at(l, ref, RV_STR("give it to the nodes that need it"),
                  "`${%.*s}`: values of nodes cannot stand in `env` and `defaults` of all", RV_FMT(ref->path));
     } else {
         if (ref->use == RV_USE_OF) l->nodes.at[node].flags |= RV_NODE_F_KEEP_RESULT | RV_NODE_F_READS_OUTPUT;
         else check_output(l, ref, node, rest);
-        check_ancestor(r, index, node);
+        ask(r, index, node, at);
     }
 }
 
@@ -314,7 +373,9 @@ static void resolve_one(resolver *r, uint32_t index)
     rv_loader *l = r->loader;
     const rv_reference *ref = &l->references.at[index];
     rv_str rest, word = first_word(ref->path, &rest);
-    if (ref->use == RV_USE_OF) resolve_node(r, index, ref->path, RV_STR(""));
+    if (ref->use == RV_USE_BRANCH) resolve_branch(r, index);
+    else if (ref->use == RV_USE_ENTRANT) resolve_entrant(l, ref);
+    else if (ref->use == RV_USE_OF) resolve_node(r, index, ref->path, RV_STR(""));
     else if (rv_str_is(word, "user")) resolve_user(l, ref, rest);
     else if (rv_str_is(word, "env")) resolve_env(l, ref, rest);
     else if (rv_str_is(word, "run")) {
@@ -328,6 +389,36 @@ static void resolve_one(resolver *r, uint32_t index)
         else if (!has_attempt)
             error_at(l, ref, RV_STR("use it in argv, env or dir"), "`${%.*s}`: there is no attempt here", RV_FMT(ref->path));
     } else resolve_node(r, index, word, rest);
+}
+
+/* ---- what the kernel itself reads ---- */
+
+static void keep_entrants(rv_loader *l, uint32_t node)
+{
+    const rv_draft *draft = &l->nodes.at[node];
+    uint32_t list = rv_doc_get(&l->doc, rv_loader_kind_value(l, node), "entrants");
+    for (uint32_t scope = draft->scope_first; scope < draft->scope_first + draft->scope_count; scope++)
+        if (l->scopes.at[scope].role == RV_SCOPE_ENTRANT) l->nodes.at[l->scopes.at[scope].first].flags |= draft->side_flags;
+    if (draft->side_flags == 0 || list == RV_NONE) return;
+    for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item)) {
+        uint32_t other = rv_doc_is_scalar(&l->doc, item) ? rv_loader_find(l, draft->scope, rv_doc_text(&l->doc, item)) : RV_NONE;
+        if (other != RV_NONE) l->nodes.at[other].flags |= draft->side_flags;
+    }
+}
+
+/* Results of bodies: of the one node, or of the last ones; a sub-workflow with `result` names what it reads. */
+static void keep_results(rv_loader *l)
+{
+    for (uint32_t i = 2; i < l->scopes.count; i++) {
+        const rv_scope_draft *scope = &l->scopes.at[i];
+        if (scope->role == RV_SCOPE_WORKFLOW && l->files.at[scope->file].keys[RV_FK_RESULT] != RV_NONE) continue;
+        for (uint32_t node = scope->first; node < scope->first + scope->count; node++)
+            if (!l->nodes.at[node].has_successor) l->nodes.at[node].flags |= RV_NODE_F_KEEP_RESULT;
+    }
+    for (uint32_t node = 0; node < l->nodes.count; node++) {
+        if (l->nodes.at[node].revise) l->nodes.at[node].flags |= RV_NODE_F_KEEP_RESULT;
+        if (l->nodes.at[node].kind == RV_KIND_TOURNAMENT) keep_entrants(l, node);
+    }
 }
 
 /* ---- outputs ---- */
@@ -373,14 +464,10 @@ static void check_outputs(rv_loader *l)
 
 void rv_loader_resolve(rv_loader *l)
 {
-    resolver r = {.loader = l,
-                  .direct = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1u)),
-                  .visited = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1u)),
-                  .direct_of = RV_NONE};
+    resolver r = {.loader = l};
     for (uint32_t i = 0; i < l->references.count; i++) resolve_one(&r, i);
-    answer_open(&r);
+    if (l->is_acyclic) rv_loader_ancestors(l, r.asked.at, r.asked.count, not_an_ancestor);
+    keep_results(l);
     check_outputs(l);
-    rv_free(r.direct);
-    rv_free(r.visited);
-    rv_vec_deinit(&r.open);
+    rv_vec_deinit(&r.asked);
 }

@@ -77,6 +77,34 @@ static void write_container(rv_json_writer *w, const rv_type *type)
     rv_jw_object_end(w);
 }
 
+/* A node's body; or a graph, or a name. */
+static void write_body_or(rv_json_writer *w, bool is_graph)
+{
+    rv_jw_key(w, "anyOf");
+    rv_jw_array(w);
+    rv_jw_object(w);
+    reference(w, rv_node_table.id);
+    rv_jw_object_end(w);
+    rv_jw_object(w);
+    if (is_graph) {
+        rv_jw_kv_cstring(w, "type", "object");
+        rv_jw_kv_bool(w, "additionalProperties", false);
+        rv_jw_key(w, "required");
+        rv_jw_array(w);
+        rv_jw_cstring(w, "nodes");
+        rv_jw_array_end(w);
+        rv_jw_key(w, "properties");
+        rv_jw_object(w);
+        rv_jw_key(w, "nodes");
+        rv_jw_object(w);
+        write_type(w, rv_file_table.keys[RV_FK_NODES].type);
+        rv_jw_object_end(w);
+        rv_jw_object_end(w);
+    } else any_scalar(w);
+    rv_jw_object_end(w);
+    rv_jw_array_end(w);
+}
+
 static void write_type(rv_json_writer *w, const rv_type *type)
 {
     switch (type->kind) {
@@ -108,9 +136,20 @@ static void write_type(rv_json_writer *w, const rv_type *type)
     case RV_TYPE_MAP: write_container(w, type); return;
     case RV_TYPE_OBJECT: reference(w, type->table->id); return;
     case RV_TYPE_NODE_BODY: reference(w, rv_node_table.id); return;
+    case RV_TYPE_BODY_OR_NODES: write_body_or(w, true); return;
+    case RV_TYPE_ENTRANT: write_body_or(w, false); return;
+    case RV_TYPE_DEFINITION: rv_jw_kv_cstring(w, "$ref", "#"); return;
     case RV_TYPE_DEFAULTS: reference(w, "defaults"); return;
     case RV_TYPE_PARAM_VALUE:
-    case RV_TYPE_DATA: return;
+    case RV_TYPE_DATA:
+    case RV_TYPE_FILLED: return;
+    case RV_TYPE_ITEMS:
+        rv_jw_key(w, "type");
+        rv_jw_array(w);
+        rv_jw_cstring(w, "array");
+        rv_jw_cstring(w, "string");
+        rv_jw_array_end(w);
+        return;
     case RV_TYPE_SCHEMA: reference(w, rv_schema_table.id); return;
     case RV_TYPE_SCHEMA_OR_BOOLEAN:
         rv_jw_key(w, "anyOf");

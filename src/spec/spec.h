@@ -15,11 +15,13 @@ typedef struct rv_problem {
     bool is_warning;
     rv_str file;
     uint32_t line, column;   /* from 1; column in characters; 0: about the whole file */
+    uint32_t part;           /* 0: the workflow file itself; else a file that it includes, counted from 1 */
     rv_str what, cure;       /* cure may be empty */
 } rv_problem;
 typedef struct rv_problems { RV_VEC(rv_problem) list; rv_arena arena; uint32_t error_count; } rv_problems; /* {0} */
 void rv_problems_deinit(rv_problems *problems);
-/* "file:line:column: what; cure", sorted by position; with `source` and colour: the line and a caret under it. */
+/* "file:line:column: what; cure", sorted by position, those of included files last; with `source` (of the workflow file) and colour:
+ * the line and a caret under it. */
 void rv_problems_text(rv_buf *out, const rv_problems *problems, rv_str source, bool with_caret, bool with_color);
 void rv_problems_json(rv_json_writer *w, const rv_problems *problems); /* an array of objects */
 

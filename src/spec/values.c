@@ -77,14 +77,18 @@ typedef struct values {
 
 static void problem_at(values *v, uint32_t offset, rv_str cure, rv_str what)
 {
-    uint32_t line = 0, column = 0;
-    if (v->loader && offset != RV_NONE) rv_doc_position(&v->loader->doc, offset, &line, &column);
-    rv_problem_add(v->problems, rv_str_of(v->input->file ? v->input->file : "workflow"), line, column, false, what, cure);
+    rv_problem problem = {.file = rv_str_of(v->input->file ? v->input->file : "workflow"), .what = what, .cure = cure};
+    if (v->loader && offset != RV_NONE) {
+        const rv_doc *of = rv_doc_position(&v->loader->doc, offset, &problem.line, &problem.column);
+        problem.file = of->file;
+        problem.part = of->part;
+    }
+    rv_problem_add(v->problems, &problem);
 }
 
 static void problem(values *v, rv_str param, rv_str cure, rv_str what)
 {
-    uint32_t params = v->loader ? v->loader->file_keys[RV_FK_PARAMS] : RV_NONE;
+    uint32_t params = v->loader ? v->loader->files.at[0].keys[RV_FK_PARAMS] : RV_NONE;
     uint32_t value = params == RV_NONE ? RV_NONE : rv_loader_member(v->loader, params, param);
     problem_at(v, value == RV_NONE ? RV_NONE : rv_doc_at(&v->loader->doc, value - 1)->offset, cure,
                what); /* its key comes before it */

@@ -26,8 +26,7 @@ static int compare_keys(const void *a, const void *b, void *user)
     return order ? order : x < y ? -1 : x > y;
 }
 
-/* Push the keys of a map, sorted, on w->keys; returns where they begin. */
-static uint32_t push_keys(rv_writer *w, uint32_t map)
+uint32_t rv_writer_keys(rv_writer *w, uint32_t map)
 {
     const rv_doc *doc = &w->loader->doc;
     uint32_t begin = w->keys.count;
@@ -49,7 +48,7 @@ static void write_map(rv_writer *w, uint32_t map, const rv_type *type)
 {
     const rv_doc *doc = &w->loader->doc;
     bool is_set = type->item->kind == RV_TYPE_EXPRESSION;
-    uint32_t begin = push_keys(w, map), end = w->keys.count;
+    uint32_t begin = rv_writer_keys(w, map), end = w->keys.count;
     rv_buf_byte(&w->image, '{');
     for (uint32_t i = begin; i < end; i++) {
         uint32_t key = w->keys.at[i];
@@ -70,7 +69,7 @@ void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_c
     bool is_empty = true;
     RV_ASSERT(layer_count <= RV_COUNT(begin));
     for (uint32_t i = 0; i < layer_count; i++) {
-        begin[i] = at[i] = layers[i] == RV_NONE ? w->keys.count : push_keys(w, layers[i]);
+        begin[i] = at[i] = layers[i] == RV_NONE ? w->keys.count : rv_writer_keys(w, layers[i]);
         end[i] = w->keys.count;
     }
     rv_buf_byte(&w->image, '{');
@@ -157,7 +156,7 @@ void rv_writer_data(rv_writer *w, rv_buf *out, uint32_t value)
             RV_ASSERT(depth < RV_COUNT(stack));
             frame *top = &stack[depth++];
             rv_buf_byte(out, is_map ? '{' : '[');
-            if (is_map) top->begin = push_keys(w, value), top->end = w->keys.count;
+            if (is_map) top->begin = rv_writer_keys(w, value), top->end = w->keys.count;
             else top->begin = value + 1, top->end = rv_doc_next(doc, value);
             top->next = top->begin;
             top->is_map = is_map;
@@ -227,6 +226,7 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_SCRIPT:
     case RV_TYPE_IDENTIFIER:
     case RV_TYPE_NODE:
+    case RV_TYPE_ENTRANT:
     case RV_TYPE_VARIABLE:
     case RV_TYPE_PATH:
     case RV_TYPE_WORD: rv_json_quote(&w->image, rv_doc_text(doc, value)); return;
@@ -248,11 +248,15 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
         else rv_writer_data(w, &w->image, value);
         return;
     case RV_TYPE_DATA:
+    case RV_TYPE_FILLED:
+    case RV_TYPE_ITEMS:
     case RV_TYPE_SCHEMA:
     case RV_TYPE_SCHEMA_OR_BOOLEAN:
     case RV_TYPE_WORDS: rv_writer_data(w, &w->image, value); return;
     case RV_TYPE_NODE_BODY:
-    case RV_TYPE_DEFAULTS: break; /* written by build.c */
+    case RV_TYPE_BODY_OR_NODES:
+    case RV_TYPE_DEFINITION:
+    case RV_TYPE_DEFAULTS: break; /* written by body.c */
     }
     RV_UNREACHABLE();
 }

@@ -11,6 +11,16 @@
 
 #include "spec/load.h"
 
+/* Something that is still to be written: see body.c. */
+typedef struct rv_part {
+    uint8_t kind, record;
+    uint32_t node;  /* or a scope */
+    uint32_t value; /* of the doc; KEY: is it the first; NODES: how many are written */
+    const rv_type *type;
+    const char *text;
+    uint64_t left;  /* keys of the node */
+} rv_part;
+
 typedef struct rv_writer {
     rv_loader *loader;
     rv_buf image;
@@ -23,6 +33,13 @@ typedef struct rv_writer {
     RV_VEC(rv_class_def) classes;
     RV_VEC(uint32_t) class_tags;
     RV_VEC(rv_tag_def) tags;
+    RV_VEC(rv_control_def) controls;
+    RV_VEC(rv_entrant_def) entrants;
+    RV_VEC(rv_branch_def) branches;
+    RV_VEC(uint32_t) branch_nodes;
+    RV_VEC(rv_revise_def) revises;
+    RV_VEC(rv_part) parts; /* a stack */
+    uint32_t file;         /* index of the file whose nodes are written: what follows is of it */
     rv_map policy_map, class_map, tag_map;
     uint32_t plain_policy[2]; /* of nodes that say nothing about it: [0] no process, [1] process; RV_NONE: not made yet */
     rv_buf base_env;          /* normal form of the env that a node without its own has; size 0: none */
@@ -37,7 +54,31 @@ void rv_writer_value(rv_writer *writer, uint32_t value, const rv_type *type);
 /* `env` of several layers, later ones win; RV_NONE: absent. */
 void rv_writer_map_merged(rv_writer *writer, const uint32_t *layers, uint32_t layer_count, const rv_type *type);
 void rv_writer_object_merged(rv_writer *writer, uint32_t below, uint32_t above, const rv_key_table *table);
+/* Push the keys of a map, sorted, on w->keys; returns where they begin. The caller pops them. */
+uint32_t rv_writer_keys(rv_writer *writer, uint32_t map);
 /* Anything, as canonical JSON, into `out`. */
 void rv_writer_data(rv_writer *writer, rv_buf *out, uint32_t value);
+
+/* ---- body.c ---- */
+/* Write the nodes of a scope, and everything within them, as a map; fills their defs. false: the normal form is too large (listed). */
+RV_MUST_USE bool rv_writer_nodes(rv_writer *writer, uint32_t scope);
+/* Write the body of one node that is no controller. */
+void rv_writer_node(rv_writer *writer, uint32_t node, rv_slice name);
+
+/* ---- control.c ---- */
+/* Fill what the node's own key says of a controller; its scopes, items, params and result are there already. */
+void rv_writer_control(rv_writer *writer, uint32_t node, rv_control_def *control);
+/* Fill the back-edge of a node: `map` is its `revise`. */
+void rv_writer_revise(rv_writer *writer, uint32_t node, uint32_t map);
+
+/* ---- build.c ---- */
+/* Index of the node's policy. values: of its keys; own: bits of those that are not from defaults. */
+uint32_t rv_writer_policy(rv_writer *writer, const rv_file_draft *file, const uint32_t *values, uint64_t own, bool is_process);
+/* Index of the class of a list of tags; RV_NONE: no tags. */
+uint32_t rv_writer_class(rv_writer *writer, uint32_t list);
+/* Index of a new gate; `map` is the value of the kind's key. */
+uint32_t rv_writer_gate(rv_writer *writer, rv_kind kind, uint32_t map);
+/* Number of a word in its type; RV_NONE: 0. */
+uint8_t rv_writer_word(const rv_doc *doc, uint32_t value, const rv_type *type);
 
 #endif

@@ -205,20 +205,6 @@ static void normal_form__body_is_a_slice_of_the_definition(void **state)
     loaded_free(&l);
 }
 
-static void assert_idempotent(const rv_graph *graph)
-{
-    rv_spec_input again = {.source = graph->definition, .file = "flow.json", .is_json = true, .skip_values = true};
-    loaded l = load_input(&again);
-    if (l.spec == NULL) print_error("%s", l.text.at);
-    assert_non_null(l.spec);
-    if (!rv_str_eq(l.spec->graph.definition, graph->definition))
-        fail_msg("%.*s\nbecomes\n%.*s", RV_FMT(graph->definition), RV_FMT(l.spec->graph.definition));
-    assert_memory_equal(&l.spec->graph.digest, &graph->digest, sizeof graph->digest);
-    assert_int_equal(l.spec->graph.policy_count, graph->policy_count);
-    assert_int_equal(l.problems.list.count, 0);
-    loaded_free(&l);
-}
-
 static void normal_form__is_its_own_normal_form(void **state)
 {
     loaded l = load_example();

@@ -44,7 +44,7 @@ static const wrong table[] = {
     {"W5 an unknown key gives the nearest", N "  a: {run: [x], need: [b]}\n",
      "flow.yaml:3:17: unknown key `need` in a node; did you mean `needs`?\n"},
     {"W5 a key of an inner map says where it belongs", N "  a: {for: 10m}\n",
-     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce\n"
+     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, workflow\n"
      "flow.yaml:3:7: unknown key `for` in a node; it belongs inside of `wait`\n"},
     {"W5 a node's key at the top says where it belongs", "reeve: 1\nretry: {}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:1: unknown key `retry` in the file; it belongs to a node, or into `defaults`\n"},
@@ -55,12 +55,12 @@ static const wrong table[] = {
      "flow.yaml:2:1: `budget` is not supported by this version; remove it\n"
      "flow.yaml:3:23: `cache` is not supported by this version; remove it\n"
      "flow.yaml:3:36: `mutex` is not supported by this version; remove it\n"},
-    {"W2b waiting for an event is refused", N "  a: {wait: {event: x}}\n",
-     "flow.yaml:3:14: `event` is not supported by this version; remove it\n"},
+    {"W2b a workflow by name is refused", N "  a: {workflow: release}\n",
+     "flow.yaml:3:17: `workflow` by a name is not supported by this version; name a file: {file: PATH}\n"},
     {"W2 a node is one thing only", N "  a: {run: [x], shell: y}\n",
      "flow.yaml:3:17: node `a` is `run` and `shell`: it can be one thing only; make two nodes of it\n"},
     {"W2 a node must be something", N "  a: {needs: []}\n",
-     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce\n"},
+     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, workflow\n"},
     {"W2 run is a list", N "  a: {run: make}\n",
      "flow.yaml:3:12: `run` wants a list of strings: the command and its arguments, not a string; put it in brackets\n"},
     {"W2 run is not empty", N "  a: {run: []}\n", "flow.yaml:3:12: `run` is empty; give one at least\n"},
@@ -91,8 +91,8 @@ static const wrong table[] = {
     {"W3 defaults hold no edges", "reeve: 1\ndefaults: {needs: [a]}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:12: `needs` cannot stand in `defaults`; give it to the nodes\n"},
     {"W2a a wait has one of for and until", N "  a: {wait: {for: 1s, until: 2030-01-01T00:00:00Z}}\n  b: {wait: {}}\n",
-     "flow.yaml:3:13: `wait` has both of `for` and `until`; give one of them\n"
-     "flow.yaml:4:13: `wait` has none of `for` and `until`; give one of them\n"},
+     "flow.yaml:3:13: `wait` has several of `for`, `until` and `event`; give one of them\n"
+     "flow.yaml:4:13: `wait` has none of `for`, `until` and `event`; give one of them\n"},
     {"W2a a time has its zone", N "  a: {wait: {until: 2030-01-01}}\n",
      "flow.yaml:3:21: `until` wants a time such as 2026-01-31T09:00:00Z, not `2030-01-01`; give date, time and zone\n"},
     /* references between nodes */
@@ -155,8 +155,8 @@ static const wrong table[] = {
      "flow.yaml:3:20: `HOME`: there is no node `HOME`; the environment is ${env.HOME}; `$${` is a literal `${`\n"},
     {"W10 a reference without its end", N "  a: {run: [echo, \"x ${a\"]}\n",
      "flow.yaml:3:22: `${` without its `}`; write `${node.field}`, or `$${` for a literal `${`\n"},
-    {"W10 values of loops are not supported yet", N "  a: {run: [echo, \"${item}\"]}\n",
-     "flow.yaml:3:20: `${item}` is not supported by this version; remove it\n"},
+    {"W10 an item is there in a foreach only", N "  a: {run: [echo, \"${item}\"]}\n",
+     "flow.yaml:3:20: `${item}`: there is no `item` here; `item` and `index` are there in a foreach's `do`\n"},
     {"W10 a condition has no attempt", N "  a: {run: [x], when: '${attempt.epoch} == 1'}\n",
      "flow.yaml:3:24: `${attempt.epoch}`: there is no attempt here; use it in argv, env or dir\n"},
     {"W13 an expression cannot read files", N "  a: {run: [x]}\n  b: {set: {e: '${a.stderr}'}, needs: [a]}\n",

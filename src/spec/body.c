@@ -1,0 +1,314 @@
+/* body.c: nodes in normal form, bodies within bodies.
+ *
+ * A body stands in the middle of its owner's text. So what is still to be written is a stack of parts: a part that meets a body leaves
+ * the rest of itself there, and above it what comes first. The depth of the file is the height of the stack, not of ours. */
+#include "spec/write.h"
+
+enum { PART_KEY, PART_TEXT, PART_VALUE, PART_NODE, PART_KEYS, PART_NODES };
+enum { RECORD_NONE, RECORD_ITEMS, RECORD_PARAMS, RECORD_RESULT };
+
+static rv_node_def *def_at(const rv_writer *w, uint32_t node) { return (rv_node_def *)(w->image.at + w->nodes) + node; }
+
+/* ---- keys of a node ---- */
+
+/* The keys that a node has, its own or from defaults: bits, and their values. */
+static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint64_t *ret_own)
+{
+    const rv_loader *l = w->loader;
+    const rv_doc *doc = &l->doc;
+    const rv_file_draft *file = rv_loader_file(l, node);
+    uint32_t body = rv_loader_body(l, node), kind = l->nodes.at[node].kind;
+    uint64_t own = 0, all;
+    for (uint32_t key = body + 1, end = rv_doc_next(doc, body); key < end; key = rv_doc_next(doc, key + 1)) {
+        uint32_t index = rv_key_find(&rv_node_table, rv_doc_text(doc, key));
+        own |= (uint64_t)1 << index;
+        values[index] = key + 1;
+    }
+    all = own;
+    for (uint32_t index = 0; index < RV_NK_COUNT; index++) {
+        if (own >> index & 1) continue;
+        values[index] = rv_node_table.keys[index].kinds >> kind & 1 ? file->defaults[index] : RV_NONE;
+        if (values[index] != RV_NONE) all |= (uint64_t)1 << index;
+    }
+    if (RV_ON_PROCESS >> kind & 1 && file->keys[RV_FK_ENV] != RV_NONE) all |= (uint64_t)1 << RV_NK_ENV;
+    *ret_own = own;
+    return all;
+}
+
+static void write_env(rv_writer *w, const rv_file_draft *file, uint32_t own)
+{
+    uint32_t layers[] = {file->keys[RV_FK_ENV], file->defaults[RV_NK_ENV], own};
+    if (own == RV_NONE && w->base_env.size) {
+        rv_buf_str_add(&w->image, rv_buf_str(&w->base_env));
+        return;
+    }
+    size_t before = w->image.size;
+    rv_writer_map_merged(w, layers, RV_COUNT(layers), rv_node_table.keys[RV_NK_ENV].type);
+    if (own == RV_NONE) rv_buf_add(&w->base_env, w->image.at + before, w->image.size - before);
+}
+
+static void write_key_name(rv_writer *w, const char *name)
+{
+    rv_buf_byte(&w->image, '"');
+    rv_buf_cstring(&w->image, name);
+    rv_buf_cstring(&w->image, "\":");
+}
+
+static void write_key(rv_writer *w, const rv_file_draft *file, rv_node_def *def, uint32_t index, uint32_t value, bool is_own)
+{
+    const rv_key *key = &rv_node_table.keys[index];
+    write_key_name(w, key->name);
+    if (index == RV_NK_ENV) write_env(w, file, is_own ? value : RV_NONE);
+    else if (index == RV_NK_RETRY) rv_writer_object_merged(w, file->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
+    else if (index == RV_NK_WHEN) def->when = rv_writer_text(w, rv_doc_text(&w->loader->doc, value));
+    else rv_writer_value(w, value, key->type);
+}
+
+/* ---- parts ---- */
+
+static void push(rv_writer *w, rv_part part) { rv_vec_push(&w->parts, part); }
+
+static void push_key(rv_writer *w, const char *name, bool *is_first)
+{
+    push(w, (rv_part){.kind = PART_KEY, .text = name, .value = *is_first});
+    *is_first = false;
+}
+
+static void push_text(rv_writer *w, const char *text) { push(w, (rv_part){.kind = PART_TEXT, .text = text}); }
+
+static void push_entrants(rv_writer *w, uint32_t node, uint32_t list, const rv_type *type)
+{
+    const rv_doc *doc = &w->loader->doc;
+    uint32_t scope = w->loader->nodes.at[node].scope_first;
+    push_text(w, "[");
+    for (uint32_t item = list + 1, end = rv_doc_next(doc, list); item < end; item = rv_doc_next(doc, item)) {
+        if (item > list + 1) push_text(w, ",");
+        if (rv_doc_is_scalar(doc, item)) push(w, (rv_part){.kind = PART_VALUE, .value = item, .type = type->item});
+        else push(w, (rv_part){.kind = PART_NODE, .node = w->loader->scopes.at[scope++].first});
+    }
+    push_text(w, "]");
+}
+
+/* A workflow within this one: `env` and `defaults` are in its nodes. */
+static void push_definition(rv_writer *w, uint32_t node)
+{
+    const rv_loader *l = w->loader;
+    uint32_t scope = l->nodes.at[node].scope_first;
+    const rv_file_draft *file = &l->files.at[l->scopes.at[scope].file];
+    bool is_first = true;
+    push_text(w, "{");
+    for (uint32_t i = 0; i < RV_FK_COUNT; i++) {
+        if (file->keys[i] == RV_NONE || i == RV_FK_DEFAULTS || i == RV_FK_ENV || i == RV_FK_REEVE) continue;
+        push_key(w, rv_file_table.keys[i].name, &is_first);
+        if (i == RV_FK_NODES) push(w, (rv_part){.kind = PART_NODES, .node = scope});
+        else
+            push(w, (rv_part){.kind = PART_VALUE, .node = node, .value = file->keys[i], .type = rv_file_table.keys[i].type,
+                              .record = i == RV_FK_RESULT ? RECORD_RESULT : RECORD_NONE});
+    }
+    push_text(w, "}");
+}
+
+static void push_value(rv_writer *w, uint32_t node, uint32_t value, const rv_key *key)
+{
+    const rv_draft *draft = &w->loader->nodes.at[node];
+    const rv_scope_draft *last = &w->loader->scopes.at[draft->scope_first + draft->scope_count - 1];
+    switch (key->type->kind) {
+    case RV_TYPE_NODE_BODY: push(w, (rv_part){.kind = PART_NODE, .node = last->first}); return; /* a judge's scope is its owner's last */
+    case RV_TYPE_BODY_OR_NODES:
+        if (last->is_named) {
+            push_text(w, "{\"nodes\":");
+            push(w, (rv_part){.kind = PART_NODES, .node = draft->scope_first});
+            push_text(w, "}");
+        } else push(w, (rv_part){.kind = PART_NODE, .node = last->first});
+        return;
+    default: break;
+    }
+    uint8_t record = key->type->kind == RV_TYPE_ITEMS ? RECORD_ITEMS : rv_str_is(rv_str_of(key->name), "params") ? RECORD_PARAMS : RECORD_NONE;
+    if (key->type->kind == RV_TYPE_LIST && key->type->item->kind == RV_TYPE_ENTRANT) push_entrants(w, node, value, key->type);
+    else push(w, (rv_part){.kind = PART_VALUE, .node = node, .value = value, .type = key->type, .record = record});
+}
+
+/* The value of a controller's own key: an object of its table. */
+static void push_control(rv_writer *w, uint32_t node, const rv_key_table *table)
+{
+    uint32_t map = rv_loader_kind_value(w->loader, node), begin = w->parts.count;
+    bool is_first = true;
+    push_text(w, "{");
+    for (uint32_t i = 0; i < table->count; i++) {
+        bool is_definition = table->keys[i].type->kind == RV_TYPE_DEFINITION;
+        uint32_t value = rv_doc_get(&w->loader->doc, map, table->keys[i].name);
+        if (table == &rv_workflow_table && rv_str_is(rv_str_of(table->keys[i].name), "file")) continue; /* it stands as `definition` */
+        if (value == RV_NONE && !is_definition) continue;
+        push_key(w, table->keys[i].name, &is_first);
+        if (is_definition) push_definition(w, node);
+        else push_value(w, node, value, &table->keys[i]);
+    }
+    push_text(w, "}");
+    for (uint32_t low = begin, high = w->parts.count; low + 1 < high; low++) { /* the first of them comes up first */
+        rv_part swap = w->parts.at[low];
+        w->parts.at[low] = w->parts.at[--high];
+        w->parts.at[high] = swap;
+    }
+}
+
+/* ---- a node ---- */
+
+static void finish_node(rv_writer *w, uint32_t node, rv_node_def *def, const uint32_t *values, uint64_t own)
+{
+    rv_loader *l = w->loader;
+    const rv_draft *draft = &l->nodes.at[node];
+    rv_kind kind = (rv_kind)draft->kind;
+    int64_t priority = 0;
+    rv_buf_byte(&w->image, '}');
+    def->body.size = (uint32_t)(w->image.size - w->strings) - def->body.at;
+    def->kind = draft->kind;
+    def->handler = draft->handler;
+    def->flags = draft->flags;
+    def->scope = draft->scope;
+    def->revise = draft->revise;
+    def->policy = rv_writer_policy(w, rv_loader_file(l, node), values, own, RV_ON_PROCESS >> kind & 1);
+    def->class_index = rv_writer_class(w, values[RV_NK_TAGS]);
+    def->dep_policy = rv_writer_word(&l->doc, values[RV_NK_DEP_POLICY], rv_node_table.keys[RV_NK_DEP_POLICY].type);
+    if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));
+    def->priority = (int32_t)priority;
+    if (values[RV_NK_LEAVE] != RV_NONE && rv_doc_kind_of(&l->doc, values[RV_NK_LEAVE]) == RV_DOC_TRUE) def->flags |= RV_NODE_F_LEAVE;
+    if (values[RV_NK_OUTPUT_SCHEMA] != RV_NONE) def->flags |= RV_NODE_F_HAS_SCHEMA;
+    if (kind == RV_KIND_APPROVE || kind == RV_KIND_INPUT || kind == RV_KIND_WAIT)
+        def->aux = rv_writer_gate(w, kind, rv_loader_kind_value(l, node));
+    if (kind == RV_KIND_SET) def->aux_count = w->set_items.count - def->aux;
+    if (rv_kind_is_controller(kind)) rv_writer_control(w, node, &w->controls.at[def->aux]);
+    if (draft->revise) rv_writer_revise(w, node, values[RV_NK_REVISE]);
+    *def_at(w, node) = *def;
+}
+
+static void begin_node(rv_writer *w, uint32_t node)
+{
+    const rv_draft *draft = &w->loader->nodes.at[node];
+    uint32_t file = w->loader->scopes.at[draft->scope].file;
+    rv_node_def *def = def_at(w, node);
+    if (w->file != file) { /* what nodes have that say nothing of it depends on their file */
+        w->file = file;
+        w->plain_policy[0] = w->plain_policy[1] = RV_NONE;
+        rv_buf_clear(&w->base_env);
+    }
+    if (draft->kind == RV_KIND_SET) def->aux = w->set_items.count;
+    if (rv_kind_is_controller((rv_kind)draft->kind)) {
+        def->aux = w->controls.count;
+        rv_vec_push(&w->controls, ((rv_control_def){.scope_first = draft->scope_first, .scope_count = draft->scope_count}));
+    }
+    def->body.at = (uint32_t)(w->image.size - w->strings);
+    rv_buf_byte(&w->image, '{');
+}
+
+/* The keys in `left`, up to and with a controller's own, behind which the rest waits; then the node is complete. */
+static void write_keys(rv_writer *w, uint32_t node, uint64_t left, bool is_first)
+{
+    static const rv_key_table *const tables[RV_KIND_COUNT] = {
+        [RV_KIND_FOREACH] = &rv_foreach_table,       [RV_KIND_LOOP] = &rv_loop_table,         [RV_KIND_CLASSIFY] = &rv_classify_table,
+        [RV_KIND_TOURNAMENT] = &rv_tournament_table, [RV_KIND_WORKFLOW] = &rv_workflow_table,
+    };
+    uint32_t values[RV_NK_COUNT];
+    uint64_t own, all = node_values(w, node, values, &own);
+    const rv_file_draft *file = rv_loader_file(w->loader, node);
+    rv_kind kind = (rv_kind)w->loader->nodes.at[node].kind;
+    rv_node_def def = *def_at(w, node);
+    if (is_first) left = all;
+    for (; left; is_first = false) {
+        uint32_t index = (uint32_t)__builtin_ctzll(left);
+        left &= left - 1;
+        if (!is_first) rv_buf_byte(&w->image, ',');
+        if (tables[kind] && rv_node_table.keys[index].flags & RV_KEY_KIND) {
+            write_key_name(w, rv_node_table.keys[index].name);
+            *def_at(w, node) = def;
+            push(w, (rv_part){.kind = PART_KEYS, .node = node, .left = left});
+            push_control(w, node, tables[kind]);
+            return;
+        }
+        write_key(w, file, &def, index, values[index], own >> index & 1);
+    }
+    finish_node(w, node, &def, values, own);
+}
+
+/* ---- the stack ---- */
+
+static void write_value(rv_writer *w, const rv_part *part)
+{
+    uint32_t begin = (uint32_t)(w->image.size - w->strings), items = w->set_items.count;
+    rv_writer_value(w, part->value, part->type);
+    if (part->record == RECORD_NONE) return;
+    rv_control_def *control = &w->controls.at[def_at(w, part->node)->aux];
+    rv_slice text = {begin, (uint32_t)(w->image.size - w->strings) - begin};
+    if (part->record == RECORD_ITEMS) control->items = text;
+    else if (part->record == RECORD_PARAMS) control->params = text;
+    else {
+        control->result_first = items;
+        control->result_count = w->set_items.count - items;
+    }
+}
+
+/* The next node of a scope, or its end. false: the normal form is too large. */
+static bool write_next(rv_writer *w)
+{
+    rv_loader *l = w->loader;
+    rv_part *part = &w->parts.at[w->parts.count - 1];
+    const rv_scope_draft *scope = &l->scopes.at[part->node];
+    if (part->value == 0) rv_buf_byte(&w->image, '{');
+    if (part->value == scope->count) {
+        rv_buf_byte(&w->image, '}');
+        (void)rv_vec_pop(&w->parts);
+        return true;
+    }
+    uint32_t node = scope->first + part->value;
+    if (w->image.size - w->strings > RV_DEFINITION_MAX) {
+        rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"), "the normal form is larger than 512 MiB");
+        return false;
+    }
+    if (part->value++ > 0) rv_buf_byte(&w->image, ',');
+    rv_slice name = rv_writer_text(w, rv_loader_own_name(l, node));
+    def_at(w, node)->name = name;
+    rv_buf_byte(&w->image, ':');
+    begin_node(w, node);
+    write_keys(w, node, 0, true);
+    return true;
+}
+
+static bool write_parts(rv_writer *w)
+{
+    while (w->parts.count > 0) {
+        rv_part part = w->parts.at[w->parts.count - 1];
+        if (part.kind == PART_NODES) {
+            if (!write_next(w)) return false;
+            continue;
+        }
+        (void)rv_vec_pop(&w->parts);
+        switch (part.kind) {
+        case PART_KEY:
+            if (!part.value) rv_buf_byte(&w->image, ',');
+            write_key_name(w, part.text);
+            break;
+        case PART_TEXT: rv_buf_cstring(&w->image, part.text); break;
+        case PART_VALUE: write_value(w, &part); break;
+        case PART_NODE:
+            begin_node(w, part.node);
+            write_keys(w, part.node, 0, true);
+            break;
+        case PART_KEYS: write_keys(w, part.node, part.left, false); break;
+        default: RV_UNREACHABLE();
+        }
+    }
+    return true;
+}
+
+bool rv_writer_nodes(rv_writer *w, uint32_t scope)
+{
+    push(w, (rv_part){.kind = PART_NODES, .node = scope});
+    return write_parts(w);
+}
+
+void rv_writer_node(rv_writer *w, uint32_t node, rv_slice name)
+{
+    def_at(w, node)->name = name;
+    begin_node(w, node);
+    write_keys(w, node, 0, true);
+    RV_ASSERT(w->parts.count == 0);
+}
