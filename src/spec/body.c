@@ -123,7 +123,9 @@ static void push_value(rv_writer *w, uint32_t node, uint32_t value, const rv_key
         return;
     default: break;
     }
-    uint8_t record = key->type->kind == RV_TYPE_ITEMS ? RECORD_ITEMS : rv_str_is(rv_str_of(key->name), "params") ? RECORD_PARAMS : RECORD_NONE;
+    uint8_t record = key->type->kind == RV_TYPE_ITEMS                 ? RECORD_ITEMS
+                     : rv_str_is(rv_str_of(key->name), "params") ? RECORD_PARAMS
+                                                                 : RECORD_NONE;
     if (key->type->kind == RV_TYPE_LIST && key->type->item->kind == RV_TYPE_ENTRANT) push_entrants(w, node, value, key->type);
     else push(w, (rv_part){.kind = PART_VALUE, .node = node, .value = value, .type = key->type, .record = record});
 }
@@ -260,7 +262,8 @@ static bool write_next(rv_writer *w)
     }
     uint32_t node = scope->first + part->value;
     if (w->image.size - w->strings > RV_DEFINITION_MAX) {
-        rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"), "the normal form is larger than 512 MiB");
+        rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("put less into `defaults` and `env`"),
+                        "the normal form is larger than 512 MiB");
         return false;
     }
     if (part->value++ > 0) rv_buf_byte(&w->image, ',');

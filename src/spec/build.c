@@ -424,7 +424,8 @@ rv_status rv_loader_write(rv_loader *l, rv_spec *spec)
 {
     rv_writer w = {.loader = l, .plain_policy = {RV_NONE, RV_NONE}};
     rv_image header = {
-        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count, .top_count = l->top_count};
+        .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count,
+        .top_count = l->top_count};
     uint32_t concurrency = l->files.at[0].keys[RV_FK_CONCURRENCY],
              cap = concurrency == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, concurrency, "default");
     int64_t number = 0;

@@ -67,8 +67,8 @@ static void enter_node(linker *k, uint32_t node, uint32_t value)
     else if (k->entered[other] == node + 1)
         rv_loader_error(l, value, 0, RV_STR("remove one"), "`%.*s` stands twice in `entrants`", RV_FMT(name));
     else if (k->seen[other] == 2 * (uint64_t)node + 3)
-        rv_loader_error(l, value, 0, RV_STR("take it out of `after`: an entrant is needed"), "`%.*s` is in `entrants` and in `after` of `%.*s`",
-                        RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
+        rv_loader_error(l, value, 0, RV_STR("take it out of `after`: an entrant is needed"),
+                        "`%.*s` is in `entrants` and in `after` of `%.*s`", RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
     else {
         k->entered[other] = node + 1;
         if (k->seen[other] != 2 * (uint64_t)node + 2) rv_vec_push(&l->pred, other);

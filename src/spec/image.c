@@ -154,8 +154,8 @@ static bool controls_fit(const rv_graph *g)
         const rv_control_def *c = &g->controls[i];
         fits = is_range(c->scope_first, c->scope_count, g->scope_count) && slice_fits(g, c->items) && slice_fits(g, c->until) &&
                slice_fits(g, c->params) && is_range(c->result_first, c->result_count, g->set_item_count) && c->join < RV_JOIN_COUNT &&
-               is_range(c->entrant_first, c->entrant_count, g->entrant_count) && is_range(c->branch_first, c->branch_count,
-                   g->branch_count);
+               is_range(c->entrant_first, c->entrant_count, g->entrant_count) &&
+               is_range(c->branch_first, c->branch_count, g->branch_count);
     }
     for (uint32_t i = 0; i < g->entrant_count; i++)
         fits &= (g->entrants[i].node < g->node_count) != (g->entrants[i].scope < g->scope_count);

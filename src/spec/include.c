@@ -125,7 +125,8 @@ static void check_param(rv_loader *l, uint32_t map, uint32_t given, uint32_t key
                         "the sub-workflow's param `%.*s` has no value", RV_FMT(name));
     else if (is_given && is_dynamic(l, value)) return; /* known when it starts */
     else if (is_given && !has_type(l, value, kind))
-        rv_loader_error(l, value, 0, rv_str_of(rv_str_is(kind, "string") && rv_doc_is_scalar(&l->doc, value) ? "put it in quotes" : "correct it"),
+        rv_loader_error(l, value, 0,
+                        rv_str_of(rv_str_is(kind, "string") && rv_doc_is_scalar(&l->doc, value) ? "put it in quotes" : "correct it"),
                         "the sub-workflow's param `%.*s` is of type %.*s", RV_FMT(name), RV_FMT(kind));
     else if (list != RV_NONE && !is_allowed(l, value, list, rv_str_is(kind, "string")))
         rv_loader_error(l, value, 0, RV_STR("give one of its `enum`"), "the %s of the sub-workflow's param `%.*s` is not allowed",

@@ -95,7 +95,8 @@ static const rv_type wait = {RV_TYPE_OBJECT, "a map such as {for: 10m}", .table 
 static const rv_type reduce = {RV_TYPE_OBJECT, "a map such as {reducer: concat, of: [a, b]}", .table = &rv_reduce_table};
 static const rv_type param = {RV_TYPE_OBJECT, "a map such as {type: string, default: x}", .table = &rv_param_table};
 static const rv_type params = {RV_TYPE_MAP, "a map from param to its type", &param, &identifier};
-static const rv_type concurrency = {RV_TYPE_OBJECT, "a map such as {default: 4, tags: {net: 2}}", .table = &rv_concurrency_table};
+static const rv_type concurrency = {RV_TYPE_OBJECT, "a map such as {default: 4, tags: {net: 2}}",
+                                 .table = &rv_concurrency_table};
 static const rv_type node_body = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
 static const rv_type body_or_nodes = {RV_TYPE_BODY_OR_NODES, "a node's body such as {run: [make, test]}, or {nodes: {…}}"};
 static const rv_type entrant = {RV_TYPE_ENTRANT, "a node's name or a body such as {run: [./try.sh]}", .use = RV_USE_ENTRANT};
@@ -105,12 +106,16 @@ static const rv_type branches = {RV_TYPE_MAP, "a map from label to nodes, such a
 static const rv_type arguments_of_workflow = {RV_TYPE_MAP, "a map from param to value", &filled, &identifier};
 static const rv_type definition = {RV_TYPE_DEFINITION, "a workflow: a map with `nodes`"};
 static const rv_type results = {RV_TYPE_MAP, "a map from name to expression", &result_value, &identifier, .least = 1};
-static const rv_type foreach = {RV_TYPE_OBJECT, "a map such as {items: [a, b], do: {run: [echo, \"${item}\"]}}", .table = &rv_foreach_table};
+static const rv_type foreach = {RV_TYPE_OBJECT, "a map such as {items: [a, b], do: {run: [echo, \"${item}\"]}}",
+                                 .table = &rv_foreach_table};
 static const rv_type loop = {RV_TYPE_OBJECT, "a map such as {body: {run: [./try.sh]}, max: 5}", .table = &rv_loop_table};
-static const rv_type classify = {RV_TYPE_OBJECT, "a map such as {by: {run: [./sort.sh]}, branches: {bug: [fix]}}", .table = &rv_classify_table};
-static const rv_type tournament = {RV_TYPE_OBJECT, "a map such as {entrants: [a, b], judge: {run: [./judge.sh]}}", .table = &rv_tournament_table};
+static const rv_type classify = {RV_TYPE_OBJECT, "a map such as {by: {run: [./sort.sh]}, branches: {bug: [fix]}}",
+                                 .table = &rv_classify_table};
+static const rv_type tournament = {RV_TYPE_OBJECT, "a map such as {entrants: [a, b], judge: {run: [./judge.sh]}}",
+                                 .table = &rv_tournament_table};
 static const rv_type workflow = {RV_TYPE_OBJECT, "a map such as {file: part.yaml}", .table = &rv_workflow_table};
-static const rv_type revise = {RV_TYPE_OBJECT, "a map such as {target: draft, when: \"${review.ok} == false\"}", .table = &rv_revise_table};
+static const rv_type revise = {RV_TYPE_OBJECT, "a map such as {target: draft, when: \"${review.ok} == false\"}",
+                                 .table = &rv_revise_table};
 static const rv_type nodes = {RV_TYPE_MAP, "a map from node to its body", &node_body, &identifier};
 static const rv_type handlers = {RV_TYPE_OBJECT, "a map such as {failure: {run: [./tell.sh]}}", .table = &rv_on_table};
 static const rv_type defaults = {RV_TYPE_DEFAULTS, "a map such as {timeout: 10m}"};

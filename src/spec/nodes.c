@@ -124,7 +124,8 @@ static rv_kind check_kind(rv_loader *l, uint32_t node)
     }
     if (first == RV_NONE)
         rv_loader_error(l, l->nodes.at[node].key, 0,
-                        RV_STR("give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, workflow"),
+                        RV_STR("give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, "
+                               "workflow"),
                         "node `%.*s` does nothing", RV_FMT(rv_loader_name(l, node)));
     return kind;
 }

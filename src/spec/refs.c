@@ -220,13 +220,15 @@ static uint32_t scope_of_word(const rv_loader *l, const rv_reference *ref, uint3
 {
     uint32_t node = ref->node;
     if (node == RV_NONE) return RV_NONE;
-    if (ref->use == RV_USE_UNTIL && role_has(RV_SCOPE_ITERATION, word)) return l->nodes.at[node].scope_count ? l->nodes.at[node].scope_first : RV_NONE;
+    if (ref->use == RV_USE_UNTIL && role_has(RV_SCOPE_ITERATION, word))
+        return l->nodes.at[node].scope_count ? l->nodes.at[node].scope_first : RV_NONE;
     if (word == WORD_FEEDBACK && rv_loader_is_process(l, node) && rv_loader_value(l, node, RV_NK_OUTPUT_SCHEMA) != RV_NONE &&
         rv_loader_attempts(l, node) > 1)
         return l->nodes.at[node].scope;
     while (node != RV_NONE) {
         const rv_scope_draft *scope = &l->scopes.at[l->nodes.at[node].scope];
-        if (word == WORD_FEEDBACK ? l->nodes.at[node].is_revised : role_has((rv_scope_role)scope->role, word)) return l->nodes.at[node].scope;
+        if (word == WORD_FEEDBACK ? l->nodes.at[node].is_revised : role_has((rv_scope_role)scope->role, word))
+            return l->nodes.at[node].scope;
         node = scope->is_closed ? RV_NONE : scope->owner;
     }
     return RV_NONE;

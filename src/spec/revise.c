@@ -75,7 +75,8 @@ static bool collect(reviser *v, rv_revise_draft *revise, uint32_t mark)
 static void revise_of(reviser *v, uint32_t node)
 {
     rv_loader *l = v->loader;
-    uint32_t map = rv_doc_get(&l->doc, rv_loader_body(l, node), "revise"), value = map == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, map, "target");
+    uint32_t map = rv_doc_get(&l->doc, rv_loader_body(l, node), "revise"),
+             value = map == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, map, "target");
     if (value == RV_NONE || !rv_doc_is_scalar(&l->doc, value)) return; /* said by check.c */
     rv_str name = rv_doc_text(&l->doc, value);
     uint32_t scope = l->nodes.at[node].scope, target = rv_loader_find(l, scope, name);
@@ -85,7 +86,8 @@ static void revise_of(reviser *v, uint32_t node)
         rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "name a node that stands beside it"),
                         "`target` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
     else if (target == node)
-        rv_loader_error(l, value, 0, RV_STR("use a `loop`, or name an ancestor"), "`%.*s` names itself as `target`", RV_FMT(rv_loader_name(l, node)));
+        rv_loader_error(l, value, 0, RV_STR("use a `loop`, or name an ancestor"), "`%.*s` names itself as `target`",
+                        RV_FMT(rv_loader_name(l, node)));
     else if (l->position[target] > l->position[node] || !collect(v, &revise, l->revises.count + 1))
         rv_loader_error(l, value, 0, RV_STR("name a node that it depends on, directly or not"), "`%.*s` is no ancestor of `%.*s`",
                         RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
@@ -100,7 +102,8 @@ static void revise_of(reviser *v, uint32_t node)
 static int larger_first(const void *a, const void *b, void *user)
 {
     const rv_loader *l = user;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b, p = l->revises.at[x].member_count, q = l->revises.at[y].member_count;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    uint32_t p = l->revises.at[x].member_count, q = l->revises.at[y].member_count;
     if (p != q) return p > q ? -1 : 1;
     return x < y ? -1 : x > y;
 }
@@ -108,7 +111,8 @@ static int larger_first(const void *a, const void *b, void *user)
 static void tell_crossing(rv_loader *l, uint32_t one, uint32_t other)
 {
     uint32_t node = l->revises.at[one].node, with = l->revises.at[other].node;
-    rv_loader_error(l, rv_doc_get(&l->doc, rv_loader_body(l, node), "revise"), 0, RV_STR("let one lie within the other, or let them lie apart"),
+    rv_loader_error(l, rv_doc_get(&l->doc, rv_loader_body(l, node), "revise"), 0,
+                    RV_STR("let one lie within the other, or let them lie apart"),
                     "the revisions of `%.*s` (from `%.*s`) and of `%.*s` (from `%.*s`) cross", RV_FMT(rv_loader_name(l, node)),
                     RV_FMT(rv_loader_own_name(l, l->revises.at[one].target)), RV_FMT(rv_loader_name(l, with)),
                     RV_FMT(rv_loader_own_name(l, l->revises.at[other].target)));
@@ -142,8 +146,8 @@ void rv_loader_revise(rv_loader *l)
                  .reached = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1u))};
     for (uint32_t node = 0; node < l->nodes.count && v.work < RV_REVISE_WORK_MAX; node++) revise_of(&v, node);
     if (v.work >= RV_REVISE_WORK_MAX)
-        rv_loader_error(l, 0, 0, RV_STR("let `target` be nearer, or revise at fewer nodes"), "the revisions span more than %u nodes and edges",
-                        RV_REVISE_WORK_MAX);
+        rv_loader_error(l, 0, 0, RV_STR("let `target` be nearer, or revise at fewer nodes"),
+                        "the revisions span more than %u nodes and edges", RV_REVISE_WORK_MAX);
     else check_crossing(l);
     rv_free(v.visited);
     rv_free(v.reached);

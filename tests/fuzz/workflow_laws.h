@@ -15,10 +15,24 @@ static inline void check_graph(const rv_graph *graph)
         rv_str body = rv_graph_str(graph, def->body);
         RV_ASSERT(graph->position[graph->order[node]] == node);
         RV_ASSERT(body.size >= 2 && body.at[0] == '{' && body.at[body.size - 1] == '}');
-        RV_ASSERT((def->handler == RV_HANDLER_NONE) == (node < graph->plain_count));
+        RV_ASSERT((def->handler == RV_HANDLER_NONE) == (node < graph->plain_count || node >= graph->top_count));
+        const rv_scope_def *scope = &graph->scopes[def->scope];
+        RV_ASSERT(node - scope->first < scope->count && (scope->owner < node) == (node >= graph->top_count));
+        RV_ASSERT((def->name.size > 0) == (scope->is_named || def->handler));
         RV_ASSERT(graph->policies[def->policy].max_attempts >= 1);
         for (uint32_t i = graph->pred_begin[node]; i < graph->pred_begin[node + 1]; i++)
-            RV_ASSERT(RV_EDGE_NODE(graph->pred[i]) != node);
+            RV_ASSERT(RV_EDGE_NODE(graph->pred[i]) != node && graph->nodes[RV_EDGE_NODE(graph->pred[i])].scope == def->scope);
+        if (rv_kind_is_controller((rv_kind)def->kind)) {
+            const rv_control_def *control = &graph->controls[def->aux];
+            RV_ASSERT(control->scope_count >= 1);
+            for (uint32_t i = 0; i < control->scope_count; i++) RV_ASSERT(graph->scopes[control->scope_first + i].owner == node);
+        }
+    }
+    for (uint32_t i = 0; i < graph->revise_count; i++) {
+        const rv_revise_def *revise = &graph->revises[i];
+        RV_ASSERT(revise->member_count >= 2 && graph->nodes[revise->node].revise == i + 1);
+        for (uint32_t k = 0; k < revise->member_count; k++)
+            RV_ASSERT(graph->nodes[graph->revise_nodes[revise->member_first + k]].scope == graph->nodes[revise->node].scope);
     }
 }
 

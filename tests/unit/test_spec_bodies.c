@@ -190,6 +190,291 @@ static void wait__event_has_a_payload_of_any_shape(void **state)
     loaded_free(&l);
 }
 
+/* ---- workflows within workflows ---- */
+
+static char dir[] = "/tmp/reeve_bodies_XXXXXX";
+
+static int make_dir(void **state) { return mkdtemp(dir) ? 0 : -1; }
+static int remove_dir(void **state)
+{
+    static const char *const names[] = {"a.yaml", "b.yaml", "c.json", "sub/d.yaml", "note.txt", "graph"};
+    char path[256];
+    for (size_t i = 0; i < RV_COUNT(names); i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        (void)unlink(path);
+    }
+    (void)snprintf(path, sizeof path, "%s/sub", dir);
+    (void)rmdir(path);
+    return rmdir(dir);
+}
+static void put(const char *name, const char *text)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/sub", dir);
+    (void)mkdir(path, 0700);
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+static loaded load_in_dir(const char *source)
+{
+    rv_spec_input input = input_of(source, false);
+    input.dir = dir;
+    return load_input(&input);
+}
+static loaded load_good_in_dir(const char *source)
+{
+    loaded l = load_in_dir(source);
+    if (l.spec == NULL) print_error("%s", l.text.at);
+    assert_non_null(l.spec);
+    return l;
+}
+
+static const char part[] = "reeve: 1\nname: part\nparams: {who: {}, n: {type: integer, default: 3}, t: {default: \"a ${x} $\"}}\n"
+                           "env: {E: e}\ndefaults: {timeout: 1m}\n"
+                           "nodes:\n  ask: {run: [ask, \"${user.who}\", \"${user.n}\"]}\n  tell: {run: [tell, \"${ask.answer}\"], needs: [ask]}\n"
+                           "result: {answer: '${ask.answer}', code: '${tell.exit_code}'}\n";
+
+static void workflow__file_becomes_a_closed_scope_and_part_of_the_normal_form(void **state)
+{
+    put("a.yaml", part);
+    loaded l = load_good_in_dir("reeve: 1\nparams: {name: {default: x}}\ndefaults: {priority: 4}\nnodes:\n  first: {run: [x]}\n"
+                                "  sub: {workflow: {file: ./a.yaml, params: {who: \"${user.name} ${first.v}\"}}, needs: [first]}\n"
+                                "  last: {run: [x, \"${sub.answer}\"], needs: [sub]}\n");
+    const rv_graph *g = &l.spec->graph;
+    const rv_scope_def *scope = scope_of(g, "sub", 0);
+    const rv_control_def *control = control_of(g, "sub");
+    assert_int_equal(scope->role, RV_SCOPE_WORKFLOW);
+    assert_true(scope->is_named && scope->is_closed);
+    assert_int_equal(scope->count, 2);
+    assert_str(rv_graph_name(g, scope->first), "ask");
+    assert_int_equal(g->nodes[scope->first].priority, 0); /* the defaults of the file around it are not its */
+    assert_int_equal(g->policies[g->nodes[scope->first].policy].timeout_ms, 60000);
+    assert_int_equal(g->nodes[scope->first].flags, RV_NODE_F_KEEP_RESULT);
+    assert_int_equal(g->nodes[scope->first + 1].flags, 0); /* `result` reads no more of it than its exit code */
+    assert_int_equal(g->nodes[0].flags, RV_NODE_F_KEEP_RESULT);
+    assert_str(rv_graph_str(g, control->params), "{\"n\":3,\"t\":\"a $${x} $\",\"who\":\"${user.name} ${first.v}\"}");
+    assert_int_equal(control->result_count, 2);
+    assert_str(rv_graph_str(g, g->set_items[control->result_first].key), "answer");
+    assert_str(rv_graph_str(g, g->set_items[control->result_first + 1].expression), "${tell.exit_code}");
+    assert_str(rv_graph_str(g, g->nodes[1].body),
+               "{\"needs\":[\"first\"],\"priority\":4,\"workflow\":{\"definition\":{\"name\":\"part\",\"nodes\":{"
+               "\"ask\":{\"env\":{\"E\":\"e\"},\"run\":[\"ask\",\"${user.who}\",\"${user.n}\"],\"timeout\":\"60000ms\"},"
+               "\"tell\":{\"env\":{\"E\":\"e\"},\"needs\":[\"ask\"],\"run\":[\"tell\",\"${ask.answer}\"],\"timeout\":\"60000ms\"}},"
+               "\"params\":{\"n\":{\"default\":3,\"type\":\"integer\"},\"t\":{\"default\":\"a ${x} $\"},\"who\":{}},"
+               "\"result\":{\"answer\":\"${ask.answer}\",\"code\":\"${tell.exit_code}\"}},\"params\":{\"who\":\"${user.name} ${first.v}\"}}}");
+    assert_idempotent(g);
+    loaded_free(&l);
+}
+
+static void workflow__without_result_has_that_of_its_last_nodes(void **state)
+{
+    put("c.json", "{\"reeve\":1,\"nodes\":{\"a\":{\"run\":[\"x\"]},\"b\":{\"run\":[\"x\"],\"needs\":[\"a\"]},\"c\":{\"run\":[\"x\"]}}}");
+    loaded l = load_good_in_dir(HEAD "  s: {workflow: {file: c.json}}\n  t: {run: [x, \"${s.b.v}\", \"${s.c}\"], needs: [s]}\n");
+    const rv_graph *g = &l.spec->graph;
+    uint32_t first = scope_of(g, "s", 0)->first;
+    assert_int_equal(control_of(g, "s")->result_count, 0);
+    assert_int_equal(control_of(g, "s")->params.size, 0);
+    assert_int_equal(g->nodes[first].flags, 0);
+    assert_int_equal(g->nodes[first + 1].flags, RV_NODE_F_KEEP_RESULT);
+    assert_int_equal(g->nodes[first + 2].flags, RV_NODE_F_KEEP_RESULT);
+    loaded_free(&l);
+    l = load_in_dir(HEAD "  s: {workflow: {file: c.json}}\n  t: {run: [x, \"${s.a}\"], needs: [s]}\n");
+    assert_str(rv_buf_str(&l.text), "flow.yaml:4:17: `${s.a}`: `s` has no output `a`; a sub-workflow has the keys of its `result`, else the names "
+                                    "of its last nodes, state, error\n");
+    loaded_free(&l);
+}
+
+static void workflow__problems_of_its_file_have_their_own_positions(void **state)
+{
+    put("b.yaml", "reeve: 1\nnodes:\n  \xc3\xa4: {run: [x]}\n  a: {run: [x, \"${outer.v}\"], need: [x]}\n");
+    const char *source = HEAD "  outer: {run: [x]}\n  s: {workflow: {file: b.yaml}, needs: [outer], leave: true}\n";
+    rv_spec_input input = input_of(source, false);
+    input.dir = dir;
+    loaded l = load_input(&input);
+    rv_buf text = {0};
+    rv_problems_text(&text, &l.problems, input.source, true, false);
+    assert_str(rv_buf_str(&text),
+               "flow.yaml:4:49: `leave` does not apply to `workflow`; remove it\n"
+               "      s: {workflow: {file: b.yaml}, needs: [outer], leave: true}\n                                                    ^\n"
+               "b.yaml:3:3: `\xc3\xa4` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"
+               "b.yaml:4:17: `outer.v`: there is no node `outer`; values are those of user, env, run, attempt and of nodes\n"
+               "b.yaml:4:31: unknown key `need` in a node; did you mean `needs`?\n");
+    rv_buf_deinit(&text);
+    loaded_free(&l);
+}
+
+static void workflow__files_that_include_each_other_are_named_in_a_chain(void **state)
+{
+    put("a.yaml", HEAD "  b: {workflow: {file: ./b.yaml}}\n");
+    put("b.yaml", HEAD "  d: {foreach: {items: [1], do: {workflow: {file: sub//d.yaml}}}}\n");
+    put("sub/d.yaml", HEAD "  b: {workflow: {file: b.yaml}}\n");
+    loaded l = load_in_dir(HEAD "  a: {workflow: {file: a.yaml}}\n");
+    assert_str(rv_buf_str(&l.text), "sub/d.yaml:3:24: a workflow includes itself: b.yaml -> sub/d.yaml -> b.yaml; let one of "
+                                    "them not include the next\n");
+    loaded_free(&l);
+    put("a.yaml", HEAD "  a: {workflow: {file: a.yaml}}\n");
+    l = load_in_dir(HEAD "  a: {workflow: {file: a.yaml}}\n"); /* the workflow that is run, under another name */
+    assert_str(rv_buf_str(&l.text),
+               "flow.yaml:3:24: a workflow includes itself: flow.yaml -> a.yaml; let one of them not include the next\n");
+    loaded_free(&l);
+}
+
+static void workflow__params_are_checked_where_they_are_literal(void **state)
+{
+    put("a.yaml", "reeve: 1\nparams: {s: {}, n: {type: integer}, e: {enum: [x, y], default: x}, l: {type: array, default: []}}\n"
+                  "nodes: {a: {run: [x, \"${user.s}\"]}}\n");
+    loaded l = load_in_dir(HEAD "  a: {run: [x]}\n"
+                                "  b: {workflow: {file: a.yaml, params: {s: 1.10, n: '5', e: z, l: {}, q: 1}}}\n"
+                                "  c: {workflow: {file: a.yaml}}\n"
+                                "  d: {workflow: {file: a.yaml, params: {s: \"${a.v}\", n: \"${a.n}\", e: \"${a.e}\"}}, needs: [a]}\n"
+                                "  e: {workflow: {file: a.yaml, params: {s: \"${a.v}\", n: 1}}}\n");
+    assert_str(rv_buf_str(&l.text),
+               "flow.yaml:4:44: the sub-workflow's param `s` is of type string; put it in quotes\n"
+               "flow.yaml:4:54: the sub-workflow's param `n` is of type integer; correct it\n"
+               "flow.yaml:4:61: the value of the sub-workflow's param `e` is not allowed; give one of its `enum`\n"
+               "flow.yaml:4:67: the sub-workflow's param `l` is of type array; correct it\n"
+               "flow.yaml:4:71: the sub-workflow has no param `q`; declare it under the sub-workflow's `params`, or remove it\n"
+               "flow.yaml:5:17: the sub-workflow's param `s` has no value; add `s` to `params`\n"
+               "flow.yaml:5:17: the sub-workflow's param `n` has no value; add `n` to `params`\n"
+               "flow.yaml:7:45: `e` reads `a`, which need not have ended by then; add `a` to its `needs`\n");
+    loaded_free(&l);
+}
+
+static void workflow__what_belongs_to_a_run_is_refused_in_it(void **state)
+{
+    put("a.yaml", "nodes: {a: {run: [x]}}\non: {exit: {run: [x]}}\ntimeout: 1h\nconcurrency: {default: 2}\nparams: {k: {secret: true}}\n");
+    loaded l = load_in_dir(HEAD "  a: {workflow: {file: a.yaml, params: {k: x}}}\n  b: {workflow: {file: none.yaml}}\n"
+                                "  c: {workflow: {}}\n  d: {workflow: {file: a.yaml, definition: {nodes: {a: {run: [x]}}}}}\n");
+    assert_non_null(l.text.at);
+    assert_non_null(strstr(l.text.at, "flow.yaml:4:24: `none.yaml`: No such file or directory; name a workflow file beneath the directory of the "
+                                      "workflow that is run\n"
+                                      "flow.yaml:5:17: `workflow` has none of `definition` and `file`; give one of them\n"
+                                      "flow.yaml:6:17: `workflow` has several of `definition` and `file`; give one of them\n"
+                                      "a.yaml:1:1: warning: the file does not say which version of the format it is in; add `reeve: 1`\n"
+                                      "a.yaml:2:1: `on` of an included workflow is not supported by this version; move it to the workflow that is run\n"
+                                      "a.yaml:3:1: `timeout` of an included"));
+    assert_non_null(strstr(l.text.at, "a.yaml:4:1: `concurrency` of an included"));
+    assert_non_null(strstr(l.text.at, "a.yaml:5:22: a secret param of an included workflow is not supported by this version"));
+    loaded_free(&l);
+}
+
+static void workflow__text_of_a_file_within_is_read_and_pinned(void **state)
+{
+    put("note.txt", "echo \"hi\"\n");
+    put("a.yaml", HEAD "  a: {shell: file://note.txt}\n");
+    loaded l = load_good_in_dir(HEAD "  s: {workflow: {file: a.yaml}}\n");
+    char path[256];
+    rv_error err = {0};
+    rv_spec *mapped = NULL;
+    rv_problems problems = {0};
+    rv_spec_input input = input_of("", false);
+    input.dir = dir;
+    (void)snprintf(path, sizeof path, "%s/graph", dir);
+    assert_int_equal(rv_spec_save(l.spec, path, &err), RV_OK);
+    assert_int_equal(rv_spec_map(path, &input, &mapped, &problems, &err), RV_OK);
+    assert_true(rv_str_eq(mapped->graph.definition, l.spec->graph.definition));
+    assert_str(rv_graph_str(&mapped->graph, mapped->graph.nodes[1].body), "{\"shell\":\"echo \\\"hi\\\"\\n\"}");
+    rv_spec_free(mapped);
+    put("a.yaml", HEAD "  b: {shell: file://note.txt}\n");
+    assert_int_equal(rv_spec_map(path, &input, &mapped, &problems, &err), RV_NOT_FOUND); /* it is compiled anew */
+    assert_idempotent(&l.spec->graph);
+    rv_problems_deinit(&problems);
+    loaded_free(&l);
+}
+
+/* ---- back-edges ---- */
+
+static void revise__members_are_what_lies_between(void **state)
+{
+    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x, \"${feedback}\"], needs: [a]}\n  c: {run: [x, \"${feedback.why:-}\"], needs: [b]}\n"
+                              "  side: {run: [x], needs: [a]}\n  other: {run: [x], needs: [b]}\n"
+                              "  d:\n    run: [x]\n    needs: [c, side]\n    revise: {target: b, when: '${d.ok} == false && ${a.v} == 1 && ${d.stdout} != \"\"', "
+                              "max: 2, at_max: ask}\n"
+                              "  e: {run: [x], needs: [d, other]}\n");
+    const rv_graph *g = &l.spec->graph;
+    static const uint32_t members[] = {1, 2, 5};
+    assert_int_equal(g->revise_count, 1);
+    const rv_revise_def *revise = &g->revises[0];
+    assert_int_equal(g->nodes[5].revise, 1);
+    assert_int_equal(revise->node, 5);
+    assert_int_equal(revise->target, 1);
+    assert_int_equal(revise->max, 2);
+    assert_int_equal(revise->at_max_ask, 1);
+    assert_str(rv_graph_str(g, revise->when), "${d.ok} == false && ${a.v} == 1 && ${d.stdout} != \"\"");
+    assert_int_equal(revise->member_count, 3);
+    for (uint32_t i = 0; i < 3; i++) assert_int_equal(g->revise_nodes[revise->member_first + i], members[i]);
+    assert_int_equal(g->nodes[5].flags, RV_NODE_F_KEEP_RESULT | RV_NODE_F_EXPR_OUTPUT);
+    assert_idempotent(g);
+    loaded_free(&l);
+}
+
+static void revise__one_within_another_is_allowed(void **state)
+{
+    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], needs: [a]}\n  c: {run: [x], needs: [b], revise: {target: b, when: 'true'}}\n"
+                              "  d: {run: [x], needs: [c], revise: {target: a, when: 'true'}}\n  e: {run: [x], needs: [d]}\n"
+                              "  f: {run: [x], needs: [e], revise: {target: e, when: 'true'}}\n");
+    assert_int_equal(l.spec->graph.revise_count, 3);
+    assert_int_equal(l.spec->graph.revises[0].max, 5);
+    assert_int_equal(l.spec->graph.revises[1].member_count, 4);
+    assert_idempotent(&l.spec->graph);
+    loaded_free(&l);
+}
+
+/* ---- all together ---- */
+
+static void bodies__nest_and_an_image_of_them_is_mapped(void **state)
+{
+    loaded l = load_good_in_dir(
+        "reeve: 1\nparams: {list: {type: array, default: [1]}}\nnodes:\n  pre: {run: [x]}\n"
+        "  each:\n    needs: [pre]\n    foreach:\n      items: '${user.list}'\n      join: all_settled\n      do:\n        nodes:\n"
+        "          a: {loop: {max: 3, body: {tournament: {entrants: [{run: [x, \"${item}\", \"${iteration}\"]}, {run: [y]}], "
+        "judge: {run: [j, \"${left.id}\", \"${index}\", \"${previous.value:-}\", \"${pre.v}\"]}}}}}\n"
+        "          b: {classify: {by: {run: [x, \"${a.value.winner}\"]}, branches: {one: [c]}}, needs: [a]}\n"
+        "          c: {workflow: {definition: {params: {p: {}}, nodes: {n: {foreach: {items: [1, 2], do: {run: [x, \"${item}\", \"${user.p}\"]}}}}}, "
+        "params: {p: \"${item.p}\"}}, needs: [b]}\n");
+    const rv_graph *g = &l.spec->graph;
+    char path[256];
+    rv_error err = {0};
+    rv_spec *mapped = NULL;
+    rv_problems problems = {0};
+    rv_spec_input input = input_of("", false);
+    input.dir = dir;
+    (void)snprintf(path, sizeof path, "%s/graph", dir);
+    assert_int_equal(g->node_count, 12);
+    assert_int_equal(g->scope_count, 10);
+    for (uint32_t i = 2; i < g->scope_count; i++) assert_true(g->scopes[i].first == g->scopes[i - 1].first + g->scopes[i - 1].count);
+    assert_idempotent(g);
+    assert_int_equal(rv_spec_save(l.spec, path, &err), RV_OK);
+    assert_int_equal(rv_spec_map(path, &input, &mapped, &problems, &err), RV_OK);
+    assert_int_equal(mapped->graph.control_count, g->control_count);
+    assert_memory_equal(mapped->graph.controls, g->controls, sizeof *g->controls * g->control_count);
+    rv_spec_free(mapped);
+    rv_problems_deinit(&problems);
+    loaded_free(&l);
+}
+
+/* As deep as a file may be; no part of loading recurses. */
+static void bodies__nest_as_deep_as_a_file_may(void **state)
+{
+    for (uint32_t depth = 27; depth < 34; depth++) {
+        rv_buf source = {0};
+        rv_buf_cstring(&source, "{\"reeve\":1,\"defaults\":{\"env\":{\"A\":\"a\"},\"retry\":{\"on\":[1]}},\"nodes\":{\"a\":");
+        for (uint32_t i = 0; i < depth; i++) rv_buf_cstring(&source, "{\"loop\":{\"max\":1,\"body\":");
+        rv_buf_cstring(&source, "{\"shell\":\"x\"}");
+        for (uint32_t i = 0; i < depth; i++) rv_buf_cstring(&source, "}}");
+        rv_buf_cstring(&source, "}}");
+        loaded l = load_json(source.at);
+        assert_int_equal(l.spec != NULL, depth <= 28);
+        if (l.spec) assert_idempotent(&l.spec->graph);
+        else assert_non_null(strstr(l.text.at, depth < 31 ? "nodes within nodes nested deeper than 64 levels" : "nested more than 64 deep"));
+        loaded_free(&l);
+        rv_buf_deinit(&source);
+    }
+}
+
 #define T(name_) cmocka_unit_test(name_)
 int main(void)
 {
@@ -202,6 +487,17 @@ int main(void)
         T(classify__branches_are_sorted_lists_of_nodes),
         T(tournament__entrants_are_nodes_and_bodies_then_the_judge),
         T(wait__event_has_a_payload_of_any_shape),
+        T(workflow__file_becomes_a_closed_scope_and_part_of_the_normal_form),
+        T(workflow__without_result_has_that_of_its_last_nodes),
+        T(workflow__problems_of_its_file_have_their_own_positions),
+        T(workflow__files_that_include_each_other_are_named_in_a_chain),
+        T(workflow__params_are_checked_where_they_are_literal),
+        T(workflow__what_belongs_to_a_run_is_refused_in_it),
+        T(workflow__text_of_a_file_within_is_read_and_pinned),
+        T(revise__members_are_what_lies_between),
+        T(revise__one_within_another_is_allowed),
+        T(bodies__nest_and_an_image_of_them_is_mapped),
+        T(bodies__nest_as_deep_as_a_file_may),
     };
-    return cmocka_run_group_tests_name("spec bodies", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("spec bodies", tests, make_dir, remove_dir);
 }

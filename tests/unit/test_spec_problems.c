@@ -165,6 +165,123 @@ static const wrong table[] = {
     {"W11 nothing is replaced in a script", N "  a: {run: [x]}\n  b: {shell: 'echo ${a.stdout}', needs: [a], leave: no}\n",
      "flow.yaml:4:20: warning: `${a.stdout}` is not replaced in a script; pass it through `env` and use the variable\n"
      "flow.yaml:4:53: `leave` wants true or false, not `no`; write false\n"},
+    /* bodies */
+    {"W2a a foreach has items and do", N "  a: {foreach: {max_parallel: 0}}\n",
+     "flow.yaml:3:16: `foreach` has no `do`; add `do`: a node's body such as {run: [make, test]}, or {nodes: {…}}\n"
+     "flow.yaml:3:16: `foreach` has no `items`; add `items`: a list, or a string that is one reference such as "
+     "\"${fetch.files}\"\n"
+     "flow.yaml:3:31: `max_parallel` wants a whole number of at least 1, not `0`\n"},
+    {"W2a items are a list or one reference", N "  a: {foreach: {items: \"x ${user.l}\", do: {run: [x]}}}\n  b: {foreach: {items: 3, do: {run: [x]}}}\n",
+     "flow.yaml:3:25: `items` wants a list, or a string that is one reference such as \"${fetch.files}\", not `x ${user.l}`; put it in "
+     "brackets, or write one reference and nothing around it\n"
+     "flow.yaml:4:24: `items` wants a list, or a string that is one reference such as \"${fetch.files}\", not a number; put it in "
+     "brackets\n"},
+    {"W7 items come from an ancestor", N "  a: {run: [x]}\n  b: {foreach: {items: [1, {k: \"${a.v}\"}], do: {run: [x]}}}\n",
+     "flow.yaml:4:33: `b` reads `a`, which need not have ended by then; add `a` to its `needs`\n"},
+    {"W7 a loop of 0 is an error", N "  a: {loop: {body: {run: [x]}, max: 0}}\n",
+     "flow.yaml:3:37: `max` wants a whole number of at least 1, not `0`\n"},
+    {"W7 a loop has a maximum", N "  a: {loop: {body: {run: [x]}}}\n",
+     "flow.yaml:3:13: `loop` has no `max`; add `max`: a whole number of at least 1\n"},
+    {"W7 a tournament of one is an error", N "  a: {run: [x]}\n  b: {tournament: {entrants: [a], judge: {run: [x]}}}\n",
+     "flow.yaml:4:30: `entrants` has 1; 2 are the least; give more\n"},
+    {"W7 an entrant is a node beside the tournament",
+     N "  alpha: {run: [x]}\n  b: {tournament: {entrants: [alfa, {run: [x]}, b], judge: {run: [x]}}}\n",
+     "flow.yaml:4:31: `entrants` of `b` names `alfa`, which is no node beside it; did you mean `alpha`?\n"
+     "flow.yaml:4:49: `b` names itself in `entrants`; remove it\n"},
+    {"W7 an entrant enters once, and is needed",
+     N "  a: {run: [x]}\n  c: {run: [x]}\n  b: {tournament: {entrants: [a, a, c], judge: {run: [x]}}, after: [c]}\n",
+     "flow.yaml:5:34: `a` stands twice in `entrants`; remove one\n"
+     "flow.yaml:5:37: `c` is in `entrants` and in `after` of `b`; take it out of `after`: an entrant is needed\n"},
+    {"W7 an implicit edge can close a cycle", N "  a: {run: [x], needs: [b]}\n  b: {tournament: {entrants: [a, {run: [x]}], judge: {run: [x]}}}\n",
+     "flow.yaml:3:3: nodes wait for each other: a -> b -> a (each waits for the next); remove one of these from `needs` or `after`\n"},
+    {"K13 an even quorum is warned of", N "  b: {tournament: {entrants: [{run: [x]}, {run: [y]}], judge: {run: [x]}, quorum: 2}, need: []}\n",
+     "flow.yaml:3:83: warning: 2 judges of a match can be of two minds; make it odd\n"
+     "flow.yaml:3:87: unknown key `need` in a node; did you mean `needs`?\n"},
+    {"W7 a branch depends on its classifier",
+     N "  a: {run: [x]}\n  c: {classify: {by: {run: [x]}, branches: {l: [a, d, c, f]}}}\n  d: {run: [x], needs: [e]}\n  e: {run: [x], needs: [c]}\n",
+     "flow.yaml:4:49: `a` is a branch of `c`, but does not depend on it; add `c` to its `needs`\n"
+     "flow.yaml:4:55: `c` names itself in `branches`; remove it\n"
+     "flow.yaml:4:58: `branches` of `c` names `f`, which is no node beside it; name a node that stands beside the classify\n"},
+    {"W7 a back-edge goes to an ancestor",
+     N "  a: {run: [x]}\n  b: {run: [x], revise: {target: a, when: 'true'}}\n  c: {run: [x], needs: [b], revise: {target: c, when: 'true'}}\n"
+       "  d: {run: [x], revise: {target: bb, when: 'true', max: 0}}\n",
+     "flow.yaml:4:34: `a` is no ancestor of `b`; name a node that it depends on, directly or not\n"
+     "flow.yaml:5:46: `c` names itself as `target`; use a `loop`, or name an ancestor\n"
+     "flow.yaml:6:34: `target` of `d` names `bb`, which is no node beside it; did you mean `b`?\n"
+     "flow.yaml:6:57: `max` wants a whole number of at least 1, not `0`\n"},
+    {"K17 back-edges that cross are refused",
+     N "  a: {run: [x]}\n  b: {run: [x], needs: [a]}\n  c: {run: [x], needs: [b], revise: {target: a, when: 'true'}}\n"
+       "  d: {run: [x], needs: [c], revise: {target: b, when: 'true'}}\n",
+     "flow.yaml:6:37: the revisions of `d` (from `b`) and of `c` (from `a`) cross; let one lie within the other, or let them lie "
+     "apart\n"},
+    {"K17 back-edges that share one node cross",
+     N "  a: {run: [x]}\n  b: {run: [x], needs: [a], revise: {target: a, when: 'true'}}\n  c: {run: [x], needs: [b]}\n"
+       "  d: {run: [x], needs: [c], revise: {target: b, when: 'true'}}\n",
+     "flow.yaml:4:37: the revisions of `b` (from `a`) and of `d` (from `b`) cross; let one lie within the other, or let them lie "
+     "apart\n"},
+    {"W2a a body of one node has no edges", N "  a: {run: [x]}\n  b: {loop: {max: 1, body: {run: [x], needs: [a], after: []}}, needs: [a]}\n",
+     "flow.yaml:4:39: a body of one node has no `needs`; remove it: its owner's edges hold\n"
+     "flow.yaml:4:51: a body of one node has no `after`; remove it: its owner's edges hold\n"},
+    {"W2a edges stay in their scope",
+     N "  a: {run: [x]}\n  b: {foreach: {items: [1], do: {nodes: {c: {run: [x], needs: [a]}, d: {run: [x], needs: [d, c, cc]}}}}}\n",
+     "flow.yaml:4:64: `needs` of `b.do.c` names `a`, which is no node; add the node or remove the name\n"
+     "flow.yaml:4:91: `d` names itself in `needs`; remove it\n"
+     "flow.yaml:4:97: `needs` of `b.do.d` names `cc`, which is no node; did you mean `c`?\n"},
+    {"W7 a cycle in a body is a cycle",
+     N "  b: {foreach: {items: [1], do: {nodes: {c: {run: [x], needs: [d]}, d: {run: [x], needs: [c]}}}}}\n",
+     "flow.yaml:3:42: nodes wait for each other: b.do.c -> b.do.d -> b.do.c (each waits for the next); remove one of these from "
+     "`needs` or `after`\n"},
+    {"W7 a body reads what its owner may read, not more",
+     N "  a: {run: [x]}\n  b: {foreach: {items: [1], do: {run: [x, \"${a.v}\", \"${b.results}\"]}}}\n",
+     "flow.yaml:4:44: `b` reads in its bodies `a`, which need not have ended by then; add `a` to the `needs`\n"
+     "flow.yaml:4:54: `b.do` reads `b`, which it is a part of; remove it\n"},
+    {"W10 words of a body are there in it alone",
+     N "  a: {loop: {max: 2, body: {run: [\"${item}\", \"${index.x}\", \"${iteration.x}\", \"${previous}\"]}, until: '${left.v}'}}\n"
+       "  b: {run: [\"${feedback}\", \"${previous.v}\"]}\n",
+     "flow.yaml:3:36: `${item}`: there is no `item` here; `item` and `index` are there in a foreach's `do`\n"
+     "flow.yaml:3:47: `${index.x}`: there is no `index` here; `item` and `index` are there in a foreach's `do`\n"
+     "flow.yaml:3:61: `${iteration.x}`: `iteration` has no fields; remove what follows it\n"
+     "flow.yaml:3:79: `${previous}` names no value of the node; write ${NODE.FIELD}, such as .stdout or .state\n"
+     "flow.yaml:3:103: `${left.v}`: there is no `left` here; `left` and `right` are there in a tournament's `judge`\n"
+     "flow.yaml:4:14: `${feedback}`: there is no `feedback` here; it is there where `revise` may run a node again, and with "
+     "output_schema and retries\n"
+     "flow.yaml:4:29: `${previous.v}`: there is no `previous` here; `iteration` and `previous` are there in a loop's `body` and "
+     "`until`\n"},
+    {"W10 a field that the previous iteration cannot have",
+     N "  a: {loop: {max: 2, body: {set: {n: '${previous.m:-1}', k: '${previous.n:-0}'}}}}\n",
+     "flow.yaml:3:38: `${previous.m}`: `a.body` has no output `m`; a `set` has its own keys, state, error\n"},
+    {"W13 the kernel holds no files of entrants",
+     N "  a: {tournament: {entrants: [{run: [x]}, {run: [y]}], judge: {set: {winner: '${left.stderr}'}}}}\n",
+     "flow.yaml:3:79: `${left.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},
+    {"W10a a foreach has its own outputs", N "  a: {foreach: {items: [1], do: {run: [x]}}}\n  b: {run: [x, \"${a.value}\", \"${a.stdout}\"], needs: [a]}\n",
+     "flow.yaml:4:17: `${a.value}`: `a` has no output `value`; a foreach has results, failed, state, error\n"
+     "flow.yaml:4:31: `${a.stdout}`: a node of kind `foreach` runs no command; a foreach has results, failed, state, error\n"},
+    {"W10a waiting for a time gives nothing", N "  a: {wait: {for: 1s}}\n  b: {run: [x, \"${a.value}\"], needs: [a]}\n",
+     "flow.yaml:4:17: `${a.value}`: `a` has no output `value`; a wait for a time has state, error\n"},
+    {"W7 a secret as a param of a sub-workflow",
+     "reeve: 1\nparams: {k: {secret: true}}\nnodes:\n  a: {workflow: {definition: {params: {p: {}}, nodes: {n: {run: [x]}}}, params: {p: "
+     "\"${user.k}\"}}}\n",
+     "flow.yaml:4:86: the secret `k` in a value, which is stored; pass it through `env`\n"},
+    {"W10a a sub-workflow sees its own params and nodes only",
+     "reeve: 1\nparams: {k: {}}\nnodes:\n  o: {run: [x]}\n  a: {workflow: {definition: {nodes: {n: {run: [\"${user.k}\", \"${o.v}\"]}}}}, needs: [o]}\n",
+     "flow.yaml:5:50: `${user.k}`: there is no such param; declare it under `params`\n"
+     "flow.yaml:5:63: `o.v`: there is no node `o`; values are those of user, env, run, attempt and of nodes\n"},
+    {"W7 a result reads nodes of its workflow", "reeve: 1\nresult: {v: '${b.x}', w: '${a.stderr}'}\nnodes: {a: {run: [x]}}\n",
+     "flow.yaml:2:14: `b.x`: there is no node `b`; values are those of user, env, run, attempt and of nodes\n"
+     "flow.yaml:2:27: `${a.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},
+    {"W7 two bodies do not make one file", N "  a: {tournament: {entrants: [{run: [x], outputs: [o]}, {run: [y], outputs: [o]}], judge: {run: [x]}}}\n",
+     "flow.yaml:3:78: `o` is an output of `a.entrants[0]` already; let one node make it\n"},
+    {"W1a a handler is no controller and revises nothing",
+     N "  a: {run: [x]}\non: {exit: {loop: {body: {run: [x]}, max: 1}}, failure: {run: [x], revise: {target: a, when: 'true'}}}\n",
+     "flow.yaml:4:6: a handler cannot be `loop`; make it `run` or `shell`\n"
+     "flow.yaml:4:68: `revise` in a handler is not supported by this version; remove it\n"},
+    {"W2 a body is a node", N "  a: {foreach: {items: [1], do: {need: []}}}\n  b: {loop: {body: x, max: 1}}\n",
+     "flow.yaml:3:29: node `a.do` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, "
+     "workflow\n"
+     "flow.yaml:3:34: unknown key `need` in a node; did you mean `needs`?\n"
+     "flow.yaml:4:20: `b.body` wants a map such as {run: [make, test]}, not a string\n"},
+    {"W7 a graph of items has nodes", N "  a: {foreach: {items: [1], do: {nodes: {}}}}\n",
+     "flow.yaml:3:41: there are no nodes; add one, such as `hello: {run: [echo, hello]}`\n"},
     /* handlers, schemas */
     {"W1 a handler has no edges", N "  a: {run: [x]}\non: {failure: {run: [x], needs: [a]}}\n",
      "flow.yaml:4:26: a handler has no `needs`; remove it: handlers run when the graph has ended\n"},
