@@ -249,7 +249,7 @@ static const wrong table[] = {
      "`until`\n"},
     {"W10 a field that the previous iteration cannot have",
      N "  a: {loop: {max: 2, body: {set: {n: '${previous.m:-1}', k: '${previous.n:-0}'}}}}\n",
-     "flow.yaml:3:38: `${previous.m}`: `a.body` has no output `m`; a `set` has its own keys, state, error\n"},
+     "flow.yaml:3:39: `${previous.m}`: `a.body` has no output `m`; a `set` has its own keys, state, error\n"},
     {"W13 the kernel holds no files of entrants",
      N "  a: {tournament: {entrants: [{run: [x]}, {run: [y]}], judge: {set: {winner: '${left.stderr}'}}}}\n",
      "flow.yaml:3:79: `${left.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},

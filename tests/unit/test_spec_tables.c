@@ -147,9 +147,10 @@ static void manual__key_reference_is_that_of_the_tables(void **state)
     rv_buf_deinit(&reference);
 }
 
-/* The example at the top of the manual loads. */
-static void manual__example_is_right(void **state)
+/* The manual's examples load. */
+static void manual__examples_are_right(void **state)
 {
+    static const uint32_t node_counts[] = {5, 12};
     const char *root = getenv("REEVE_SOURCE_ROOT");
     rv_buf page = {0};
     rv_error err = {0};
@@ -157,13 +158,19 @@ static void manual__example_is_right(void **state)
     if (root == NULL) skip();
     (void)snprintf(path, sizeof path, "%s/docs/workflow.md", root);
     assert_int_equal(rv_spec_read(path, &page, &err), RV_OK);
-    char *from = strstr(page.at, "```yaml\n"), *to = from ? strstr(from, "\n```\n") : NULL;
-    assert_non_null(to);
-    to[1] = 0;
-    loaded l = load_good(from + strlen("```yaml\n"));
-    assert_int_equal(l.spec->graph.node_count, 5);
-    assert_int_equal(l.problems.list.count, 0);
-    loaded_free(&l);
+    char *from = page.at;
+    for (size_t i = 0; i < RV_COUNT(node_counts); i++) {
+        from = strstr(from, "```yaml\n");
+        char *to = from ? strstr(from, "\n```\n") : NULL;
+        assert_non_null(to);
+        to[1] = 0;
+        loaded l = load_good(from + strlen("```yaml\n"));
+        assert_int_equal(l.spec->graph.node_count, node_counts[i]);
+        assert_int_equal(l.problems.list.count, 0);
+        loaded_free(&l);
+        from = to + 2;
+    }
+    assert_null(strstr(from, "```yaml\n"));
     rv_buf_deinit(&page);
 }
 
@@ -178,7 +185,7 @@ int main(void)
         T(tables__every_key_checks_its_type),
         T(schema__is_json_with_every_supported_key),
         T(manual__key_reference_is_that_of_the_tables),
-        T(manual__example_is_right),
+        T(manual__examples_are_right),
     };
     return cmocka_run_group_tests_name("spec tables", tests, NULL, NULL);
 }
