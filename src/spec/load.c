@@ -117,6 +117,7 @@ static void loader_deinit(rv_loader *l)
     rv_vec_deinit(&l->nodes);
     rv_vec_deinit(&l->files);
     rv_vec_deinit(&l->scopes);
+    rv_vec_deinit(&l->revising);
     rv_vec_deinit(&l->revises);
     rv_vec_deinit(&l->revise_nodes);
     rv_map_deinit(&l->names);

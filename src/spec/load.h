@@ -61,6 +61,7 @@ typedef struct rv_file_draft { /* the workflow, or one within it */
     rv_digest digest;               /* of its text */
 } rv_file_draft;
 
+typedef struct rv_reviser { uint32_t node, map; } rv_reviser;
 typedef struct rv_revise_draft { uint32_t node, target, member_first, member_count; } rv_revise_draft; /* members: of revise_nodes */
 
 typedef struct rv_content {
@@ -79,7 +80,8 @@ typedef struct rv_loader {
     uint32_t plain_count, top_count; /* the file's; and handlers */
     rv_map names, scoped;            /* the file's nodes; those of other named scopes: see rv_loader_find */
     RV_VEC(rv_reference) references;
-    RV_VEC(rv_revise_draft) revises;
+    RV_VEC(rv_reviser) revising;     /* nodes with a `revise` */
+    RV_VEC(rv_revise_draft) revises; /* those whose target is an ancestor */
     RV_VEC(uint32_t) revise_nodes;
     RV_VEC(uint32_t) schemas;        /* JSON Schemas that are still to be checked */
     RV_VEC(rv_content) contents;

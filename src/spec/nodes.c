@@ -157,7 +157,10 @@ static void check_node(rv_loader *l, uint32_t node)
     l->node = node;
     l->scope = draft->scope;
     draft->kind = RV_KIND_COUNT;
-    if (!rv_check_is_map(l, body, &type, rv_loader_name(l, node))) return;
+    if (rv_doc_kind_of(&l->doc, body) != RV_DOC_MAP) {
+        (void)rv_check_is_map(l, body, &type, rv_loader_name(l, node)); /* it says so */
+        return;
+    }
     rv_kind kind = check_kind(l, node);
     draft->kind = (uint8_t)kind;
     if (draft->handler && kind != RV_KIND_COUNT && kind != RV_KIND_RUN && kind != RV_KIND_SHELL)
@@ -166,6 +169,7 @@ static void check_node(rv_loader *l, uint32_t node)
         uint32_t index = rv_check_known_key(l, k, &rv_node_table);
         if (index == RV_NONE) continue;
         check_place(l, draft, k, index);
+        if (index == RV_NK_REVISE && !draft->handler) rv_vec_push(&l->revising, ((rv_reviser){node, k + 1}));
         rv_check_value(l, k + 1, rv_node_table.keys[index].type, rv_str_of(rv_node_table.keys[index].name));
     }
     rv_check_schemas(l);

@@ -72,16 +72,15 @@ static bool collect(reviser *v, rv_revise_draft *revise, uint32_t mark)
     return true;
 }
 
-static void revise_of(reviser *v, uint32_t node)
+static void revise_of(reviser *v, uint32_t node, uint32_t map)
 {
     rv_loader *l = v->loader;
-    uint32_t map = rv_doc_get(&l->doc, rv_loader_body(l, node), "revise"),
-             value = map == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, map, "target");
+    uint32_t value = rv_doc_get(&l->doc, map, "target");
     if (value == RV_NONE || !rv_doc_is_scalar(&l->doc, value)) return; /* said by check.c */
     rv_str name = rv_doc_text(&l->doc, value);
     uint32_t scope = l->nodes.at[node].scope, target = rv_loader_find(l, scope, name);
     rv_revise_draft revise = {.node = node, .target = target};
-    if (!rv_is_identifier(name) || l->nodes.at[node].handler) return;
+    if (!rv_is_identifier(name)) return;
     if (target == RV_NONE)
         rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "name a node that stands beside it"),
                         "`target` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
@@ -140,11 +139,12 @@ static void check_crossing(rv_loader *l)
 
 void rv_loader_revise(rv_loader *l)
 {
-    if (!l->is_acyclic) return;
+    if (!l->is_acyclic || l->revising.count == 0) return;
     reviser v = {.loader = l,
                  .visited = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1u)),
                  .reached = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1u))};
-    for (uint32_t node = 0; node < l->nodes.count && v.work < RV_REVISE_WORK_MAX; node++) revise_of(&v, node);
+    for (uint32_t i = 0; i < l->revising.count && v.work < RV_REVISE_WORK_MAX; i++)
+        revise_of(&v, l->revising.at[i].node, l->revising.at[i].map);
     if (v.work >= RV_REVISE_WORK_MAX)
         rv_loader_error(l, 0, 0, RV_STR("let `target` be nearer, or revise at fewer nodes"),
                         "the revisions span more than %u nodes and edges", RV_REVISE_WORK_MAX);

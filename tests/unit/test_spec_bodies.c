@@ -24,7 +24,8 @@ static const rv_control_def *control_of(const rv_graph *g, const char *node)
 static void foreach__body_of_one_node_is_a_nameless_scope(void **state)
 {
     loaded l = load_good(HEAD "  list: {run: [ls]}\n"
-                              "  each:\n    needs: [list]\n    foreach:\n      items: \"${list.files}\"\n      max_parallel: 4\n      join: any\n"
+                              "  each:\n    needs: [list]\n    foreach:\n      items: \"${list.files}\"\n      max_parallel: 4\n      "
+                              "join: any\n"
                               "      do: {run: [gcc, \"${item.path}\", \"${index}\", \"${list.flags:-}\"], when: '${item.ok} == true'}\n"
                               "  after: {run: [x, \"${each.results.0}\", \"${each.failed}\"], needs: [each]}\n"
                               "on: {failure: {run: [x]}}\n");
@@ -91,8 +92,8 @@ static void bodies__defaults_reach_them_as_any_node(void **state)
                          "  each: {foreach: {items: [1], do: {run: [x], env: {C: c}}}}\n");
     const rv_graph *g = &l.spec->graph;
     assert_str(rv_graph_str(g, g->nodes[0].body),
-               "{\"foreach\":{\"do\":{\"env\":{\"A\":\"a\",\"B\":\"b\",\"C\":\"c\"},\"priority\":3,\"run\":[\"x\"],\"tags\":[\"t\"],\"timeout\":"
-               "\"600000ms\"},\"items\":[1]},\"priority\":3,\"tags\":[\"t\"]}");
+               "{\"foreach\":{\"do\":{\"env\":{\"A\":\"a\",\"B\":\"b\",\"C\":\"c\"},\"priority\":3,\"run\":[\"x\"],\"tags\":[\"t\"],"
+               "\"timeout\":\"600000ms\"},\"items\":[1]},\"priority\":3,\"tags\":[\"t\"]}");
     assert_int_equal(g->policies[g->nodes[1].policy].timeout_ms, 600000);
     assert_int_equal(g->nodes[1].priority, 3);
     assert_int_equal(g->nodes[1].class_index, g->nodes[0].class_index);
@@ -104,7 +105,8 @@ static void bodies__defaults_reach_them_as_any_node(void **state)
 
 static void loop__body_reads_the_previous_iteration(void **state)
 {
-    loaded l = load_good(HEAD "  try:\n    loop:\n      body: {run: [./try, \"${iteration}\", \"${previous.hint:-}\"], output_schema: {properties: "
+    loaded l = load_good(HEAD "  try:\n    loop:\n      body: {run: [./try, \"${iteration}\", \"${previous.hint:-}\"], output_schema: "
+                              "{properties: "
                               "{hint: {}, score: {}}, additionalProperties: false}}\n"
                               "      max: 7\n      until: '${previous.score} >= 0.9 || contains(${previous.stdout}, \"ok\")'\n"
                               "  use: {run: [x, \"${try.value.score}\", \"${try.exhausted}\", \"${try.iterations}\"], needs: [try]}\n");
@@ -122,7 +124,8 @@ static void loop__body_reads_the_previous_iteration(void **state)
 
 static void classify__branches_are_sorted_lists_of_nodes(void **state)
 {
-    loaded l = load_good(HEAD "  sort:\n    classify:\n      by: {input: {question: \"Which?\"}}\n      branches: {small bug: [fix], idea: [plan, write, plan], none: []}\n"
+    loaded l = load_good(HEAD "  sort:\n    classify:\n      by: {input: {question: \"Which?\"}}\n      branches: {small bug: [fix], "
+                              "idea: [plan, write, plan], none: []}\n"
                               "  fix: {run: [x], needs: [sort]}\n  write: {run: [x], needs: [plan]}\n  plan: {run: [x], after: [sort]}\n"
                               "  end: {run: [x, \"${sort.branch}\"], needs: [fix, write]}\n");
     const rv_graph *g = &l.spec->graph;
@@ -150,7 +153,8 @@ static void tournament__entrants_are_nodes_and_bodies_then_the_judge(void **stat
 {
     loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x]}\n"
                               "  best:\n    needs: [b]\n    tournament:\n      entrants: [a, {run: [one]}, b, {shell: two}]\n"
-                              "      judge: {run: [j, \"${left.stdout}\", \"${right.score}\", \"${left.id}\"], when: '${right.stdout} != \"\"'}\n"
+                              "      judge: {run: [j, \"${left.stdout}\", \"${right.score}\", \"${left.id}\"], when: '${right.stdout} "
+                              "!= \"\"'}\n"
                               "      quorum: 3\n      swap: true\n      swiss: 5\n"
                               "  use: {run: [x, \"${best.winner}\", \"${best.value.score}\", \"${best.rounds}\"], needs: [best]}\n");
     const rv_graph *g = &l.spec->graph;
@@ -234,7 +238,8 @@ static loaded load_good_in_dir(const char *source)
 
 static const char part[] = "reeve: 1\nname: part\nparams: {who: {}, n: {type: integer, default: 3}, t: {default: \"a ${x} $\"}}\n"
                            "env: {E: e}\ndefaults: {timeout: 1m}\n"
-                           "nodes:\n  ask: {run: [ask, \"${user.who}\", \"${user.n}\"]}\n  tell: {run: [tell, \"${ask.answer}\"], needs: [ask]}\n"
+                           "nodes:\n  ask: {run: [ask, \"${user.who}\", \"${user.n}\"]}\n  tell: {run: [tell, \"${ask.answer}\"], "
+                           "needs: [ask]}\n"
                            "result: {answer: '${ask.answer}', code: '${tell.exit_code}'}\n";
 
 static void workflow__file_becomes_a_closed_scope_and_part_of_the_normal_form(void **state)
@@ -264,7 +269,8 @@ static void workflow__file_becomes_a_closed_scope_and_part_of_the_normal_form(vo
                "\"ask\":{\"env\":{\"E\":\"e\"},\"run\":[\"ask\",\"${user.who}\",\"${user.n}\"],\"timeout\":\"60000ms\"},"
                "\"tell\":{\"env\":{\"E\":\"e\"},\"needs\":[\"ask\"],\"run\":[\"tell\",\"${ask.answer}\"],\"timeout\":\"60000ms\"}},"
                "\"params\":{\"n\":{\"default\":3,\"type\":\"integer\"},\"t\":{\"default\":\"a ${x} $\"},\"who\":{}},"
-               "\"result\":{\"answer\":\"${ask.answer}\",\"code\":\"${tell.exit_code}\"}},\"params\":{\"who\":\"${user.name} ${first.v}\"}}}");
+               "\"result\":{\"answer\":\"${ask.answer}\",\"code\":\"${tell.exit_code}\"}},\"params\":{\"who\":\"${user.name} "
+               "${first.v}\"}}}");
     assert_idempotent(g);
     loaded_free(&l);
 }
@@ -282,7 +288,8 @@ static void workflow__without_result_has_that_of_its_last_nodes(void **state)
     assert_int_equal(g->nodes[first + 2].flags, RV_NODE_F_KEEP_RESULT);
     loaded_free(&l);
     l = load_in_dir(HEAD "  s: {workflow: {file: c.json}}\n  t: {run: [x, \"${s.a}\"], needs: [s]}\n");
-    assert_str(rv_buf_str(&l.text), "flow.yaml:4:17: `${s.a}`: `s` has no output `a`; a sub-workflow has the keys of its `result`, else the names "
+    assert_str(rv_buf_str(&l.text), "flow.yaml:4:17: `${s.a}`: `s` has no output `a`; a sub-workflow has the keys of its `result`, else "
+                                    "the names "
                                     "of its last nodes, state, error\n");
     loaded_free(&l);
 }
@@ -349,12 +356,14 @@ static void workflow__what_belongs_to_a_run_is_refused_in_it(void **state)
     loaded l = load_in_dir(HEAD "  a: {workflow: {file: a.yaml, params: {k: x}}}\n  b: {workflow: {file: none.yaml}}\n"
                                 "  c: {workflow: {}}\n  d: {workflow: {file: a.yaml, definition: {nodes: {a: {run: [x]}}}}}\n");
     assert_non_null(l.text.at);
-    assert_non_null(strstr(l.text.at, "flow.yaml:4:24: `none.yaml`: No such file or directory; name a workflow file beneath the directory of the "
+    assert_non_null(strstr(l.text.at, "flow.yaml:4:24: `none.yaml`: No such file or directory; name a workflow file beneath the "
+                                      "directory of the "
                                       "workflow that is run\n"
                                       "flow.yaml:5:17: `workflow` has none of `definition` and `file`; give one of them\n"
                                       "flow.yaml:6:17: `workflow` has several of `definition` and `file`; give one of them\n"
                                       "a.yaml:1:1: warning: the file does not say which version of the format it is in; add `reeve: 1`\n"
-                                      "a.yaml:2:1: `on` of an included workflow is not supported by this version; move it to the workflow that is run\n"
+                                      "a.yaml:2:1: `on` of an included workflow is not supported by this version; move it to the "
+                                      "workflow that is run\n"
                                       "a.yaml:3:1: `timeout` of an included"));
     assert_non_null(strstr(l.text.at, "a.yaml:4:1: `concurrency` of an included"));
     assert_non_null(strstr(l.text.at, "a.yaml:5:22: a secret param of an included workflow is not supported by this version"));
@@ -389,9 +398,11 @@ static void workflow__text_of_a_file_within_is_read_and_pinned(void **state)
 
 static void revise__members_are_what_lies_between(void **state)
 {
-    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x, \"${feedback}\"], needs: [a]}\n  c: {run: [x, \"${feedback.why:-}\"], needs: [b]}\n"
+    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x, \"${feedback}\"], needs: [a]}\n  c: {run: [x, \"${feedback.why:-}\"], "
+                              "needs: [b]}\n"
                               "  side: {run: [x], needs: [a]}\n  other: {run: [x], needs: [b]}\n"
-                              "  d:\n    run: [x]\n    needs: [c, side]\n    revise: {target: b, when: '${d.ok} == false && ${a.v} == 1 && ${d.stdout} != \"\"', "
+                              "  d:\n    run: [x]\n    needs: [c, side]\n    revise: {target: b, when: '${d.ok} == false && ${a.v} == 1 "
+                              "&& ${d.stdout} != \"\"', "
                               "max: 2, at_max: ask}\n"
                               "  e: {run: [x], needs: [d, other]}\n");
     const rv_graph *g = &l.spec->graph;
@@ -413,7 +424,8 @@ static void revise__members_are_what_lies_between(void **state)
 
 static void revise__one_within_another_is_allowed(void **state)
 {
-    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], needs: [a]}\n  c: {run: [x], needs: [b], revise: {target: b, when: 'true'}}\n"
+    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], needs: [a]}\n  c: {run: [x], needs: [b], revise: {target: b, when: "
+                              "'true'}}\n"
                               "  d: {run: [x], needs: [c], revise: {target: a, when: 'true'}}\n  e: {run: [x], needs: [d]}\n"
                               "  f: {run: [x], needs: [e], revise: {target: e, when: 'true'}}\n");
     assert_int_equal(l.spec->graph.revise_count, 3);
@@ -433,7 +445,8 @@ static void bodies__nest_and_an_image_of_them_is_mapped(void **state)
         "          a: {loop: {max: 3, body: {tournament: {entrants: [{run: [x, \"${item}\", \"${iteration}\"]}, {run: [y]}], "
         "judge: {run: [j, \"${left.id}\", \"${index}\", \"${previous.value:-}\", \"${pre.v}\"]}}}}}\n"
         "          b: {classify: {by: {run: [x, \"${a.value.winner}\"]}, branches: {one: [c]}}, needs: [a]}\n"
-        "          c: {workflow: {definition: {params: {p: {}}, nodes: {n: {foreach: {items: [1, 2], do: {run: [x, \"${item}\", \"${user.p}\"]}}}}}, "
+        "          c: {workflow: {definition: {params: {p: {}}, nodes: {n: {foreach: {items: [1, 2], do: {run: [x, \"${item}\", "
+        "\"${user.p}\"]}}}}}, "
         "params: {p: \"${item.p}\"}}, needs: [b]}\n");
     const rv_graph *g = &l.spec->graph;
     char path[256];
@@ -469,7 +482,8 @@ static void bodies__nest_as_deep_as_a_file_may(void **state)
         loaded l = load_json(source.at);
         assert_int_equal(l.spec != NULL, depth <= 28);
         if (l.spec) assert_idempotent(&l.spec->graph);
-        else assert_non_null(strstr(l.text.at, depth < 31 ? "nodes within nodes nested deeper than 64 levels" : "nested more than 64 deep"));
+        else assert_non_null(strstr(l.text.at, depth < 31 ? "nodes within nodes nested deeper than 64 levels" : "nested more than 64 "
+                                                                                                    "deep"));
         loaded_free(&l);
         rv_buf_deinit(&source);
     }

@@ -44,7 +44,8 @@ static const wrong table[] = {
     {"W5 an unknown key gives the nearest", N "  a: {run: [x], need: [b]}\n",
      "flow.yaml:3:17: unknown key `need` in a node; did you mean `needs`?\n"},
     {"W5 a key of an inner map says where it belongs", N "  a: {for: 10m}\n",
-     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, workflow\n"
+     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, "
+     "tournament, workflow\n"
      "flow.yaml:3:7: unknown key `for` in a node; it belongs inside of `wait`\n"},
     {"W5 a node's key at the top says where it belongs", "reeve: 1\nretry: {}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:1: unknown key `retry` in the file; it belongs to a node, or into `defaults`\n"},
@@ -60,7 +61,8 @@ static const wrong table[] = {
     {"W2 a node is one thing only", N "  a: {run: [x], shell: y}\n",
      "flow.yaml:3:17: node `a` is `run` and `shell`: it can be one thing only; make two nodes of it\n"},
     {"W2 a node must be something", N "  a: {needs: []}\n",
-     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, workflow\n"},
+     "flow.yaml:3:3: node `a` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, "
+     "tournament, workflow\n"},
     {"W2 run is a list", N "  a: {run: make}\n",
      "flow.yaml:3:12: `run` wants a list of strings: the command and its arguments, not a string; put it in brackets\n"},
     {"W2 run is not empty", N "  a: {run: []}\n", "flow.yaml:3:12: `run` is empty; give one at least\n"},
@@ -171,7 +173,8 @@ static const wrong table[] = {
      "flow.yaml:3:16: `foreach` has no `items`; add `items`: a list, or a string that is one reference such as "
      "\"${fetch.files}\"\n"
      "flow.yaml:3:31: `max_parallel` wants a whole number of at least 1, not `0`\n"},
-    {"W2a items are a list or one reference", N "  a: {foreach: {items: \"x ${user.l}\", do: {run: [x]}}}\n  b: {foreach: {items: 3, do: {run: [x]}}}\n",
+    {"W2a items are a list or one reference", N "  a: {foreach: {items: \"x ${user.l}\", do: {run: [x]}}}\n  b: {foreach: {items: 3, "
+                                                "do: {run: [x]}}}\n",
      "flow.yaml:3:25: `items` wants a list, or a string that is one reference such as \"${fetch.files}\", not `x ${user.l}`; put it in "
      "brackets, or write one reference and nothing around it\n"
      "flow.yaml:4:24: `items` wants a list, or a string that is one reference such as \"${fetch.files}\", not a number; put it in "
@@ -192,18 +195,22 @@ static const wrong table[] = {
      N "  a: {run: [x]}\n  c: {run: [x]}\n  b: {tournament: {entrants: [a, a, c], judge: {run: [x]}}, after: [c]}\n",
      "flow.yaml:5:34: `a` stands twice in `entrants`; remove one\n"
      "flow.yaml:5:37: `c` is in `entrants` and in `after` of `b`; take it out of `after`: an entrant is needed\n"},
-    {"W7 an implicit edge can close a cycle", N "  a: {run: [x], needs: [b]}\n  b: {tournament: {entrants: [a, {run: [x]}], judge: {run: [x]}}}\n",
+    {"W7 an implicit edge can close a cycle", N "  a: {run: [x], needs: [b]}\n  b: {tournament: {entrants: [a, {run: [x]}], judge: "
+                                                "{run: [x]}}}\n",
      "flow.yaml:3:3: nodes wait for each other: a -> b -> a (each waits for the next); remove one of these from `needs` or `after`\n"},
-    {"K13 an even quorum is warned of", N "  b: {tournament: {entrants: [{run: [x]}, {run: [y]}], judge: {run: [x]}, quorum: 2}, need: []}\n",
+    {"K13 an even quorum is warned of", N "  b: {tournament: {entrants: [{run: [x]}, {run: [y]}], judge: {run: [x]}, quorum: 2}, need: "
+                                          "[]}\n",
      "flow.yaml:3:83: warning: 2 judges of a match can be of two minds; make it odd\n"
      "flow.yaml:3:87: unknown key `need` in a node; did you mean `needs`?\n"},
     {"W7 a branch depends on its classifier",
-     N "  a: {run: [x]}\n  c: {classify: {by: {run: [x]}, branches: {l: [a, d, c, f]}}}\n  d: {run: [x], needs: [e]}\n  e: {run: [x], needs: [c]}\n",
+     N "  a: {run: [x]}\n  c: {classify: {by: {run: [x]}, branches: {l: [a, d, c, f]}}}\n  d: {run: [x], needs: [e]}\n  e: {run: [x], "
+       "needs: [c]}\n",
      "flow.yaml:4:49: `a` is a branch of `c`, but does not depend on it; add `c` to its `needs`\n"
      "flow.yaml:4:55: `c` names itself in `branches`; remove it\n"
      "flow.yaml:4:58: `branches` of `c` names `f`, which is no node beside it; name a node that stands beside the classify\n"},
     {"W7 a back-edge goes to an ancestor",
-     N "  a: {run: [x]}\n  b: {run: [x], revise: {target: a, when: 'true'}}\n  c: {run: [x], needs: [b], revise: {target: c, when: 'true'}}\n"
+     N "  a: {run: [x]}\n  b: {run: [x], revise: {target: a, when: 'true'}}\n  c: {run: [x], needs: [b], revise: {target: c, when: "
+       "'true'}}\n"
        "  d: {run: [x], revise: {target: bb, when: 'true', max: 0}}\n",
      "flow.yaml:4:34: `a` is no ancestor of `b`; name a node that it depends on, directly or not\n"
      "flow.yaml:5:46: `c` names itself as `target`; use a `loop`, or name an ancestor\n"
@@ -219,7 +226,8 @@ static const wrong table[] = {
        "  d: {run: [x], needs: [c], revise: {target: b, when: 'true'}}\n",
      "flow.yaml:4:37: the revisions of `b` (from `a`) and of `d` (from `b`) cross; let one lie within the other, or let them lie "
      "apart\n"},
-    {"W2a a body of one node has no edges", N "  a: {run: [x]}\n  b: {loop: {max: 1, body: {run: [x], needs: [a], after: []}}, needs: [a]}\n",
+    {"W2a a body of one node has no edges", N "  a: {run: [x]}\n  b: {loop: {max: 1, body: {run: [x], needs: [a], after: []}}, needs: "
+                                              "[a]}\n",
      "flow.yaml:4:39: a body of one node has no `needs`; remove it: its owner's edges hold\n"
      "flow.yaml:4:51: a body of one node has no `after`; remove it: its owner's edges hold\n"},
     {"W2a edges stay in their scope",
@@ -253,7 +261,8 @@ static const wrong table[] = {
     {"W13 the kernel holds no files of entrants",
      N "  a: {tournament: {entrants: [{run: [x]}, {run: [y]}], judge: {set: {winner: '${left.stderr}'}}}}\n",
      "flow.yaml:3:79: `${left.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},
-    {"W10a a foreach has its own outputs", N "  a: {foreach: {items: [1], do: {run: [x]}}}\n  b: {run: [x, \"${a.value}\", \"${a.stdout}\"], needs: [a]}\n",
+    {"W10a a foreach has its own outputs", N "  a: {foreach: {items: [1], do: {run: [x]}}}\n  b: {run: [x, \"${a.value}\", "
+                                             "\"${a.stdout}\"], needs: [a]}\n",
      "flow.yaml:4:17: `${a.value}`: `a` has no output `value`; a foreach has results, failed, state, error\n"
      "flow.yaml:4:31: `${a.stdout}`: a node of kind `foreach` runs no command; a foreach has results, failed, state, error\n"},
     {"W10a waiting for a time gives nothing", N "  a: {wait: {for: 1s}}\n  b: {run: [x, \"${a.value}\"], needs: [a]}\n",
@@ -263,20 +272,23 @@ static const wrong table[] = {
      "\"${user.k}\"}}}\n",
      "flow.yaml:4:86: the secret `k` in a value, which is stored; pass it through `env`\n"},
     {"W10a a sub-workflow sees its own params and nodes only",
-     "reeve: 1\nparams: {k: {}}\nnodes:\n  o: {run: [x]}\n  a: {workflow: {definition: {nodes: {n: {run: [\"${user.k}\", \"${o.v}\"]}}}}, needs: [o]}\n",
+     "reeve: 1\nparams: {k: {}}\nnodes:\n  o: {run: [x]}\n  a: {workflow: {definition: {nodes: {n: {run: [\"${user.k}\", "
+     "\"${o.v}\"]}}}}, needs: [o]}\n",
      "flow.yaml:5:50: `${user.k}`: there is no such param; declare it under `params`\n"
      "flow.yaml:5:63: `o.v`: there is no node `o`; values are those of user, env, run, attempt and of nodes\n"},
     {"W7 a result reads nodes of its workflow", "reeve: 1\nresult: {v: '${b.x}', w: '${a.stderr}'}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:14: `b.x`: there is no node `b`; values are those of user, env, run, attempt and of nodes\n"
      "flow.yaml:2:27: `${a.stderr}`: an expression cannot read `stderr`; let the node write it to $REEVE_OUTPUT\n"},
-    {"W7 two bodies do not make one file", N "  a: {tournament: {entrants: [{run: [x], outputs: [o]}, {run: [y], outputs: [o]}], judge: {run: [x]}}}\n",
+    {"W7 two bodies do not make one file", N "  a: {tournament: {entrants: [{run: [x], outputs: [o]}, {run: [y], outputs: [o]}], judge: "
+                                             "{run: [x]}}}\n",
      "flow.yaml:3:78: `o` is an output of `a.entrants[0]` already; let one node make it\n"},
     {"W1a a handler is no controller and revises nothing",
      N "  a: {run: [x]}\non: {exit: {loop: {body: {run: [x]}, max: 1}}, failure: {run: [x], revise: {target: a, when: 'true'}}}\n",
      "flow.yaml:4:6: a handler cannot be `loop`; make it `run` or `shell`\n"
      "flow.yaml:4:68: `revise` in a handler is not supported by this version; remove it\n"},
     {"W2 a body is a node", N "  a: {foreach: {items: [1], do: {need: []}}}\n  b: {loop: {body: x, max: 1}}\n",
-     "flow.yaml:3:29: node `a.do` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, tournament, "
+     "flow.yaml:3:29: node `a.do` does nothing; give it one of run, shell, approve, input, wait, set, reduce, foreach, loop, classify, "
+     "tournament, "
      "workflow\n"
      "flow.yaml:3:34: unknown key `need` in a node; did you mean `needs`?\n"
      "flow.yaml:4:20: `b.body` wants a map such as {run: [make, test]}, not a string\n"},
