@@ -344,13 +344,22 @@ typedef struct rv_class_def { uint32_t first, count; } rv_class_def; /* of class
 typedef struct rv_tag_def { rv_slice name; uint32_t cap; /* 0: no cap of its own */ } rv_tag_def;
 
 #define RV_EDGE_SOFT 0x80000000u /* set in a pred or succ entry: `after`, order only */
-#define RV_EDGE_NODE(entry_) ((entry_) & ~RV_EDGE_SOFT)
+#define RV_EDGE_EXTERNAL 0x40000000u /* set in a pred entry of submitted nodes [K20]: the rest is an index in externals */
+#define RV_EDGE_NODE(entry_) ((entry_) & ~(RV_EDGE_SOFT | RV_EDGE_EXTERNAL))
+
+/* A node that the run had before these were submitted to it, and that one of them depends on. */
+typedef struct rv_external_def {
+    rv_slice name;     /* its id */
+    uint16_t flags;    /* rv_node_flag: what the submitted nodes read of it; it can only be read where its own def has kept it */
+    uint8_t reserved[6];
+} rv_external_def;
 
 typedef struct rv_graph {
     /* stored */
     rv_digest digest;          /* of `definition`: the workflow's name for good */
     uint32_t node_count, plain_count, top_count, edge_count, policy_count, gate_count, set_item_count;
     uint32_t class_count, class_tag_count, tag_count;
+    uint32_t external_count;
     uint32_t scope_count, control_count, entrant_count, branch_count, branch_node_count, revise_count, revise_node_count;
     uint32_t concurrency;      /* global cap from the file; 0: auto */
     int64_t timeout_ms;        /* the run's; 0: none */
@@ -373,6 +382,7 @@ typedef struct rv_graph {
     const uint32_t *branch_nodes; /* defs */
     const rv_revise_def *revises;
     const uint32_t *revise_nodes; /* defs */
+    const rv_external_def *externals; /* have no successors here: succ has no entries for them */
     rv_str strings;
     rv_str definition;         /* the whole workflow in normal form: canonical JSON, itself a valid workflow file */
 } rv_graph;

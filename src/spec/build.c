@@ -284,17 +284,29 @@ static void fill_edges(rv_writer *w, const rv_image *header)
 {
     const rv_loader *l = w->loader;
     uint32_t *begin = section_at(w, header, RV_SECTION_SUCC_BEGIN), *succ = section_at(w, header, RV_SECTION_SUCC),
-             count = l->nodes.count;
+             *pred = section_at(w, header, RV_SECTION_PRED), count = l->def_count;
     memcpy(section_at(w, header, RV_SECTION_PRED_BEGIN), l->pred_begin, sizeof(uint32_t) * (count + 1));
-    if (l->pred.count) memcpy(section_at(w, header, RV_SECTION_PRED), l->pred.at, sizeof(uint32_t) * l->pred.count);
     uint32_t *next = rv_alloc(sizeof(uint32_t) * (count + 2));
-    for (uint32_t i = 0; i < l->pred.count; i++) next[RV_EDGE_NODE(l->pred.at[i]) + 1]++;
+    for (uint32_t i = 0; i < l->pred.count; i++) {
+        uint32_t node = RV_EDGE_NODE(l->pred.at[i]);
+        bool is_external = node >= count;
+        pred[i] = is_external ? (l->pred.at[i] & RV_EDGE_SOFT) | RV_EDGE_EXTERNAL | (node - count) : l->pred.at[i];
+        if (!is_external) next[node + 1]++;
+    }
     for (uint32_t node = 0; node < count; node++) next[node + 1] += next[node];
     memcpy(begin, next, sizeof(uint32_t) * (count + 1));
     for (uint32_t node = 0; node < count; node++)
         for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node + 1]; i++)
-            succ[next[RV_EDGE_NODE(l->pred.at[i])]++] = node | (l->pred.at[i] & RV_EDGE_SOFT);
+            if (RV_EDGE_NODE(l->pred.at[i]) < count) succ[next[RV_EDGE_NODE(l->pred.at[i])]++] = node | (l->pred.at[i] & RV_EDGE_SOFT);
     rv_free(next);
+}
+
+/* Edges between nodes of this graph. */
+static uint32_t inner_edges(const rv_loader *l)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < l->pred.count; i++) count += RV_EDGE_NODE(l->pred.at[i]) < l->def_count;
+    return count;
 }
 
 /* By priority, then index: a merge sort over indices, which is stable; the usual case needs no pass at all. */
@@ -302,7 +314,7 @@ static void fill_order(rv_writer *w, const rv_image *header)
 {
     const rv_node_def *nodes = section_at(w, header, RV_SECTION_NODES);
     uint32_t *order = section_at(w, header, RV_SECTION_ORDER), *position = section_at(w, header, RV_SECTION_POSITION);
-    uint32_t count = w->loader->plain_count, all = w->loader->nodes.count;
+    uint32_t count = w->loader->plain_count, all = w->loader->def_count;
     bool is_sorted = true;
     for (uint32_t i = 0; i < all; i++) order[i] = i;
     for (uint32_t i = 1; i < count; i++) is_sorted &= nodes[i].priority <= nodes[i - 1].priority;
@@ -339,7 +351,7 @@ static void settle_all(rv_writer *w, rv_image *header)
 {
     uint32_t size = header->definition.size;
     rv_node_def *nodes = section_at(w, header, RV_SECTION_NODES);
-    for (uint32_t i = 0; i < w->loader->nodes.count; i++) {
+    for (uint32_t i = 0; i < w->loader->def_count; i++) {
         settle(&nodes[i].name, size);
         settle(&nodes[i].when, size);
     }
@@ -351,6 +363,7 @@ static void settle_all(rv_writer *w, rv_image *header)
     for (uint32_t i = 0; i < w->tags.count; i++) settle(&w->tags.at[i].name, size);
     for (uint32_t i = 0; i < w->controls.count; i++)
         settle(&w->controls.at[i].items, size), settle(&w->controls.at[i].until, size), settle(&w->controls.at[i].params, size);
+    for (uint32_t i = 0; i < w->externals.count; i++) settle(&w->externals.at[i].name, size);
     for (uint32_t i = 0; i < w->branches.count; i++) settle(&w->branches.at[i].label, size);
     for (uint32_t i = 0; i < w->revises.count; i++) settle(&w->revises.at[i].when, size);
     settle(&header->name, size);
@@ -361,14 +374,14 @@ static void settle_all(rv_writer *w, rv_image *header)
 static bool assemble(rv_writer *w, rv_image *header)
 {
     rv_loader *l = w->loader;
-    uint32_t count = l->nodes.count;
+    uint32_t count = l->def_count;
     memset(rv_buf_extend(&w->image, sizeof *header), 0, sizeof *header);
     add_section(w, header, RV_SECTION_NODES, count, NULL);
     w->nodes = header->sections[RV_SECTION_NODES].offset;
     add_section(w, header, RV_SECTION_PRED_BEGIN, count + 1u, NULL);
     add_section(w, header, RV_SECTION_PRED, l->pred.count, NULL);
     add_section(w, header, RV_SECTION_SUCC_BEGIN, count + 1u, NULL);
-    add_section(w, header, RV_SECTION_SUCC, l->pred.count, NULL);
+    add_section(w, header, RV_SECTION_SUCC, inner_edges(l), NULL);
     add_section(w, header, RV_SECTION_ORDER, count, NULL);
     add_section(w, header, RV_SECTION_POSITION, count, NULL);
     fill_edges(w, header);
@@ -377,6 +390,9 @@ static bool assemble(rv_writer *w, rv_image *header)
     header->definition = (rv_slice){0, (uint32_t)(w->image.size - w->strings)};
     header->digest = rv_sha256((rv_str){w->image.at + w->strings, header->definition.size});
     write_extras(w, header);
+    for (uint32_t i = l->def_count; i < l->nodes.count; i++)
+        rv_vec_push(&w->externals,
+                    ((rv_external_def){.name = rv_writer_extra(w, rv_loader_own_name(l, i)), .flags = l->nodes.at[i].flags}));
     rv_buf_str_add(&w->image, rv_buf_str(&w->extra));
     header->sections[RV_SECTION_STRINGS] = (rv_image_section){w->strings, w->image.size - w->strings};
     settle_all(w, header);
@@ -395,6 +411,7 @@ static bool assemble(rv_writer *w, rv_image *header)
     add_section(w, header, RV_SECTION_BRANCH_NODES, w->branch_nodes.count, w->branch_nodes.at);
     add_section(w, header, RV_SECTION_REVISES, w->revises.count, w->revises.at);
     add_section(w, header, RV_SECTION_REVISE_NODES, l->revise_nodes.count, l->revise_nodes.at);
+    add_section(w, header, RV_SECTION_EXTERNALS, w->externals.count, w->externals.at);
     return true;
 }
 
@@ -411,6 +428,7 @@ static void writer_deinit(rv_writer *w)
     rv_vec_deinit(&w->branches);
     rv_vec_deinit(&w->branch_nodes);
     rv_vec_deinit(&w->revises);
+    rv_vec_deinit(&w->externals);
     rv_vec_deinit(&w->parts);
     rv_vec_deinit(&w->classes);
     rv_vec_deinit(&w->class_tags);

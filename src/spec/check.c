@@ -145,6 +145,7 @@ static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, 
 {
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
+    if (type->kind == RV_TYPE_NODE && type->use < RV_USE_OF && rv_loader_exists(l, text)) return; /* any id of the run */
     if (!rv_is_identifier(text))
         rv_loader_error(l, value, 0, RV_STR("use A-Z a-z 0-9 _ -, a letter or digit first, at most 64"), "`%.*s` is not a name",
                         (int)RV_MIN(text.size, (size_t)80), text.at);
@@ -579,15 +580,42 @@ void rv_check_file(rv_loader *l, uint32_t root, uint32_t file)
     l->file = file;
     rv_check_keys(l, root, &rv_file_table, keys);
     memcpy(l->files.at[file].keys, keys, sizeof keys);
-    check_version(l, root, keys[RV_FK_REEVE], file == 0 || l->files.at[file].path.size > 0);
+    check_version(l, root, keys[RV_FK_REEVE], file == 0 ? !l->input->exists : l->files.at[file].path.size > 0);
     for (uint32_t i = 0; i < RV_FK_COUNT; i++) /* params, env and defaults before nodes, whose checks need them */
         if (keys[i] != RV_NONE) rv_check_value(l, keys[i], rv_file_table.keys[i].type, rv_str_of(rv_file_table.keys[i].name));
+}
+
+void rv_check_part(rv_loader *l, uint32_t file, const char *what)
+{
+    static const uint8_t of_a_run[] = {RV_FK_CONCURRENCY, RV_FK_ON, RV_FK_TIMEOUT};
+    const uint32_t *keys = l->files.at[file].keys;
+    for (size_t i = 0; i < RV_COUNT(of_a_run); i++)
+        if (keys[of_a_run[i]] != RV_NONE)
+            rv_loader_error(l, keys[of_a_run[i]] - 1, 0, RV_STR("move it to the workflow that is run"),
+                            "`%s` of %s is not supported by this version", rv_file_table.keys[of_a_run[i]].name, what);
+    uint32_t params = keys[RV_FK_PARAMS];
+    if (params == RV_NONE || rv_doc_kind_of(&l->doc, params) != RV_DOC_MAP) return;
+    for (uint32_t key = params + 1, end = rv_doc_next(&l->doc, params); key < end; key = rv_doc_next(&l->doc, key + 1)) {
+        uint32_t secret = rv_doc_get(&l->doc, key + 1, "secret");
+        if (secret != RV_NONE && rv_doc_kind_of(&l->doc, secret) == RV_DOC_TRUE)
+            rv_loader_error(l, secret, 0, RV_STR("let its nodes take it from ${env.NAME}"),
+                            "a secret param of %s is not supported by this version", what);
+    }
+}
+
+/* Nodes that are submitted to a run use its params where they have none of their own. */
+static void take_run_params(rv_loader *l)
+{
+    rv_str text = rv_arena_str(&l->arena, l->input->params);
+    rv_spec_input input = {.source = text, .file = "the run's params", .is_json = true};
+    rv_doc *part = text.size ? rv_doc_part(&l->doc, text.size) : NULL;
+    if (part && rv_doc_read(part, &input, l->problems) == RV_OK) l->run_params = rv_doc_append(&l->doc, part);
 }
 
 void rv_loader_check(rv_loader *l)
 {
     static const rv_type file = {RV_TYPE_OBJECT, "a map with `nodes`"};
-    rv_file_draft draft = {.owner = RV_NONE, .digest = rv_sha256(l->doc.source)};
+    rv_file_draft draft = {.owner = RV_NONE};
     memset(draft.keys, 0xff, sizeof draft.keys);
     memset(draft.defaults, 0xff, sizeof draft.defaults);
     rv_vec_push(&l->files, draft);
@@ -596,7 +624,12 @@ void rv_loader_check(rv_loader *l)
     l->node = RV_NONE;
     l->hints_left = 20;
     if (!rv_check_is_map(l, 0, &file, RV_STR("a workflow"))) return;
+    l->run_params = RV_NONE;
     rv_check_file(l, 0, 0);
+    if (l->input->exists) {
+        take_run_params(l);
+        rv_check_part(l, 0, "submitted nodes");
+    }
     rv_loader_nodes(l);
 }
 

@@ -18,8 +18,9 @@ static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft)
     rv_loader *l = k->loader;
     rv_str name = rv_doc_text(&l->doc, value);
     const char *key = is_soft ? "after" : "needs";
-    if (!rv_doc_is_scalar(&l->doc, value) || !rv_is_identifier(name)) return; /* said by check.c */
+    if (!rv_doc_is_scalar(&l->doc, value)) return; /* said by check.c */
     uint32_t scope = l->nodes.at[node].scope, other = rv_loader_find(l, scope, name);
+    if (other == RV_NONE && !rv_is_identifier(name)) return; /* so was this */
     if (other == RV_NONE) {
         rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "add the node or remove the name"),
                         "`%s` of `%.*s` names `%.*s`, which is no node", key, RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
@@ -60,7 +61,7 @@ static void enter_node(linker *k, uint32_t node, uint32_t value)
     if (!rv_is_identifier(name)) return; /* said by check.c */
     uint32_t scope = l->nodes.at[node].scope, other = rv_loader_find(l, scope, name);
     if (k->entered == NULL) k->entered = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1));
-    if (other == RV_NONE)
+    if (other == RV_NONE || other >= l->def_count)
         rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "name a node that stands beside the tournament"),
                         "`entrants` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
     else if (other == node) rv_loader_error(l, value, 0, RV_STR("remove it"), "`%.*s` names itself in `entrants`", RV_FMT(name));

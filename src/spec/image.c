@@ -21,7 +21,7 @@ const uint8_t rv_section_item_size[RV_SECTION_COUNT] = {
     [RV_SECTION_SCOPES] = sizeof(rv_scope_def),  [RV_SECTION_CONTROLS] = sizeof(rv_control_def),
     [RV_SECTION_ENTRANTS] = sizeof(rv_entrant_def), [RV_SECTION_BRANCHES] = sizeof(rv_branch_def),
     [RV_SECTION_BRANCH_NODES] = sizeof(uint32_t), [RV_SECTION_REVISES] = sizeof(rv_revise_def),
-    [RV_SECTION_REVISE_NODES] = sizeof(uint32_t),
+    [RV_SECTION_REVISE_NODES] = sizeof(uint32_t), [RV_SECTION_EXTERNALS] = sizeof(rv_external_def),
 };
 
 static const void *at(const rv_image *image, uint32_t section) { return (const char *)image + image->sections[section].offset; }
@@ -49,6 +49,7 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .class_count = count_of(image, RV_SECTION_CLASSES),
         .class_tag_count = count_of(image, RV_SECTION_CLASS_TAGS),
         .tag_count = count_of(image, RV_SECTION_TAGS),
+        .external_count = count_of(image, RV_SECTION_EXTERNALS),
         .scope_count = count_of(image, RV_SECTION_SCOPES),
         .control_count = count_of(image, RV_SECTION_CONTROLS),
         .entrant_count = count_of(image, RV_SECTION_ENTRANTS),
@@ -79,6 +80,7 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .branch_nodes = at(image, RV_SECTION_BRANCH_NODES),
         .revises = at(image, RV_SECTION_REVISES),
         .revise_nodes = at(image, RV_SECTION_REVISE_NODES),
+        .externals = at(image, RV_SECTION_EXTERNALS),
         .strings = {at(image, RV_SECTION_STRINGS), image->sections[RV_SECTION_STRINGS].count},
     };
     graph->definition = rv_graph_str(graph, image->definition);
@@ -102,7 +104,7 @@ static bool sections_fit(const rv_image *image)
            image->sections[RV_SECTION_PRED_BEGIN].count == nodes + 1 &&
            image->sections[RV_SECTION_SUCC_BEGIN].count == nodes + 1 && image->sections[RV_SECTION_ORDER].count == nodes &&
            image->sections[RV_SECTION_POSITION].count == nodes &&
-           image->sections[RV_SECTION_PRED].count == image->sections[RV_SECTION_SUCC].count;
+           image->sections[RV_SECTION_PRED].count >= image->sections[RV_SECTION_SUCC].count;
 }
 
 static bool slice_fits(const rv_graph *g, rv_slice slice)
@@ -110,12 +112,13 @@ static bool slice_fits(const rv_graph *g, rv_slice slice)
     return slice.at <= g->strings.size && slice.size <= g->strings.size - slice.at;
 }
 
-static bool edges_fit(const rv_graph *g, const uint32_t *begin, const uint32_t *entries)
+static bool edges_fit(const rv_graph *g, const uint32_t *begin, const uint32_t *entries, uint32_t count, uint32_t external_count)
 {
-    if (begin[0] != 0 || begin[g->node_count] != g->edge_count) return false;
+    if (begin[0] != 0 || begin[g->node_count] != count) return false;
     bool fits = true;
     for (uint32_t i = 0; i < g->node_count; i++) fits &= begin[i] <= begin[i + 1];
-    for (uint32_t i = 0; i < g->edge_count; i++) fits &= RV_EDGE_NODE(entries[i]) < g->node_count;
+    for (uint32_t i = 0; i < count; i++)
+        fits &= RV_EDGE_NODE(entries[i]) < (entries[i] & RV_EDGE_EXTERNAL ? external_count : g->node_count);
     return fits;
 }
 
@@ -140,7 +143,7 @@ static bool scopes_fit(const rv_graph *g)
         fits = is_range(s->first, s->count, g->node_count) && s->role < RV_SCOPE_COUNT && (s->owner < g->node_count) == (i >= 2);
         for (uint32_t k = 0; k < s->count && fits; k++) fits = g->nodes[s->first + k].scope == i;
         for (uint32_t e = g->pred_begin[s->first]; fits && e < g->pred_begin[s->first + s->count]; e++)
-            fits = RV_EDGE_NODE(g->pred[e]) - s->first < s->count;
+            fits = g->pred[e] & RV_EDGE_EXTERNAL ? i == 0 : RV_EDGE_NODE(g->pred[e]) - s->first < s->count;
         for (uint32_t e = g->succ_begin[s->first]; fits && e < g->succ_begin[s->first + s->count]; e++)
             fits = RV_EDGE_NODE(g->succ[e]) - s->first < s->count;
     }
@@ -182,7 +185,9 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
         fits &= g->classes[i].first <= g->class_tag_count && g->classes[i].count <= g->class_tag_count - g->classes[i].first;
     for (uint32_t i = 0; i < g->class_tag_count; i++) fits &= g->class_tags[i] < g->tag_count;
     for (uint32_t i = 0; i < g->tag_count; i++) fits &= slice_fits(g, g->tags[i].name);
-    return fits && edges_fit(g, g->pred_begin, g->pred) && edges_fit(g, g->succ_begin, g->succ) && scopes_fit(g) && controls_fit(g);
+    for (uint32_t i = 0; i < g->external_count; i++) fits &= slice_fits(g, g->externals[i].name);
+    return fits && edges_fit(g, g->pred_begin, g->pred, g->edge_count, g->external_count) &&
+           edges_fit(g, g->succ_begin, g->succ, count_of(image, RV_SECTION_SUCC), 0) && scopes_fit(g) && controls_fit(g);
 }
 
 static bool param_fits(const rv_json *param)

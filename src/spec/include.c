@@ -113,11 +113,8 @@ static void check_param(rv_loader *l, uint32_t map, uint32_t given, uint32_t key
 {
     rv_str name = rv_doc_text(&l->doc, key);
     uint32_t param = key + 1, type = rv_doc_get(&l->doc, param, "type"), list = rv_doc_get(&l->doc, param, "enum"),
-             secret = rv_doc_get(&l->doc, param, "secret"), value = given == RV_NONE ? RV_NONE : rv_loader_member(l, given, name);
+             value = given == RV_NONE ? RV_NONE : rv_loader_member(l, given, name);
     rv_str kind = type == RV_NONE ? RV_STR("string") : rv_doc_text(&l->doc, type);
-    if (secret != RV_NONE && rv_doc_kind_of(&l->doc, secret) == RV_DOC_TRUE)
-        rv_loader_error(l, secret, 0, RV_STR("let its nodes take it from ${env.NAME}"),
-                        "a secret param of an included workflow is not supported by this version");
     bool is_given = value != RV_NONE;
     if (!is_given) value = rv_doc_get(&l->doc, param, "default");
     if (value == RV_NONE)
@@ -151,7 +148,6 @@ static void check_params(rv_loader *l, uint32_t map, uint32_t params)
 void rv_loader_include(rv_loader *l, uint32_t node, uint32_t map)
 {
     static const rv_type type = {RV_TYPE_DEFINITION, "a workflow: a map with `nodes`"};
-    static const uint8_t of_a_run[] = {RV_FK_CONCURRENCY, RV_FK_ON, RV_FK_TIMEOUT};
     rv_file_draft file = {.owner = node};
     uint32_t path = rv_doc_get(&l->doc, map, "file"), root = rv_doc_get(&l->doc, map, "definition"),
              level = l->scopes.at[l->nodes.at[node].scope].level;
@@ -169,11 +165,7 @@ void rv_loader_include(rv_loader *l, uint32_t node, uint32_t map)
     uint32_t index = l->files.count - 1, scope = rv_loader_scope(l, RV_SCOPE_WORKFLOW, node, index, level + 4);
     l->scope = scope;
     rv_check_file(l, root, index);
-    const rv_file_draft *read = &l->files.at[index];
-    for (size_t i = 0; i < RV_COUNT(of_a_run); i++)
-        if (read->keys[of_a_run[i]] != RV_NONE)
-            rv_loader_error(l, read->keys[of_a_run[i]] - 1, 0, RV_STR("move it to the workflow that is run"),
-                            "`%s` of an included workflow is not supported by this version", rv_file_table.keys[of_a_run[i]].name);
-    check_params(l, map, read->keys[RV_FK_PARAMS]);
-    rv_loader_collect(l, read->keys[RV_FK_NODES], scope);
+    rv_check_part(l, index, "an included workflow");
+    check_params(l, map, l->files.at[index].keys[RV_FK_PARAMS]);
+    rv_loader_collect(l, l->files.at[index].keys[RV_FK_NODES], scope);
 }

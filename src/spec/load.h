@@ -78,6 +78,8 @@ typedef struct rv_loader {
     RV_VEC(rv_draft) nodes;          /* the file's, handlers, bodies */
     RV_VEC(rv_scope_draft) scopes;   /* 0: the file's, 1: handlers */
     uint32_t plain_count, top_count; /* the file's; and handlers */
+    uint32_t def_count;              /* and bodies; the rest are externals: known by name only, of the file's scope */
+    uint32_t run_params;             /* value of input->params; RV_NONE: none */
     rv_map names, scoped;            /* the file's nodes; those of other named scopes: see rv_loader_find */
     RV_VEC(rv_reference) references;
     RV_VEC(rv_reviser) revising;     /* nodes with a `revise` */
@@ -120,6 +122,8 @@ void rv_check_file(rv_loader *loader, uint32_t root, uint32_t file);
 uint32_t rv_check_known_key(rv_loader *loader, uint32_t key, const rv_key_table *table);
 /* JSON Schemas that wait for their turn. */
 void rv_check_schemas(rv_loader *loader);
+/* Refuse what belongs to a run, in a workflow that is a part of one; `what` is what messages call that one. */
+void rv_check_part(rv_loader *loader, uint32_t file, const char *what);
 /* All nodes, also those of bodies. */
 void rv_loader_nodes(rv_loader *loader);
 /* A new scope at the end. */
@@ -146,6 +150,11 @@ uint32_t rv_loader_find(const rv_loader *loader, uint32_t scope, rv_str name);
 static inline const rv_file_draft *rv_loader_file(const rv_loader *loader, uint32_t node)
 {
     return &loader->files.at[loader->scopes.at[loader->nodes.at[node].scope].file];
+}
+/* Whether these are nodes for a run that has one of this id. */
+static inline bool rv_loader_exists(const rv_loader *loader, rv_str id)
+{
+    return loader->input->exists && loader->input->exists(loader->input->exists_user, id);
 }
 /* The value of a node's kind key. */
 uint32_t rv_loader_kind_value(const rv_loader *loader, uint32_t node);
@@ -216,6 +225,7 @@ enum {
     RV_SECTION_BRANCH_NODES,
     RV_SECTION_REVISES,
     RV_SECTION_REVISE_NODES,
+    RV_SECTION_EXTERNALS,
     RV_SECTION_STRINGS,
     RV_SECTION_COUNT
 };

@@ -70,6 +70,8 @@ void rv_loader_collect(rv_loader *l, uint32_t map, uint32_t scope)
         if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
         rv_str name = rv_doc_text(&l->doc, key);
         if (scope > 0) name = scoped_name(rv_arena_alloc(&l->arena, sizeof scope + name.size), scope, name);
+        else if (rv_loader_exists(l, name))
+            rv_loader_error(l, key, 0, RV_STR("give it another name"), "the run has a node `%.*s` already", RV_FMT(name));
         if (rv_map_add(scope ? &l->scoped : &l->names, name, l->nodes.count) == RV_NONE)
             add(l, scope, (rv_draft){.key = key, .body = key + 1});
     }
@@ -272,6 +274,20 @@ static void queue_bodies(rv_loader *l, uint32_t node)
     } else if (has_level(l, node, map, 4)) rv_loader_include(l, node, map);
 }
 
+/* ---- nodes of the run that these are submitted to ---- */
+
+static void add_externals(rv_loader *l, uint32_t node, const char *key)
+{
+    uint32_t list = rv_doc_get(&l->doc, rv_loader_body(l, node), key);
+    if (list == RV_NONE || rv_doc_kind_of(&l->doc, list) != RV_DOC_LIST) return;
+    for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item)) {
+        rv_str name = rv_doc_text(&l->doc, item);
+        if (!rv_doc_is_scalar(&l->doc, item) || rv_map_get(&l->names, name) != RV_NONE || !rv_loader_exists(l, name)) continue;
+        (void)rv_map_add(&l->names, name, l->nodes.count);
+        rv_vec_push(&l->nodes, ((rv_draft){.key = item, .body = item, .kind = RV_KIND_COUNT}));
+    }
+}
+
 /* ---- all ---- */
 
 void rv_loader_nodes(rv_loader *l)
@@ -288,5 +304,10 @@ void rv_loader_nodes(rv_loader *l)
         check_node(l, node);
         check_delivery(l, node);
         queue_bodies(l, node);
+    }
+    l->def_count = l->nodes.count;
+    for (uint32_t node = 0; node < l->plain_count && l->input->exists; node++) {
+        add_externals(l, node, "needs");
+        add_externals(l, node, "after");
     }
 }

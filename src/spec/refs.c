@@ -33,7 +33,8 @@ static const char *param_hint(rv_loader *l, uint32_t params, rv_str name)
 static void resolve_user(rv_loader *l, const rv_reference *ref, rv_str rest)
 {
     rv_str more, name = first_word(rest, &more);
-    uint32_t params = l->files.at[l->scopes.at[ref->scope].file].keys[RV_FK_PARAMS], param = RV_NONE;
+    uint32_t file = l->scopes.at[ref->scope].file, params = l->files.at[file].keys[RV_FK_PARAMS], param = RV_NONE;
+    if (params == RV_NONE && file == 0) params = l->run_params;
     bool has_params = params != RV_NONE && rv_doc_kind_of(&l->doc, params) == RV_DOC_MAP;
     if (name.size == 0) {
         error_at(l, ref, RV_STR("write ${user.NAME}"), "`${user}` names no param");
@@ -295,6 +296,11 @@ static void no_such_node(rv_loader *l, const rv_reference *ref, rv_str name, rv_
     bool is_variable = rest.size == 0 && ref->use < RV_USE_OF;
     uint32_t scope = ref->node != RV_NONE && l->nodes.at[ref->node].handler ? 0 : ref->scope;
     while (!l->scopes.at[scope].is_named) scope = l->nodes.at[l->scopes.at[scope].owner].scope;
+    if (rv_loader_exists(l, name)) {
+        error_at(l, ref, rv_arena_printf(&l->arena, "add `%.*s` to `needs`", RV_FMT(name)),
+                 "`%.*s`: the run's node `%.*s` need not have ended by then", RV_FMT(ref->path), RV_FMT(name));
+        return;
+    }
     rv_str cure = is_variable
                       ? rv_arena_printf(&l->arena, "the environment is ${env.%.*s}; `$${` is a literal `${`", RV_FMT(name))
                       : rv_loader_node_hint(l, scope, name, "values are those of user, env, run, attempt and of nodes");
@@ -333,7 +339,7 @@ static void resolve_branch(resolver *r, uint32_t index)
     rv_loader *l = r->loader;
     const rv_reference *ref = &l->references.at[index];
     uint32_t other = rv_loader_find(l, ref->scope, ref->path);
-    if (other == RV_NONE)
+    if (other == RV_NONE || other >= l->def_count)
         error_at(l, ref, rv_loader_node_hint(l, ref->scope, ref->path, "name a node that stands beside the classify"),
                  "`branches` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, ref->node)), RV_FMT(ref->path));
     else if (other == ref->node)
@@ -358,6 +364,7 @@ static void resolve_node(resolver *r, uint32_t index, rv_str name, rv_str rest)
         return;
     }
     uint32_t node = find_node(l, ref, name, &at);
+    if (word == WORD_FEEDBACK) node = RV_NONE; /* this word is taken everywhere */
     if (node == RV_NONE && word != RV_NONE) no_such_word(l, ref, word);
     else if (node == RV_NONE) no_such_node(l, ref, name, rest);
     else if (ref->node == RV_NONE && ref->use != RV_USE_RESULT) {

@@ -27,6 +27,7 @@ void rv_problems_json(rv_json_writer *w, const rv_problems *problems); /* an arr
 
 /* ---- loading ---- */
 typedef struct rv_param_value { rv_str name, value; } rv_param_value; /* text, as given with --var */
+typedef bool rv_spec_exists_fn(void *user, rv_str id);
 typedef struct rv_spec_input {
     rv_str source;             /* the file's bytes */
     const char *file;          /* its name for messages */
@@ -37,6 +38,13 @@ typedef struct rv_spec_input {
     bool skip_values;          /* `check`, `graph`: do not require params and environment to be there */
     const char *const *reducers; /* of the host, known beside Reeve's own [K14]; NULL-terminated; NULL: none */
     bool has_any_reducer;      /* a stored definition that is only looked at: its reducers were known when it was taken */
+    /* Nodes that a running node submits [K20]: `{nodes: {…}}`, or a whole workflow without what belongs to a run (`on`, `timeout`,
+     * `concurrency`, secret params). `exists` says whether the run had a node of this id before; such ids may stand in `needs` and
+     * `after`, and become externals of the graph; a new node of such a name is refused. The normal form is loaded again
+     * with an `exists` that answers the same. */
+    rv_spec_exists_fn *exists; void *exists_user; /* NULL: this is a workflow of its own */
+    rv_str params;             /* with `exists`: the run's params in normal form (size 0: none): what ${user.K} is, unless the nodes come
+                                * with `params` of their own; then rv_spec.user has the values, else it is {} */
 } rv_spec_input;
 
 typedef struct rv_spec {

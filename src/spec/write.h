@@ -38,6 +38,7 @@ typedef struct rv_writer {
     RV_VEC(rv_branch_def) branches;
     RV_VEC(uint32_t) branch_nodes;
     RV_VEC(rv_revise_def) revises;
+    RV_VEC(rv_external_def) externals;
     RV_VEC(rv_part) parts; /* a stack */
     uint32_t file;         /* index of the file whose nodes are written: what follows is of it */
     rv_map policy_map, class_map, tag_map;

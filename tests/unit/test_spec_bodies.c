@@ -489,6 +489,106 @@ static void bodies__nest_as_deep_as_a_file_may(void **state)
     }
 }
 
+/* ---- nodes that are submitted to a run ---- */
+
+static bool run_has(void *user, rv_str id)
+{
+    static const char *const ids[] = {"fetch", "each[3].build", "plan", "other"};
+    (*(uint32_t *)user)++;
+    for (size_t i = 0; i < RV_COUNT(ids); i++)
+        if (rv_str_is(id, ids[i])) return true;
+    return false;
+}
+
+static loaded load_submitted(const char *source)
+{
+    static uint32_t asked;
+    rv_spec_input input = input_of(source, false);
+    input.exists = run_has;
+    input.exists_user = &asked;
+    input.params = RV_STR("{\"city\":{\"default\":\"x\"},\"key\":{\"secret\":true},\"l\":{\"type\":\"array\"}}");
+    loaded l = load_input(&input);
+    assert_true(asked > 0);
+    return l;
+}
+
+static void submitted__nodes_of_the_run_are_externals(void **state)
+{
+    loaded l = load_submitted("nodes:\n  a: {run: [x, \"${fetch.stdout}\", \"${user.city}\"], needs: [fetch], env: {K: \"${user.key}\"}}\n"
+                              "  b: {run: [x, \"${fetch.v}\"], needs: [a], after: [\"each[3].build\", fetch]}\n"
+                              "  c: {foreach: {items: \"${user.l}\", do: {run: [x, \"${fetch.n}\", \"${item}\"]}}, needs: [b]}\n");
+    if (l.spec == NULL) print_error("%s", l.text.at);
+    assert_non_null(l.spec);
+    const rv_graph *g = &l.spec->graph;
+    assert_int_equal(l.problems.list.count, 0); /* a batch need not say `reeve: 1` */
+    assert_int_equal(g->node_count, 4);
+    assert_int_equal(g->external_count, 2);
+    assert_str(rv_graph_str(g, g->externals[0].name), "fetch");
+    assert_str(rv_graph_str(g, g->externals[1].name), "each[3].build");
+    assert_int_equal(g->externals[0].flags, RV_NODE_F_KEEP_RESULT | RV_NODE_F_READS_OUTPUT);
+    assert_int_equal(g->externals[1].flags, 0);
+    assert_int_equal(g->edge_count, 5);
+    assert_int_equal(g->pred[0], RV_EDGE_EXTERNAL | 0);
+    assert_int_equal(g->pred[1], 0);
+    assert_int_equal(g->pred[2], RV_EDGE_EXTERNAL | RV_EDGE_SOFT | 1);
+    assert_int_equal(g->pred[3], RV_EDGE_EXTERNAL | RV_EDGE_SOFT | 0);
+    assert_int_equal(g->pred[4], 1);
+    assert_int_equal(g->succ_begin[4], 2);
+    assert_int_equal(g->succ[0], 1);
+    assert_int_equal(g->succ[1], 2);
+    assert_str(rv_buf_str(&l.spec->user), "{}");
+    char *again = rv_cstring_dup(g->definition);
+    loaded second = load_submitted(again);
+    assert_non_null(second.spec);
+    assert_true(rv_str_eq(second.spec->graph.definition, g->definition));
+    rv_free(again);
+    loaded_free(&second);
+    loaded_free(&l);
+}
+
+static void submitted__problems_name_the_node(void **state)
+{
+    loaded l = load_submitted("nodes:\n  plan: {run: [x]}\n"
+                              "  a: {run: [x, \"${fetch.v}\", \"${user.town}\", \"${user.key}\"], needs: [nothing]}\n"
+                              "  t: {tournament: {entrants: [fetch, {run: [x]}], judge: {run: [x]}}, needs: [fetch]}\n"
+                              "  r: {run: [x], needs: [fetch], revise: {target: fetch, when: '${other.v} == 1'}}\n"
+                              "on: {exit: {run: [x]}}\nparams: {s: {secret: true}}\n");
+    assert_null(l.spec);
+    assert_str(rv_buf_str(&l.text),
+               "flow.yaml:2:3: the run has a node `plan` already; give it another name\n"
+               "flow.yaml:3:17: `a` reads `fetch`, which need not have ended by then; add `fetch` to its `needs`\n"
+               "flow.yaml:3:31: `${user.town}`: there is no such param; declare it under `params`\n"
+               "flow.yaml:3:47: `${user.key}`: there is no such param; declare it under `params`\n"
+               "flow.yaml:3:70: `needs` of `a` names `nothing`, which is no node; add the node or remove the name\n"
+               "flow.yaml:4:31: `entrants` of `t` names `fetch`, which is no node beside it; name a node that "
+               "stands beside the tournament\n"
+               "flow.yaml:5:50: `target` of `r` names `fetch`, which is no node beside it; name a node that stands beside it\n"
+               "flow.yaml:5:64: `other.v`: the run's node `other` need not have ended by then; add `other` to `needs`\n"
+               "flow.yaml:6:1: `on` of submitted nodes is not supported by this version; move it to the workflow that is run\n"
+               "flow.yaml:7:22: a secret param of submitted nodes is not supported by this version; let its nodes take it from "
+               "${env.NAME}\n");
+    loaded_free(&l);
+}
+
+static void submitted__image_with_externals_is_mapped(void **state)
+{
+    loaded l = load_submitted("nodes: {a: {run: [x], needs: [fetch]}, b: {run: [x], needs: [a, plan]}}\n");
+    char path[256];
+    rv_error err = {0};
+    rv_spec *mapped = NULL;
+    rv_problems problems = {0};
+    rv_spec_input input = input_of("", false);
+    assert_non_null(l.spec);
+    (void)snprintf(path, sizeof path, "%s/graph", dir);
+    assert_int_equal(rv_spec_save(l.spec, path, &err), RV_OK);
+    assert_int_equal(rv_spec_map(path, &input, &mapped, &problems, &err), RV_OK);
+    assert_int_equal(mapped->graph.external_count, 2);
+    assert_int_equal(mapped->graph.pred[0], RV_EDGE_EXTERNAL);
+    rv_spec_free(mapped);
+    rv_problems_deinit(&problems);
+    loaded_free(&l);
+}
+
 #define T(name_) cmocka_unit_test(name_)
 int main(void)
 {
@@ -512,6 +612,9 @@ int main(void)
         T(revise__one_within_another_is_allowed),
         T(bodies__nest_and_an_image_of_them_is_mapped),
         T(bodies__nest_as_deep_as_a_file_may),
+        T(submitted__nodes_of_the_run_are_externals),
+        T(submitted__problems_name_the_node),
+        T(submitted__image_with_externals_is_mapped),
     };
     return cmocka_run_group_tests_name("spec bodies", tests, make_dir, remove_dir);
 }
