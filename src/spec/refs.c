@@ -453,6 +453,14 @@ static rv_str literal_path(rv_loader *l, rv_str dir, rv_str path)
     return is_literal ? text : RV_STR("");
 }
 
+/* Does a foreach start this node again and again? */
+static bool is_for_items(const rv_loader *l, uint32_t node)
+{
+    for (; node != RV_NONE; node = l->scopes.at[l->nodes.at[node].scope].owner)
+        if (l->scopes.at[l->nodes.at[node].scope].role == RV_SCOPE_ITEM) return true;
+    return false;
+}
+
 static void check_outputs(rv_loader *l)
 {
     rv_map paths = {0};
@@ -462,6 +470,9 @@ static void check_outputs(rv_loader *l)
         for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item)) {
             rv_str path = literal_path(l, dir == RV_NONE ? RV_STR("") : rv_doc_text(&l->doc, dir), rv_doc_text(&l->doc, item));
             uint32_t other = path.size ? rv_map_add(&paths, path, node) : RV_NONE;
+            if (path.size && other == RV_NONE && is_for_items(l, node))
+                rv_loader_warning(l, item, 0, RV_STR("let its `dir` have ${item} or ${index}"), "each item makes the same file, `%.*s`",
+                                  RV_FMT(rv_doc_text(&l->doc, item)));
             if (other != RV_NONE)
                 rv_loader_error(l, item, 0, RV_STR("let one node make it"), "`%.*s` is an output of `%.*s` %s",
                                 RV_FMT(rv_doc_text(&l->doc, item)), RV_FMT(rv_loader_name(l, other)),

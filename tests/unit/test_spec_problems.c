@@ -282,6 +282,11 @@ static const wrong table[] = {
     {"W7 two bodies do not make one file", N "  a: {tournament: {entrants: [{run: [x], outputs: [o]}, {run: [y], outputs: [o]}], judge: "
                                              "{run: [x]}}}\n",
      "flow.yaml:3:78: `o` is an output of `a.entrants[0]` already; let one node make it\n"},
+    {"W7 items that make one file are warned of",
+     N "  a: {foreach: {items: [1], do: {run: [x], outputs: [o]}}, need: []}\n  b: {foreach: {items: [1], do: {run: [x], outputs: [o], "
+       "dir: \"${item}\"}}}\n",
+     "flow.yaml:3:54: warning: each item makes the same file, `o`; let its `dir` have ${item} or ${index}\n"
+     "flow.yaml:3:60: unknown key `need` in a node; did you mean `needs`?\n"},
     {"W1a a handler is no controller and revises nothing",
      N "  a: {run: [x]}\non: {exit: {loop: {body: {run: [x]}, max: 1}}, failure: {run: [x], revise: {target: a, when: 'true'}}}\n",
      "flow.yaml:4:6: a handler cannot be `loop`; make it `run` or `shell`\n"
