@@ -64,6 +64,12 @@ static bool read_workflow(rv_loader *l, uint32_t node, uint32_t value, rv_file_d
     }
     rv_spec_input input = {.source = text, .file = rv_arena_cstring(&l->arena, path), .is_json = rv_str_ends(path, RV_STR(".json"))};
     if (rv_doc_read(part, &input, l->problems) != RV_OK) return false;
+    if (part->values.count > RV_PART_VALUES_MAX - l->part_values) {
+        rv_loader_error(l, value, 0, RV_STR("include less, or use fewer aliases"), "the files that are included hold more than %u values",
+                        RV_PART_VALUES_MAX);
+        return false;
+    }
+    l->part_values += part->values.count;
     *ret_root = rv_doc_append(&l->doc, part);
     return true;
 }

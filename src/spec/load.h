@@ -21,6 +21,7 @@
 #define RV_DEFINITION_MAX (512u << 20) /* bytes of the normal form */
 #define RV_FILE_TEXT_MAX (4u << 20)    /* bytes of a file that file:// names */
 #define RV_EDGES_MAX 16000000u
+#define RV_PART_VALUES_MAX 4000000u   /* values of all files that a workflow includes: a file is as often there as it is named */
 
 typedef struct rv_reference {
     rv_str path;     /* between `${` and `}` or `:-`; OF, ENTRANT, BRANCH: a node's name */
@@ -79,6 +80,7 @@ typedef struct rv_loader {
     RV_VEC(rv_scope_draft) scopes;   /* 0: the file's, 1: handlers */
     uint32_t plain_count, top_count; /* the file's; and handlers */
     uint32_t def_count;              /* and bodies; the rest are externals: known by name only, of the file's scope */
+    uint32_t part_values;            /* of the files that are included */
     uint32_t run_params;             /* value of input->params; RV_NONE: none */
     rv_map names, scoped;            /* the file's nodes; those of other named scopes: see rv_loader_find */
     RV_VEC(rv_reference) references;

@@ -394,6 +394,27 @@ static void workflow__text_of_a_file_within_is_read_and_pinned(void **state)
     loaded_free(&l);
 }
 
+static void workflow__files_within_cannot_multiply_without_bound(void **state)
+{
+    rv_buf source = {0}, file = {0};
+    rv_buf_cstring(&file, "reeve: 1\nparams:\n  p:\n    type: array\n    default:\n      - &a [1,1,1,1,1,1,1,1,1,1]\n");
+    for (int i = 0; i < 5; i++) {
+        rv_buf_printf(&file, "      - &%c [", 'b' + i);
+        for (int k = 0; k < 9; k++) rv_buf_printf(&file, "%s*%c", k ? "," : "", 'a' + i);
+        rv_buf_cstring(&file, "]\n");
+    }
+    rv_buf_cstring(&file, "nodes: {a: {run: [x]}}\n");
+    put("b.yaml", file.at);
+    rv_buf_cstring(&source, "reeve: 1\nnodes:\n");
+    for (int i = 0; i < 12; i++) rv_buf_printf(&source, "  n%d: {workflow: {file: b.yaml}}\n", i);
+    loaded l = load_in_dir(source.at);
+    assert_null(l.spec);
+    assert_non_null(strstr(l.text.at, "the files that are included hold more than 4000000 values; include less, or use fewer aliases"));
+    loaded_free(&l);
+    rv_buf_deinit(&source);
+    rv_buf_deinit(&file);
+}
+
 /* ---- back-edges ---- */
 
 static void revise__members_are_what_lies_between(void **state)
@@ -608,6 +629,7 @@ int main(void)
         T(workflow__params_are_checked_where_they_are_literal),
         T(workflow__what_belongs_to_a_run_is_refused_in_it),
         T(workflow__text_of_a_file_within_is_read_and_pinned),
+        T(workflow__files_within_cannot_multiply_without_bound),
         T(revise__members_are_what_lies_between),
         T(revise__one_within_another_is_allowed),
         T(bodies__nest_and_an_image_of_them_is_mapped),
