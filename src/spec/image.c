@@ -220,6 +220,14 @@ static bool texts_fit(const rv_graph *g, const rv_image *image)
     return fits;
 }
 
+/* An edge from a node that is not in the graph has one end only. */
+static bool ends_fit(const rv_graph *g, uint32_t succ_count)
+{
+    uint32_t inner = 0;
+    for (uint32_t i = 0; i < g->edge_count; i++) inner += (g->pred[i] & RV_EDGE_EXTERNAL) == 0;
+    return inner == succ_count;
+}
+
 static rv_status check_image(const rv_image *image, size_t size, const char *path, rv_graph *ret, rv_error *err)
 {
     if (size < sizeof *image || memcmp(image->magic, RV_IMAGE_MAGIC, sizeof image->magic) != 0)
@@ -231,7 +239,8 @@ static rv_status check_image(const rv_image *image, size_t size, const char *pat
     rv_graph strings = {.strings = {at(image, RV_SECTION_STRINGS), image->sections[RV_SECTION_STRINGS].count}};
     if (!slice_fits(&strings, image->definition)) return rv_error_set(err, RV_CORRUPT, "%s is damaged", path);
     rv_image_graph(image, ret);
-    if (!contents_fit(ret, image) || !texts_fit(ret, image)) return rv_error_set(err, RV_CORRUPT, "%s is damaged", path);
+    if (!contents_fit(ret, image) || !texts_fit(ret, image) || !ends_fit(ret, count_of(image, RV_SECTION_SUCC)))
+        return rv_error_set(err, RV_CORRUPT, "%s is damaged", path);
     return RV_OK;
 }
 

@@ -22,6 +22,14 @@ static rv_spec *compiled(uint8_t which)
         "  d: {set: {x: '${a.n}', y: '2'}, needs: [a, b]}\n  e: {reduce: {of: [a, d], reducer: count}, needs: [a, d]}\n"
         "  f: {input: {question: 'how many?', schema: {type: integer}, default: 1, deadline: 1h}, when: '${d.x} == 2', needs: [d]}\n"
         "on: {failure: {run: [echo, failed]}, exit: {shell: 'true'}}\n",
+        "reeve: 1\nname: bodies\nparams: {l: {type: array, default: [1]}}\nnodes:\n"
+        "  a: {foreach: {items: '${user.l}', do: {nodes: {x: {run: [x, '${item}']}, y: {run: [y], needs: [x]}}}}}\n"
+        "  b: {loop: {body: {run: [x]}, max: 3, until: '${previous.ok} == true'}, needs: [a]}\n"
+        "  c: {tournament: {entrants: [b, {run: [x]}], judge: {run: [j]}}}\n"
+        "  d: {classify: {by: {run: [x]}, branches: {l: [e], m: []}}, needs: [c]}\n"
+        "  e: {run: [x], needs: [d], revise: {target: d, when: '${e.ok} == false'}}\n"
+        "  f: {workflow: {definition: {params: {p: {}}, nodes: {n: {wait: {event: v}}}, result: {r: '${n.v}'}}, params: {p: '${e.v}'}}, "
+        "needs: [e]}\n",
     };
     static rv_spec *specs[RV_COUNT(sources)];
     size_t index = which % RV_COUNT(sources);
@@ -66,8 +74,34 @@ static void see_edges(const rv_graph *graph, const uint32_t *begin, const uint32
 {
     uint32_t count = 0;
     for (uint32_t node = 0; node < graph->node_count; node++)
-        for (uint32_t i = begin[node]; i < begin[node + 1]; i++, count++) RV_ASSERT(RV_EDGE_NODE(entries[i]) < graph->node_count);
-    RV_ASSERT(count == graph->edge_count);
+        for (uint32_t i = begin[node]; i < begin[node + 1]; i++, count++)
+            RV_ASSERT(RV_EDGE_NODE(entries[i]) < (entries[i] & RV_EDGE_EXTERNAL ? graph->external_count : graph->node_count));
+    RV_ASSERT(count <= graph->edge_count);
+}
+
+static void walk_control(const rv_graph *graph, const rv_control_def *control)
+{
+    see(graph, control->items);
+    see(graph, control->until);
+    see(graph, control->params);
+    for (uint32_t i = 0; i < control->scope_count; i++) RV_ASSERT(graph->scopes[control->scope_first + i].first <= graph->node_count);
+    for (uint32_t i = 0; i < control->result_count; i++) see(graph, graph->set_items[control->result_first + i].expression);
+    for (uint32_t i = 0; i < control->entrant_count; i++) {
+        const rv_entrant_def *entrant = &graph->entrants[control->entrant_first + i];
+        RV_ASSERT(entrant->node < graph->node_count || entrant->scope < graph->scope_count);
+    }
+    for (uint32_t i = 0; i < control->branch_count; i++) {
+        const rv_branch_def *branch = &graph->branches[control->branch_first + i];
+        see(graph, branch->label);
+        for (uint32_t k = 0; k < branch->count; k++) RV_ASSERT(graph->branch_nodes[branch->first + k] < graph->node_count);
+    }
+}
+
+static void walk_revise(const rv_graph *graph, const rv_revise_def *revise)
+{
+    see(graph, revise->when);
+    RV_ASSERT(revise->node < graph->node_count && revise->target < graph->node_count);
+    for (uint32_t i = 0; i < revise->member_count; i++) RV_ASSERT(graph->revise_nodes[revise->member_first + i] < graph->node_count);
 }
 
 /* Everything that a run reads through a graph. */
@@ -88,8 +122,12 @@ static void walk(const rv_graph *graph)
         for (uint32_t i = 0; i < class->count; i++) see(graph, graph->tags[graph->class_tags[class->first + i]].name);
         for (uint32_t i = 0; def->kind == RV_KIND_SET && i < def->aux_count; i++) see(graph, graph->set_items[def->aux + i].expression);
         if (def->kind == RV_KIND_APPROVE || def->kind == RV_KIND_INPUT || def->kind == RV_KIND_WAIT)
-            see(graph, graph->gates[def->aux].fallback);
+            see(graph, graph->gates[def->aux].fallback), see(graph, graph->gates[def->aux].event);
+        RV_ASSERT(node - graph->scopes[def->scope].first < graph->scopes[def->scope].count);
+        if (rv_kind_is_controller(def->kind)) walk_control(graph, &graph->controls[def->aux]);
+        if (def->revise) walk_revise(graph, &graph->revises[def->revise - 1]);
     }
+    for (uint32_t i = 0; i < graph->external_count; i++) see(graph, graph->externals[i].name);
 }
 
 static void map(rv_str bytes)
