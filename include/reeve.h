@@ -238,6 +238,48 @@ reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_
  * `interrupted`; reeve_wait(engine, NULL, …) returns when all are there. */
 reeve_status reeve_interrupt(reeve *engine, reeve_error *error);
 
+/* ---- what a program carries out itself --------------------------------------------------------------------------
+ * Commands are processes of the engine's, unless an executor of the program's takes them: an agent, a queue, a call to
+ * somewhere. It is told what to do and says later, on the engine's thread, how it ended; everything else is as with
+ * commands: slots, retries, timeouts, masking, the journal. Register before runs are submitted or resumed. */
+struct reeve_spawn; /* below, with the kernel: what an executor needs to know of an attempt */
+struct reeve_event; /* likewise: how it ended, a `completed` */
+
+typedef struct reeve_executor {
+    size_t size;               /* sizeof(reeve_executor) */
+    void *user;
+    /* An attempt is to begin. 1: this executor carries it out, and reeve_complete will say how it ended; 0: not one of its,
+     * ask the next, at last the engine. Here argv, env (complete: REEVE_OUTPUT, REEVE_ARTIFACTS and the rest are there) and
+     * dir are those that the command would have. Borrowed for the call; begin, do not wait. A callback as the observer's. */
+    int (*start)(void *user, const struct reeve_spawn *attempt);
+    /* It shall end: its timeout, a cancel, an interrupt, reeve_close. Complete it soon, however it ends; it is recorded as
+     * stopped. After options.grace_ms it is over without. NULL: it is over at once. A callback as the observer's. */
+    void (*stop)(void *user, const char *run, const char *node, uint32_t epoch);
+} reeve_executor;
+#define REEVE_EXECUTOR_INIT {sizeof(reeve_executor), NULL, NULL, NULL}
+
+/* Copied. Executors are asked in the order in which they were registered. REEVE_INVALID: it has no start. */
+reeve_status reeve_executor_register(reeve *engine, const reeve_executor *executor, reeve_error *error);
+/* An attempt has ended. completed: node and epoch say which; type is not looked at, nor are artifacts (write them to
+ * REEVE_ARTIFACTS of its environment). Written with the next reeve_wait or reeve_dispatch, which also starts what follows.
+ * REEVE_NOT_FOUND  no such run or node here
+ * REEVE_CONFLICT   that attempt is over, or an executor never took it; nothing changed
+ * REEVE_INVALID, REEVE_LIMIT   as of reeve_kernel_step; it is still to be completed
+ * REEVE_STORE_IO   its result could not be put down; it is still to be completed */
+reeve_status reeve_complete(reeve *engine, const char *run, const struct reeve_event *completed, reeve_error *error);
+/* Bytes that it says as it goes: stream 1 or 2, to the run's log and the observer. Errors as reeve_complete. */
+reeve_status reeve_output(reeve *engine, const char *run, const char *node, uint32_t epoch, int stream, const char *bytes, size_t size,
+                          reeve_error *error);
+
+/* Reduce: inputs is a JSON array of {"node","state","value"}, those that succeeded, in the file's order. Return the value as
+ * JSON, valid until the function is called again or the engine is closed; NULL: it fails, and error->text says why.
+ * A callback as the observer's. */
+typedef const char *reeve_reducer_fn(void *user, const char *run, const char *node, const char *inputs, reeve_error *error);
+/* Let `reduce: {reducer: NAME, …}` mean fn. Workflows that name it load in this engine; elsewhere that is an error.
+ * REEVE_INVALID   not a name [A-Za-z0-9_-], or one of Reeve's own
+ * REEVE_CONFLICT  it is registered already */
+reeve_status reeve_reducer_register(reeve *engine, const char *name, reeve_reducer_fn *fn, void *user, reeve_error *error);
+
 /* ---- asking -----------------------------------------------------------------------------------------------------
  * SQL, read only, over the tables of docs/schema.md. Sees every step that callbacks told of.
  * args      args[0..arg_count) are bound to ?1 … as text; NULL when there are none
@@ -287,7 +329,8 @@ void reeve_kernel_free(reeve_kernel *kernel); /* NULL is legal */
 
 /* What may happen. `type` says which members count; the others are not looked at. Texts are UTF-8. Begin with
  * REEVE_EVENT_INIT, so that a member that is not set means none. docs/kernel-protocol.md lists the types with their members. */
-typedef struct reeve_event {
+typedef struct reeve_event reeve_event;
+struct reeve_event {
     size_t size;                 /* sizeof(reeve_event) */
     const char *type;            /* load, admitted, started, completed, lost, answer, decided, adopt, interrupt, resume, cancel,
                                     preempt, fail_fast, tick */
@@ -319,7 +362,7 @@ typedef struct reeve_event {
     /* answer, decided */
     const char *by, *comment;    /* who says so, and why; NULL: "" */
     const char *digest;          /* decided: of what was shown; refused when it shows something else now; NULL: not compared */
-} reeve_event;
+};
 #define REEVE_EVENT_INIT                                                                                                        \
     {sizeof(reeve_event), NULL, NULL, 0, 0, -1, -1, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, -1, -1, \
      -1, -1, -1.0, -1, NULL, NULL, NULL, NULL, NULL}
@@ -328,7 +371,8 @@ enum { REEVE_LOST_WAS_STARTED = 1, REEVE_LOST_STOPPED = 2, REEVE_LOST_NEVER_STAR
 enum { REEVE_CANCEL_UNDRIVEN = 1 }; /* of `cancel`: nobody carries anything out any more: handlers do not run */
 
 /* What an executor needs to carry out one attempt, and nothing else [K41]. Optional members are NULL, 0 or -1. */
-typedef struct reeve_spawn {
+typedef struct reeve_spawn reeve_spawn;
+struct reeve_spawn {
     const char *run, *node, *kind; /* ids; run, shell */
     uint32_t epoch, number;      /* of the attempt; number counts from 1 at its node */
     const char *key;             /* RUN/NODE/EPOCH: idempotency key of its side effects */
@@ -344,7 +388,7 @@ typedef struct reeve_spawn {
     const char *feedback;        /* what was wrong with the attempt before; NULL: it is the first, or nothing is known */
     const char *more;            /* JSON object of what else the workflow says of it: role, isolation, inherit, trust, model, max_turns,
                                     capabilities, criteria, outputs, tags, metadata …; NULL: nothing */
-} reeve_spawn;
+};
 
 typedef struct reeve_effect {
     const char *type;            /* spawn, reduce, park, resumed, stop, arm_timer, run_ended, note */

@@ -105,7 +105,7 @@ static rv_attempt_state judge_exit(rv_attempt *attempt, const rv_exit *exit, rv_
     *ret_detail = RV_DETAIL_NONE;
     if (exit->error != RV_DETAIL_NONE) {
         *ret_detail = exit->error;
-        rv_buf_cstring(&attempt->error, exit->error_text);
+        rv_mask_whole(rv_attempt_mask(attempt), rv_str_of(exit->error_text), &attempt->error); /* it may be the words of a host's agent */
         return RV_ATTEMPT_ERROR;
     }
     if (exit->stopped == RV_STOP_TIMEOUT) {
@@ -127,8 +127,10 @@ static rv_attempt_state judge_exit(rv_attempt *attempt, const rv_exit *exit, rv_
         rv_buf_printf(&attempt->error, "exit status %d", exit->exit_status);
         return RV_ATTEMPT_ERROR;
     }
-    return RV_ATTEMPT_OK;
+    return exit->is_partial ? RV_ATTEMPT_PARTIAL : RV_ATTEMPT_OK;
 }
+
+static bool has_result(rv_attempt_state state) { return state == RV_ATTEMPT_OK || state == RV_ATTEMPT_PARTIAL; }
 
 bool rv_attempt_storage_failed(rv_attempt *attempt, const rv_error *err)
 {
@@ -181,20 +183,20 @@ static void on_ended(void *user, const rv_exit *exit)
     engine->attempt_us = engine->attempt_us ? (engine->attempt_us * 7 + length_us) / 8 : length_us;
     end_log(attempt);
     rv_attempt_state state = judge_exit(attempt, exit, &detail);
-    if (state == RV_ATTEMPT_OK && attempt->row.detail == RV_DETAIL_CAPTURE) {
+    if (has_result(state) && attempt->row.detail == RV_DETAIL_CAPTURE) {
         state = RV_ATTEMPT_ERROR;
         detail = RV_DETAIL_CAPTURE;
     }
-    if (state == RV_ATTEMPT_OK && attempt->is_output_over) { /* a condition must not decide on a part of it */
+    if (has_result(state) && attempt->is_output_over) { /* a condition must not decide on a part of it */
         state = RV_ATTEMPT_ERROR;
         detail = RV_DETAIL_VALUE;
         rv_buf_cstring(&attempt->error, "its output is over 1 MiB, and an expression reads it; write it to $REEVE_ARTIFACTS instead");
     }
-    if (state == RV_ATTEMPT_OK && !rv_result_collect(attempt)) {
+    if (has_result(state) && !rv_result_collect(attempt)) {
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }
-    if (state != RV_ATTEMPT_OK) rv_buf_clear(&attempt->result);
+    if (!has_result(state)) rv_buf_clear(&attempt->result);
     if (attempt->is_output_over) rv_buf_clear(&attempt->output);
     /* What a `leave` node left behind may write there yet: its directory serves nobody else. */
     bool may_be_written = rv_run_def(attempt->job->run, attempt->node)->flags & RV_NODE_F_LEAVE;
@@ -301,6 +303,7 @@ static void started(rv_attempt *attempt)
     attempt->is_started = true;
     RV_FAIL_POINT(ATTEMPT_AFTER_SPAWN);
     if (attempt->row.pid == 0) return; /* its end, with the reason, comes from the loop */
+    if (attempt->row.pid < 0) attempt->row.pid = 0; /* a host carries it out: it has begun, without a process */
     attempt->row.state = RV_ATTEMPT_RUNNING;
     rv_engine_step(job,
                    &(rv_event){.type = RV_EVENT_STARTED,

@@ -61,6 +61,9 @@ typedef struct rv_engine_config {
     int64_t grace_ms;          /* between TERM and KILL; 0: 5000 */
     uint64_t *seed;            /* NULL: ids, seeds and tokens cannot be guessed; else they follow from this (simulator) */
     rv_observer observer;
+    /* Reduce with a reducer of the host's: inputs as rv_reduce_inputs (describe.h); append the value, JSON. NULL: it has none. */
+    rv_status (*reduce)(void *user, rv_job *job, uint32_t node, rv_str reducer, rv_str inputs, rv_buf *ret_value, rv_error *err);
+    void *reduce_user;
     void (*failed)(void *user, const rv_error *err); /* the store failed: nothing more is taken; end with the error's exit status */
     void *failed_user;
 } rv_engine_config;
@@ -92,6 +95,9 @@ void rv_engine_secret_hash(rv_engine *engine, rv_str value, char ret_text[72]);
 rv_str rv_job_id(const rv_job *job);
 rv_str rv_job_name(const rv_job *job);
 const rv_graph *rv_job_graph(const rv_job *job);
+struct rv_run;
+/* Its state in the kernel, to be read. */
+struct rv_run *rv_job_run(const rv_job *job);
 /* Nodes that the run has now; it grows as controllers make children. The id of one [K1], borrowed from the job. */
 uint32_t rv_job_node_count(const rv_job *job);
 rv_str rv_job_node_name(const rv_job *job, uint32_t node);

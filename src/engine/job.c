@@ -467,6 +467,7 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
 rv_str rv_job_name(const rv_job *job) { return rv_str_of(job->name); }
 rv_str rv_job_id(const rv_job *job) { return rv_str_of(job->id); }
 const rv_graph *rv_job_graph(const rv_job *job) { return job->graph; }
+rv_run *rv_job_run(const rv_job *job) { return job->run; }
 uint32_t rv_job_node_count(const rv_job *job) { return job->id_count; }
 rv_str rv_job_node_name(const rv_job *job, uint32_t node) { return rv_job_node_id(job, node); }
 rv_run_state rv_job_state(const rv_job *job) { return (rv_run_state)job->run->status; }

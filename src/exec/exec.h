@@ -34,6 +34,7 @@ typedef struct rv_exit {
     rv_stop_reason stopped; /* why we stopped it; NONE: it ended by itself */
     rv_detail error;       /* NONE, START (no such command: never retried), UNAVAILABLE (EAGAIN, ENOMEM …), CAPTURE */
     char error_text[256];  /* for people, when error is set */
+    bool is_partial;       /* it gave a result and says that it is incomplete (executors of another make) */
     int64_t started_ms, ended_ms; /* wall */
     uint64_t user_us, system_us, rss_max;
     uint32_t killed;       /* escaped processes that had to be killed */
@@ -81,7 +82,8 @@ uint32_t rv_exec_live(const rv_exec *exec);
 
 /* ---- executors of another make ----
  * Who drives an engine may give it an executor of his own, such as the simulator's. Its struct begins with a pointer to these, that of
- * its attempts with a pointer to the executor; the functions above are then these members, under the same contracts. */
+ * its attempts with a pointer to the executor; the functions above are then these members, under the same contracts. An attempt that
+ * has begun without a process has pid -1. */
 typedef struct rv_exec_ops {
     rv_status (*start)(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err);
     void (*stop)(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms);

@@ -160,6 +160,7 @@ static rv_status open_parts(rv_host *host, rv_error *err)
         status = rv_exec_new(
             &(rv_exec_config){.loop = host->loop, .leash_fd = host->leash_fd, .shares_children = config->shares_children},
             &host->exec, err);
+    if (status == RV_OK && config->wrap) host->exec = config->wrap(config->wrap_user, host->loop, host->exec);
     if (status == RV_OK) status = rv_blobs_open(host->dir, &host->blobs, err);
     if (status != RV_OK) return status;
     rv_engine_config engine_config = {.loop = host->loop,
@@ -173,6 +174,8 @@ static rv_status open_parts(rv_host *host, rv_error *err)
                                       .slots = config->slots,
                                       .grace_ms = config->grace_ms,
                                       .observer = config->observer,
+                                      .reduce = config->reduce,
+                                      .reduce_user = config->reduce_user,
                                       .failed = on_failed,
                                       .failed_user = host};
     status = rv_engine_new(&engine_config, &host->engine, err);

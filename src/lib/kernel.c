@@ -13,7 +13,8 @@ const rv_json *rv_kernel_body(reeve_kernel *kernel, uint32_t node)
 {
     rv_json *body = NULL;
     rv_error error = {0};
-    rv_status status = rv_json_parse(&kernel->scratch, rv_graph_str(rv_run_graph(kernel->run, node), rv_run_def(kernel->run, node)->body), &body, &error);
+    rv_str text = rv_graph_str(rv_run_graph(kernel->run, node), rv_run_def(kernel->run, node)->body);
+    rv_status status = rv_json_parse(&kernel->scratch, text, &body, &error);
     RV_ASSERT(status == RV_OK); /* the normal form is of our own writing */
     return body;
 }

@@ -1,55 +1,8 @@
 #include "lib/kernel.h"
 
+#include "lib/spawn_describe.h"
+
 /* From the kernel's effects to what a host carries out: values filled in, the descriptor of each attempt [K41], and what needs no host. */
-
-/* ---- what the workflow says of a node beyond its command ---- */
-
-static const char *const more_keys[] = {"capabilities", "criteria", "delivery", "inherit", "isolation", "lane", "max_turns", "metadata",
-                                        "model", "on_unknown", "outputs", "prompt", "role", "system_prompt", "tags", "trust"};
-
-static const char *more_of(reeve_kernel *kernel, const rv_json *body)
-{
-    rv_buf out = {0};
-    rv_json_writer w;
-    uint32_t count = 0;
-    rv_json_writer_init(&w, &out, 0);
-    rv_jw_object(&w);
-    for (size_t i = 0; i < RV_COUNT(more_keys); i++) {
-        const rv_json *value = rv_json_get(body, rv_str_of(more_keys[i]));
-        rv_buf text = {0};
-        if (!value) continue;
-        rv_json_write(&text, value, false);
-        rv_jw_key(&w, more_keys[i]);
-        rv_jw_raw(&w, rv_buf_str(&text));
-        rv_buf_deinit(&text);
-        count++;
-    }
-    rv_jw_object_end(&w);
-    const char *more = count ? rv_kernel_text(kernel, rv_buf_str(&out)) : NULL;
-    rv_buf_deinit(&out);
-    return more;
-}
-
-static const char *json_of(reeve_kernel *kernel, const rv_json *value)
-{
-    rv_buf out = {0};
-    if (!value) return NULL;
-    rv_json_write(&out, value, false);
-    const char *text = rv_kernel_text(kernel, rv_buf_str(&out));
-    rv_buf_deinit(&out);
-    return text;
-}
-
-static const char *const *inputs_of(reeve_kernel *kernel, uint32_t node)
-{
-    const rv_run *run = kernel->run;
-    const rv_graph *graph = rv_run_graph(run, node);
-    uint32_t begin = graph->pred_begin[run->nodes[node].def], count = graph->pred_begin[run->nodes[node].def + 1] - begin;
-    const char **names = rv_arena_new(&kernel->scratch, const char *, count + 1);
-    for (uint32_t i = 0; i < count; i++)
-        names[i] = rv_kernel_id(kernel, rv_run_at(run, run->nodes[node].place, RV_EDGE_NODE(graph->pred[begin + i])));
-    return names;
-}
 
 /* ---- attempts ---- */
 
@@ -67,22 +20,17 @@ static const char *const *copy_list(reeve_kernel *kernel, const char *const *ite
 
 static rv_status describe(reeve_kernel *kernel, const rv_effect *effect, reeve_spawn *ret, rv_error *err)
 {
-    const rv_node_def *def = rv_run_def(kernel->run, effect->node);
-    const rv_policy *policy = rv_run_policy(kernel->run, effect->node);
     const rv_json *body = rv_kernel_body(kernel, effect->node);
     rv_value_scope scope = {.values = &kernel->values, .node = effect->node, .epoch = effect->epoch};
     rv_command command = {0};
     rv_status status = rv_command_make(&scope, body, &kernel->scratch, &command, err);
-    rv_str feedback = effect->number > 1 ? rv_run_error(kernel->run, effect->node) : (rv_str){NULL, 0};
-    *ret = (reeve_spawn){.run = kernel->run_id, .node = rv_kernel_id(kernel, effect->node), .kind = rv_kind_name((rv_kind)def->kind),
-                         .epoch = effect->epoch, .number = effect->number, .key = key_of(kernel, effect->node, effect->epoch),
-                         .argv = copy_list(kernel, command.argv.at, command.argv.count),
-                         .env = copy_list(kernel, command.env.at, command.env.count), .dir = command.dir, .timeout_ms = policy->timeout_ms,
-                         .deadline_ms = kernel->run->nodes[effect->node].total_due_ms,
-                         .is_at_most_once = policy->delivery == RV_DELIVERY_AT_MOST_ONCE, .leaves = (def->flags & RV_NODE_F_LEAVE) != 0,
-                         .inputs = inputs_of(kernel, effect->node),
-                         .output_schema = json_of(kernel, rv_json_get(body, RV_STR("output_schema"))),
-                         .feedback = feedback.size ? rv_kernel_text(kernel, feedback) : NULL, .more = more_of(kernel, body)};
+    rv_spawn_describe(kernel->run, effect->node, effect->number, body, &kernel->scratch, ret);
+    ret->run = kernel->run_id;
+    ret->epoch = effect->epoch;
+    ret->key = key_of(kernel, effect->node, effect->epoch);
+    ret->argv = copy_list(kernel, command.argv.at, command.argv.count);
+    ret->env = copy_list(kernel, command.env.at, command.env.count);
+    ret->dir = command.dir;
     rv_command_deinit(&command);
     return status;
 }

@@ -1,6 +1,6 @@
 #include "lib/kernel.h"
 
-#include "kernel/termination.h"
+#include "lib/report.h"
 
 #include <stdio.h>
 
@@ -20,16 +20,6 @@ static rv_status check_text(rv_str text, const char *what, rv_error *err)
     return RV_OK;
 }
 
-/* Good JSON of at most 1 MiB, or nothing. */
-static rv_status check_value(reeve_kernel *kernel, rv_str json, rv_json **ret, rv_error *err)
-{
-    rv_error parse;
-    if (json.size == 0) return RV_OK;
-    if (json.size > RV_RESULT_SIZE_MAX) return rv_error_set(err, RV_LIMIT, "`value` is over 1 MiB; give large things as artifacts");
-    if (rv_json_parse(&kernel->scratch, json, ret, &parse) != RV_OK) return rv_error_set(err, RV_INVALID, "`value`: %s", parse.text);
-    return RV_OK;
-}
-
 static rv_str masked(reeve_kernel *kernel, rv_str text)
 {
     rv_buf out = {0};
@@ -40,60 +30,6 @@ static rv_str masked(reeve_kernel *kernel, rv_str text)
     return copy;
 }
 
-/* ---- what an executor reports, as a command would have written it to $REEVE_OUTPUT ---- */
-
-static void put_reports(const reeve_event *event, rv_json_writer *w)
-{
-    if (event->turns >= 0) rv_jw_kv_i64(w, "turns", event->turns);
-    if (event->tokens_in >= 0) rv_jw_kv_i64(w, "tokens_in", event->tokens_in);
-    if (event->tokens_out >= 0) rv_jw_kv_i64(w, "tokens_out", event->tokens_out);
-    if (event->tokens_cached >= 0) rv_jw_kv_i64(w, "tokens_cached", event->tokens_cached);
-    if (event->cost_usd >= 0) rv_jw_key(w, "cost_usd"), rv_jw_double(w, event->cost_usd);
-    if (event->goes_on >= 0) rv_jw_kv_bool(w, "continue", event->goes_on != 0);
-    if (event->branch) rv_jw_kv_cstring(w, "branch", event->branch);
-    if (event->winner) rv_jw_kv_cstring(w, "winner", event->winner);
-}
-
-static bool has_reports(const reeve_event *event)
-{
-    return event->turns >= 0 || event->tokens_in >= 0 || event->tokens_out >= 0 || event->tokens_cached >= 0 || event->cost_usd >= 0 ||
-           event->goes_on >= 0 || event->branch || event->winner;
-}
-
-/* The result with the reports laid over it. */
-static rv_status make_result(reeve_kernel *kernel, const reeve_event *event, const rv_json *value, rv_str *ret, rv_error *err)
-{
-    rv_buf reports = {0}, out = {0};
-    rv_json_writer w;
-    rv_json *laid = NULL;
-    if (!has_reports(event)) return RV_OK;
-    if (value && value->kind != RV_JSON_OBJECT)
-        return rv_error_set(err, RV_INVALID, "`value` is no object: turns, tokens, cost, continue, branch and winner have no place in it");
-    rv_json_writer_init(&w, &reports, 0);
-    rv_jw_object(&w);
-    put_reports(event, &w);
-    rv_jw_object_end(&w);
-    rv_status status = rv_json_parse(&kernel->scratch, rv_buf_str(&reports), &laid, err);
-    rv_json_writer_init(&w, &out, 0);
-    rv_jw_object(&w);
-    for (const rv_json *item = status == RV_OK && value ? value->child : NULL; item; item = item->next) {
-        rv_buf text = {0};
-        if (rv_json_get(laid, item->key)) continue;
-        rv_json_write(&text, item, false);
-        rv_jw_key_str(&w, item->key);
-        rv_jw_raw(&w, rv_buf_str(&text));
-        rv_buf_deinit(&text);
-    }
-    if (status == RV_OK) put_reports(event, &w);
-    rv_jw_object_end(&w);
-    if (status == RV_OK && out.size > RV_RESULT_SIZE_MAX)
-        status = rv_error_set(err, RV_LIMIT, "`value` with what is reported is over 1 MiB");
-    if (status == RV_OK) *ret = rv_arena_str(&kernel->scratch, rv_buf_str(&out));
-    rv_buf_deinit(&reports);
-    rv_buf_deinit(&out);
-    return status;
-}
-
 static rv_status mask_result(reeve_kernel *kernel, rv_str *result, rv_error *err)
 {
     rv_buf out = {0};
@@ -102,32 +38,10 @@ static rv_status mask_result(reeve_kernel *kernel, rv_str *result, rv_error *err
     rv_mask_json(kernel->mask, *result, &out);
     *result = rv_arena_str(&kernel->scratch, rv_buf_str(&out));
     rv_buf_deinit(&out);
-    return check_value(kernel, *result, &tree, err); /* two keys may have become one, marks can make it longer */
+    return rv_report_value(&kernel->scratch, *result, &tree, err); /* two keys may have become one, marks can make it longer */
 }
 
 /* ---- completed ---- */
-
-static rv_status take_termination(const reeve_event *event, rv_event *ret, rv_error *err)
-{
-    bool has_ended_badly = event->signal > 0 || event->exit_status > 0;
-    rv_termination termination = event->termination ? rv_termination_find(rv_str_of(event->termination))
-                                 : has_ended_badly ? RV_TERMINATION_ERROR : RV_TERMINATION_COMPLETED;
-    if (termination == RV_TERMINATION_COUNT)
-        return rv_error_set(err, RV_INVALID, "there is no termination `%s`; docs/kernel-protocol.md lists them", event->termination);
-    ret->state = rv_termination_state(termination);
-    ret->detail = rv_termination_detail(termination);
-    if (ret->detail == RV_DETAIL_EXIT && event->signal > 0) ret->detail = RV_DETAIL_SIGNAL;
-    if (event->state) ret->state = rv_event_state_find(RV_EVENT_COMPLETED, rv_str_of(event->state));
-    if (ret->state == RV_NONE) return rv_error_set(err, RV_INVALID, "an attempt has no state `%s`", event->state);
-    if (event->state && !event->termination) {
-        bool is_error = ret->state == RV_ATTEMPT_ERROR;
-        ret->detail = is_error && event->signal > 0 ? RV_DETAIL_SIGNAL : is_error ? RV_DETAIL_EXIT
-                      : ret->state == RV_ATTEMPT_TIMEOUT ? RV_DETAIL_TIMEOUT : ret->state == RV_ATTEMPT_DENIED ? RV_DETAIL_DENIED
-                      : ret->state == RV_ATTEMPT_CANCELLED ? RV_DETAIL_SIGNALLED : RV_DETAIL_NONE;
-    }
-    if (event->detail) ret->detail = rv_event_detail_find(rv_str_of(event->detail));
-    return ret->detail == RV_NONE ? rv_error_set(err, RV_INVALID, "there is no detail `%s`", event->detail) : RV_OK;
-}
 
 /* What `reeve run` would say of it, where the host says nothing. */
 static void take_error_text(reeve_kernel *kernel, const reeve_event *event, rv_event *ret)
@@ -182,9 +96,9 @@ static rv_status take_completed(reeve_kernel *kernel, const reeve_event *event, 
     rv_json *value = NULL;
     rv_buf violations = {0};
     rv_str output = {event->output, event->output_size ? event->output_size : event->output ? strlen(event->output) : 0};
-    rv_status status = take_termination(event, ret, err);
-    if (status == RV_OK) status = check_value(kernel, ret->value, &value, err);
-    if (status == RV_OK) status = make_result(kernel, event, value, &ret->value, err);
+    rv_status status = rv_report_termination(event, ret, err);
+    if (status == RV_OK) status = rv_report_value(&kernel->scratch, ret->value, &value, err);
+    if (status == RV_OK) status = rv_report_result(&kernel->scratch, event, value, &ret->value, err);
     if (status == RV_OK) status = mask_result(kernel, &ret->value, err);
     if (status == RV_OK) status = check_outputs(kernel, event, ret->node, output, err);
     if (status == RV_OK) status = check_artifacts(event, err);
@@ -221,10 +135,11 @@ static rv_status take_answer(reeve_kernel *kernel, const reeve_event *event, rv_
     rv_buf value = {0};
     rv_json *given = NULL, *kept = NULL;
     rv_str said = ret->value;
-    rv_status status = said.size ? check_value(kernel, said, &given, err) : rv_error_set(err, RV_INVALID, "answer: `value` is missing");
+    if (said.size == 0) return rv_error_set(err, RV_INVALID, "answer: `value` is missing");
+    rv_status status = rv_report_value(&kernel->scratch, said, &given, err);
     if (status == RV_OK) status = rv_question_answer(rv_kernel_body(kernel, ret->node), said, &value, err);
     if (status == RV_OK) status = mask_result(kernel, &said, err);
-    if (status == RV_OK) status = check_value(kernel, said, &kept, err);
+    if (status == RV_OK) status = rv_report_value(&kernel->scratch, said, &kept, err);
     bool was_masked = status == RV_OK && !rv_json_equal(given, kept);
     if (was_masked) {
         rv_buf_clear(&value);
@@ -311,7 +226,7 @@ rv_status rv_kernel_event(reeve_kernel *kernel, const reeve_event *event, rv_eve
     if (type == RV_EVENT_LOAD) return take_load(kernel, ret, err);
     if (type == RV_EVENT_ANSWER) return take_answer(kernel, event, ret, err);
     if (type == RV_EVENT_DECIDED) return take_decided(kernel, event, ret, err);
-    return check_value(kernel, ret->value, &value, err);
+    return rv_report_value(&kernel->scratch, ret->value, &value, err);
 }
 
 /* ---- what templates read and the run does not hold ---- */

@@ -65,7 +65,8 @@ rv_status rv_pinned_load(const rv_pinned *pinned, rv_store *store, const rv_run_
 {
     rv_workflow_row workflow;
     rv_problems problems = {0};
-    rv_spec_input input = {.file = "the run's definition", .dir = rv_arena_cstring(arena, row->dir), .is_json = true};
+    rv_spec_input input = {.file = "the run's definition", .dir = rv_arena_cstring(arena, row->dir), .is_json = true,
+                           .reducers = pinned->reducers};
     rv_status status = rv_store_workflow(store, arena, row->workflow_hash, &workflow, err);
     if (status == RV_OK) status = take_vars(pinned, row, arena, &input, err);
     if (status == RV_OK) status = take_environ(pinned, row, arena, &input, err);

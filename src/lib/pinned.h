@@ -8,6 +8,7 @@
 typedef struct rv_pinned {
     const rv_param_value *vars; uint32_t var_count; /* where secret params are found; others keep their recorded values */
     const char *const *environ;                     /* behind the recorded ${env.K}; NULL-terminated */
+    const char *const *reducers;                    /* of the host; NULL-terminated; NULL: none */
 } rv_pinned;
 
 /* Load the definition of `row`. *ret is written on RV_OK only; free it with rv_spec_free. `arena` must outlive it no longer

@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 #include "lib/host.h"
+#include "lib/hosted.h"
+#include "lib/kernel.h"
 #include "lib/public.h"
 #include "lib/pinned.h"
 
@@ -29,8 +31,13 @@ typedef struct driven {
     bool is_ended;
 } driven;
 
+typedef struct reducer { char *name; reeve_reducer_fn *fn; void *user; } reducer;
+
 struct reeve {
     rv_host *host;
+    rv_exec *exec;      /* hosted.h */
+    RV_VEC(reducer) reducers;
+    RV_VEC(const char *) reducer_names; /* NULL-terminated once there is one */
     reeve_options options;
     const char *const *environ;
     RV_VEC(driven *) runs;
@@ -170,6 +177,78 @@ static void on_run_ended(void *user, rv_job *job, rv_run_state state)
     CALL((reeve *)user, job, run_ended, rv_run_state_name(state), rv_job_exit_status(job));
 }
 
+/* ---- executors and reducers of the program's ---- */
+
+static rv_exec *wrap_exec(void *user, rv_loop *loop, rv_exec *inner)
+{
+    reeve *engine = user;
+    engine->exec = rv_hosted_new_take(loop, inner, &engine->depth);
+    return engine->exec;
+}
+
+static rv_status reduce(void *user, rv_job *job, uint32_t node, rv_str name, rv_str inputs, rv_buf *ret_value, rv_error *err)
+{
+    reeve *engine = user;
+    const reducer *found = NULL;
+    reeve_error error = {REEVE_OK, ""};
+    for (uint32_t i = 0; i < engine->reducers.count; i++)
+        if (rv_str_is(name, engine->reducers.at[i].name)) found = &engine->reducers.at[i];
+    if (!found) return rv_error_set(err, RV_NOT_FOUND, "no reducer %.*s is registered", RV_FMT(name));
+    const char *id = cstring(engine, rv_run_id_in(rv_job_run(job), node, &engine->scratch)), *run = cstring(engine, rv_job_id(job)),
+               *given = cstring(engine, inputs);
+    enter(engine);
+    const char *value = found->fn(found->user, run, id, given, &error);
+    if (value) rv_buf_cstring(ret_value, value);
+    leave(engine);
+    return value ? RV_OK : rv_error_set(err, RV_INVALID, "%s: %s", found->name, error.text[0] ? error.text : "it failed");
+}
+
+reeve_status reeve_executor_register(reeve *engine, const reeve_executor *executor, reeve_error *error)
+{
+    reeve_status refused;
+    if (is_callback(engine, error, &refused)) return refused;
+    if (!executor->start) return fail(RV_INVALID, error, "the executor has no start");
+    rv_hosted_add(engine->exec, executor);
+    return REEVE_OK;
+}
+
+reeve_status reeve_complete(reeve *engine, const char *run, const reeve_event *completed, reeve_error *error)
+{
+    rv_error err = {0};
+    reeve_status refused;
+    reeve_event given = REEVE_EVENT_INIT;
+    if (is_callback(engine, error, &refused)) return refused;
+    memcpy(&given, completed, RV_MIN(completed->size, sizeof given));
+    return rv_hosted_complete(engine->exec, rv_str_of(run), &given, &err) == RV_OK ? REEVE_OK : rv_public_give(&err, error);
+}
+
+reeve_status reeve_output(reeve *engine, const char *run, const char *node, uint32_t epoch, int stream, const char *bytes, size_t size,
+                          reeve_error *error)
+{
+    rv_error err = {0};
+    reeve_status refused;
+    if (is_callback(engine, error, &refused)) return refused;
+    rv_status status =
+        rv_hosted_output(engine->exec, rv_str_of(run), rv_str_of(node), epoch, stream, (rv_str){bytes, size}, &err);
+    return status == RV_OK ? REEVE_OK : rv_public_give(&err, error);
+}
+
+reeve_status reeve_reducer_register(reeve *engine, const char *name, reeve_reducer_fn *fn, void *user, reeve_error *error)
+{
+    rv_error err = {0};
+    reeve_status refused;
+    const char *const names[] = {name, NULL};
+    if (is_callback(engine, error, &refused)) return refused;
+    if (rv_kernel_check_reducers(names, &err) != RV_OK) return rv_public_give(&err, error);
+    for (uint32_t i = 0; i < engine->reducers.count; i++)
+        if (strcmp(engine->reducers.at[i].name, name) == 0) return fail(RV_CONFLICT, error, "a reducer of that name is registered already");
+    rv_vec_push(&engine->reducers, ((reducer){rv_cstring_dup(rv_str_of(name)), fn, user}));
+    rv_vec_clear(&engine->reducer_names);
+    for (uint32_t i = 0; i < engine->reducers.count; i++) rv_vec_push(&engine->reducer_names, engine->reducers.at[i].name);
+    rv_vec_push(&engine->reducer_names, NULL);
+    return REEVE_OK;
+}
+
 /* ---- life ---- */
 
 reeve_status reeve_open(const char *directory, const reeve_options *options, reeve **ret, reeve_error *error)
@@ -180,7 +259,8 @@ reeve_status reeve_open(const char *directory, const reeve_options *options, ree
     engine->environ = engine->options.environ ? engine->options.environ : (const char *const *)environ;
     rv_host_config config = {.store_dir = directory, .environ = engine->environ, .slots = engine->options.slots,
                              .grace_ms = engine->options.grace_ms,
-                             .keeper_fd = -1, .shares_children = true};
+                             .keeper_fd = -1, .shares_children = true,
+                             .wrap = wrap_exec, .wrap_user = engine, .reduce = reduce, .reduce_user = engine};
     config.observer = (rv_observer){.user = engine, .run_started = on_run_started, .attempt_started = on_attempt_started,
                                     .output = on_output,
                                     .attempt_ended = on_attempt_ended, .node_ended = on_node_ended, .blocker_opened = on_blocker_opened,
@@ -189,6 +269,7 @@ reeve_status reeve_open(const char *directory, const reeve_options *options, ree
         rv_free(engine);
         return rv_public_give(&err, error);
     }
+    rv_hosted_bind(engine->exec, rv_host_engine(engine->host));
     *ret = engine;
     return REEVE_OK;
 }
@@ -201,7 +282,10 @@ reeve_status reeve_close(reeve *engine, reeve_error *error)
     if (is_callback(engine, error, &refused)) return refused;
     rv_status status = rv_host_close(engine->host, &err);
     for (uint32_t i = 0; i < engine->runs.count; i++) rv_free(engine->runs.at[i]);
+    for (uint32_t i = 0; i < engine->reducers.count; i++) rv_free(engine->reducers.at[i].name);
     rv_vec_deinit(&engine->runs);
+    rv_vec_deinit(&engine->reducers);
+    rv_vec_deinit(&engine->reducer_names);
     rv_arena_deinit(&engine->scratch);
     rv_free(engine);
     return status == RV_OK ? REEVE_OK : rv_public_give(&err, error);
@@ -260,7 +344,7 @@ static rv_status step_until(reeve *engine, const bool *is_there, rv_error *err)
 static rv_status load(const reeve *engine, const reeve_workflow *workflow, const char *directory, rv_spec **ret,
                       char **ret_problems, rv_error *err)
 {
-    return rv_public_load(workflow, directory, engine->environ, NULL, ret, ret_problems, err);
+    return rv_public_load(workflow, directory, engine->environ, engine->reducer_names.at, ret, ret_problems, err);
 }
 
 /* A run began: wait until its beginning is synced, then tell its id [P1]. */
@@ -336,7 +420,8 @@ reeve_status reeve_resume(reeve *engine, const char *id, const reeve_var *vars, 
     if (is_callback(engine, error, &refused)) return refused;
     rv_param_value *given = rv_arena_new(&arena, rv_param_value, var_count + 1);
     for (size_t i = 0; i < var_count; i++) given[i] = (rv_param_value){rv_str_of(vars[i].name), rv_str_of(vars[i].value)};
-    rv_pinned pinned = {.vars = given, .var_count = (uint32_t)var_count, .environ = engine->environ};
+    rv_pinned pinned = {.vars = given, .var_count = (uint32_t)var_count, .environ = engine->environ,
+                        .reducers = engine->reducer_names.at};
     rv_status status = find_row(engine, id, &arena, &row, &err);
     const driven *mine = status == RV_OK ? find(engine, rv_arena_cstring(&arena, row.id)) : NULL;
     if (mine && !mine->is_ended) status = rv_error_set(&err, RV_CONFLICT, "this engine drives run %s already", mine->id);

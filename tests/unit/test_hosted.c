@@ -1,0 +1,384 @@
+/* test_hosted.c: executors and reducers that a program registers with its engine: only the public header is used here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reeve.h"
+
+#define ROUNDS_MAX 4000 /* of waits of 20 ms: generous */
+
+typedef struct pending {
+    char run[REEVE_RUN_SIZE], node[64], argv[8][128], feedback[256], artifacts[256], schema[128];
+    uint32_t epoch, number;
+} pending;
+
+typedef struct scene {
+    reeve *engine;
+    char dir[64], store[96], ended[32], output[512], attempts[512];
+    pending waiting[16];
+    size_t waiting_count;
+    int stops;
+    char reduced[256];
+} scene;
+
+static const char *variable(const char *const *env, const char *name)
+{
+    for (size_t size = strlen(name); *env; env++)
+        if (strncmp(*env, name, size) == 0 && (*env)[size] == '=') return *env + size + 1;
+    return NULL;
+}
+
+static int on_start(void *user, const reeve_spawn *attempt)
+{
+    scene *s = user;
+    if (strcmp(attempt->argv[0], "agent") != 0) return 0;
+    pending *p = &s->waiting[s->waiting_count++];
+    memset(p, 0, sizeof *p);
+    snprintf(p->run, sizeof p->run, "%s", attempt->run);
+    snprintf(p->node, sizeof p->node, "%s", attempt->node);
+    for (int i = 0; attempt->argv[i] && i < 8; i++) snprintf(p->argv[i], sizeof p->argv[i], "%s", attempt->argv[i]);
+    if (attempt->feedback) snprintf(p->feedback, sizeof p->feedback, "%s", attempt->feedback);
+    if (attempt->output_schema) snprintf(p->schema, sizeof p->schema, "%s", attempt->output_schema);
+    snprintf(p->artifacts, sizeof p->artifacts, "%s", variable(attempt->env, "REEVE_ARTIFACTS"));
+    p->epoch = attempt->epoch;
+    p->number = attempt->number;
+    return 1;
+}
+
+static void on_stop(void *user, const char *run, const char *node, uint32_t epoch)
+{
+    scene *s = user;
+    (void)run, (void)node, (void)epoch;
+    s->stops++;
+}
+
+static void on_output(void *user, const char *run, const char *node, int stream, const char *bytes, size_t size)
+{
+    scene *s = user;
+    size_t used = strlen(s->output);
+    (void)run;
+    snprintf(s->output + used, sizeof s->output - used, "%s/%d:%.*s", node, stream, (int)size, bytes);
+}
+
+static void on_attempt_ended(void *user, const char *run, const reeve_node *node, int will_retry, int64_t retry_in_ms)
+{
+    scene *s = user;
+    size_t used = strlen(s->attempts);
+    (void)run, (void)will_retry, (void)retry_in_ms;
+    snprintf(s->attempts + used, sizeof s->attempts - used, "%s#%u %s %s;", node->name, node->attempt, node->state, node->error);
+}
+
+static void on_ended(void *user, const char *run, const char *state, int exit_status)
+{
+    (void)run, (void)exit_status;
+    snprintf(((scene *)user)->ended, sizeof ((scene *)user)->ended, "%s", state);
+}
+
+static const char *join(void *user, const char *run, const char *node, const char *inputs, reeve_error *error)
+{
+    scene *s = user;
+    (void)run, (void)node;
+    if (strstr(inputs, "refuse")) {
+        snprintf(error->text, sizeof error->text, "it holds a word that is not wanted");
+        return NULL;
+    }
+    snprintf(s->reduced, sizeof s->reduced, "%s", inputs ? inputs : "");
+    return strstr(inputs, "broken") ? "{" : "\"joined\"";
+}
+
+static void scene_open(scene *s)
+{
+    reeve_options options = REEVE_OPTIONS_INIT;
+    reeve_executor executor = REEVE_EXECUTOR_INIT;
+    reeve_error error = {REEVE_OK, ""};
+    options.slots = 4;
+    options.grace_ms = 300;
+    options.observer = (reeve_observer){.user = s, .output = on_output, .attempt_ended = on_attempt_ended, .run_ended = on_ended};
+    if (reeve_open(s->store, &options, &s->engine, &error) != REEVE_OK) fail_msg("%s", error.text);
+    executor.user = s;
+    executor.start = on_start;
+    executor.stop = on_stop;
+    assert_int_equal(reeve_executor_register(s->engine, &executor, NULL), REEVE_OK);
+    assert_int_equal(reeve_reducer_register(s->engine, "join", join, s, NULL), REEVE_OK);
+}
+
+static int setup(void **state)
+{
+    scene *s = calloc(1, sizeof *s);
+    snprintf(s->dir, sizeof s->dir, "/tmp/rv-hosted-XXXXXX");
+    if (!mkdtemp(s->dir)) return -1;
+    snprintf(s->store, sizeof s->store, "%s/store", s->dir);
+    scene_open(s);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    scene *s = *state;
+    char command[128];
+    reeve_close(s->engine, NULL);
+    snprintf(command, sizeof command, "rm -rf %s", s->dir); /* ours: /tmp/rv-hosted-… */
+    free(s);
+    return system(command);
+}
+
+static void submit(scene *s, const char *nodes, char *ret_run)
+{
+    char text[2048];
+    reeve_workflow workflow = REEVE_WORKFLOW_INIT;
+    reeve_error error = {REEVE_OK, ""};
+    char *problems = NULL;
+    snprintf(text, sizeof text, "reeve: 1\nname: t\nnodes:\n%s", nodes);
+    workflow.text = text;
+    workflow.directory = s->dir;
+    if (reeve_submit(s->engine, &workflow, ret_run, &problems, &error) != REEVE_OK)
+        fail_msg("%s: %s", error.text, problems ? problems : "");
+    reeve_free(problems);
+}
+
+/* Until an attempt is handed out. */
+static pending next(scene *s, const char *run)
+{
+    for (int i = 0; s->waiting_count == 0 && i < ROUNDS_MAX; i++)
+        if (reeve_wait(s->engine, run, 20, NULL) != REEVE_TIMEOUT) break;
+    if (s->waiting_count == 0) fail_msg("nothing was handed out; attempts: %s", s->attempts);
+    pending p = s->waiting[0];
+    memmove(&s->waiting[0], &s->waiting[1], --s->waiting_count * sizeof p);
+    return p;
+}
+
+static reeve_event done_of(const pending *p, const char *value)
+{
+    reeve_event event = REEVE_EVENT_INIT;
+    event.node = p->node;
+    event.epoch = p->epoch;
+    event.value = value;
+    return event;
+}
+
+static void complete(scene *s, const pending *p, reeve_event event)
+{
+    reeve_error error = {REEVE_OK, ""};
+    if (reeve_complete(s->engine, p->run, &event, &error) != REEVE_OK) fail_msg("%s", error.text);
+}
+
+static void expect_end(scene *s, const char *run, const char *state)
+{
+    reeve_error error = {REEVE_OK, ""};
+    if (reeve_wait(s->engine, run, 60000, &error) != REEVE_OK) fail_msg("%s; attempts: %s", error.text, s->attempts);
+    if (strcmp(s->ended, state) != 0) fail_msg("%s, not %s; attempts: %s", s->ended, state, s->attempts);
+}
+
+static char *ask(scene *s, const char *run, const char *sql)
+{
+    const char *args[] = {run};
+    char *rows = NULL;
+    assert_int_equal(reeve_query(s->engine, sql, args, 1, 0, &rows, NULL), REEVE_OK);
+    return rows;
+}
+
+static void expect_row(scene *s, const char *run, const char *sql, const char *text)
+{
+    char *rows = ask(s, run, sql);
+    if (!strstr(rows, text)) fail_msg("%s is not in %s", text, rows);
+    reeve_free(rows);
+}
+
+/* ---- claims ---- */
+
+static void executor__agents_and_commands_stand_in_one_graph(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s,
+           "  a: {run: [agent, find, llamas]}\n"
+           "  b: {run: [echo, 'command ${a.k}'], needs: [a]}\n"
+           "  c: {run: [agent, write, '${b.stdout}', '${a.artifact.f}'], needs: [b]}\n"
+           "  d: {run: [cat, '${a.artifact.f}'], needs: [c], when: \"${c.branch} == 'left'\"}\n",
+           run);
+    pending p = next(s, run);
+    assert_string_equal(p.argv[2], "llamas");
+    char path[300];
+    snprintf(path, sizeof path, "%s/f", p.artifacts);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("bytes of an artifact", file);
+    fclose(file);
+    assert_int_equal(reeve_output(s->engine, run, "a", p.epoch, 1, "on the way\n", 11, NULL), REEVE_OK);
+    reeve_event done = done_of(&p, "{\"k\":\"of hosts\"}");
+    done.output = "the end\n";
+    complete(s, &p, done);
+    p = next(s, run);
+    assert_string_equal(p.argv[2], "command of hosts");
+    assert_non_null(strstr(p.argv[3], "/f"));
+    done = done_of(&p, NULL);
+    done.branch = "left";
+    done.cost_usd = 0.5;
+    complete(s, &p, done);
+    expect_end(s, run, "ok");
+    assert_non_null(strstr(s->output, "a/1:on the way\na/1:the end\n"));
+    assert_non_null(strstr(s->output, "d/1:bytes of an artifact"));
+    expect_row(s, run, "select result from node where run = ?1 and id = 'c'", "\\\"branch\\\":\\\"left\\\"");
+}
+
+static void completion__malformed_one_leaves_the_attempt_to_be_completed(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s, "  a: {run: [agent], retry: {max_attempts: 2}, output_schema: {type: object, required: [k]}}\n", run);
+    pending p = next(s, run);
+    assert_non_null(strstr(p.schema, "required"));
+    reeve_event bad = done_of(&p, "{");
+    assert_int_equal(reeve_complete(s->engine, run, &bad, NULL), REEVE_INVALID);
+    bad = done_of(&p, "[]");
+    bad.branch = "x";
+    assert_int_equal(reeve_complete(s->engine, run, &bad, NULL), REEVE_INVALID);
+    bad = done_of(&p, NULL);
+    bad.termination = "well";
+    assert_int_equal(reeve_complete(s->engine, run, &bad, NULL), REEVE_INVALID);
+    bad = done_of(&p, NULL);
+    bad.epoch++;
+    assert_int_equal(reeve_complete(s->engine, run, &bad, NULL), REEVE_CONFLICT);
+    bad = done_of(&p, NULL);
+    bad.node = "zz";
+    assert_int_equal(reeve_complete(s->engine, run, &bad, NULL), REEVE_NOT_FOUND);
+    assert_int_equal(reeve_complete(s->engine, "no-such-run", &bad, NULL), REEVE_NOT_FOUND);
+    complete(s, &p, done_of(&p, "{\"n\":1}"));
+    pending again = next(s, run);
+    assert_int_equal(again.number, 2);
+    assert_non_null(strstr(again.feedback, "k"));
+    bad = done_of(&p, NULL);
+    assert_int_equal(reeve_complete(s->engine, run, &bad, NULL), REEVE_CONFLICT);
+    complete(s, &again, done_of(&again, "{\"k\":1}"));
+    expect_end(s, run, "ok");
+}
+
+static void completion__how_it_ended_decides_what_follows(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s,
+           "  a: {run: [agent], retry: {max_attempts: 2, on: [unavailable]}}\n"
+           "  b: {run: [agent], needs: [a]}\n"
+           "  c: {run: [echo, '${b.n}'], needs: [b], dep_policy: accept_partial}\n"
+           "  d: {run: [agent], needs: [c]}\n",
+           run);
+    pending p = next(s, run);
+    reeve_event failed = done_of(&p, NULL);
+    failed.termination = "error";
+    failed.detail = "unavailable";
+    failed.text = "the model is away";
+    complete(s, &p, failed);
+    p = next(s, run);
+    assert_string_equal(p.feedback, "the model is away");
+    complete(s, &p, done_of(&p, NULL));
+    p = next(s, run);
+    assert_string_equal(p.node, "b");
+    reeve_event part = done_of(&p, "{\"n\":7}");
+    part.termination = "max_turns";
+    complete(s, &p, part);
+    p = next(s, run);
+    assert_string_equal(p.node, "d");
+    assert_non_null(strstr(s->output, "c/1:7"));
+    failed = done_of(&p, NULL);
+    failed.exit_status = 3;
+    complete(s, &p, failed);
+    expect_end(s, run, "error");
+    assert_non_null(strstr(s->attempts, "d#1 error exit status 3;"));
+    expect_row(s, run, "select state from node where run = ?1 and id = 'b'", "partial");
+}
+
+static void executor__told_to_stop_and_what_comes_after_is_late(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s, "  a: {run: [agent], timeout: 30ms}\n", run);
+    pending p = next(s, run);
+    expect_end(s, run, "error"); /* nobody completes it: its grace passes */
+    assert_int_equal(s->stops, 1);
+    assert_non_null(strstr(s->attempts, "a#1 timeout"));
+    reeve_event late = done_of(&p, NULL);
+    assert_int_equal(reeve_complete(s->engine, run, &late, NULL), REEVE_CONFLICT);
+    submit(s, "  a: {run: [agent]}\n", run);
+    p = next(s, run);
+    assert_int_equal(reeve_cancel(s->engine, run, "test", NULL), REEVE_OK);
+    for (int i = 0; s->stops < 2 && i < ROUNDS_MAX; i++) (void)reeve_wait(s->engine, run, 20, NULL);
+    assert_int_equal(s->stops, 2);
+    reeve_event done = done_of(&p, "{\"k\":1}"); /* it finished all the same: it was called off */
+    (void)reeve_complete(s->engine, run, &done, NULL);
+    expect_end(s, run, "cancelled");
+}
+
+static void run__goes_on_after_the_engine_was_closed_under_an_attempt(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE], again[REEVE_RUN_SIZE];
+    submit(s, "  a: {run: [agent]}\n  b: {run: [agent], needs: [a]}\n", run);
+    pending a = next(s, run);
+    complete(s, &a, done_of(&a, NULL));
+    pending b = next(s, run);
+    assert_int_equal(reeve_close(s->engine, NULL), REEVE_OK);
+    assert_int_equal(s->stops, 1);
+    scene_open(s);
+    assert_int_equal(reeve_resume(s->engine, NULL, NULL, 0, again, NULL), REEVE_OK);
+    assert_string_equal(again, run);
+    pending second = next(s, run);
+    assert_string_equal(second.node, "b");
+    assert_true(second.epoch > b.epoch);
+    reeve_event late = done_of(&b, NULL);
+    assert_int_equal(reeve_complete(s->engine, run, &late, NULL), REEVE_CONFLICT);
+    complete(s, &second, done_of(&second, NULL));
+    expect_end(s, run, "ok");
+    expect_row(s, run, "select count(*) from attempt where run = ?1 and node = 'a'", "[[1]]");
+}
+
+static void reducer__of_the_program_is_known_and_called(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    reeve_workflow workflow = REEVE_WORKFLOW_INIT;
+    char *problems = NULL;
+    assert_int_equal(reeve_reducer_register(s->engine, "join", join, s, NULL), REEVE_CONFLICT);
+    assert_int_equal(reeve_reducer_register(s->engine, "concat", join, s, NULL), REEVE_INVALID);
+    assert_int_equal(reeve_reducer_register(s->engine, "no name", join, s, NULL), REEVE_INVALID);
+    workflow.text = "reeve: 1\nnodes:\n  a: {run: [echo, x]}\n  r: {reduce: {reducer: other, of: [a]}, needs: [a]}\n";
+    assert_int_equal(reeve_submit(s->engine, &workflow, run, &problems, NULL), REEVE_INVALID);
+    assert_non_null(strstr(problems, "other"));
+    reeve_free(problems);
+    submit(s,
+           "  a: {run: [echo, one]}\n"
+           "  b: {shell: 'echo n=2 >$REEVE_OUTPUT'}\n"
+           "  r: {reduce: {reducer: join, of: [a, b]}, needs: [a, b]}\n"
+           "  t: {run: [echo, '${r.value}'], needs: [r]}\n",
+           run);
+    expect_end(s, run, "ok");
+    assert_string_equal(s->reduced, "[{\"node\":\"a\",\"state\":\"succeeded\",\"value\":\"one\"},"
+                                    "{\"node\":\"b\",\"state\":\"succeeded\",\"value\":{\"n\":\"2\"}}]");
+    assert_non_null(strstr(s->output, "t/1:joined"));
+    submit(s, "  a: {run: [echo, refuse]}\n  r: {reduce: {reducer: join, of: [a]}, needs: [a]}\n", run);
+    expect_end(s, run, "error");
+    expect_row(s, run, "select error from node where run = ?1 and id = 'r'", "a word that is not wanted");
+    submit(s, "  a: {run: [echo, broken]}\n  r: {reduce: {reducer: join, of: [a]}, needs: [a]}\n", run);
+    expect_end(s, run, "error");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(executor__agents_and_commands_stand_in_one_graph, setup, teardown),
+        cmocka_unit_test_setup_teardown(completion__malformed_one_leaves_the_attempt_to_be_completed, setup, teardown),
+        cmocka_unit_test_setup_teardown(completion__how_it_ended_decides_what_follows, setup, teardown),
+        cmocka_unit_test_setup_teardown(executor__told_to_stop_and_what_comes_after_is_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(run__goes_on_after_the_engine_was_closed_under_an_attempt, setup, teardown),
+        cmocka_unit_test_setup_teardown(reducer__of_the_program_is_known_and_called, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
