@@ -5,10 +5,10 @@
 #include "moves.h"
 #include "oracle.h"
 
-bool agree_is_due(const rv_run *run)
+static bool is_due(const rv_run *run)
 {
     if (run->closing != RV_CLOSING_NO) return false;
-    for (uint32_t node = 0; node < explored_nodes(run); node++)
+    for (uint32_t node = 0; node < run->node_count; node++)
         if (run->nodes[node].detail == RV_DETAIL_REPLAY) return false;
     return true;
 }
@@ -39,8 +39,8 @@ static void tell_person(const rv_node_run *node, story_node *told)
 
 static void tell_node(const rv_run *run, uint32_t index, story_node *told)
 {
-    const rv_node_def *def = explored_def(run, index);
-    const rv_policy *policy = explored_policy(run, index);
+    const rv_node_def *def = rv_run_def(run, index);
+    const rv_policy *policy = rv_run_policy(run, index);
     const rv_node_run *node = &run->nodes[index];
     *told = (story_node){.kind = (rv_kind)def->kind, .dep_policy = (rv_dep_policy)def->dep_policy, .handler = (rv_handler)def->handler,
                          .place = index, .max_attempts = 1, .retry_exit = -1, .set_from = RV_NONE, .set_number = 1};
@@ -55,11 +55,16 @@ static void tell_node(const rv_run *run, uint32_t index, story_node *told)
 
 static uint32_t index_of(const shape *s, bool is_reversed, uint32_t node) { return is_reversed ? s->node_count - 1 - node : node; }
 
-const char *agree_check(const rv_run *run, const shape *s, bool is_reversed)
+const char *agree_check(const rv_run *run, const void *user, bool *ret_was_asked)
 {
+    const agree_graph *made_from = user;
+    const shape *s = made_from->drawn;
+    bool is_reversed = made_from->is_reversed;
     static story told;
     static ending endings[STORY_NODES_MAX];
-    told.count = explored_nodes(run);
+    *ret_was_asked = is_due(run);
+    if (!*ret_was_asked) return NULL;
+    told.count = run->node_count;
     told.plain_count = run->graph->plain_count;
     RV_ASSERT(told.plain_count == s->node_count && told.count <= STORY_NODES_MAX);
     for (uint32_t node = 0; node < s->node_count; node++) { /* a story's nodes stand behind their predecessors */
@@ -70,7 +75,7 @@ const char *agree_check(const rv_run *run, const shape *s, bool is_reversed)
             at->is_soft[at->pred_count] = s->edge[from][node] == SHAPE_SOFT;
             at->preds[at->pred_count++] = from;
         }
-        if (explored_def(run, at->place)->when.size == 0) continue; /* the only condition in use is one that never holds */
+        if (rv_run_def(run, at->place)->when.size == 0) continue; /* the only condition in use is one that never holds */
         at->conditions[0] = (condition){.leaf = LEAF_STATE, .node = node, .number = RV_NODE_FAILED};
         at->condition_count = 1;
     }

@@ -5,10 +5,11 @@
 #include "kernel/run.h"
 #include "shape.h"
 
-/* Whether the end of this run is a function of how its attempts and questions ended: not cut short, nothing adopted. */
-bool agree_is_due(const rv_run *run);
-/* NULL: the oracle, told how each attempt and each question of `run` ended, says the same of every node and of the run;
- * else static text. `run` is over; graph, space and s as in explore_graph. */
-const char *agree_check(const rv_run *run, const shape *s, bool is_reversed);
+typedef struct agree_graph { const shape *drawn; bool is_reversed; } agree_graph; /* what the run's graph was made from */
+
+/* An explore_oracle, user: agree_graph. The oracle of tests/law is told how each attempt and each question of `run` ended, and
+ * must say the same of every node and of the run. It judges only what is a function of that: a run that was not cut short
+ * and in which nothing was adopted. */
+const char *agree_check(const rv_run *run, const void *user, bool *ret_was_asked);
 
 #endif

@@ -17,7 +17,6 @@
 #define RV_EXPLORE_H
 
 #include "moves.h"
-#include "shape.h"
 
 typedef struct explore_bounds {
     uint32_t groups;           /* bits of move_group */
@@ -34,10 +33,12 @@ typedef struct explore_figures {
     bool outcomes_seen[RV_RUN_STATE_COUNT];
 } explore_figures;
 
+/* Says of a run that is over what is wrong with how it ended; NULL: nothing. *ret_was_asked: whether it could judge. */
+typedef const char *(*explore_oracle)(const rv_run *run, const void *user, bool *ret_was_asked);
+
 /* Explore one graph; its figures are added. What does not hold ends the program with the graph and the way to it.
- * space, s: what `graph` was made from, for the oracle; NULL: it is not asked. */
-void explore_graph(const rv_graph *graph, const explore_bounds *bounds, const shape_space *space, const shape *s, bool is_reversed,
-                   explore_figures *figures);
+ * oracle: asked at each end, with `user`; NULL: there is none. */
+void explore_graph(const rv_graph *graph, const explore_bounds *bounds, explore_oracle oracle, const void *user, explore_figures *figures);
 /* The renamed encodings of all states of `graph`, sorted and each once, as one digest: equal for equal sets of states. */
 uint64_t explore_digest(const rv_graph *graph, const explore_bounds *bounds);
 /* One line: what was explored, and how much of it. */

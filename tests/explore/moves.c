@@ -19,7 +19,7 @@ static rv_event about(const context *c, rv_event_type type, uint32_t node)
     return (rv_event){.type = type, .node = node, .epoch = c->run->nodes[node].epoch, .exit_status = -1, .signal = -1};
 }
 
-static void add_completion(const context *c, uint32_t node, rv_attempt_state state, rv_detail detail, int32_t exit_status)
+static move *add_completion(const context *c, uint32_t node, rv_attempt_state state, rv_detail detail, int32_t exit_status)
 {
     rv_event event = about(c, RV_EVENT_COMPLETED, node);
     event.state = state;
@@ -27,7 +27,29 @@ static void add_completion(const context *c, uint32_t node, rv_attempt_state sta
     event.exit_status = exit_status;
     if (state == RV_ATTEMPT_ERROR) event.text = RV_STR("it failed");
     if (state == RV_ATTEMPT_OK) event.value = RV_STR("{\"n\":1}"), event.output = RV_STR("out");
-    add(c, event, MOVE_MUST)->is_progress = state != RV_ATTEMPT_CANCELLED;
+    move *made = add(c, event, MOVE_MUST);
+    made->is_progress = state != RV_ATTEMPT_CANCELLED;
+    return made;
+}
+
+/* What a child can say to its controller: the first of them stands for all others. */
+static void list_successes(const context *c, uint32_t node)
+{
+    static const char *const judged[] = {"{\"winner\":\"left\"}", "{\"winner\":\"right\"}", "{\"winner\":\"nobody\"}"};
+    static const char *const classified[] = {"{\"branch\":\"x\"}", "{\"branch\":\"y\"}", "{\"branch\":\"z\"}"};
+    static const char *const iterated[] = {"{\"n\":1}", "{\"continue\":false}", "{\"n\":9}"};
+    const char *const *results = NULL;
+    switch ((rv_scope_role)rv_run_place(c->run, node)->role) {
+    case RV_SCOPE_JUDGE: results = judged; break;
+    case RV_SCOPE_CLASSIFIER: results = classified; break;
+    case RV_SCOPE_ITERATION: results = iterated; break;
+    case RV_SCOPE_FILE: case RV_SCOPE_HANDLERS: case RV_SCOPE_ITEM: case RV_SCOPE_ENTRANT: case RV_SCOPE_WORKFLOW:
+    case RV_SCOPE_REVISION: case RV_SCOPE_SUBMITTED: case RV_SCOPE_COUNT: break;
+    }
+    add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    if (!results) return;
+    c->out->at[c->out->count - 1].event.value = rv_str_of(results[0]);
+    for (uint32_t i = 1; i < 3; i++) add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0)->event.value = rv_str_of(results[i]);
 }
 
 static void add_lost(const context *c, uint32_t node, uint32_t flags)
@@ -44,15 +66,15 @@ static void add_lost(const context *c, uint32_t node, uint32_t flags)
 static bool is_called_off(const context *c, uint32_t node)
 {
     const rv_run *run = c->run;
-    if (run->nodes[node].flags & RV_NODE_R_EXPIRED) return true;
-    if (explored_is_handler(run, node) && !run->is_hurried) return false;
+    if (run->nodes[node].flags & (RV_NODE_R_EXPIRED | RV_NODE_R_CALLED_OFF)) return true;
+    if (rv_run_is_handler(run, node) && !run->is_hurried) return false;
     return run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
 }
 
 static void list_losses(const context *c, uint32_t node, bool may_go_on)
 {
     const rv_node_run *at = &c->run->nodes[node];
-    const rv_policy *policy = explored_policy(c->run, node);
+    const rv_policy *policy = rv_run_policy(c->run, node);
     bool is_once = policy->delivery == RV_DELIVERY_AT_MOST_ONCE;
     bool loss_is_last = is_once ? policy->on_unknown != RV_ON_UNKNOWN_RETRY : at->losses >= policy->lost_max;
     if (may_go_on || loss_is_last) add_lost(c, node, RV_LOST_WAS_STARTED);
@@ -68,7 +90,7 @@ static void list_running(const context *c, uint32_t node)
     bool may_go_on = at->number < c->attempts_max || is_called_off(c, node);
     if ((c->groups & MOVES_STARTED) && at->attempt == RV_ATTEMPT_STARTING)
         add(c, about(c, RV_EVENT_STARTED, node), MOVE_MUST)->is_progress = true;
-    add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    list_successes(c, node);
     if (c->groups & MOVES_FAILURES) add_completion(c, node, RV_ATTEMPT_ERROR, RV_DETAIL_START, -1); /* never tried again */
     if ((c->groups & MOVES_FAILURES) && may_go_on) add_completion(c, node, RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 7);
     if (c->groups & MOVES_OUTCOMES) {
@@ -101,7 +123,7 @@ static void add_decision(const context *c, uint32_t node, rv_decision decision, 
 static void list_people(const context *c, uint32_t node)
 {
     const rv_node_run *at = &c->run->nodes[node];
-    rv_kind kind = (rv_kind)explored_def(c->run, node)->kind;
+    rv_kind kind = (rv_kind)rv_run_def(c->run, node)->kind;
     bool is_over = rv_node_state_is_terminal((rv_node_state)at->state), waits = at->state == RV_NODE_WAITING;
     if (kind == RV_KIND_INPUT) {
         rv_event event = about(c, RV_EVENT_ANSWER, node);
@@ -148,7 +170,7 @@ static void list_idle(const context *c, uint32_t node)
 int64_t explored_due_ms(const rv_run *run)
 {
     int64_t due_ms = run->due_ms > 0 ? run->due_ms : INT64_MAX;
-    for (uint32_t n = 0; n < explored_nodes(run); n++) {
+    for (uint32_t n = 0; n < run->node_count; n++) {
         const rv_node_run *node = &run->nodes[n];
         if (rv_node_state_is_terminal((rv_node_state)node->state)) continue;
         if (node->due_ms > 0) due_ms = RV_MIN(due_ms, node->due_ms);
@@ -204,11 +226,11 @@ void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempt
 {
     context c = {.run = run, .now = now, .groups = groups, .attempts_max = attempts_max, .out = out};
     list_run(&c);
-    for (uint32_t node = 0; node < explored_nodes(run); node++) {
+    for (uint32_t node = 0; node < run->node_count; node++) {
         if (run->nodes[node].state == RV_NODE_RUNNING) list_running(&c, node);
         else list_idle(&c, node);
         list_people(&c, node);
     }
-    rv_event nowhere = {.type = RV_EVENT_ADMITTED, .node = explored_nodes(run), .exit_status = -1, .signal = -1};
+    rv_event nowhere = {.type = RV_EVENT_ADMITTED, .node = run->node_count, .exit_status = -1, .signal = -1};
     add(&c, nowhere, MOVE_MUST_NOT);
 }

@@ -32,15 +32,6 @@ typedef struct move {
 
 typedef RV_VEC(move) move_list;
 
-/* ---- what a run is made of ---- */
-static inline uint32_t explored_nodes(const rv_run *run) { return run->graph->node_count; }
-static inline const rv_node_def *explored_def(const rv_run *run, uint32_t node) { return &run->graph->nodes[node]; }
-static inline const rv_policy *explored_policy(const rv_run *run, uint32_t node)
-{
-    return &run->graph->policies[run->graph->nodes[node].policy];
-}
-static inline bool explored_is_handler(const rv_run *run, uint32_t node) { return node >= run->graph->plain_count; }
-
 /* The earliest due time that somebody live has, the slow way; 0: none, or the run does not go on. */
 int64_t explored_due_ms(const rv_run *run);
 

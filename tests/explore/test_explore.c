@@ -9,6 +9,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "agree.h"
 #include "explore.h"
 #include "graph_text.h"
 
@@ -50,7 +51,8 @@ static void explore_space(const char *what, const shape_space *space, const expl
         bool is_reversed = own.graphs % 2;
         shape_text(space, &s, is_reversed, &text);
         const rv_graph *graph = rv_graph_text(text.at);
-        explore_graph(graph, bounds, space, &s, is_reversed, &own);
+        agree_graph made_from = {&s, is_reversed};
+        explore_graph(graph, bounds, agree_check, &made_from, &own);
         rv_graph_text_free(graph);
         rv_buf_deinit(&text);
     }

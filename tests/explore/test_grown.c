@@ -1,0 +1,103 @@
+/* test_grown.c: exhaustive exploration of runs that grow: each controller [K11-K15] over the smallest bodies that show what it
+ * does, every answer that its children can give it, in every order, with interrupts, crashes and ends in between.
+ *
+ *   test_grown          for every check
+ *   test_grown whole    with losses, retries and more children */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "bracket.h"
+#include "explore.h"
+#include "spec/spec.h"
+
+#define SHORT (MOVES_FAILURES | MOVES_INTERRUPTS | MOVES_ENDS | MOVES_FAIL_FAST)
+#define WHOLE (SHORT | MOVES_LOSSES | MOVES_STARTED)
+
+typedef struct grown { const char *name; bool is_long; const char *nodes; } grown;
+
+static const grown all[] = {
+    {"foreach all", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}}}, z: {run: [x], needs: [e]}}"},
+    {"foreach any", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: any}}, z: {run: [x], needs: [e]}}"},
+    {"foreach race", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: race}}}"},
+    {"foreach all_settled, one at a time", false,
+     "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: all_settled, max_parallel: 1}}, z: {run: [x], needs: [e]}}"},
+    {"foreach of graphs", false, "{e: {foreach: {items: [1, 2], do: {nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}}}}}}"},
+    {"foreach of nothing", false, "{e: {foreach: {items: [], do: {run: [x]}}}, z: {run: [x], needs: [e]}}"},
+    {"foreach of three, two at a time", false, "{e: {foreach: {items: [1, 2, 3], do: {run: [x]}, max_parallel: 2, join: any}}}"},
+    {"loop", false, "{l: {loop: {body: {run: [x]}, max: 3, until: \"${previous.n} == 9\"}}, z: {run: [x], needs: [l]}}"},
+    {"loop beside a node", false, "{l: {loop: {body: {run: [x]}, max: 2}}, y: {run: [x]}, z: {run: [x], needs: [l, y]}}"},
+    {"classify", false,
+     "{c: {classify: {by: {run: [x]}, branches: {x: [a, both], y: [b, both]}}}, a: {run: [x], needs: [c]}, b: {run: [x], needs: [c]},"
+     " both: {run: [x], needs: [c]}, after_a: {run: [x], needs: [a]}}"},
+    {"tournament of three bodies", false, "{t: {tournament: {entrants: [{run: [x]}, {run: [x]}, {run: [x]}], judge: {run: [x]}}}}"},
+    {"tournament of nodes, sides exchanged", false,
+     "{a: {run: [x]}, b: {run: [x]}, t: {tournament: {entrants: [a, b], judge: {run: [x]}, swap: true}}}"},
+    {"tournament, three judges", false,
+     "{a: {set: {n: 1}}, b: {set: {n: 2}}, t: {tournament: {entrants: [a, b], judge: {run: [x]}, quorum: 3}}}"},
+    {"tournament of five nodes", false,
+     "{a: {set: {n: 1}}, b: {set: {n: 2}}, c: {set: {n: 3}}, d: {set: {n: 4}}, e: {set: {n: 5}},"
+     " t: {tournament: {entrants: [a, b, c, d, e], judge: {run: [x]}}}}"},
+    {"swiss of three, two rounds", false,
+     "{a: {set: {n: 1}}, b: {set: {n: 2}}, c: {set: {n: 3}}, t: {tournament: {entrants: [a, b, c], judge: {run: [x]}, swiss: 2}}}"},
+    {"swiss of four, three rounds", true,
+     "{a: {set: {n: 1}}, b: {set: {n: 2}}, c: {set: {n: 3}}, d: {set: {n: 4}},"
+     " t: {tournament: {entrants: [a, b, c, d], judge: {run: [x]}, swiss: 3}}}"},
+    {"workflow", false, "{w: {workflow: {definition: {nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}}}}}, z: {run: [x], needs: [w]}}"},
+    {"loop in foreach", true, "{e: {foreach: {items: [1, 2], do: {loop: {body: {run: [x]}, max: 2}}}}}"},
+    {"foreach in loop", true, "{l: {loop: {body: {foreach: {items: [1, 2], do: {run: [x]}, join: any}}, max: 2}}}"},
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void explore_grown(const grown *g, const explore_bounds *bounds)
+{
+    rv_buf source = {0}, text = {0};
+    rv_spec *spec = NULL;
+    rv_problems problems = {0};
+    explore_figures figures = {0};
+    double began_s = now_s();
+    rv_buf_printf(&source, "reeve: 1\nnodes: %s\n", g->nodes);
+    rv_spec_input input = {.source = rv_buf_str(&source), .file = "flow.yaml"};
+    if (rv_spec_load(&input, &spec, &problems) != RV_OK) {
+        rv_problems_text(&text, &problems, input.source, false, false);
+        fail_msg("%s: %s", g->name, text.at);
+    }
+    explore_graph(&spec->graph, bounds, bracket_check, NULL, &figures);
+    explore_print(g->name, &figures, now_s() - began_s);
+    assert_true(figures.ends > 0);
+    rv_spec_free(spec);
+    rv_problems_deinit(&problems);
+    rv_buf_deinit(&source);
+}
+
+static void explored__each_controller(void **state)
+{
+    const explore_bounds bounds = {.groups = SHORT, .attempts_max = 1, .states_max = 1000000};
+    for (size_t i = 0; i < RV_COUNT(all); i++)
+        if (!all[i].is_long) explore_grown(&all[i], &bounds);
+}
+
+static void explored__each_controller_with_losses_and_more_children(void **state)
+{
+    for (size_t i = 0; i < RV_COUNT(all); i++) {
+        explore_bounds bounds = {.groups = all[i].is_long ? SHORT : WHOLE, .attempts_max = all[i].is_long ? 1 : 2, .states_max = 4000000};
+        explore_grown(&all[i], &bounds);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller)};
+    const struct CMUnitTest whole[] = {cmocka_unit_test(explored__each_controller_with_losses_and_more_children)};
+    if (argc > 1 && strcmp(argv[1], "whole") == 0) return cmocka_run_group_tests_name("grown_whole", whole, NULL, NULL);
+    return cmocka_run_group_tests_name("grown", fast, NULL, NULL);
+}
