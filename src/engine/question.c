@@ -20,6 +20,8 @@ void rv_question_payload(const rv_value_scope *scope, const rv_json *body, rv_de
         else rv_jw_cstring(&w, error.text);
         rv_buf_deinit(&text);
     }
+    if (reason == RV_DETAIL_APPROVAL && !spec) /* revise.at_max: ask */
+        rv_jw_kv_cstring(&w, "message", "It was revised as often as `revise.max` allows, and its condition still holds. Take it as it is?");
     if (reason == RV_DETAIL_UNKNOWN_OUTCOME) {
         rv_jw_kv_cstring(&w, "message", "It may have run, or run in part, when the machine or the engine died. Did it happen?");
         rv_jw_kv_i64(&w, "epoch", scope->values->run->nodes[scope->node].epoch);

@@ -90,11 +90,12 @@ static void settle_successors(rv_run *run, uint32_t node)
 /* A place whose last node has settled is its owner's to tend. */
 static void settle_place(rv_run *run, uint32_t index)
 {
-    rv_place *place = &run->places.at[index];
+    uint32_t home = rv_run_home(run, index);
+    rv_place *place = &run->places.at[home];
     RV_ASSERT(place->open > 0);
     if (--place->open || place->parent == RV_NONE) return;
     run->controls.at[run->nodes[place->parent].control - 1].open--;
-    rv_vec_push(&run->tend, index);
+    rv_vec_push(&run->tend, home);
 }
 
 static void enter_state(rv_run *run, uint32_t node, rv_node_state state)
@@ -255,6 +256,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_CALLED_OFF: run->nodes[event->node].flags |= RV_NODE_R_CALLED_OFF; return true;
     case RV_EVENT_CONTROL: return apply_control(run, event);
     case RV_EVENT_MATCH: return apply_match(run, event);
+    case RV_EVENT_REVISED: return rv_revision_apply(run, event);
     case RV_EVENT_GREW: return apply_grew(run, event);
     case RV_EVENT_RESULT:
     case RV_EVENT_KEPT:

@@ -5,11 +5,11 @@
 #define HOLDS(cond_, text_) do { if (!(cond_)) return (text_); } while (0)
 
 /* What a waiting node waits for must be something that its kind can wait for, or nobody could end it. */
-static bool wait_fits(const rv_node_run *node, rv_kind kind)
+static bool wait_fits(const rv_node_run *node, rv_kind kind, bool is_revised)
 {
     bool has_attempts = rv_kind_needs_slot(kind) || kind == RV_KIND_REDUCE;
     if (node->detail == RV_DETAIL_CHILDREN) return rv_kind_is_controller(kind) && node->control != 0;
-    if (node->detail == RV_DETAIL_APPROVAL) return kind == RV_KIND_APPROVE;
+    if (node->detail == RV_DETAIL_APPROVAL) return kind == RV_KIND_APPROVE || is_revised;
     if (node->detail == RV_DETAIL_INPUT) return kind == RV_KIND_INPUT;
     if (node->detail == RV_DETAIL_TIMER) return (kind == RV_KIND_WAIT || has_attempts) && node->due_ms != 0;
     return node->detail == RV_DETAIL_UNKNOWN_OUTCOME && has_attempts && node->attempt == RV_ATTEMPT_UNKNOWN;
@@ -37,7 +37,7 @@ static const char *check_attempts(const rv_run *run, uint32_t index)
 /* What a node's place began with, before any revision. */
 static uint32_t first_instance(const rv_run *run, uint32_t place_index, uint32_t def)
 {
-    const rv_place *place = &run->places.at[place_index];
+    const rv_place *place = &run->places.at[rv_run_home(run, place_index)];
     return place->base + (def - run->graphs.at[place->graph]->scopes[place->scope].first);
 }
 
@@ -49,7 +49,10 @@ static const char *check_places(const rv_run *run)
         uint32_t open = 0;
         for (uint32_t k = 0; k < place->count; k++) {
             HOLDS(run->nodes[place->base + k].place == i, "a node does not stand in its place");
-            open += !rv_node_state_is_terminal((rv_node_state)run->nodes[place->base + k].state);
+            for (uint32_t node = place->base + k; place->role != RV_SCOPE_REVISION; node = run->nodes[node].next - 1) {
+                open += !rv_node_state_is_terminal((rv_node_state)run->nodes[node].state);
+                if (run->nodes[node].next == 0) break;
+            }
         }
         HOLDS(open == place->open, "a place's count of open nodes disagrees");
         HOLDS(place->parent == RV_NONE || run->nodes[place->parent].control != 0, "a place beneath a node that is no controller");
@@ -60,7 +63,8 @@ static const char *check_places(const rv_run *run)
         uint32_t open = 0;
         for (uint32_t k = 0; k < control->places.count; k++) open += run->places.at[control->places.at[k]].open > 0;
         HOLDS(open == control->open && node->control == i + 1, "a controller's count of open places disagrees");
-        bool waits = node->state == RV_NODE_WAITING && node->detail == RV_DETAIL_CHILDREN && open > 0;
+        bool is_asked = node->detail == RV_DETAIL_APPROVAL; /* revise.at_max: ask */
+        bool waits = node->state == RV_NODE_WAITING && (is_asked || (node->detail == RV_DETAIL_CHILDREN && open > 0));
         HOLDS(waits || rv_node_state_is_terminal((rv_node_state)node->state), "a controller that has begun has nothing to wait for");
     }
     return NULL;
@@ -87,7 +91,7 @@ static const char *check_node(const rv_run *run, uint32_t index)
     HOLDS(node->state != RV_NODE_CANCELLED || rv_detail_group((rv_detail)node->detail) == 'c', "a cancel without a cause");
     HOLDS(node->state != RV_NODE_SUCCEEDED || rv_detail_group((rv_detail)node->detail) == 's', "a success without a source");
     HOLDS(node->state != RV_NODE_FAILED || rv_detail_group((rv_detail)node->detail) == 'e', "a failure without a kind");
-    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, rv_run_kind(run, index)), "a wait that nothing can end");
+    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, rv_run_kind(run, index), graph->nodes[node->def].revise != 0), "a wait that nothing can end");
     bool is_derived = node->detail == RV_DETAIL_UPSTREAM || node->detail == RV_DETAIL_UPSTREAM_CANCELLED;
     HOLDS(node->root <= run->node_count && !(is_derived && node->root == 0), "a root that is no node");
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");

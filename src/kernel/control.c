@@ -34,7 +34,7 @@ void rv_step_result(rv_step *step, uint32_t node, rv_str result)
         return;
     }
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node, .value = result});
-    rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+    rv_step_succeed(step, node, RV_DETAIL_FRESH);
 }
 
 static void fail_value(rv_step *step, uint32_t node, const rv_error *error)
@@ -72,10 +72,11 @@ rv_node_state rv_place_outcome(const rv_run *run, uint32_t place_index, uint32_t
     const rv_place *place = &run->places.at[place_index];
     rv_node_state worst = RV_NODE_SUCCEEDED;
     *ret_node = RV_NONE;
-    for (uint32_t node = place->base; node < place->base + place->count; node++) {
+    for (uint32_t i = 0; i < place->count; i++) {
+        uint32_t node = rv_run_at(run, place_index, run->nodes[place->base + i].def); /* the latest */
         rv_node_state state = (rv_node_state)run->nodes[node].state;
         rv_detail detail = (rv_detail)run->nodes[node].detail;
-        bool is_harmless = state == RV_NODE_SUCCEEDED || state == RV_NODE_PARTIAL || run->nodes[node].next != 0 ||
+        bool is_harmless = state == RV_NODE_SUCCEEDED || state == RV_NODE_PARTIAL ||
                            (state == RV_NODE_SKIPPED && (detail == RV_DETAIL_CONDITION || detail == RV_DETAIL_PRUNED));
         if (is_harmless) continue;
         if (state == RV_NODE_FAILED || state == RV_NODE_DENIED) {
@@ -151,8 +152,9 @@ void rv_step_call_off(rv_step *step, uint32_t place_index)
     uint32_t bottom = run->scratch.count;
     rv_vec_push(&run->scratch, place_index);
     while (run->scratch.count > bottom) { /* owners first, so that nothing grows beneath them */
-        rv_place place = run->places.at[rv_vec_pop(&run->scratch)];
-        for (uint32_t node = place.base; node < place.base + place.count; node++) {
+        uint32_t index = rv_vec_pop(&run->scratch);
+        for (uint32_t k = 0; k < run->places.at[index].count; k++) {
+            uint32_t node = rv_run_at(run, index, run->nodes[run->places.at[index].base + k].def);
             call_off_node(step, node);
             if (run->nodes[node].control == 0) continue;
             const rv_control *control = control_of(run, node);
@@ -489,7 +491,8 @@ void rv_step_control(rv_step *step, uint32_t node)
 void rv_step_tend(rv_step *step, uint32_t place)
 {
     uint32_t node = step->run->places.at[place].parent;
-    if (node == RV_NONE || step->run->nodes[node].state != RV_NODE_WAITING) return; /* it was decided without this one */
+    bool is_open = step->run->places.at[place].open > 0; /* again: one of its nodes is being revised */
+    if (node == RV_NONE || is_open || step->run->nodes[node].state != RV_NODE_WAITING) return; /* it was decided without this one */
     switch (rv_run_kind(step->run, node)) {
     case RV_KIND_FOREACH: foreach_tend(step, node, place); return;
     case RV_KIND_LOOP: loop_tend(step, node, place); return;

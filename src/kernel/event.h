@@ -72,6 +72,8 @@
     X(GREW, 44, "grew", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_STATE | RV_F_FLAGS)                                           \
     /* a match of a tournament; number: RV_MATCH, state: the entrant that won, flags: 1 drawn by the seed */              \
     X(MATCH, 46, "match", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_STATE | RV_F_FLAGS)                                         \
+    /* the paths from the target of its back-edge to this node are made anew; number: how often so far; value: the feedback */ \
+    X(REVISED, 47, "revised", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_VALUE)                                                  \
     X(CALLED_OFF, 45, "called_off", 'F', RV_F_NODE)        /* its controller needs it no more */                                 \
     /* the time of what follows in this row; seed: wall ms, due: engine ms */                                             \
     X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)                                                                      \

@@ -37,6 +37,22 @@ static void make_room(rv_run *run, uint32_t count)
     run->node_capacity = capacity;
 }
 
+uint32_t rv_place_nodes(rv_run *run, const rv_place *place)
+{
+    uint32_t base = run->node_count;
+    make_room(run, place->count);
+    memset(run->nodes + base, 0, sizeof *run->nodes * place->count);
+    run->node_count += place->count;
+    for (uint32_t node = base; node < run->node_count; node++) {
+        run->nodes[node].place = run->places.count;
+        run->nodes[node].exit_status = -1;
+    }
+    if (place->role != RV_SCOPE_HANDLERS) run->counts[RV_NODE_PENDING] += place->count;
+    else run->handler_open += place->count;
+    rv_vec_push(&run->places, *place);
+    return base;
+}
+
 static bool is_top(const rv_run *run, uint32_t role, uint32_t parent) { return parent == RV_NONE && role != RV_SCOPE_HANDLERS; }
 
 uint32_t rv_place_add(rv_run *run, uint32_t graph_index, uint32_t scope_index, uint32_t parent, uint32_t ordinal)
@@ -46,22 +62,15 @@ uint32_t rv_place_add(rv_run *run, uint32_t graph_index, uint32_t scope_index, u
     rv_place place = {.base = run->node_count, .count = scope->count, .graph = graph_index, .scope = scope_index, .parent = parent,
                       .ordinal = ordinal, .role = scope->role, .open = scope->count, .is_top = is_top(run, scope->role, parent)};
     uint32_t index = run->places.count;
-    make_room(run, scope->count);
-    memset(run->nodes + run->node_count, 0, sizeof *run->nodes * scope->count);
-    run->node_count += scope->count;
-    rv_vec_push(&run->places, place);
+    (void)rv_place_nodes(run, &place);
     for (uint32_t i = 0; i < scope->count; i++) {
         rv_node_run *node = &run->nodes[place.base + i];
         const rv_node_def *def = &graph->nodes[scope->first + i];
         node->def = scope->first + i;
-        node->place = index;
-        node->exit_status = -1;
         for (uint32_t e = graph->pred_begin[node->def]; e < graph->pred_begin[node->def + 1]; e++)
             node->gating += rv_edge_gates(def, graph->pred[e]);
         if (parent != RV_NONE && node->gating == 0) rv_run_work_push(run, place.base + i);
     }
-    if (scope->role != RV_SCOPE_HANDLERS) run->counts[RV_NODE_PENDING] += scope->count;
-    else run->handler_open += scope->count;
     if (parent != RV_NONE) {
         rv_control *control = &run->controls.at[run->nodes[parent].control - 1];
         rv_vec_push(&control->places, index);
@@ -95,7 +104,7 @@ void rv_controls_free(rv_run *run)
 
 uint32_t rv_run_at(const rv_run *run, uint32_t place_index, uint32_t def)
 {
-    const rv_place *place = &run->places.at[place_index];
+    const rv_place *place = &run->places.at[rv_run_home(run, place_index)];
     const rv_scope_def *scope = &run->graphs.at[place->graph]->scopes[place->scope];
     RV_ASSERT(def - scope->first < scope->count);
     uint32_t node = place->base + (def - scope->first);
@@ -123,6 +132,15 @@ static void add_judge(uint32_t ordinal, rv_buf *out)
     if (RV_MATCH_SWAPPED(ordinal)) rv_buf_byte(out, 's');
 }
 
+/* How many revisions of its def came before it. */
+static uint32_t revision_of(const rv_run *run, uint32_t node)
+{
+    const rv_place *home = &run->places.at[rv_run_home(run, run->nodes[node].place)];
+    uint32_t first = home->base + (run->nodes[node].def - run->graphs.at[home->graph]->scopes[home->scope].first), count = 0;
+    for (; first != node; first = run->nodes[first].next - 1) count++;
+    return count;
+}
+
 /* What a place adds to its owner's id, and what stands before the name of a node in it. */
 static void add_place(const rv_place *place, bool is_named, rv_buf *out)
 {
@@ -146,18 +164,19 @@ void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out)
         chain[depth++] = at;
     }
     while (depth-- > 0) {
-        const rv_place *place = rv_run_place(run, chain[depth]);
+        const rv_place *own = rv_run_place(run, chain[depth]), *place = &run->places.at[rv_run_home(run, run->nodes[chain[depth]].place)];
         const rv_graph *graph = run->graphs.at[place->graph];
         bool is_named = graph->scopes[place->scope].is_named;
         add_place(place, is_named, out);
         if (is_named) rv_buf_str_add(out, rv_graph_name(graph, run->nodes[chain[depth]].def));
+        if (own->role == RV_SCOPE_REVISION) rv_buf_printf(out, "~%u", revision_of(run, chain[depth]));
     }
 }
 
 rv_str rv_run_id_in(const rv_run *run, uint32_t node, rv_arena *arena)
 {
     const rv_place *place = rv_run_place(run, node);
-    if (place->parent == RV_NONE) return rv_graph_name(run->graphs.at[place->graph], run->nodes[node].def);
+    if (place->parent == RV_NONE && place->role != RV_SCOPE_REVISION) return rv_graph_name(run->graphs.at[place->graph], run->nodes[node].def);
     rv_buf id = {0};
     rv_run_id(run, node, &id);
     rv_str text = rv_arena_str(arena, rv_buf_str(&id));

@@ -90,7 +90,7 @@ static void compute_set(rv_step *step, uint32_t index)
     rv_jw_object_end(&w);
     if (status == RV_OK) {
         rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = index, .value = rv_buf_str(&out)});
-        rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+        rv_step_succeed(step, index, RV_DETAIL_FRESH);
     } else {
         rv_step_error(step, index, rv_str_of(error.text));
         rv_step_node(step, index, RV_CHANGE_FAIL, RV_DETAIL_VALUE, index + 1);
@@ -108,11 +108,11 @@ void rv_step_park(rv_step *step, uint32_t index)
     int64_t wait_ms = gate->is_until ? RV_MAX(gate->ms - step->now.wall_ms, 0) : gate->ms;
     int64_t due_ms = gate->ms ? rv_time_after(step->now.engine_ms, wait_ms) : 0;
     if (run->nodes[index].flags & RV_NODE_R_KEPT) { /* answered before the wait began [K60] */
-        rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
+        rv_step_succeed(step, index, RV_DETAIL_PERSON);
         return;
     }
     if (def->kind == RV_KIND_WAIT && due_ms <= step->now.engine_ms) {
-        rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+        rv_step_succeed(step, index, RV_DETAIL_FRESH);
         return;
     }
     rv_step_node(step, index, RV_CHANGE_PARK, reason, 0);

@@ -80,9 +80,10 @@ typedef struct rv_place {
     uint32_t parent;           /* node that owns it; RV_NONE: the run */
     uint32_t ordinal;          /* ITEM, ENTRANT: from 0; ITERATION, REVISION: from 1; JUDGE: RV_MATCH */
     uint32_t origin, value;    /* REVISION: the place whose nodes it repeats; index + 1 in values of the feedback */
+    uint32_t revise;           /* REVISION: index in the graph's revises */
     uint8_t role;              /* rv_scope_role */
     uint8_t is_top;            /* derived: a failure in it is a failure of the run */
-    uint32_t open;             /* derived: its nodes that are not terminal */
+    uint32_t open;             /* derived: its nodes, with those of its revisions, that are not terminal; REVISION: 0 */
 } rv_place;
 
 /* A match of a tournament that is decided. */
@@ -195,6 +196,8 @@ static inline uint32_t rv_run_class_of(const rv_run *run, uint32_t node)
 {
     return run->class_base.at[rv_run_place(run, node)->graph] + rv_run_def(run, node)->class_index;
 }
+/* The place that a revision repeats; of another place itself. */
+uint32_t rv_run_home(const rv_run *run, uint32_t place);
 /* The instance of `def` that stands in the same place: the latest revision of it. */
 uint32_t rv_run_at(const rv_run *run, uint32_t place, uint32_t def);
 /* Append a node's id [K1]: `build`, `each[3].build#2/e1`. */

@@ -26,6 +26,8 @@ static inline bool rv_run_is_called_off(const rv_run *run, uint32_t node)
 /* ---- places (place.c) ---- */
 /* Append a place of `scope` and its nodes, all pending; those that nothing gates go on the work list. */
 uint32_t rv_place_add(rv_run *run, uint32_t graph, uint32_t scope, uint32_t parent, uint32_t ordinal);
+/* Append `place` and its place.count nodes, pending, without their defs and gating; returns the first. */
+uint32_t rv_place_nodes(rv_run *run, const rv_place *place);
 /* Make another graph's classes and tags known. */
 void rv_run_add_graph(rv_run *run, const rv_graph *graph);
 /* Whether an edge holds its successor back: all but the hard edges of an optional node. */
@@ -125,6 +127,12 @@ void rv_step_child_failed(rv_step *step, uint32_t node, rv_detail detail, uint32
 void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal, uint32_t count);
 /* The result of a controller, then its success. */
 void rv_step_result(rv_step *step, uint32_t node, rv_str result);
+/* revise.c: a node has succeeded, unless its back-edge says otherwise: then its paths are made anew, it fails, or somebody is asked. */
+void rv_step_succeed(rv_step *step, uint32_t node, rv_detail detail);
+/* Apply a REVISED fact. false: not possible here. */
+RV_MUST_USE bool rv_revision_apply(rv_run *run, const rv_event *event);
+/* The place of a revision of `home`, and its nodes. */
+void rv_revision_add(rv_run *run, uint32_t home, uint32_t revise_index, uint32_t ordinal, uint32_t value);
 /* tournament.c */
 /* A place of judges of a round that is new was made, a match was decided: keep up what is derived. false: not possible here. */
 RV_MUST_USE bool rv_bracket_judge(rv_run *run, uint32_t control, uint32_t ordinal);
@@ -136,6 +144,8 @@ void rv_step_tend_tournament(rv_step *step, uint32_t node, uint32_t place);
 rv_status rv_run_eval(rv_run *run, uint32_t node, uint32_t iteration, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err);
 /* What ${feedback} is for a node: of its revision, else what its last attempt violated; null: nothing. NULL: not that path. */
 const rv_json *rv_run_feedback(rv_run *run, uint32_t node, rv_arena *arena, rv_str path);
+/* Evaluate where `node` stands, its own values as if it had ended. */
+rv_status rv_run_eval_ended(rv_run *run, uint32_t node, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err);
 /* Every string of a JSON tree as a template: one that is a single reference becomes its value, others text. Canonical JSON. */
 rv_status rv_run_fill(rv_run *run, uint32_t node, rv_str json, rv_buf *out, rv_error *err);
 

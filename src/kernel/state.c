@@ -26,7 +26,7 @@ static void write_node(rv_buf *out, const rv_node_run *node)
 static void write_place(rv_buf *out, const rv_place *place)
 {
     const uint64_t fields[] = {place->graph, place->scope, (uint64_t)place->parent + 1, place->ordinal, place->role,
-                               place->origin, place->value};
+                               place->origin, place->value, place->revise};
     for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
 }
 
@@ -90,7 +90,7 @@ static rv_str take_str(cursor *c, rv_arena *arena)
     return text;
 }
 
-typedef struct stored_place { uint32_t graph, scope, parent, ordinal, role, origin, value; } stored_place;
+typedef struct stored_place { uint32_t graph, scope, parent, ordinal, role, origin, value, revise; } stored_place;
 
 static stored_place take_place(cursor *c)
 {
@@ -101,6 +101,7 @@ static stored_place take_place(cursor *c)
     p.role = (uint32_t)take(c, RV_SCOPE_COUNT - 1);
     p.origin = (uint32_t)take(c, UINT32_MAX);
     p.value = (uint32_t)take(c, UINT32_MAX);
+    p.revise = (uint32_t)take(c, UINT32_MAX);
     return p;
 }
 
@@ -133,6 +134,13 @@ static bool make_places(rv_run *run, const stored_place *places, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         const stored_place *p = &places[i];
+        if (p->role == RV_SCOPE_REVISION) {
+            bool is_sound = p->origin < run->places.count && run->places.at[p->origin].role != RV_SCOPE_REVISION &&
+                            p->revise < run->graphs.at[run->places.at[p->origin].graph]->revise_count;
+            if (!is_sound) return false;
+            rv_revision_add(run, p->origin, p->revise, p->ordinal, p->value);
+            continue;
+        }
         bool fits = p->graph < run->graphs.count && p->scope < run->graphs.at[p->graph]->scope_count &&
                     run->graphs.at[p->graph]->scopes[p->scope].role == p->role && p->parent < run->node_count;
         if (!fits || !rv_kind_is_controller(rv_run_kind(run, p->parent))) return false;
@@ -170,7 +178,7 @@ static void derive(rv_run *run)
     for (uint32_t i = 0; i < run->places.count; i++) run->places.at[i].open = 0;
     for (uint32_t index = 0; index < run->node_count; index++) {
         rv_node_run *node = &run->nodes[index];
-        rv_place *place = &run->places.at[node->place];
+        rv_place *place = &run->places.at[rv_run_home(run, node->place)];
         bool is_terminal = rv_node_state_is_terminal((rv_node_state)node->state);
         bool is_bad = node->state == RV_NODE_FAILED || node->state == RV_NODE_DENIED;
         if (!rv_run_is_handler(run, index)) run->counts[node->state]++;

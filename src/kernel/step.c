@@ -189,7 +189,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_RESUME: return is_live || status == RV_RUN_INTERRUPTED ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
-    case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_CALLED_OFF:
+    case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
     case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
     }
     return RV_ANSWER_ILLEGAL;
@@ -271,7 +271,7 @@ static void on_completed(rv_step *step)
     bool has_value = (input->value.size && (flags & RV_NODE_F_KEEP_RESULT)) || (input->output.size && (flags & RV_NODE_F_EXPR_OUTPUT));
     if (has_value) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
     if (state == RV_ATTEMPT_OK) {
-        rv_step_node(step, node, RV_CHANGE_SUCCEED, input->detail == RV_DETAIL_NONE ? RV_DETAIL_FRESH : (rv_detail)input->detail, 0);
+        rv_step_succeed(step, node, input->detail == RV_DETAIL_NONE ? RV_DETAIL_FRESH : (rv_detail)input->detail);
     } else if (state == RV_ATTEMPT_PARTIAL) {
         rv_step_node(step, node, RV_CHANGE_PART, RV_DETAIL_NONE, node + 1);
     } else if (state == RV_ATTEMPT_DENIED) {
@@ -310,7 +310,10 @@ static void on_adopt(rv_step *step)
 {
     uint32_t node = step->input->node;
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node}); /* and the exit status */
-    rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_REPLAY, 0);
+    rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_REPLAY, 0); /* final there, so no back-edge is taken */
+    if (step->run->nodes[node].control == 0) return;
+    for (uint32_t i = 0; i < step->run->controls.at[step->run->nodes[node].control - 1].places.count; i++) /* nothing of it is needed */
+        rv_step_call_off(step, step->run->controls.at[step->run->nodes[node].control - 1].places.at[i]);
 }
 
 static void on_answer(rv_step *step)
@@ -318,7 +321,7 @@ static void on_answer(rv_step *step)
     uint32_t node = step->input->node;
     if (step->run->nodes[node].state == RV_NODE_WAITING) {
         rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
-        rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
+        rv_step_succeed(step, node, RV_DETAIL_PERSON);
     } else {
         rv_step_emit(step, &(rv_event){.type = RV_EVENT_KEPT, .node = node});
     }
@@ -329,12 +332,17 @@ static void on_decided(rv_step *step)
     const rv_event *input = step->input;
     uint32_t node = input->node;
     bool may_reject = rv_run_kind(step->run, node) == RV_KIND_APPROVE && rv_run_gate(step->run, node)->on_reject_continue;
+    if (step->run->nodes[node].detail == RV_DETAIL_APPROVAL && rv_run_kind(step->run, node) != RV_KIND_APPROVE) { /* revise.at_max: ask */
+        if (input->state == RV_DECISION_APPROVE) rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
+        else rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_REVISE_MAX, node + 1);
+        return;
+    }
     if (input->value.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
     switch ((rv_decision)input->state) {
     case RV_DECISION_APPROVE:
-    case RV_DECISION_DONE: rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0); break;
+    case RV_DECISION_DONE: rv_step_succeed(step, node, RV_DETAIL_PERSON); break;
     case RV_DECISION_REJECT:
-        if (may_reject) rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
+        if (may_reject) rv_step_succeed(step, node, RV_DETAIL_PERSON);
         else rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_REJECTED, node + 1);
         break;
     case RV_DECISION_FAILED: rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_LOST, node + 1); break;
@@ -394,7 +402,7 @@ static void on_tick_node(rv_step *step, uint32_t index)
             rv_step_timer(step, index, rv_time_after(step->now.engine_ms, rv_run_gate(run, index)->ms - step->now.wall_ms),
                           RV_TIMER_NODE);
         } else {
-            rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+            rv_step_succeed(step, index, RV_DETAIL_FRESH);
         }
         break;
     case RV_DETAIL_INPUT:
@@ -403,7 +411,7 @@ static void on_tick_node(rv_step *step, uint32_t index)
             rv_buf_printf(&value, "{\"value\":%.*s}", RV_FMT(rv_graph_str(rv_run_graph(run, index), rv_run_gate(run, index)->fallback)));
             rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = index, .value = rv_buf_str(&value)});
             rv_buf_deinit(&value);
-            rv_step_node(step, index, RV_CHANGE_SUCCEED, RV_DETAIL_FRESH, 0);
+            rv_step_succeed(step, index, RV_DETAIL_FRESH);
             break;
         }
         rv_step_error(step, index, RV_STR("nobody answered before the deadline"));
@@ -481,7 +489,7 @@ static void decide(rv_step *step)
     case RV_EVENT_FAIL_FAST: break; /* its stored part is all; rv_step_finish looks at it */
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
-    case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_CALLED_OFF:
+    case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
     case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
     }
 }

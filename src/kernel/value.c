@@ -149,10 +149,11 @@ uint32_t rv_run_see(rv_run *run, uint32_t node, rv_str *path)
 
 /* ---- values of nodes ---- */
 
-static const rv_json *node_value(rv_run *run, rv_arena *arena, uint32_t index, rv_str path)
+static const rv_json *node_value(rv_run *run, rv_arena *arena, uint32_t index, rv_str path, bool has_ended)
 {
     const rv_node_run *node = &run->nodes[index];
-    bool is_null = !rv_node_state_is_terminal((rv_node_state)node->state) || node->state == RV_NODE_SKIPPED;
+    bool is_terminal = has_ended || rv_node_state_is_terminal((rv_node_state)node->state);
+    bool is_null = !is_terminal || node->state == RV_NODE_SKIPPED;
     if (rv_str_is(path, "state")) return make_string(arena, rv_str_of(rv_node_state_name((rv_node_state)node->state)));
     if (rv_str_is(path, "id")) return make_string(arena, rv_run_id_in(run, index, arena));
     if (is_null) return make_null(arena);
@@ -160,7 +161,7 @@ static const rv_json *node_value(rv_run *run, rv_arena *arena, uint32_t index, r
         return node->error && node->state != RV_NODE_SUCCEEDED ? make_string(arena, rv_run_error(run, index)) : make_null(arena);
     if (rv_str_is(path, "exit_code")) return node->exit_status >= 0 ? make_number(arena, node->exit_status) : make_null(arena);
     if (rv_str_is(path, "stdout")) return make_string(arena, rv_run_output(run, index));
-    if (node->result == 0) return node->state == RV_NODE_SUCCEEDED && path.size ? NULL : make_null(arena);
+    if (node->result == 0) return (has_ended || node->state == RV_NODE_SUCCEEDED) && path.size ? NULL : make_null(arena);
     return walk(parse(arena, rv_run_result(run, index)), path);
 }
 
@@ -188,7 +189,7 @@ rv_str rv_run_item(rv_run *run, uint32_t place_index)
 static const rv_json *previous_value(rv_run *run, rv_arena *arena, uint32_t loop, uint32_t iteration, rv_str path)
 {
     uint32_t node = iteration_node(run, loop, iteration);
-    return node == RV_NONE ? make_null(arena) : node_value(run, arena, node, path);
+    return node == RV_NONE ? make_null(arena) : node_value(run, arena, node, path, false);
 }
 
 static bool loop_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str first, rv_str path, const rv_json **ret)
@@ -248,12 +249,12 @@ const rv_json *rv_run_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str 
     if (rv_str_is(whole, "run.id")) return make_string(arena, run->run_id);
     if (place_value(run, node, arena, first, path, &value)) return value;
     uint32_t other = rv_run_see(run, node, &whole);
-    return other == RV_NONE ? NULL : node_value(run, arena, other, whole);
+    return other == RV_NONE ? NULL : node_value(run, arena, other, whole, false);
 }
 
 /* ---- expressions and templates ---- */
 
-typedef struct view { rv_run *run; uint32_t node, iteration; } view;
+typedef struct view { rv_run *run; uint32_t node, iteration; bool has_ended; } view;
 
 static const rv_json *resolve(void *user, rv_arena *arena, rv_str path)
 {
@@ -261,12 +262,20 @@ static const rv_json *resolve(void *user, rv_arena *arena, rv_str path)
     rv_str rest = path, first = take_part(&rest);
     if (v->iteration && rv_str_is(path, "iteration")) return make_number(arena, v->iteration);
     if (v->iteration && rv_str_is(first, "previous")) return previous_value(v->run, arena, v->node, v->iteration, rest);
+    rest = path;
+    if (v->has_ended && rv_run_see(v->run, v->node, &rest) == v->node) return node_value(v->run, arena, v->node, rest, true);
     return rv_run_value(v->run, v->node, arena, path);
+}
+
+rv_status rv_run_eval_ended(rv_run *run, uint32_t node, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err)
+{
+    view v = {run, node, 0, true};
+    return rv_expr_eval(arena, text, resolve, &v, ret, err);
 }
 
 rv_status rv_run_eval(rv_run *run, uint32_t node, uint32_t iteration, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err)
 {
-    view v = {run, node, iteration};
+    view v = {run, node, iteration, false};
     return rv_expr_eval(arena, text, resolve, &v, ret, err);
 }
 
