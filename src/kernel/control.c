@@ -306,7 +306,8 @@ static rv_status loop_is_over(rv_step *step, uint32_t node, uint32_t child, uint
     *ret = run->nodes[child].state == RV_NODE_SKIPPED; /* its own `when` was false */
     if (rv_run_result(run, child).size && rv_json_parse(&arena, rv_run_result(run, child), &result, NULL) == RV_OK) {
         const rv_json *goes_on = rv_json_get(result, RV_STR("continue"));
-        *ret |= goes_on && goes_on->kind == RV_JSON_FALSE;
+        bool is_text = goes_on && goes_on->kind == RV_JSON_STRING; /* as `continue=false` in $REEVE_OUTPUT gives it */
+        *ret |= goes_on && (goes_on->kind == RV_JSON_FALSE || (is_text && rv_str_is(goes_on->text, "false")));
     }
     if (!*ret && until.size) {
         status = rv_run_eval(run, node, iteration, &arena, until, &value, err);

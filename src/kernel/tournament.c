@@ -67,32 +67,59 @@ static uint32_t played(const rv_control *control, uint32_t entrant)
     return count;
 }
 
+/* Pairs of `order`, each the first that is left with the next that he has not met; a dead end is gone back from, the latest
+ * choice first. false: not within STEPS_MAX tries. */
+#define STEPS_MAX 20000u
+static bool pair_strangers(const rv_control *control, const uint32_t *order, uint32_t count, uint32_t *partner)
+{
+    uint32_t *first = rv_alloc(sizeof *first * (count / 2 + 1)), depth = 0, at = 0, candidate = 1;
+    for (uint32_t i = 0; i < count; i++) partner[i] = RV_NONE;
+    bool is_found = count == 0;
+    for (uint32_t steps = 0; !is_found && steps < STEPS_MAX; steps++) {
+        while (candidate < count && (partner[candidate] != RV_NONE || have_met(control, order[at], order[candidate]))) candidate++;
+        if (candidate < count) {
+            partner[at] = candidate;
+            partner[candidate] = at;
+            first[depth++] = at;
+            while (at < count && partner[at] != RV_NONE) at++;
+            candidate = at + 1;
+            is_found = at == count;
+        } else {
+            if (depth == 0) break;
+            at = first[--depth];
+            candidate = partner[at];
+            partner[at] = partner[candidate] = RV_NONE;
+            candidate++;
+        }
+    }
+    rv_free(first);
+    return is_found;
+}
+
+/* Neighbours, whoever has met whom. */
+static void pair_neighbours(uint32_t count, uint32_t *partner)
+{
+    for (uint32_t i = 0; i + 1 < count; i += 2) partner[i] = i + 1, partner[i + 1] = i;
+}
+
 static void pair_swiss(rv_control *control)
 {
-    uint32_t count = control->alive.count, bye = RV_NONE, round = control->rounds.count;
+    uint32_t count = control->alive.count, bye = RV_NONE, round = control->rounds.count, left = 0;
+    uint32_t *order = rv_alloc(sizeof *order * (count + 1)), *partner = rv_alloc(sizeof *partner * (count + 1));
     sort_by_score(control);
     if (count % 2) {
         bye = count - 1;
         while (bye > 0 && played(control, control->alive.at[bye]) < round) bye--; /* he had one already */
         control->score.at[control->alive.at[bye]]++;
     }
-    uint32_t before = control->pairs.count;
-    uint64_t *is_paired = rv_alloc(sizeof *is_paired * (count / 64 + 1));
-    rv_vec_push(&control->rounds, before);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t other = RV_NONE;
-        if (i == bye || is_paired[i / 64] >> (i % 64) & 1) continue;
-        for (uint32_t k = i + 1; k < count; k++) {
-            if (k == bye || is_paired[k / 64] >> (k % 64) & 1) continue;
-            if (other == RV_NONE) other = k;
-            if (have_met(control, control->alive.at[i], control->alive.at[k])) continue;
-            other = k;
-            break;
-        }
-        is_paired[other / 64] |= (uint64_t)1 << (other % 64);
-        rv_vec_push(&control->pairs, ((rv_pair){control->alive.at[i], control->alive.at[other]}));
-    }
-    rv_free(is_paired);
+    for (uint32_t i = 0; i < count; i++)
+        if (i != bye) order[left++] = control->alive.at[i];
+    if (!pair_strangers(control, order, left, partner)) pair_neighbours(left, partner);
+    rv_vec_push(&control->rounds, control->pairs.count);
+    for (uint32_t i = 0; i < left; i++)
+        if (partner[i] > i) rv_vec_push(&control->pairs, ((rv_pair){order[i], order[partner[i]]}));
+    rv_free(order);
+    rv_free(partner);
 }
 
 static void pair_elimination(rv_control *control)

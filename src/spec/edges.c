@@ -53,7 +53,7 @@ static void edges_of(linker *k, uint32_t node, const char *key, bool is_soft)
         edge(k, node, item, is_soft);
 }
 
-/* An entrant that is a node is needed, whether `needs` says so or not. */
+/* An entrant that is a node is waited for, however it ends: who failed is out. Only `needs` makes the tournament depend on it. */
 static void enter_node(linker *k, uint32_t node, uint32_t value)
 {
     rv_loader *l = k->loader;
@@ -68,11 +68,11 @@ static void enter_node(linker *k, uint32_t node, uint32_t value)
     else if (k->entered[other] == node + 1)
         rv_loader_error(l, value, 0, RV_STR("remove one"), "`%.*s` stands twice in `entrants`", RV_FMT(name));
     else if (k->seen[other] == 2 * (uint64_t)node + 3)
-        rv_loader_error(l, value, 0, RV_STR("take it out of `after`: an entrant is needed"),
+        rv_loader_error(l, value, 0, RV_STR("take it out of `after`: an entrant is waited for"),
                         "`%.*s` is in `entrants` and in `after` of `%.*s`", RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
     else {
         k->entered[other] = node + 1;
-        if (k->seen[other] != 2 * (uint64_t)node + 2) rv_vec_push(&l->pred, other);
+        if (k->seen[other] != 2 * (uint64_t)node + 2) rv_vec_push(&l->pred, other | RV_EDGE_SOFT);
     }
 }
 

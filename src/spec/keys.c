@@ -316,7 +316,7 @@ static const rv_key classify_keys[] = {
 TABLE(rv_classify_table, classify_keys, "classify", "classify", "`classify`");
 
 static const rv_key tournament_keys[] = {
-    KEY_MUST("entrants", &entrants, "What competes: names of nodes, which this one then needs, and bodies."),
+    KEY_MUST("entrants", &entrants, "What competes: names of nodes, which this one then waits for, and bodies."),
     KEY_MUST("judge", &node_body, "What decides a match: its result's `winner`. `${left.FIELD}` and `${right.FIELD}` are its."),
     KEY_IF("quorum", &positive, "1", "Judges of a match; the majority decides."),
     KEY_IF("swap", &boolean, "false", "Each pair is judged twice, with sides exchanged."),

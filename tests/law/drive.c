@@ -11,22 +11,32 @@ static RV_NORETURN void fail_with(const drive *d, const char *what)
 
 #define EXPECT(d_, cond_, what_) do { if (!(cond_)) fail_with((d_), (what_)); } while (0)
 
-drive *drive_new_bare(const char *text)
+static drive *drive_bare(const rv_graph *graph)
 {
     drive *d = rv_alloc(sizeof *d);
-    d->graph = rv_graph_text(text);
+    d->graph = graph;
     d->run = rv_run_new(d->graph);
     d->now = (rv_now){.wall_ms = 1700000000000, .engine_ms = 1000};
     return d;
 }
 
-drive *drive_new(const char *text)
+drive *drive_new_bare(const char *text) { return drive_bare(rv_graph_text(text)); }
+
+static drive *loaded(drive *d)
 {
-    drive *d = drive_new_bare(text);
     rv_event load = {.type = RV_EVENT_LOAD, .seed = 42, .key = RV_STR("run-1"),
                      .value = RV_STR("{\"user\":{\"topic\":\"llamas\",\"n\":3},\"env\":{}}")};
     EXPECT(d, drive_step(d, &load) == RV_ANSWER_TAKEN, "LOAD was refused");
     return d;
+}
+
+drive *drive_new(const char *text) { return loaded(drive_new_bare(text)); }
+
+drive *drive_new_graph(const rv_graph *graph)
+{
+    drive *d = drive_bare(graph);
+    d->borrows_graph = true;
+    return loaded(d);
 }
 
 void drive_free(drive *d)
@@ -34,7 +44,7 @@ void drive_free(drive *d)
     if (!d) return;
     drive_check_replay(d);
     rv_run_free(d->run);
-    rv_graph_text_free(d->graph);
+    if (!d->borrows_graph) rv_graph_text_free(d->graph);
     rv_out_deinit(&d->out);
     rv_buf_deinit(&d->journal);
     rv_vec_deinit(&d->rows);
@@ -149,11 +159,18 @@ rv_answer drive_step(drive *d, const rv_event *input)
 
 /* ---- inputs by name ---- */
 
-rv_node_run *drive_node(drive *d, const char *node) { return &d->run->nodes[rv_graph_text_node(d->graph, node)]; }
+static uint32_t index_of(drive *d, const char *node)
+{
+    uint32_t index = rv_run_find(d->run, rv_str_of(node));
+    EXPECT(d, index != RV_NONE, node);
+    return index;
+}
+
+rv_node_run *drive_node(drive *d, const char *node) { return &d->run->nodes[index_of(d, node)]; }
 
 static rv_event about(drive *d, rv_event_type type, const char *node)
 {
-    uint32_t index = rv_graph_text_node(d->graph, node);
+    uint32_t index = index_of(d, node);
     return (rv_event){.type = type, .node = index, .epoch = d->run->nodes[index].epoch, .exit_status = -1, .signal = -1};
 }
 
@@ -288,19 +305,25 @@ const char *drive_says(drive *d, const char *node)
     static char said[4][200];
     static int turn;
     char *text = said[turn++ % 4];
-    uint32_t index = rv_graph_text_node(d->graph, node);
+    uint32_t index = index_of(d, node);
     const rv_node_run *at = &d->run->nodes[index];
     int size = snprintf(text, sizeof said[0], "%s", rv_node_state_name((rv_node_state)at->state));
     if (at->detail != RV_DETAIL_NONE && at->detail != RV_DETAIL_FRESH)
         size += snprintf(text + size, sizeof said[0] - (size_t)size, " %s", rv_detail_name((rv_detail)at->detail));
     if (at->root && at->root != index + 1)
-        snprintf(text + size, sizeof said[0] - (size_t)size, " root=%.*s", RV_FMT(rv_graph_name(d->graph, at->root - 1)));
+        size += snprintf(text + size, sizeof said[0] - (size_t)size, " root=");
+    if (at->root && at->root != index + 1) {
+        rv_buf id = {0};
+        rv_run_id(d->run, at->root - 1, &id);
+        snprintf(text + size, sizeof said[0] - (size_t)size, "%.*s", RV_FMT(rv_buf_str(&id)));
+        rv_buf_deinit(&id);
+    }
     return text;
 }
 
-bool drive_has_effect(const drive *d, rv_effect_type type, const char *node)
+bool drive_has_effect(drive *d, rv_effect_type type, const char *node)
 {
-    uint32_t wanted = node ? rv_graph_text_node(d->graph, node) : RV_NONE;
+    uint32_t wanted = node ? index_of(d, node) : RV_NONE;
     for (uint32_t i = d->step_effects; i < d->out.effects.count; i++)
         if (d->out.effects.at[i].type == type && d->out.effects.at[i].node == wanted) return true;
     return false;

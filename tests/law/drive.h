@@ -22,6 +22,7 @@ typedef struct drive {
     uint64_t seed;               /* said when something is wrong */
     uint32_t spawned_epoch;      /* the last one: no effect comes twice for one key */
     uint32_t crashes;
+    bool borrows_graph;          /* it came from elsewhere and is not freed */
     bool is_quick;               /* leave out what costs more than the step: bytes before and after, walked pairs */
     bool merges_rows;            /* the next step's events go into the row before, as when inputs share a turn */
     bool pairs_seen[RV_NODE_STATE_COUNT][RV_NODE_STATE_COUNT];         /* node: from, to; by facts of the journal */
@@ -32,6 +33,8 @@ typedef struct drive {
 /* engine time starts at 1000, wall time at 1700000000000. LOAD is given unless `is_bare`. */
 drive *drive_new(const char *text);
 drive *drive_new_bare(const char *text);
+/* A run of a graph that somebody else made and frees after the drive. Nodes are named by their ids, `each[3].b#2/e1`. */
+drive *drive_new_graph(const rv_graph *graph);
 void drive_free(drive *d); /* after drive_check_replay */
 
 /* One input through reserve, step, invariants, row. A refused input (ILLEGAL, NOT_FOUND) is checked to have changed no
@@ -60,7 +63,7 @@ void drive_to_end(drive *d);
 /* "succeeded", "skipped upstream root=a": state, detail (but for none and fresh), root (but for itself). */
 const char *drive_says(drive *d, const char *node);
 rv_node_run *drive_node(drive *d, const char *node);
-bool drive_has_effect(const drive *d, rv_effect_type type, const char *node); /* of the step just made */
+bool drive_has_effect(drive *d, rv_effect_type type, const char *node); /* of the step just made */
 uint32_t drive_effect_count(const drive *d, rv_effect_type type);             /* of all steps */
 
 /* Throw the run away; a new one replays the journal, or, every other time, is restored from a snapshot. It must encode to

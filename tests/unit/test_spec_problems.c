@@ -191,10 +191,10 @@ static const wrong table[] = {
      N "  alpha: {run: [x]}\n  b: {tournament: {entrants: [alfa, {run: [x]}, b], judge: {run: [x]}}}\n",
      "flow.yaml:4:31: `entrants` of `b` names `alfa`, which is no node beside it; did you mean `alpha`?\n"
      "flow.yaml:4:49: `b` names itself in `entrants`; remove it\n"},
-    {"W7 an entrant enters once, and is needed",
+    {"W7 an entrant enters once, and is waited for",
      N "  a: {run: [x]}\n  c: {run: [x]}\n  b: {tournament: {entrants: [a, a, c], judge: {run: [x]}}, after: [c]}\n",
      "flow.yaml:5:34: `a` stands twice in `entrants`; remove one\n"
-     "flow.yaml:5:37: `c` is in `entrants` and in `after` of `b`; take it out of `after`: an entrant is needed\n"},
+     "flow.yaml:5:37: `c` is in `entrants` and in `after` of `b`; take it out of `after`: an entrant is waited for\n"},
     {"W7 an implicit edge can close a cycle", N "  a: {run: [x], needs: [b]}\n  b: {tournament: {entrants: [a, {run: [x]}], judge: "
                                                 "{run: [x]}}}\n",
      "flow.yaml:3:3: nodes wait for each other: a -> b -> a (each waits for the next); remove one of these from `needs` or `after`\n"},

@@ -1,0 +1,570 @@
+/* test_grow.c: runs that grow [K1, K11–K13, K15, K17, K62]: each kind of controller by name, and random lives of many graphs with
+ * crashes, interrupts and late words; after every step the invariants, replay and decode, as in all laws (drive.h). */
+#include "drive.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "spec/spec.h"
+
+typedef struct world { rv_spec *spec; drive *d; } world;
+
+static world world_of(const char *nodes)
+{
+    world w = {0};
+    rv_problems problems = {0};
+    rv_buf text = {0}, said = {0};
+    rv_buf_printf(&text, "reeve: 1\nname: t\nparams: {list: {type: array, default: [1, 2, 3]}}\nnodes:\n%s", nodes);
+    rv_spec_input input = {.source = rv_buf_str(&text), .file = "t.yaml"};
+    rv_status status = rv_spec_load(&input, &w.spec, &problems);
+    rv_problems_text(&said, &problems, rv_buf_str(&text), false, false);
+    if (status != RV_OK) fail_msg("%s", said.at);
+    rv_problems_deinit(&problems);
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&said);
+    w.d = drive_new_graph(&w.spec->graph);
+    return w;
+}
+
+static void world_end(world *w)
+{
+    drive_free(w->d);
+    rv_spec_free(w->spec);
+}
+
+/* Admit and complete with this result. */
+static void gives(world *w, const char *node, const char *value)
+{
+    assert_int_equal(drive_admit(w->d, node), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_complete_value(w->d, node, value, ""), RV_ANSWER_TAKEN);
+}
+
+static void assert_result(world *w, const char *node, const char *json)
+{
+    rv_str result = rv_run_result(w->d->run, rv_run_find(w->d->run, rv_str_of(node)));
+    if (!rv_str_is(result, json)) fail_msg("%s gave %.*s, not %s", node, RV_FMT(result), json);
+}
+
+static void assert_says(world *w, const char *node, const char *text) { assert_string_equal(drive_says(w->d, node), text); }
+
+static bool exists(world *w, const char *node) { return rv_run_find(w->d->run, rv_str_of(node)) != RV_NONE; }
+
+/* ---- foreach [K15] ---- */
+
+static void k15__foreach_gives_results_in_item_order(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x, \"${item}\"]}}}\n  after: {run: [y], needs: [each]}\n");
+    gives(&w, "each[2]", "{\"n\":2}");
+    gives(&w, "each[0]", "{\"n\":0}");
+    assert_says(&w, "each", "waiting children");
+    assert_says(&w, "after", "pending");
+    drive_ok(w.d, "each[1]");
+    assert_says(&w, "each", "succeeded");
+    assert_result(&w, "each", "{\"results\":[{\"n\":0},{},{\"n\":2}],\"failed\":[]}");
+    drive_ok(w.d, "after");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k15__all_fails_when_an_item_failed_but_runs_the_others(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}}}\n  after: {run: [y], needs: [each]}\n");
+    drive_fail(w.d, "each[0]", 3);
+    assert_says(&w, "each", "waiting children");
+    drive_ok(w.d, "each[1]");
+    assert_says(&w, "each", "failed children root=each[0]");
+    assert_says(&w, "after", "skipped upstream root=each[0]");
+    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
+    world_end(&w);
+}
+
+static void k15__all_settled_never_fails(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}, join: all_settled}}\n");
+    drive_fail(w.d, "each[0]", 3);
+    gives(&w, "each[1]", "{\"n\":1}");
+    assert_result(&w, "each", "{\"results\":[null,{\"n\":1}],\"failed\":[0]}");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k15__any_takes_the_first_success_and_stops_the_rest(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b, c, d], do: {run: [x]}, join: any}}\n  after: {run: [y], needs: [each]}\n");
+    drive_fail(w.d, "each[0]", 3);
+    assert_int_equal(drive_admit(w.d, "each[2]"), RV_ANSWER_TAKEN);
+    drive_ok(w.d, "each[1]");
+    assert_says(&w, "each", "succeeded");
+    assert_says(&w, "each[3]", "cancelled superseded");
+    assert_true(drive_has_effect(w.d, RV_EFFECT_STOP, "each[2]"));
+    assert_says(&w, "after", "ready");
+    assert_int_equal(drive_complete(w.d, "each[2]", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1), RV_ANSWER_TAKEN);
+    assert_says(&w, "each[2]", "cancelled superseded");
+    drive_ok(w.d, "after");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k15__race_fails_with_the_first_to_settle(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}, join: race}}\n");
+    drive_fail(w.d, "each[1]", 3);
+    assert_says(&w, "each", "failed children root=each[1]");
+    assert_says(&w, "each[0]", "cancelled superseded");
+    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
+    world_end(&w);
+}
+
+static void k15__max_parallel_bounds_what_is_open(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 1}}\n");
+    assert_true(exists(&w, "each[0]"));
+    assert_false(exists(&w, "each[1]"));
+    drive_ok(w.d, "each[0]");
+    assert_true(exists(&w, "each[1]"));
+    assert_false(exists(&w, "each[2]"));
+    drive_to_end(w.d);
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k15__items_come_from_a_result_and_none_is_a_success(void **state)
+{
+    world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", do: {run: [x, \"${item.id}\"]}}, needs: [list]}\n");
+    gives(&w, "list", "{\"names\":[]}");
+    assert_result(&w, "each", "{\"results\":[],\"failed\":[]}");
+    world_end(&w);
+    w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", do: {run: [x, \"${item.id}\"]}}, needs: [list]}\n");
+    gives(&w, "list", "{\"names\":7}");
+    assert_says(&w, "each", "failed value");
+    world_end(&w);
+}
+
+static void k15__a_graph_for_each_item_gives_its_sinks(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, t: {run: [y], needs: [m]}, u: {run: [z], needs: [m]}}}}}\n");
+    assert_says(&w, "each[1].t", "pending");
+    drive_ok(w.d, "each[1].m");
+    assert_says(&w, "each[1].t", "ready");
+    assert_says(&w, "each[0].t", "pending");
+    gives(&w, "each[1].t", "{\"k\":1}");
+    drive_to_end(w.d);
+    assert_result(&w, "each", "{\"results\":[{\"t\":{\"n\":1},\"u\":{\"n\":1}},{\"t\":{\"k\":1},\"u\":{\"n\":1}}],\"failed\":[]}");
+    world_end(&w);
+}
+
+/* ---- loop [K11] ---- */
+
+static void k11__a_loop_goes_on_until_its_body_says_no(void **state)
+{
+    world w = world_of("  try: {loop: {body: {run: [x, \"${previous.n:-0}\"]}, max: 5}}\n");
+    gives(&w, "try#1", "{\"n\":1}");
+    assert_true(exists(&w, "try#2"));
+    gives(&w, "try#2", "{\"n\":2,\"continue\":false}");
+    assert_false(exists(&w, "try#3"));
+    assert_result(&w, "try", "{\"value\":{\"n\":2,\"continue\":false},\"iterations\":2,\"exhausted\":false}");
+    world_end(&w);
+}
+
+static void k11__a_no_may_be_a_line_of_text(void **state)
+{
+    world w = world_of("  try: {loop: {body: {run: [x]}, max: 5}}\n");
+    gives(&w, "try#1", "{\"continue\":\"true\"}");
+    gives(&w, "try#2", "{\"continue\":\"false\"}");
+    assert_says(&w, "try", "succeeded");
+    world_end(&w);
+}
+
+static void k11__until_ends_a_loop_and_max_exhausts_it(void **state)
+{
+    world w = world_of("  try: {loop: {body: {run: [x]}, max: 3, until: \"${previous.n} > 1 || ${iteration} == 3\"}}\n");
+    gives(&w, "try#1", "{\"n\":1}");
+    gives(&w, "try#2", "{\"n\":2}");
+    assert_result(&w, "try", "{\"value\":{\"n\":2},\"iterations\":2,\"exhausted\":false}");
+    world_end(&w);
+    w = world_of("  try: {loop: {body: {run: [x]}, max: 2, until: \"${previous.n} > 9\"}}\n");
+    gives(&w, "try#1", "{\"n\":1}");
+    gives(&w, "try#2", "{\"n\":2}");
+    assert_result(&w, "try", "{\"value\":{\"n\":2},\"iterations\":2,\"exhausted\":true}");
+    world_end(&w);
+}
+
+static void k11__a_failed_iteration_fails_the_loop(void **state)
+{
+    world w = world_of("  try: {loop: {body: {run: [x]}, max: 5}}\n");
+    drive_ok(w.d, "try#1");
+    drive_fail(w.d, "try#2", 1);
+    assert_says(&w, "try", "failed iteration root=try#2");
+    assert_false(exists(&w, "try#3"));
+    world_end(&w);
+}
+
+/* ---- classify [K12] ---- */
+
+#define CLASSIFY "  kind: {classify: {by: {run: [x]}, branches: {a: [p, s], b: [q, s]}}}\n  p: {run: [x], needs: [kind]}\n" \
+    "  q: {run: [x], needs: [kind]}\n  s: {run: [x], needs: [kind]}\n  qq: {run: [x], needs: [q]}\n  j: {run: [x], needs: [p, qq]}\n"
+
+static void k12__the_other_branches_are_pruned_and_what_is_shared_runs(void **state)
+{
+    world w = world_of(CLASSIFY);
+    gives(&w, "kind.by", "{\"branch\":\"a\"}");
+    assert_result(&w, "kind", "{\"branch\":\"a\"}");
+    assert_says(&w, "q", "skipped pruned");
+    assert_says(&w, "qq", "skipped pruned");
+    assert_says(&w, "p", "ready");
+    assert_says(&w, "s", "ready");
+    drive_ok(w.d, "p");
+    assert_says(&w, "j", "ready");
+    drive_to_end(w.d);
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k12__an_unknown_label_fails_the_node(void **state)
+{
+    world w = world_of(CLASSIFY);
+    gives(&w, "kind.by", "{\"branch\":\"c\"}");
+    assert_says(&w, "kind", "failed branch");
+    assert_says(&w, "p", "skipped upstream root=kind");
+    assert_says(&w, "q", "skipped upstream root=kind");
+    world_end(&w);
+}
+
+/* ---- tournament [K13] ---- */
+
+#define FIVE "  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}%s}}\n"
+
+static world five(const char *more)
+{
+    char text[400];
+    snprintf(text, sizeof text, FIVE, more);
+    return world_of(text);
+}
+
+static void entrants(world *w, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char id[16], value[16];
+        snprintf(id, sizeof id, "t/e%u", i);
+        snprintf(value, sizeof value, "{\"e\":%u}", i);
+        gives(w, id, value);
+    }
+}
+
+static void k13__winners_meet_in_match_order_and_the_odd_one_gets_a_bye(void **state)
+{
+    world w = five("");
+    entrants(&w, 5);
+    gives(&w, "t/r1m1", "{\"winner\":\"right\"}"); /* e3 */
+    assert_false(exists(&w, "t/r2m0"));
+    gives(&w, "t/r1m0", "{\"winner\":\"left\"}");  /* e0 */
+    gives(&w, "t/r2m0", "{\"winner\":\"right\"}"); /* e0 against e3: e3 */
+    assert_true(exists(&w, "t/r3m0"));
+    gives(&w, "t/r3m0", "{\"winner\":\"right\"}"); /* e3 against e4, who had two byes */
+    assert_result(&w, "t", "{\"winner\":\"t/e4\",\"value\":{\"e\":4},\"rounds\":3}");
+    assert_int_equal(rv_run_bye(w.d->run, &w.d->run->controls.at[0], 1), 4);
+    assert_int_equal(rv_run_bye(w.d->run, &w.d->run->controls.at[0], 2), 4);
+    assert_int_equal(rv_run_bye(w.d->run, &w.d->run->controls.at[0], 3), RV_NONE);
+    world_end(&w);
+}
+
+static void k13__those_that_failed_are_out_one_survivor_wins_and_none_fails(void **state)
+{
+    world w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}], judge: {run: [j]}}}\n");
+    drive_fail(w.d, "t/e0", 1);
+    drive_fail(w.d, "t/e2", 1);
+    gives(&w, "t/e1", "{\"e\":1}");
+    assert_result(&w, "t", "{\"winner\":\"t/e1\",\"value\":{\"e\":1},\"rounds\":0}");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+    w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}}}\n");
+    drive_fail(w.d, "t/e0", 1);
+    drive_fail(w.d, "t/e1", 1);
+    assert_says(&w, "t", "failed children");
+    world_end(&w);
+}
+
+static void k13__a_judge_that_names_no_winner_fails_unless_a_quorum_decides(void **state)
+{
+    world w = five("");
+    entrants(&w, 5);
+    drive_ok(w.d, "t/r1m0");
+    assert_says(&w, "t", "failed judge");
+    assert_says(&w, "t/r1m1", "cancelled superseded");
+    world_end(&w);
+    w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, quorum: 3}}\n");
+    entrants(&w, 2);
+    drive_ok(w.d, "t/r1m0");
+    gives(&w, "t/r1m0j1", "{\"winner\":\"right\"}");
+    gives(&w, "t/r1m0j2", "{\"winner\":\"right\"}");
+    assert_result(&w, "t", "{\"winner\":\"t/e1\",\"value\":{\"e\":1},\"rounds\":1}");
+    world_end(&w);
+}
+
+static void k13__exchanged_sides_are_judged_too_and_the_seed_decides_a_split(void **state)
+{
+    world w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, swap: true}}\n");
+    entrants(&w, 2);
+    gives(&w, "t/r1m0", "{\"winner\":\"left\"}");
+    gives(&w, "t/r1m0s", "{\"winner\":\"right\"}"); /* the same one */
+    assert_result(&w, "t", "{\"winner\":\"t/e0\",\"value\":{\"e\":0},\"rounds\":1}");
+    assert_int_equal(w.d->run->controls.at[0].matches.at[0].is_drawn, 0);
+    world_end(&w);
+    w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, swap: true}}\n");
+    entrants(&w, 2);
+    gives(&w, "t/r1m0", "{\"winner\":\"left\"}");
+    gives(&w, "t/r1m0s", "{\"winner\":\"left\"}");
+    assert_int_equal(w.d->run->controls.at[0].matches.at[0].is_drawn, 1);
+    assert_says(&w, "t", "succeeded");
+    world_end(&w);
+}
+
+static void k13__swiss_plays_its_rounds_and_nobody_meets_twice(void **state)
+{
+    world w = five(", swiss: 3");
+    entrants(&w, 5);
+    for (uint32_t round = 1; round <= 3; round++)
+        for (uint32_t match = 0; match < 2; match++) { /* the lower number wins */
+            char id[16];
+            snprintf(id, sizeof id, "t/r%um%u", round, match);
+            const rv_control *c = &w.d->run->controls.at[0];
+            rv_pair pair = c->pairs.at[c->rounds.at[round - 1] + match];
+            for (uint32_t i = 0; i < c->rounds.at[round - 1] + match; i++)
+                assert_false((c->pairs.at[i].left == pair.left && c->pairs.at[i].right == pair.right) ||
+                             (c->pairs.at[i].left == pair.right && c->pairs.at[i].right == pair.left));
+            gives(&w, id, pair.left < pair.right ? "{\"winner\":\"left\"}" : "{\"winner\":\"right\"}");
+        }
+    assert_result(&w, "t", "{\"winner\":\"t/e0\",\"value\":{\"e\":0},\"rounds\":3}");
+    world_end(&w);
+}
+
+static void k13__existing_nodes_may_enter(void **state)
+{
+    world w = world_of("  a: {run: [x]}\n  b: {run: [x]}\n  t: {tournament: {entrants: [a, {run: [c]}, b], judge: {run: [j]}}}\n");
+    drive_fail(w.d, "a", 1);
+    gives(&w, "b", "{\"e\":9}");
+    gives(&w, "t/e1", "{\"e\":1}");
+    gives(&w, "t/r1m0", "{\"winner\":\"right\"}");
+    assert_result(&w, "t", "{\"winner\":\"b\",\"value\":{\"e\":9},\"rounds\":1}");
+    world_end(&w);
+}
+
+/* ---- back-edges [K17] ---- */
+
+#define REVISE "  draft: {run: [x, \"${feedback.why:-none}\"]}\n  tone: {run: [x], needs: [draft]}\n" \
+    "  review: {run: [x], needs: [tone], revise: {target: draft, when: \"${review.ok} == false\", max: 2%s}}\n" \
+    "  publish: {run: [x], needs: [review]}\n  log: {run: [x], needs: [draft]}\n"
+
+static void k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest(void **state)
+{
+    char text[600];
+    snprintf(text, sizeof text, REVISE, "");
+    world w = world_of(text);
+    drive_ok(w.d, "draft");
+    drive_ok(w.d, "log");
+    drive_ok(w.d, "tone");
+    gives(&w, "review", "{\"ok\":false,\"why\":\"dull\"}");
+    assert_says(&w, "draft~1", "ready");
+    assert_says(&w, "tone~1", "pending");
+    assert_says(&w, "publish", "pending");
+    assert_false(exists(&w, "log~1"));
+    drive_ok(w.d, "draft~1");
+    drive_ok(w.d, "tone~1");
+    gives(&w, "review~1", "{\"ok\":true}");
+    assert_says(&w, "publish", "ready");
+    drive_ok(w.d, "publish");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k17__at_the_maximum_it_fails_or_asks(void **state)
+{
+    for (int asks = 0; asks < 2; asks++) {
+        char text[600];
+        snprintf(text, sizeof text, REVISE, asks ? ", at_max: ask" : "");
+        world w = world_of(text);
+        const char *ids[][3] = {{"draft", "tone", "review"}, {"draft~1", "tone~1", "review~1"}, {"draft~2", "tone~2", "review~2"}};
+        for (int i = 0; i < 3; i++) {
+            drive_ok(w.d, ids[i][0]);
+            drive_ok(w.d, ids[i][1]);
+            gives(&w, ids[i][2], "{\"ok\":false}");
+        }
+        assert_says(&w, "review~2", asks ? "waiting approval" : "failed revise_max");
+        if (asks) drive_decide(w.d, "review~2", RV_DECISION_APPROVE, NULL);
+        assert_says(&w, "publish", asks ? "ready" : "skipped upstream root=review~2");
+        world_end(&w);
+    }
+}
+
+static void k17__a_controller_may_be_revised_and_asked_about(void **state)
+{
+    world w = world_of("  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 1}, needs: [a], revise: {target: a, when: \"${l.exhausted}\", max: 1, "
+                       "at_max: ask}}\n  z: {run: [x], needs: [l]}\n");
+    drive_ok(w.d, "a");
+    drive_ok(w.d, "l#1");
+    drive_ok(w.d, "a~1");
+    drive_ok(w.d, "l~1#1");
+    assert_says(&w, "l~1", "waiting approval");
+    assert_true(w.d->pairs_seen[RV_NODE_WAITING][RV_NODE_WAITING]);
+    drive_decide(w.d, "l~1", RV_DECISION_REJECT, NULL);
+    assert_says(&w, "l~1", "failed revise_max");
+    assert_says(&w, "z", "skipped upstream root=l~1");
+    world_end(&w);
+}
+
+/* ---- nesting ---- */
+
+static void k1__ids_say_where_a_node_stands(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {build: {loop: {body: {tournament: {entrants: [{run: [x]}, {run: [y]}], "
+                       "judge: {run: [j]}}}, max: 2}}}}}}\n");
+    assert_true(exists(&w, "each[1].build#1/e1"));
+    gives(&w, "each[1].build#1/e0", "{}");
+    gives(&w, "each[1].build#1/e1", "{}");
+    gives(&w, "each[1].build#1/r1m0", "{\"winner\":\"left\"}");
+    assert_true(exists(&w, "each[1].build#2/e1"));
+    assert_false(exists(&w, "each[0].build#2/e1"));
+    world_end(&w);
+}
+
+static void k61__preempting_ends_children_too(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b, c], do: {loop: {body: {run: [x]}, max: 3}}}}\n  z: {run: [x], needs: [each]}\n");
+    assert_int_equal(drive_admit(w.d, "each[1]#1"), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_signal(w.d, RV_EVENT_PREEMPT), RV_ANSWER_TAKEN);
+    assert_int_equal(w.d->run->status, RV_RUN_CANCELLED);
+    assert_says(&w, "each[1]#1", "cancelled signalled");
+    assert_says(&w, "each[0]#1", "cancelled run");
+    assert_int_equal(drive_complete(w.d, "each[1]#1", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_STALE);
+    world_end(&w);
+}
+
+/* ---- random lives ---- */
+
+static const char *const lives[] = {
+    "  each: {foreach: {items: [a, b, c, d], do: {run: [x], retry: {max_attempts: 2}}, max_parallel: 2}}\n  z: {run: [x], needs: [each]}\n",
+    "  each: {foreach: {items: [a, b, c], do: {nodes: {m: {run: [x]}, t: {run: [y], needs: [m]}}}, join: any}}\n  z: {run: [x], needs: [each]}\n",
+    "  each: {foreach: {items: \"${user.list}\", do: {loop: {body: {run: [x]}, max: 3, until: \"${previous.ok:-true}\"}}, join: race}}\n",
+    "  each: {foreach: {items: [a, b, c], do: {loop: {body: {run: [x]}, max: 2}}, join: all_settled}}\n  z: {run: [x], needs: [each]}\n",
+    CLASSIFY,
+    "  a: {run: [x]}\n  t: {tournament: {entrants: [{run: [a]}, a, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}, quorum: 3}}\n",
+    "  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}, swap: true, swiss: 2}}\n",
+    "  draft: {run: [x]}\n  tone: {run: [x], needs: [draft]}\n  review: {run: [x], needs: [tone], revise: {target: draft, when: "
+    "\"${review.ok:-true} == false\", max: 2, at_max: ask}}\n  publish: {run: [x], needs: [review]}\n  log: {run: [x], needs: [draft, tone]}\n",
+    "  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 2}, needs: [a], revise: {target: a, when: \"${l.exhausted}\", max: 2}}\n"
+    "  z: {run: [x], needs: [l], dep_policy: all_terminal}\n",
+    "  each: {foreach: {items: [a, b], do: {nodes: {d: {run: [x]}, r: {run: [x], needs: [d], revise: {target: d, when: \"${r.ok:-true} == false\", "
+    "max: 1}}}}}}\n  z: {run: [x], needs: [each]}\n",
+};
+
+typedef struct life { world w; uint64_t seed; } life;
+
+static uint32_t below(life *l, uint32_t n) { return rv_rng_below(&l->seed, n); }
+
+static const char *const values[] = {"{\"ok\":false,\"branch\":\"a\",\"winner\":\"left\"}", "{\"ok\":true,\"branch\":\"b\",\"winner\":\"right\"}",
+                                     "{\"ok\":true,\"branch\":\"c\"}", ""};
+
+static void touch(life *l, uint32_t node)
+{
+    drive *d = l->w.d;
+    const rv_node_run *at = &d->run->nodes[node];
+    rv_event event = {.node = node, .epoch = at->epoch, .exit_status = -1, .signal = -1};
+    if (at->state == RV_NODE_READY && d->run->closing != RV_CLOSING_INTERRUPT) {
+        event.type = RV_EVENT_ADMITTED;
+    } else if (at->state == RV_NODE_RUNNING && at->attempt == RV_ATTEMPT_STARTING && below(l, 2)) {
+        event.type = RV_EVENT_STARTED;
+        event.pid = 4242;
+    } else if (at->state == RV_NODE_RUNNING) {
+        bool is_stopped = (at->flags & RV_NODE_R_CALLED_OFF) || d->run->closing != RV_CLOSING_NO;
+        event.type = RV_EVENT_COMPLETED;
+        event.state = below(l, 5) ? RV_ATTEMPT_OK : is_stopped ? RV_ATTEMPT_CANCELLED : RV_ATTEMPT_ERROR;
+        event.detail = event.state == RV_ATTEMPT_OK ? RV_DETAIL_NONE : event.state == RV_ATTEMPT_ERROR ? RV_DETAIL_EXIT : RV_DETAIL_SIGNALLED;
+        event.exit_status = event.state == RV_ATTEMPT_OK ? 0 : event.state == RV_ATTEMPT_ERROR ? 3 : -1;
+        event.value = rv_str_of(values[below(l, RV_COUNT(values))]);
+    } else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_APPROVAL) {
+        event.type = RV_EVENT_DECIDED;
+        event.state = below(l, 2) ? RV_DECISION_APPROVE : RV_DECISION_REJECT;
+    } else {
+        return;
+    }
+    (void)drive_step(d, &event);
+}
+
+/* Everything in memory is gone; what ran is lost. */
+static void crash(life *l)
+{
+    drive *d = l->w.d;
+    drive_crash(d);
+    for (uint32_t node = 0; node < d->run->node_count; node++)
+        if (d->run->nodes[node].state == RV_NODE_RUNNING)
+            (void)drive_step(d, &(rv_event){.type = RV_EVENT_LOST, .node = node, .epoch = d->run->nodes[node].epoch,
+                                            .flags = below(l, 2) ? RV_LOST_NEVER_STARTED : RV_LOST_WAS_STARTED});
+    (void)drive_signal(d, RV_EVENT_RESUME);
+}
+
+static void live(const char *nodes, uint64_t seed)
+{
+    life l = {.w = world_of(nodes), .seed = seed};
+    drive *d = l.w.d;
+    d->seed = seed;
+    d->is_quick = below(&l, 3) != 0;
+    for (uint32_t steps = 0; !rv_run_state_is_terminal((rv_run_state)d->run->status); steps++) {
+        if (steps > 20000) fail_msg("seed %llu: it does not end", (unsigned long long)seed);
+        uint32_t choice = below(&l, 200);
+        if (choice == 0) crash(&l);
+        else if (choice == 1) (void)drive_signal(d, RV_EVENT_INTERRUPT);
+        else if (choice == 2 && below(&l, 20) == 0) (void)drive_signal(d, RV_EVENT_CANCEL);
+        else if (choice == 3 && below(&l, 20) == 0) (void)drive_signal(d, RV_EVENT_PREEMPT);
+        else if (choice == 4 && below(&l, 10) == 0) (void)drive_signal(d, RV_EVENT_FAIL_FAST);
+        else if (choice < 8) drive_check_replay(d);
+        else if (choice < 12 && rv_run_due_ms(d->run)) (void)drive_until(d, rv_run_due_ms(d->run));
+        else touch(&l, below(&l, d->run->node_count));
+        if (d->run->status == RV_RUN_INTERRUPTED) (void)drive_signal(d, RV_EVENT_RESUME);
+    }
+    world_end(&l.w);
+}
+
+static void k62__random_lives_end_and_replay_to_the_byte(void **state)
+{
+    const char *given = getenv("RV_SEED");
+    uint64_t first = given ? strtoull(given, NULL, 0) : 1, last = given ? first : 150;
+    print_message("seeds %llu to %llu of %zu graphs\n", (unsigned long long)first, (unsigned long long)last, RV_COUNT(lives));
+    for (uint64_t seed = first; seed <= last; seed++)
+        for (size_t i = 0; i < RV_COUNT(lives); i++) live(lives[i], seed * 1000 + i);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(k15__foreach_gives_results_in_item_order),
+        cmocka_unit_test(k15__all_fails_when_an_item_failed_but_runs_the_others),
+        cmocka_unit_test(k15__all_settled_never_fails),
+        cmocka_unit_test(k15__any_takes_the_first_success_and_stops_the_rest),
+        cmocka_unit_test(k15__race_fails_with_the_first_to_settle),
+        cmocka_unit_test(k15__max_parallel_bounds_what_is_open),
+        cmocka_unit_test(k15__items_come_from_a_result_and_none_is_a_success),
+        cmocka_unit_test(k15__a_graph_for_each_item_gives_its_sinks),
+        cmocka_unit_test(k11__a_loop_goes_on_until_its_body_says_no),
+        cmocka_unit_test(k11__a_no_may_be_a_line_of_text),
+        cmocka_unit_test(k11__until_ends_a_loop_and_max_exhausts_it),
+        cmocka_unit_test(k11__a_failed_iteration_fails_the_loop),
+        cmocka_unit_test(k12__the_other_branches_are_pruned_and_what_is_shared_runs),
+        cmocka_unit_test(k12__an_unknown_label_fails_the_node),
+        cmocka_unit_test(k13__winners_meet_in_match_order_and_the_odd_one_gets_a_bye),
+        cmocka_unit_test(k13__those_that_failed_are_out_one_survivor_wins_and_none_fails),
+        cmocka_unit_test(k13__a_judge_that_names_no_winner_fails_unless_a_quorum_decides),
+        cmocka_unit_test(k13__exchanged_sides_are_judged_too_and_the_seed_decides_a_split),
+        cmocka_unit_test(k13__swiss_plays_its_rounds_and_nobody_meets_twice),
+        cmocka_unit_test(k13__existing_nodes_may_enter),
+        cmocka_unit_test(k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest),
+        cmocka_unit_test(k17__at_the_maximum_it_fails_or_asks),
+        cmocka_unit_test(k17__a_controller_may_be_revised_and_asked_about),
+        cmocka_unit_test(k1__ids_say_where_a_node_stands),
+        cmocka_unit_test(k61__preempting_ends_children_too),
+        cmocka_unit_test(k62__random_lives_end_and_replay_to_the_byte),
+    };
+    return cmocka_run_group_tests_name("grow", tests, NULL, NULL);
+}
