@@ -97,10 +97,6 @@ static rv_value_kind from_node(const rv_value_scope *scope, uint32_t index, rv_s
     const rv_values *values = scope->values;
     const rv_node_run *node = &values->run->nodes[index];
     rv_str whole = path, first = take_part(&path);
-    if (rv_str_is(whole, "id")) {
-        rv_run_id(values->run, index, out);
-        return RV_VALUE_TEXT;
-    }
     if (rv_str_is(whole, "state")) {
         rv_buf_cstring(out, rv_node_state_name((rv_node_state)node->state));
         return RV_VALUE_TEXT;
@@ -142,6 +138,8 @@ rv_value_kind rv_value_resolve(void *user, rv_str path, rv_buf *out, rv_error *e
         }
         return RV_VALUE_TEXT;
     }
+    bool is_side = rv_str_is(first, "left") || rv_str_is(first, "right");
+    if (is_side && rv_str_is(path, "id")) return from_run(scope, whole, out);
     path = whole;
     uint32_t node = rv_run_see(values->run, scope->node, &path);
     return node == RV_NONE ? from_run(scope, whole, out) : from_node(scope, node, path, out, err);

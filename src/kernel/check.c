@@ -91,7 +91,8 @@ static const char *check_node(const rv_run *run, uint32_t index)
     HOLDS(node->state != RV_NODE_CANCELLED || rv_detail_group((rv_detail)node->detail) == 'c', "a cancel without a cause");
     HOLDS(node->state != RV_NODE_SUCCEEDED || rv_detail_group((rv_detail)node->detail) == 's', "a success without a source");
     HOLDS(node->state != RV_NODE_FAILED || rv_detail_group((rv_detail)node->detail) == 'e', "a failure without a kind");
-    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, rv_run_kind(run, index), graph->nodes[node->def].revise != 0), "a wait that nothing can end");
+    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, rv_run_kind(run, index), graph->nodes[node->def].revise != 0),
+          "a wait that nothing can end");
     bool is_derived = node->detail == RV_DETAIL_UPSTREAM || node->detail == RV_DETAIL_UPSTREAM_CANCELLED;
     HOLDS(node->root <= run->node_count && !(is_derived && node->root == 0), "a root that is no node");
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");

@@ -91,9 +91,7 @@ rv_node_state rv_place_outcome(const rv_run *run, uint32_t place_index, uint32_t
 
 static bool is_sink(const rv_graph *graph, uint32_t def)
 {
-    bool is_last = true;
-    for (uint32_t e = graph->succ_begin[def]; e < graph->succ_begin[def + 1]; e++) is_last &= (graph->succ[e] & RV_EDGE_SOFT) != 0;
-    return is_last;
+    return graph->succ_begin[def] == graph->succ_begin[def + 1];
 }
 
 /* null: nothing of it. A node that succeeded without a result gives {}. */

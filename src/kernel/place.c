@@ -176,7 +176,8 @@ void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out)
 rv_str rv_run_id_in(const rv_run *run, uint32_t node, rv_arena *arena)
 {
     const rv_place *place = rv_run_place(run, node);
-    if (place->parent == RV_NONE && place->role != RV_SCOPE_REVISION) return rv_graph_name(run->graphs.at[place->graph], run->nodes[node].def);
+    if (place->parent == RV_NONE && place->role != RV_SCOPE_REVISION) return rv_graph_name(run->graphs.at[place->graph],
+        run->nodes[node].def);
     rv_buf id = {0};
     rv_run_id(run, node, &id);
     rv_str text = rv_arena_str(arena, rv_buf_str(&id));

@@ -88,7 +88,8 @@ bool rv_revision_apply(rv_run *run, const rv_event *event)
     const rv_node_run *node = &run->nodes[event->node];
     const rv_revise_def *revise = revise_of(run, event->node);
     uint32_t home = rv_run_home(run, node->place);
-    if (!revise || node->next || node->state != RV_NODE_SUCCEEDED || revise->member_count > RV_RUN_NODES_MAX - run->node_count) return false;
+    if (!revise || node->next || node->state != RV_NODE_SUCCEEDED ||
+        revise->member_count > RV_RUN_NODES_MAX - run->node_count) return false;
     const rv_graph *graph = rv_run_graph(run, event->node);
     for (uint32_t i = 0; i < revise->member_count; i++) { /* all of them are behind it */
         uint32_t old = rv_run_at(run, home, graph->revise_nodes[revise->member_first + i]);

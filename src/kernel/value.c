@@ -155,7 +155,6 @@ static const rv_json *node_value(rv_run *run, rv_arena *arena, uint32_t index, r
     bool is_terminal = has_ended || rv_node_state_is_terminal((rv_node_state)node->state);
     bool is_null = !is_terminal || node->state == RV_NODE_SKIPPED;
     if (rv_str_is(path, "state")) return make_string(arena, rv_str_of(rv_node_state_name((rv_node_state)node->state)));
-    if (rv_str_is(path, "id")) return make_string(arena, rv_run_id_in(run, index, arena));
     if (is_null) return make_null(arena);
     if (rv_str_is(path, "error"))
         return node->error && node->state != RV_NODE_SUCCEEDED ? make_string(arena, rv_run_error(run, index)) : make_null(arena);
@@ -248,6 +247,8 @@ const rv_json *rv_run_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str 
     if (rv_str_is(first, "env")) return walk(parse(arena, run->load_value), whole);
     if (rv_str_is(whole, "run.id")) return make_string(arena, run->run_id);
     if (place_value(run, node, arena, first, path, &value)) return value;
+    uint32_t side = rv_str_is(path, "id") && (rv_str_is(first, "left") || rv_str_is(first, "right")) ? see_role(run, node, first) : RV_NONE;
+    if (side != RV_NONE) return make_string(arena, rv_run_id_in(run, side, arena)); /* who it is, not a field of its result */
     uint32_t other = rv_run_see(run, node, &whole);
     return other == RV_NONE ? NULL : node_value(run, arena, other, whole, false);
 }

@@ -456,15 +456,16 @@ static const char *const lives[] = {
     "\"${review.ok:-true} == false\", max: 2, at_max: ask}}\n  publish: {run: [x], needs: [review]}\n  log: {run: [x], needs: [draft, tone]}\n",
     "  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 2}, needs: [a], revise: {target: a, when: \"${l.exhausted}\", max: 2}}\n"
     "  z: {run: [x], needs: [l], dep_policy: all_terminal}\n",
-    "  each: {foreach: {items: [a, b], do: {nodes: {d: {run: [x]}, r: {run: [x], needs: [d], revise: {target: d, when: \"${r.ok:-true} == false\", "
-    "max: 1}}}}}}\n  z: {run: [x], needs: [each]}\n",
+    "  each: {foreach: {items: [a, b], do: {nodes: {d: {run: [x]}, r: {run: [x], needs: [d], "
+    "revise: {target: d, when: \"${r.ok:-true} == false\", max: 1}}}}}}\n  z: {run: [x], needs: [each]}\n",
 };
 
 typedef struct life { world w; uint64_t seed; } life;
 
 static uint32_t below(life *l, uint32_t n) { return rv_rng_below(&l->seed, n); }
 
-static const char *const values[] = {"{\"ok\":false,\"branch\":\"a\",\"winner\":\"left\"}", "{\"ok\":true,\"branch\":\"b\",\"winner\":\"right\"}",
+static const char *const values[] = {"{\"ok\":false,\"branch\":\"a\",\"winner\":\"left\"}",
+                                     "{\"ok\":true,\"branch\":\"b\",\"winner\":\"right\"}",
                                      "{\"ok\":true,\"branch\":\"c\"}", ""};
 
 static void touch(life *l, uint32_t node)
@@ -481,7 +482,8 @@ static void touch(life *l, uint32_t node)
         bool is_stopped = (at->flags & RV_NODE_R_CALLED_OFF) || d->run->closing != RV_CLOSING_NO;
         event.type = RV_EVENT_COMPLETED;
         event.state = below(l, 5) ? RV_ATTEMPT_OK : is_stopped ? RV_ATTEMPT_CANCELLED : RV_ATTEMPT_ERROR;
-        event.detail = event.state == RV_ATTEMPT_OK ? RV_DETAIL_NONE : event.state == RV_ATTEMPT_ERROR ? RV_DETAIL_EXIT : RV_DETAIL_SIGNALLED;
+        event.detail = event.state == RV_ATTEMPT_OK ? RV_DETAIL_NONE : event.state == RV_ATTEMPT_ERROR ? RV_DETAIL_EXIT
+            : RV_DETAIL_SIGNALLED;
         event.exit_status = event.state == RV_ATTEMPT_OK ? 0 : event.state == RV_ATTEMPT_ERROR ? 3 : -1;
         event.value = rv_str_of(values[below(l, RV_COUNT(values))]);
     } else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_APPROVAL) {

@@ -116,7 +116,8 @@ static void node_table__each_change_is_used_and_changes_something(void **state)
         int rows = 0;
         for (int from = 0; from < RV_NODE_STATE_COUNT; from++) {
             rv_node_state to = rv_node_next((rv_node_state)from, (rv_node_change)change);
-            assert_int_not_equal(to, from);
+            bool waits_for_another = from == RV_NODE_WAITING && change == RV_CHANGE_PARK; /* a controller whose end is asked about */
+            if (!waits_for_another) assert_int_not_equal(to, from);
             rows += to != RV_NODE_STATE_COUNT;
         }
         assert_true(rows > 0);
