@@ -419,8 +419,8 @@ static void k17__a_controller_may_be_revised_and_asked_about(void **state)
 
 static void k1__ids_say_where_a_node_stands(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {build: {loop: {body: {tournament: {entrants: [{run: [x]}, {run: [y]}], "
-                       "judge: {run: [j]}}}, max: 2}}}}}}\n");
+    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {build: {loop: {body: {tournament: {entrants: [{run: [x]}, "
+                       "{run: [y]}], judge: {run: [j]}}}, max: 2}}}}}}\n");
     assert_true(exists(&w, "each[1].build#1/e1"));
     gives(&w, "each[1].build#1/e0", "{}");
     gives(&w, "each[1].build#1/e1", "{}");
@@ -446,14 +446,17 @@ static void k61__preempting_ends_children_too(void **state)
 
 static const char *const lives[] = {
     "  each: {foreach: {items: [a, b, c, d], do: {run: [x], retry: {max_attempts: 2}}, max_parallel: 2}}\n  z: {run: [x], needs: [each]}\n",
-    "  each: {foreach: {items: [a, b, c], do: {nodes: {m: {run: [x]}, t: {run: [y], needs: [m]}}}, join: any}}\n  z: {run: [x], needs: [each]}\n",
+    "  each: {foreach: {items: [a, b, c], do: {nodes: {m: {run: [x]}, t: {run: [y], needs: [m]}}}, join: any}}\n"
+    "  z: {run: [x], needs: [each]}\n",
     "  each: {foreach: {items: \"${user.list}\", do: {loop: {body: {run: [x]}, max: 3, until: \"${previous.ok:-true}\"}}, join: race}}\n",
     "  each: {foreach: {items: [a, b, c], do: {loop: {body: {run: [x]}, max: 2}}, join: all_settled}}\n  z: {run: [x], needs: [each]}\n",
     CLASSIFY,
     "  a: {run: [x]}\n  t: {tournament: {entrants: [{run: [a]}, a, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}, quorum: 3}}\n",
-    "  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}, swap: true, swiss: 2}}\n",
+    "  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}, swap: "
+    "true, swiss: 2}}\n",
     "  draft: {run: [x]}\n  tone: {run: [x], needs: [draft]}\n  review: {run: [x], needs: [tone], revise: {target: draft, when: "
-    "\"${review.ok:-true} == false\", max: 2, at_max: ask}}\n  publish: {run: [x], needs: [review]}\n  log: {run: [x], needs: [draft, tone]}\n",
+    "\"${review.ok:-true} == false\", max: 2, at_max: ask}}\n  publish: {run: [x], needs: [review]}\n"
+    "  log: {run: [x], needs: [draft, tone]}\n",
     "  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 2}, needs: [a], revise: {target: a, when: \"${l.exhausted}\", max: 2}}\n"
     "  z: {run: [x], needs: [l], dep_policy: all_terminal}\n",
     "  each: {foreach: {items: [a, b], do: {nodes: {d: {run: [x]}, r: {run: [x], needs: [d], "
