@@ -165,12 +165,19 @@ static void take_result(rv_engine *engine, const rv_store_result *result)
     }
     if (result->is_synced_notice) {
         RV_FAIL_POINT(ENGINE_SYNCED);
+        rv_flight **at = &engine->syncing;
+        while (*at != flight) at = &(*at)->next;
+        *at = flight->next;
         flight_synced(engine, flight, NULL);
         flight_free(flight);
         return;
     }
     RV_ASSERT(flight == engine->flying && result->rejected_groups == 0);
     engine->flying = NULL;
+    if (flight->wants_sync) {
+        flight->next = engine->syncing;
+        engine->syncing = flight;
+    }
     RV_FAIL_POINT(ENGINE_WRITTEN);
     flight_written(engine, flight);
     RV_FAIL_POINT(ENGINE_PERFORMED);
@@ -233,6 +240,7 @@ static void admit_job(rv_job *job)
     rv_engine *engine = job->engine;
     uint32_t node;
     if (job->is_undriven || job->run->closing == RV_CLOSING_INTERRUPT || job->run->status != RV_RUN_RUNNING) return;
+    if (job->is_resumed && !job->is_announced) return; /* nothing starts under epochs that a loss of power would forget again [P4] */
     uint32_t waiting = job->ahead.count - job->ahead_begin + job->ahead_unwritten;
     while (waiting == 0 && (node = rv_admit_next(&job->admit, job->run)) != RV_NONE) admit(job, node, true);
     uint32_t target = ahead_target(engine);
@@ -489,6 +497,10 @@ void rv_engine_free(rv_engine *engine)
     }
     rv_jobserver_close(engine);
     rv_slot_dirs_free(engine);
+    for (rv_flight *flight = engine->syncing, *next; flight; flight = next) {
+        next = flight->next;
+        flight_free(flight);
+    }
     flight_free(engine->flying);
     flight_free(engine->next_flight);
     rv_timer_free(engine->lazy_timer);

@@ -89,7 +89,7 @@ typedef struct rv_flight {
     RV_VEC(rv_effect_item) synced_effects; /* SPAWN of at-most-once nodes, RUN_ENDED */
     RV_VEC(rv_done_item) done;
     rv_buf text;
-    struct rv_flight *next;
+    struct rv_flight *next; /* in engine->syncing */
 } rv_flight;
 
 /* What a person was shown, kept until it is decided: a decision is for its digest [P7]. */
@@ -158,6 +158,7 @@ struct rv_engine {
     uint64_t batch_last;
     uint32_t turn_number;
     rv_flight *flying, *next_flight; /* in flight; being collected */
+    rv_flight *syncing;        /* written, their syncs are waited for; latest first */
     rv_timer *lazy_timer, *due_timer;
     bool lazy_is_set, is_urgent, is_in_turn, has_landed, has_failed;
     uint8_t random[1024]; uint32_t random_left; /* for tokens: one system call for many */

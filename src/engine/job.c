@@ -374,7 +374,8 @@ rv_status rv_engine_resume(rv_engine *engine, rv_str run_id, rv_spec *spec, bool
     rv_status status = load_job(engine, run_id, spec, false, &job, err);
     if (status != RV_OK) return status;
     job->row_is_dirty = true;
-    rv_engine_step(job, &(rv_event){.type = RV_EVENT_RESUME}, true);
+    uint32_t flags = job->run->status == RV_RUN_RUNNING ? RV_RESUME_AFTER_DEATH : 0; /* an interrupt is recorded, and synced */
+    rv_engine_step(job, &(rv_event){.type = RV_EVENT_RESUME, .flags = flags}, true);
     rv_job_settle_lost(job);
     if (fail_fast) rv_engine_step(job, &(rv_event){.type = RV_EVENT_FAIL_FAST}, true);
     reopen_blockers(job);

@@ -262,12 +262,15 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
     case RV_EVENT_FAIL_FAST: run->fail_fast = true; return true;
+    case RV_EVENT_RESUME:
+        if (event->flags & RV_RESUME_AFTER_DEATH) run->epoch_last += RV_EPOCH_GAP;
+        return true;
     case RV_EVENT_INTERRUPT:
         run->is_hurried |= run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
         return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
-    case RV_EVENT_RESUME: case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
+    case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }
     return false;

@@ -51,7 +51,7 @@
     X(CANCEL, 9, "cancel", 'I', RV_F_FLAGS | RV_F_TEXT) /* flags: rv_cancel_flag; text: by whom */                        \
     X(PREEMPT, 10, "preempt", 'I', RV_F_TEXT)                                                                             \
     X(TICK, 11, "tick", 'I', 0)                                                                                           \
-    X(RESUME, 12, "resume", 'I', RV_F_FLAGS)                                                                              \
+    X(RESUME, 12, "resume", 'I', RV_F_FLAGS) /* flags: rv_resume_flag */                                                  \
     /* an outcome of an earlier run is kept [R1]; text: which */                                                          \
     X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                       \
     X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                                 \
@@ -94,6 +94,10 @@ enum rv_lost_flag {
     RV_LOST_WAS_STARTED = 1,
     RV_LOST_STOPPED = 2 /* stopped by an interrupt: counts against nothing */
 };
+/* The engine before died. If the power went with it, starts that were written and not synced are forgotten, and their epochs with
+ * them: those to come begin above whatever they were [P4]. */
+enum rv_resume_flag { RV_RESUME_AFTER_DEATH = 1 };
+#define RV_EPOCH_GAP (1u << 16) /* more attempts than start between two syncs */
 enum rv_load_flag { RV_LOAD_FAIL_FAST = 1 };
 enum rv_cancel_flag { RV_CANCEL_UNDRIVEN = 1 /* no engine drives the run: its handlers are skipped */ };
 enum rv_timer_kind { RV_TIMER_NODE, RV_TIMER_TOTAL, RV_TIMER_RUN };

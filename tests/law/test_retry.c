@@ -267,6 +267,29 @@ static void w3__timeout_total_does_not_decide_an_unknown_outcome(void **state)
 
 /* ---- epochs [P4] ---- */
 
+/* A start that was written and not synced is forgotten with the power; its epoch must not be given again. */
+static void p4__after_a_death_epochs_begin_above_what_may_be_forgotten(void **state)
+{
+    drive *d = drive_new("a: %attempts=3; b: a");
+    drive_admit(d, "a");
+    drive_crash(d);
+    rv_event resume = {.type = RV_EVENT_RESUME, .node = RV_NONE, .flags = RV_RESUME_AFTER_DEATH};
+    assert_int_equal(drive_step(d, &resume), RV_ANSWER_TAKEN);
+    drive_lost(d, "a", RV_LOST_NEVER_STARTED);
+    drive_admit(d, "a");
+    uint32_t first = drive_node(d, "a")->epoch;
+    assert_true(first > RV_EPOCH_GAP);
+    drive_crash(d);
+    assert_int_equal(drive_signal(d, RV_EVENT_RESUME), RV_ANSWER_TAKEN); /* as old journals have it: no gap */
+    drive_lost(d, "a", RV_LOST_NEVER_STARTED);
+    drive_admit(d, "a");
+    assert_int_equal(drive_node(d, "a")->epoch, first + 1);
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    drive_admit(d, "b");
+    drive_complete(d, "b", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    drive_free(d);
+}
+
 static void p4__epochs_rise_over_the_whole_run_and_stale_ones_are_refused(void **state)
 {
     drive *d = drive_new("a: %attempts=4; b: %attempts=4; c");
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test(w3__timeout_total_ends_a_node_that_is_ready),
         cmocka_unit_test(w3__timeout_total_stops_what_runs_and_forbids_a_retry),
         cmocka_unit_test(w3__timeout_total_does_not_decide_an_unknown_outcome),
+        cmocka_unit_test(p4__after_a_death_epochs_begin_above_what_may_be_forgotten),
         cmocka_unit_test(p4__epochs_rise_over_the_whole_run_and_stale_ones_are_refused),
     };
     return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
