@@ -214,6 +214,8 @@ static void stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms)
     if (!p->is_live) return;
     if (p->exit.stopped == RV_STOP_NONE) {
         p->exit.stopped = reason;
+        rv_sim_entry *entry = &w->ledger.entries.at[p->entry];
+        if (reason == RV_STOP_INTERRUPT || reason == RV_STOP_CANCEL) entry->stopped_epoch = entry->started_epoch;
         if (!p->ignores_term) {
             p->exit.exit_status = rv_sim_one_in(w, 3) ? p->exit.exit_status : -1; /* some end well, or with a status, all the same */
             p->exit.signal = p->exit.exit_status < 0 ? SIGTERM : -1;

@@ -18,13 +18,14 @@
 typedef struct rv_sim_entry {
     rv_str name;
     uint32_t started_epoch;   /* highest that an attempt was started under; 0: none */
-    bool is_start_durable;    /* that start's admission is in the synced log */
+    uint32_t recorded_epoch;  /* that the journal knows of at least */
+    bool is_start_durable;    /* the latest start's admission is in the synced log */
     uint32_t starts;          /* processes that really began */
     uint32_t agains;          /* "again" said by people, or allowed by its policy */
     bool is_told, is_told_durable; /* its outcome was written, synced */
     rv_node_state state;      /* that outcome */
     rv_detail detail;
-    uint32_t failures;        /* attempts that were started and whose outcome was told as a failure */
+    uint32_t stopped_epoch;   /* of the latest attempt that was told to stop, by an interrupt or a cancel, before it had ended */
     uint32_t decided;         /* decisions and answers of it that were acknowledged */
     uint32_t live;            /* attempts that run now */
 } rv_sim_entry;

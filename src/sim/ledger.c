@@ -7,7 +7,7 @@
  *  P2  an outcome that was told stays what it was, in the store too; so does the end of the run
  *  P3  a node whose outcome was told is not started again (after a loss of power: whose outcome was durable). Failures told of a node
  *      are at most max_attempts. A node that may happen at most once begins at most once, but for those who said "again"
- *  P4  epochs of a node rise from start to start (after a loss of power: against those whose admission was durable)
+ *  P4  epochs of a node rise from start to start
  *  P5  a node starts when every hard predecessor's outcome was told (durable, for at most once); no more at once than slots and caps,
  *      and one of a node
  *  K5  the run ends (world.c); engine time never goes back (audit.c); whole-state invariants after each call of the loop */
@@ -99,7 +99,7 @@ void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
                      rv_node_state_name(entry->state));
     if (epoch <= entry->started_epoch)
         rv_sim_break(w, "P4: %.*s was started under epoch %u after %u", RV_FMT(name), epoch, entry->started_epoch);
-    entry->started_epoch = epoch;
+    entry->started_epoch = entry->recorded_epoch = epoch;
     entry->is_start_durable = rv_disk_is_log_durable(w->disk);
     bool may_again = policy_of(graph, node)->on_unknown == RV_ON_UNKNOWN_RETRY;
     if (is_once(graph, node) && !may_again && entry->starts > 1 + entry->agains)
@@ -139,7 +139,7 @@ void rv_sim_ledger_lost(rv_sim_world *w)
     for (uint32_t i = 0; i < w->ledger.entries.count; i++) {
         rv_sim_entry *entry = &w->ledger.entries.at[i];
         if (!entry->is_told_durable) entry->is_told = false;
-        if (!entry->is_start_durable) entry->started_epoch = 0;
+        if (!entry->is_start_durable) entry->recorded_epoch = 0;
     }
 }
 
@@ -164,8 +164,8 @@ static void found_node(rv_sim_world *w, const rv_run *run, uint32_t node)
                      rv_detail_name(entry->detail), rv_node_state_name((rv_node_state)at->state), rv_detail_name((rv_detail)at->detail));
     if (at->failures > policy_of(run->graph, node)->max_attempts)
         rv_sim_break(w, "P3: %.*s failed %u times of %u", RV_FMT(name), at->failures, policy_of(run->graph, node)->max_attempts);
-    if (at->epoch < entry->started_epoch)
-        rv_sim_break(w, "P4: %.*s was started under epoch %u; the journal knows of %u", RV_FMT(name), entry->started_epoch, at->epoch);
+    if (at->epoch < entry->recorded_epoch)
+        rv_sim_break(w, "P4: %.*s was started under epoch %u; the journal knows of %u", RV_FMT(name), entry->recorded_epoch, at->epoch);
     entry->is_told = is_terminal;
     entry->state = (rv_node_state)at->state;
     entry->detail = (rv_detail)at->detail;

@@ -163,7 +163,9 @@ static void on_attempt(void *user, rv_job *job, const rv_node_view *view, rv_att
     if (w->is_dead) return;
     rv_sim_tell(w, "attempt %.*s #%u epoch %u %s%s", RV_FMT(view->name), view->number, view->epoch, rv_attempt_state_name(state),
                 will_retry ? ", again" : "");
-    if (state == RV_ATTEMPT_ERROR || state == RV_ATTEMPT_TIMEOUT) rv_sim_entry_of(w, view->name)->failures++;
+    const rv_sim_entry *entry = rv_sim_entry_of(w, view->name);
+    if (state == RV_ATTEMPT_ERROR && entry->stopped_epoch == view->epoch)
+        rv_sim_break(w, "W33: %.*s was stopped under epoch %u, and that counted as a failure", RV_FMT(view->name), view->epoch);
 }
 
 static void on_asked(void *user, rv_job *job, const rv_blocker_view *view)
@@ -189,6 +191,7 @@ static void on_run_ended(void *user, rv_job *job, rv_run_state state)
     w->is_interrupted = state == RV_RUN_INTERRUPTED;
     w->ledger.is_over = !w->is_interrupted;
     w->ledger.outcome = state;
+    if (!w->calm && rv_sim_one_in(w, 8)) rv_sim_die(w, "when its end had been told");
     rv_loop_stop(w->loop);
 }
 
