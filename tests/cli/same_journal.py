@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""same_journal.py REEVE EMBEDDED: the same workflow through `reeve run`, libreeve and `reeve kernel` gives the same journal under the
+same completions, clock and ids.
+
+A run is made with `reeve run`, and one with libreeve; of each the inputs are taken from its journal, as docs/journal.md has it, and
+given to `reeve kernel` at the same times. Every event that comes out has the same bytes, in the same order. What may differ: where
+rows begin, and so the facts `clock`, which only tell a row's second time. The two runs are then compared with each other:
+they differ in ids, seed, times and pids, and in nothing else."""
+import base64, json, os, shutil, subprocess, sys, tempfile
+
+from journal_rows import events_of
+from kernel_host import Kernel
+
+reeve, embedded = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+work = tempfile.mkdtemp(prefix="reeve-journal-")
+os.chdir(work)
+os.environ.pop("REEVE_STORE", None)
+failures = 0
+AGENT = os.path.join(work, "agent")
+open(AGENT, "w").write('#!/bin/sh\nprintf %s "$1"\n[ -z "$2" ] || printf %s "$2" >"$REEVE_OUTPUT"\n'
+                       '[ "${REEVE_ATTEMPT##*/}" = 1 ] || exit 0\nexit "${3:-0}"\n')
+os.chmod(AGENT, 0o755)
+
+WORKFLOW = {"reeve": 1, "name": "same", "params": {"who": {"type": "string", "default": "Ada"}},
+            "nodes": {"a": {"run": [AGENT, "told", '{"k":"v","n":[1,2.5,null,true,"\u00fc \\"q\\""]}']},
+                      "flaky": {"run": [AGENT, "x", "", "3"], "needs": ["a"], "retry": {"max_attempts": 2, "on": [3]}},
+                      "fails": {"run": [AGENT, "no", "", "7"], "needs": ["flaky"]},
+                      "after": {"run": [AGENT, "never", ""], "needs": ["fails"]},
+                      "missing": {"run": [AGENT, "${a.z}", ""], "needs": ["flaky"], "after": ["fails"]},
+                      "calc": {"set": {"sum": "${a.k} == 'v'"}, "needs": ["a"], "after": ["missing"]},
+                      "cond": {"run": [AGENT, "${calc.sum}", ""], "needs": ["calc"], "when": "${flaky.stdout} == 'x'"},
+                      "skipped": {"run": [AGENT, "never", ""], "needs": ["cond"], "when": "${a.k} == 'w'"},
+                      "all": {"reduce": {"reducer": "concat", "of": ["a", "cond"]}, "needs": ["a", "cond"], "after": ["skipped"]},
+                      "last": {"run": [AGENT, "${all.value} ${user.who}", ""], "needs": ["all"]}},
+            "on": {"failure": {"run": [AGENT, "handled", ""]}}}
+ASKING = {"reeve": 1, "name": "asking",
+          "nodes": {"q": {"input": {"question": "How many?", "schema": {"type": "integer"}}},
+                    "r": {"approve": {"message": "${q.value}, really?"}, "needs": ["q"]},
+                    "w": {"wait": {"for": "20ms"}, "needs": ["r"]},
+                    "z": {"run": [AGENT, "${r.by}", ""], "needs": ["w"]}}}
+
+
+def claim(text, holds, detail=""):
+    global failures
+    print(("ok " if holds else "not ok ") + text + ("" if holds else "\n# " + str(detail)), flush=True)
+    failures += not holds
+
+
+def call(*words, status=0):
+    end = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert end.returncode == status, (words, end.returncode, end.stdout[-600:], end.stderr[-600:])
+    return end.stdout
+
+
+def latest(store):
+    return json.loads(call(reeve, "sql", "select id from run order by created_ms desc limit 1", "--json", "--store", store))["rows"][0][0]
+
+
+def journal(store, run):
+    """Rows as `reeve kernel` gives them, without `values`."""
+    said = json.loads(call(reeve, "sql", "select first_seq, event_count, wall_ms, engine_ms, body from journal where stream = 'run/%s' "
+                           "order by first_seq" % run, "--json", "--limit", "0", "--store", store))
+    return [{"first_seq": int(seq), "event_count": int(count), "now": {"wall_ms": int(wall), "engine_ms": int(engine)},
+             "body": body["base64"]} for seq, count, wall, engine, body in said["rows"]]
+
+
+def events(rows):
+    """(name, is input, fields, bytes, time) of all rows; clocks are times, not events."""
+    for row in rows:
+        now = row["now"]
+        for name, is_input, fields, data in events_of(base64.b64decode(row["body"])):
+            if name == "clock":
+                now = {"wall_ms": fields["seed"], "engine_ms": fields["due_ms"]}
+            else:
+                yield name, is_input, fields, data, now
+
+
+LOST = {"was_started": 1, "stopped": 2, "never_started": 4}
+
+
+def members_of(name, fields, words, kernel):
+    """An input as a host gives it. words: the same event as JSON, for its names."""
+    text = {key: value.decode() for key, value in fields.items() if isinstance(value, bytes)}
+    given = {key: fields[key] for key in ("epoch", "pid", "pid_start", "exit_status", "signal") if key in fields}
+    if "node" in fields:
+        given["node"] = kernel.names[fields["node"] - 1]
+    given.update({key: words[key] for key in ("state", "detail") if key in words})
+    if name == "lost":
+        given.update({flag: True for flag, bit in LOST.items() if fields["flags"] & bit})
+    if name == "decided":
+        value = json.loads(text["value"])
+        given.update(key=text["key"], by=value["by"], digest=text["text"])
+    elif name == "answer":
+        given.update(key=text["key"], by=text["text"], value=json.loads(text["value"])["value"])
+    else:
+        given.update({key: text[key] for key in ("output", "text") if text.get(key)})
+        given.update({"value": json.loads(text["value"])} if text.get("value") else {})
+    return given
+
+
+def through_kernel(workflow, rows, agents_output):
+    """The events that `reeve kernel` gives for the inputs of these rows."""
+    flat = list(events(rows))
+    load = flat[0]
+    out = []
+    with Kernel(reeve) as kernel:
+        def give(now, event):
+            answer = kernel.ask(now=now, event=event)
+            out.extend([answer["journal"]] if "journal" in answer else [])
+            kernel.names = [node["node"] for node in kernel.state()["nodes"]]
+
+        give(load[4], {"type": "load", "run": load[2]["key"].decode(), "seed": load[2]["seed"], "workflow": workflow})
+        named = [event for row in rows for event in kernel.ask(journal=row)["events"] if event["type"] != "clock"]
+        for (name, is_input, fields, data, now), words in list(zip(flat, named))[1:]:
+            if not is_input:
+                continue
+            given = members_of(name, fields, words, kernel)
+            if name == "completed" and kernel.node(given["node"])["kind"] == "reduce":
+                continue  # Reeve's own reducers are carried out within the step that asked for them
+            if name == "completed" and words["state"] == "error" and words.get("detail") == "value":
+                continue  # likewise an attempt that a missing value made impossible
+            if name == "completed" and given["node"] in agents_output:
+                given.setdefault("output", agents_output[given["node"]])  # the engine has it in its log
+            give(now, {"type": name, **given})
+    return list(events(out))
+
+
+def first_difference(ours, theirs):
+    for index, (a, b) in enumerate(zip(ours, theirs)):
+        if a[3] != b[3]:
+            return "event %d: %s %s, the kernel: %s %s" % (index, a[0], a[2], b[0], b[2])
+    return "" if len(ours) == len(theirs) else "%d events, the kernel: %d; next: %s" % (len(ours), len(theirs),
+                                                                                    (ours + theirs)[min(len(ours), len(theirs))][:3])
+
+
+def essence(flat):
+    """What two runs with the same completions have in common: all but ids, seed, pids and times."""
+    return [(name, {key: value for key, value in fields.items()
+                    if key not in ("pid", "pid_start", "seed", "due_ms") and not (name == "load" and key == "key")})
+            for name, _, fields, _, _ in flat]
+
+
+OUTPUT = {"a": "told", "flaky": "x", "cond": "true"}
+try:
+    json.dump(WORKFLOW, open("flow.json", "w"))
+    json.dump(ASKING, open("asking.json", "w"))
+    call(reeve, "run", "flow.json", "-j", "1", "--store", "one", "--output", "quiet", status=1)
+    ids = [latest("one")]
+    for index, agents in enumerate(([], ["agents"])):
+        store = "embedded%d" % index
+        ids.append(call(embedded, os.path.join(work, store), "flow.json", *agents).strip())
+    stores, flats = ["one", "embedded0", "embedded1"], []
+    for store, run, how in zip(stores, ids, ["reeve run", "libreeve", "libreeve with an executor of the program's"]):
+        rows = journal(store, run)
+        ours, theirs = list(events(rows)), through_kernel(WORKFLOW, rows, OUTPUT)
+        wrong = first_difference(ours, theirs)
+        claim("%s: %d events, byte for byte those of `reeve kernel`" % (how, len(ours)), not wrong and len(ours) > 60, wrong)
+        call(reeve, "verify", run, "--store", store)
+        flats.append(essence(ours))
+    claim("reeve run and libreeve: the same journal but for ids, seed, pids and times", flats[0] == flats[1],
+          next(((a, b) for a, b in zip(flats[0], flats[1]) if a != b), "lengths"))
+    claim("commands and an executor that gives the same: the same journal", flats[1] == flats[2],
+          next(((a, b) for a, b in zip(flats[1], flats[2]) if a != b), "lengths"))
+
+    call(reeve, "run", "asking.json", "--store", "two", "--no-wait", "--output", "quiet", status=76)
+    call(reeve, "answer", "latest", "q", "25", "--store", "two")
+    call(reeve, "run", "asking.json", "--store", "two", "--resume", "--no-wait", "--output", "quiet", status=76)
+    call(reeve, "approve", "latest", "r", "--store", "two")
+    call(reeve, "run", "asking.json", "--store", "two", "--resume", "--output", "quiet")
+    rows = journal("two", latest("two"))
+    ours, theirs = list(events(rows)), through_kernel(ASKING, rows, {})
+    wrong = first_difference(ours, theirs)
+    claim("questions, decisions for what was shown, a wait and two resumes: %d events, the same" % len(ours),
+          not wrong and len(ours) > 20, wrong)
+finally:
+    os.chdir("/")
+    shutil.rmtree(work, ignore_errors=True)
+sys.exit(1 if failures else 0)
