@@ -294,13 +294,14 @@ reeve_status reeve_query(reeve *engine, const char *sql, const char *const *args
  * store. No file, no clock, no process, no thread, no random number: events go in with the time at which they happened,
  * effects come out, and the same events at the same times give the same effects and the same journal, byte for byte, as
  * `reeve run` and reeve_submit would write. docs/kernel-protocol.md tells what each event and each effect means, and
- * speaks the same machine as JSON lines (`reeve kernel`).
+ * speaks the same machine as JSON lines (`reeve kernel`); examples/host has two programs.
  *
  * COMMIT FIRST, THEN PERFORM. Keep the row that a step returns where it survives, and only then do what its effects say.
  * After a crash give the rows to reeve_kernel_replay, `lost` for each attempt that nobody carries out any more, and then
  * `resume`. An attempt is named by its node and its epoch; nothing from an earlier epoch is accepted.
  *
- * A kernel belongs to one thread at a time. Texts that a call returns are borrowed until the next step or replay. */
+ * A kernel belongs to one thread at a time. Texts that a call returns are borrowed until the next step or replay has
+ * returned, so that they may stand in its event; the arrays of a step until the next one begins. */
 typedef struct reeve_kernel reeve_kernel;
 
 typedef struct reeve_now {

@@ -133,6 +133,7 @@ void reeve_kernel_free(reeve_kernel *kernel)
     rv_vec_deinit(&kernel->seen);
     rv_spec_free(kernel->spec);
     rv_arena_deinit(&kernel->scratch);
+    rv_arena_deinit(&kernel->scratch_before);
     rv_arena_deinit(&kernel->arena);
     rv_free(kernel);
 }
@@ -162,6 +163,9 @@ static rv_status check_now(const reeve_kernel *kernel, reeve_now now, rv_error *
 
 static void clear_step(reeve_kernel *kernel)
 {
+    rv_arena before = kernel->scratch_before;
+    kernel->scratch_before = kernel->scratch;
+    kernel->scratch = before;
     rv_out_clear(&kernel->out);
     rv_arena_clear(&kernel->scratch);
     rv_vec_clear(&kernel->described);

@@ -5,7 +5,7 @@
  *  (2) What an event would be refused for is found before the run is touched; so a refusal changes nothing.
  *  (3) Outputs and artifacts are not in the run's state. Those that a template reads are kept beside it, and travel in the
  *      row's `values`; so a replay renders the same.
- *  (4) What a step returns lives in `scratch`, which is cleared when the next one begins. */
+ *  (4) What a step returns lives in `scratch` until the next one has returned. */
 #ifndef RV_KERNEL_HOST_H
 #define RV_KERNEL_HOST_H
 
@@ -36,6 +36,7 @@ struct reeve_kernel {
     const char *run_id;        /* "": not loaded */
     rv_mask *mask;             /* secrets */
     rv_arena arena, scratch;   /* of the kernel's life; of this step */
+    rv_arena scratch_before;   /* of the step before: its texts may be given to this one */
     const char **reducers;     /* of the host; NULL-terminated */
     rv_admit admit;
     uint32_t slots;            /* 0: the host admits */

@@ -177,6 +177,37 @@ def each__done_items_are_not_done_again(folder):
     assert len(read(here, 'packed', 'ledger').split()) == len(sources) + 1
 
 
+# ---- host: the kernel alone, in Python and in C ----
+
+HOSTED = {'research', 'draft', 'count', 'longest', 'review', 'publish'}
+
+
+def host_goes_on(folder, *words):
+    status, out, err = call(*words, '--die', cwd=folder)
+    assert status == -9 and 'published' not in out, (status, out, err)
+    out = must(0, *words, cwd=folder)
+    assert 'going on after event' in out and out.count('published: All about llamas') == 1, out
+    assert 'asked: ' in out and 'of 6 words?' in out, out
+    assert {line.split()[0] for line in out.split('\n') if line.endswith(' succeeded')} == HOSTED, out
+    again = must(0, *words, cwd=folder)  # it has ended: nothing is done again
+    assert 'published' not in again and 'publish succeeded' in again, again
+
+
+def host__python_drives_the_kernel_and_goes_on_after_sigkill(folder):
+    here = copy(folder, 'host')
+    host_goes_on(here, os.path.join(here, 'host.py'), 'journal', '--reeve', REEVE)
+    rows = [json.loads(line) for line in read(here, 'journal').split('\n') if line]
+    assert all(a['first_seq'] + a['event_count'] == b['first_seq'] for a, b in zip(rows, rows[1:])), 'a gap in the journal'
+
+
+def host__c_drives_the_kernel_and_goes_on_after_sigkill(folder):
+    here = copy(folder, 'host')
+    libraries = ['-lcrypto', '-luv', '-lxxhash', '-lsqlite3', '-lyaml', '-pthread']
+    must(0, 'cc', '-std=gnu99', '-Wall', '-Wextra', '-Werror', '-I', os.path.join(ROOT, 'include'), 'host.c', '-o', 'host', LIBRARY,
+         *libraries, cwd=here)
+    host_goes_on(here, './host', 'journal', 'flow.yaml')
+
+
 # ---- embed, against what is installed ----
 
 def embed__killed_program_goes_on(folder):
@@ -212,6 +243,7 @@ def demo__every_claim_holds(folder):
 def main():
     cases = [log_report__report_equals_an_independent_count, release__people_are_waited_for_and_the_secret_is_kept,
              release__failed_upload_is_withdrawn, build_reeve__built_program_runs_a_workflow, each__done_items_are_not_done_again,
+             host__python_drives_the_kernel_and_goes_on_after_sigkill, host__c_drives_the_kernel_and_goes_on_after_sigkill,
              embed__killed_program_goes_on, demo__every_claim_holds]
     os.environ.pop('REEVE_STORE', None)
     failed = 0

@@ -243,6 +243,23 @@ static void ready__is_in_order_of_admission(void **state)
     reeve_kernel_free(s.kernel);
 }
 
+/* What a call returned may be given to the next step as it is. */
+static void text__of_one_step_may_stand_in_the_next_event(void **state)
+{
+    scene s;
+    reeve_node node;
+    (void)state;
+    load(&s, 1);
+    const reeve_spawn *spawn = effect_of(&s, "spawn")->spawns;
+    take(&s, event_of("started", spawn->node, spawn->epoch));
+    assert_int_equal(reeve_kernel_node(s.kernel, 0, &node, NULL), REEVE_OK);
+    reeve_event lost = event_of("lost", node.name, node.epoch);
+    lost.flags = REEVE_LOST_WAS_STARTED;
+    take(&s, lost);
+    assert_int_equal(effect_of(&s, "spawn")->spawns->number, 2);
+    reeve_kernel_free(s.kernel);
+}
+
 static void load__bad_workflow_or_reducer_is_refused(void **state)
 {
     static const char *const own[] = {"concat", NULL};
@@ -271,6 +288,7 @@ int main(void)
         cmocka_unit_test(refusal__changes_not_a_byte),
         cmocka_unit_test(replay__each_prefix_gives_the_state_of_then),
         cmocka_unit_test(ready__is_in_order_of_admission),
+        cmocka_unit_test(text__of_one_step_may_stand_in_the_next_event),
         cmocka_unit_test(load__bad_workflow_or_reducer_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
