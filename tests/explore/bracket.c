@@ -125,7 +125,22 @@ static const char *check_classify(const rv_run *run, uint32_t node)
     return ended(run, node, RV_NODE_SUCCEEDED, NULL) ? NULL : "a classify that named a branch did not succeed";
 }
 
-/* ---- tournament of elimination, one judge a match ---- */
+/* ---- tournament of elimination ---- */
+
+/* How many of a match's seats name its first entrant, its second, nobody: judges are asked with sides exchanged, too. */
+static void count_votes(const rv_run *run, const rv_control_def *def, const char *match, uint32_t ret_votes[3])
+{
+    char id[100];
+    for (uint32_t judge = 0; judge < def->quorum; judge++)
+        for (uint32_t swapped = 0; swapped <= def->swap; swapped++) {
+            int size = snprintf(id, sizeof id, "%s", match);
+            if (judge) size += snprintf(id + size, sizeof id - (size_t)size, "j%u", judge);
+            if (swapped) snprintf(id + size, sizeof id - (size_t)size, "s");
+            uint32_t node = find(run, id);
+            bool is_left = said(run, node, "{\"winner\":\"left\"}"), is_right = said(run, node, "{\"winner\":\"right\"}");
+            ret_votes[is_left ? swapped : is_right ? !swapped : 2]++;
+        }
+}
 
 static const char *check_tournament(const rv_run *run, uint32_t node)
 {
@@ -133,7 +148,7 @@ static const char *check_tournament(const rv_run *run, uint32_t node)
     const rv_graph *graph = rv_run_graph(run, node);
     uint32_t alive[64], count = 0;
     char name[60], id[80], part[120];
-    if (def->max || def->quorum != 1 || def->swap) return NULL; /* not of this kind */
+    if (def->max) return NULL; /* swiss */
     name_of(run, node, name, sizeof name);
     for (uint32_t i = 0; i < def->entrant_count; i++) {
         uint32_t place = graph->entrants[def->entrant_first + i].node;
@@ -146,10 +161,12 @@ static const char *check_tournament(const rv_run *run, uint32_t node)
         uint32_t next = 0;
         for (uint32_t i = 0; i + 1 < count; i += 2) {
             snprintf(id, sizeof id, "%s/r%um%u", name, round, i / 2);
-            uint32_t judge = find(run, id);
-            bool is_left = said(run, judge, "{\"winner\":\"left\"}"), is_right = said(run, judge, "{\"winner\":\"right\"}");
-            if (!is_left && !is_right) return ended(run, node, RV_NODE_FAILED, NULL) ? NULL : "a match that nobody won has a winner";
-            alive[next++] = alive[i + !is_left];
+            uint32_t votes[3] = {0}, seats = def->quorum * (def->swap ? 2u : 1u);
+            count_votes(run, def, id, votes);
+            if (votes[0] == votes[1] && votes[2] == 0) return NULL; /* drawn from the seed */
+            bool is_decided = 2 * RV_MAX(votes[0], votes[1]) > seats;
+            if (!is_decided) return ended(run, node, RV_NODE_FAILED, NULL) ? NULL : "a match that nobody won has a winner";
+            alive[next++] = alive[i + (votes[1] > votes[0])];
         }
         if (count % 2) alive[next++] = alive[count - 1]; /* a bye */
         count = next;
@@ -159,13 +176,31 @@ static const char *check_tournament(const rv_run *run, uint32_t node)
     return ended(run, node, RV_NODE_SUCCEEDED, part) ? NULL : "another one won";
 }
 
+/* ---- what was pruned ---- */
+
+/* [K3] A node all of whose hard predecessors are pruned is pruned itself. */
+static const char *check_pruned(const rv_run *run, uint32_t node)
+{
+    const rv_graph *graph = rv_run_graph(run, node);
+    uint32_t def = run->nodes[node].def, hard = 0, pruned = 0;
+    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
+        if (graph->pred[e] & RV_EDGE_SOFT) continue;
+        uint32_t pred = rv_run_at(run, run->nodes[node].place, graph->pred[e]);
+        hard++;
+        pruned += run->nodes[pred].state == RV_NODE_SKIPPED && run->nodes[pred].detail == RV_DETAIL_PRUNED;
+    }
+    bool is_pruned = run->nodes[node].state == RV_NODE_SKIPPED && run->nodes[node].detail == RV_DETAIL_PRUNED;
+    return hard && hard == pruned && !is_pruned ? "a node of pruned ones alone was not pruned" : NULL;
+}
+
 const char *bracket_check(const rv_run *run, const void *user, bool *ret_was_asked)
 {
     (void)user;
     *ret_was_asked = run->closing == RV_CLOSING_NO;
     if (!*ret_was_asked) return NULL;
     for (uint32_t node = 0; node < run->node_count; node++) {
-        const char *wrong = NULL;
+        const char *wrong = check_pruned(run, node);
+        if (wrong) return wrong;
         bool was_called_off = run->nodes[node].state == RV_NODE_CANCELLED || run->nodes[node].state == RV_NODE_SKIPPED;
         if (run->nodes[node].control == 0 || was_called_off) continue;
         rv_kind kind = rv_run_kind(run, node);

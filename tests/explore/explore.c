@@ -288,6 +288,35 @@ static void check_new_node(const search *s, const rv_run *run, uint32_t node, co
     EXPECT(run->nodes[rv_run_place(run, node)->parent].control != 0, "a node came from one that controls nothing");
 }
 
+/* A child that nobody waits for any more is over, or is being stopped, or somebody must say what it did. */
+static void check_orphan(const search *s, const rv_run *run, uint32_t node, const rv_event *event, rv_now now)
+{
+    const rv_node_run *at = &run->nodes[node];
+    uint32_t parent = rv_run_place(run, node)->parent;
+    bool is_open = !rv_node_state_is_terminal((rv_node_state)at->state);
+    bool is_orphan = parent != RV_NONE && rv_node_state_is_terminal((rv_node_state)run->nodes[parent].state);
+    bool is_stopped = at->state == RV_NODE_RUNNING && (at->flags & RV_NODE_R_CALLED_OFF);
+    bool is_unknown = at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_UNKNOWN_OUTCOME;
+    EXPECT(!is_open || !is_orphan || is_stopped || is_unknown, "a child goes on although its controller has its outcome");
+}
+
+/* [K15] No more items under way than the file allows; nothing that grows in a run that is ending begins. */
+static void check_growth(const search *s, const rv_run *run, uint8_t closing_before, const rv_event *event, rv_now now)
+{
+    bool was_ending = closing_before != RV_CLOSING_NO && closing_before != RV_CLOSING_INTERRUPT;
+    bool goes_on = run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_INTERRUPT;
+    for (uint32_t node = s->before.count; node < run->node_count && was_ending; node++) {
+        EXPECT(rv_node_state_is_terminal((rv_node_state)run->nodes[node].state), "a child begins in a run that is ending");
+        EXPECT(rv_run_place(run, node)->role != RV_SCOPE_ITEM, "an item is made in a run that is ending");
+    }
+    for (uint32_t node = 0; node < run->node_count && goes_on; node++) check_orphan(s, run, node, event, now);
+    for (uint32_t i = 0; i < run->controls.count; i++) {
+        uint32_t node = run->controls.at[i].node, bound = rv_run_control_def(run, node)->max;
+        if (rv_run_kind(run, node) != RV_KIND_FOREACH || bound == 0) continue;
+        EXPECT(run->controls.at[i].open <= bound, "a foreach has more items under way than max_parallel");
+    }
+}
+
 static void check_run(const search *s, const rv_run *run, uint8_t status_before, int64_t due_before, const rv_event *event, rv_now now)
 {
     rv_run_state status = (rv_run_state)run->status;
@@ -351,6 +380,7 @@ static bool make_move(search *s, rv_run *run, const move *made)
     for (uint32_t node = 0; node < s->before.count; node++) check_node(s, run, node, event, now);
     for (uint32_t node = s->before.count; node < run->node_count; node++) check_new_node(s, run, node, event, now);
     check_spawns(s, run, run_before.epoch_last, event, now);
+    check_growth(s, run, run_before.closing, event, now);
     check_run(s, run, run_before.status, due_before, event, now);
     check_row(s, run, event, now);
     uint32_t to = meet(s, run, event, now);

@@ -17,11 +17,15 @@
 #define SHORT (MOVES_FAILURES | MOVES_INTERRUPTS | MOVES_ENDS | MOVES_FAIL_FAST)
 #define WHOLE (SHORT | MOVES_LOSSES | MOVES_STARTED)
 
-typedef struct grown { const char *name; bool is_long; const char *nodes; } grown;
+typedef struct grown { const char *name; bool is_long; const char *nodes; uint32_t groups; /* 0: SHORT */ } grown;
 
 static const grown all[] = {
     {"foreach all", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}}}, z: {run: [x], needs: [e]}}"},
     {"foreach any", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: any}}, z: {run: [x], needs: [e]}}"},
+    {"foreach any, lost", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: any}}}", MOVES_FAILURES | MOVES_LOSSES},
+    {"foreach of four, two at a time", false, "{e: {foreach: {items: [1, 2, 3, 4], do: {run: [x]}, max_parallel: 2}}}",
+     MOVES_FAILURES | MOVES_FAIL_FAST},
+    {"foreach one at a time, beside a node", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}, max_parallel: 1}}, y: {run: [x]}}"},
     {"foreach race", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: race}}}"},
     {"foreach all_settled, one at a time", false,
      "{e: {foreach: {items: [1, 2], do: {run: [x]}, join: all_settled, max_parallel: 1}}, z: {run: [x], needs: [e]}}"},
@@ -81,15 +85,18 @@ static void explore_grown(const grown *g, const explore_bounds *bounds)
 
 static void explored__each_controller(void **state)
 {
-    const explore_bounds bounds = {.groups = SHORT, .attempts_max = 1, .states_max = 1000000};
-    for (size_t i = 0; i < RV_COUNT(all); i++)
+    for (size_t i = 0; i < RV_COUNT(all); i++) {
+        explore_bounds bounds = {.groups = all[i].groups ? all[i].groups : SHORT, .attempts_max = all[i].groups ? 2 : 1,
+                                 .states_max = 1000000};
         if (!all[i].is_long) explore_grown(&all[i], &bounds);
+    }
 }
 
 static void explored__each_controller_with_losses_and_more_children(void **state)
 {
     for (size_t i = 0; i < RV_COUNT(all); i++) {
-        explore_bounds bounds = {.groups = all[i].is_long ? SHORT : WHOLE, .attempts_max = all[i].is_long ? 1 : 2, .states_max = 4000000};
+        bool is_large = all[i].is_long || all[i].groups;
+        explore_bounds bounds = {.groups = is_large ? SHORT : WHOLE, .attempts_max = is_large ? 1 : 2, .states_max = 4000000};
         explore_grown(&all[i], &bounds);
     }
 }
