@@ -7,7 +7,7 @@ typedef struct audit {
     rv_run *by_facts, *by_deciding;
     uint64_t next_seq;
     int64_t engine_ms;
-    uint32_t *decided; /* decisions and answers by node */
+    RV_VEC(uint32_t) decided; /* decisions and answers by node */
     bool is_cancelled;
 } audit;
 
@@ -33,7 +33,8 @@ static void decide_again(audit *a, const rv_journal_row *row)
         a->engine_ms = now.engine_ms;
         if (!rv_event_is_input(event.type)) continue;
         if (event.type == RV_EVENT_CANCEL) a->is_cancelled = true;
-        if (event.type == RV_EVENT_DECIDED || event.type == RV_EVENT_ANSWER) a->decided[event.node]++;
+        while (a->decided.count < a->by_facts->node_count) rv_vec_push(&a->decided, 0u);
+        if (event.type == RV_EVENT_DECIDED || event.type == RV_EVENT_ANSWER) a->decided.at[event.node]++;
         if (rv_run_reserve(a->by_deciding, &out, &event) == RV_OK) rv_run_step(a->by_deciding, &event, now, &out);
     }
     decided_only(row->body, row->event_count, &recorded);
@@ -46,11 +47,11 @@ static void decide_again(audit *a, const rv_journal_row *row)
 }
 
 /* Terminal nodes stay as they are [K4]. */
-static void check_absorbs(audit *a, const rv_node_run *before, uint64_t seq)
+static void check_absorbs(audit *a, const rv_node_run *before, uint32_t count, uint64_t seq)
 {
-    for (uint32_t node = 0; node < a->by_facts->graph->node_count; node++)
+    for (uint32_t node = 0; node < count; node++)
         if (rv_node_state_is_terminal((rv_node_state)before[node].state) && before[node].state != a->by_facts->nodes[node].state)
-            rv_sim_break(a->w, "P2: %.*s had ended and changed at event %llu", RV_FMT(rv_graph_name(a->by_facts->graph, node)),
+            rv_sim_break(a->w, "P2: %.*s had ended and changed at event %llu", RV_FMT(rv_sim_id(a->w, a->by_facts, node)),
                          (unsigned long long)seq);
 }
 
@@ -58,15 +59,15 @@ static rv_status take_row(void *user, const rv_journal_row *row)
 {
     audit *a = user;
     rv_error err;
-    size_t size = a->by_facts->graph->node_count * sizeof *a->by_facts->nodes;
-    rv_node_run *before = rv_alloc(size);
-    memcpy(before, a->by_facts->nodes, size);
+    uint32_t count = a->by_facts->node_count; /* what grows in this row was not there before */
+    rv_node_run *before = rv_alloc(count * sizeof *before);
+    memcpy(before, a->by_facts->nodes, count * sizeof *before);
     if (row->first_seq != a->next_seq) rv_sim_break(a->w, "the journal has a gap before event %llu", (unsigned long long)row->first_seq);
     a->next_seq = row->first_seq + row->event_count;
     if (rv_run_replay(a->by_facts, row->body, row->event_count, &err) != RV_OK) rv_sim_break(a->w, "replay: %s", err.text);
     const char *broken = rv_sim_is_broken(a->w) ? NULL : rv_run_check(a->by_facts);
     if (broken) rv_sim_break(a->w, "an invariant after event %llu: %s", (unsigned long long)row->first_seq, broken);
-    check_absorbs(a, before, row->first_seq);
+    check_absorbs(a, before, count, row->first_seq);
     if (!rv_sim_is_broken(a->w)) decide_again(a, row);
     a->w->result->counts[RV_SIM_ROWS]++;
     a->w->result->hash = rv_hash64(row->body, a->w->result->hash);
@@ -111,7 +112,7 @@ static void node_row(audit *a, const rv_json *cells)
 {
     const rv_run *run = a->by_facts;
     uint64_t index = (uint64_t)number(cells, 0);
-    if (index >= run->graph->node_count) {
+    if (index >= run->node_count) {
         rv_sim_break(a->w, "a row for node %llu, which is not there", (unsigned long long)index);
         return;
     }
@@ -120,7 +121,7 @@ static void node_row(audit *a, const rv_json *cells)
                    rv_str_is(rv_json_at(cells, 2)->text, rv_detail_name((rv_detail)node->detail)) && number(cells, 3) == node->epoch &&
                    number(cells, 4) == node->number;
     bool may_lag = node->state == RV_NODE_RUNNING || node->state == RV_NODE_READY;
-    rv_str name = rv_graph_name(run->graph, (uint32_t)index);
+    rv_str name = rv_sim_id(a->w, run, (uint32_t)index);
     if (!is_same && !may_lag) rv_sim_break(a->w, "the row of node %.*s does not say what the journal says", RV_FMT(name));
 }
 
@@ -145,7 +146,7 @@ static void attempt_row(audit *a, const rv_json *cells)
 {
     const rv_run *run = a->by_facts;
     uint64_t index = (uint64_t)number(cells, 0);
-    const rv_node_run *node = index < run->graph->node_count ? &run->nodes[index] : NULL;
+    const rv_node_run *node = index < run->node_count ? &run->nodes[index] : NULL;
     if (!node || number(cells, 1) > node->epoch) {
         rv_sim_break(a->w, "an attempt's row that the journal does not know of: node %llu", (unsigned long long)index);
         return;
@@ -153,7 +154,7 @@ static void attempt_row(audit *a, const rv_json *cells)
     bool is_open = rv_str_is(rv_json_at(cells, 2)->text, "running") || rv_str_is(rv_json_at(cells, 2)->text, "starting");
     if (is_open && (node->state != RV_NODE_RUNNING || number(cells, 1) != node->epoch))
         rv_sim_break(a->w, "an attempt of %.*s is open in its row, and over in the journal",
-                     RV_FMT(rv_graph_name(run->graph, (uint32_t)index)));
+                     RV_FMT(rv_sim_id(a->w, run, (uint32_t)index)));
 }
 
 /* An open blocker is of a node that waits for a person. */
@@ -177,11 +178,12 @@ static void check_rows(audit *a)
 static void check_promises(audit *a)
 {
     rv_sim_world *w = a->w;
-    for (uint32_t node = 0; node < a->by_facts->graph->node_count; node++) {
-        rv_str name = rv_graph_name(a->by_facts->graph, node);
-        if (rv_sim_entry_of(w, name)->decided > a->decided[node])
+    for (uint32_t node = 0; node < a->by_facts->node_count; node++) {
+        rv_str name = rv_sim_id(w, a->by_facts, node);
+        uint32_t recorded = node < a->decided.count ? a->decided.at[node] : 0;
+        if (rv_sim_entry_of(w, name)->decided > recorded)
             rv_sim_break(w, "P1: %u decisions about %.*s were acknowledged, the journal has %u", rv_sim_entry_of(w, name)->decided,
-                         RV_FMT(name), a->decided[node]);
+                         RV_FMT(name), recorded);
     }
     if (w->ledger.is_cancelled && !a->is_cancelled) rv_sim_break(w, "P1: a cancel was acknowledged and is not in the journal");
 }
@@ -207,9 +209,7 @@ static void read_run(audit *a)
 void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64_t *ret_last_seq)
 {
     rv_error err = {0};
-    rv_arena arena = {0};
     audit a = {.w = w, .next_seq = 1, .by_facts = rv_run_new(&spec->graph), .by_deciding = rv_run_new(&spec->graph)};
-    a.decided = rv_arena_new(&arena, uint32_t, spec->graph.node_count);
     rv_store_config config = {.path = w->config->root, .vfs = rv_disk_vfs(w->disk), .is_single_threaded = true, .read_only = true};
     rv_status status = rv_store_open_sqlite(&config, &w->store, &err);
     if (status != RV_OK) w->store = NULL;
@@ -223,5 +223,5 @@ void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64
     *ret_last_seq = a.next_seq - 1;
     if (!is_there) rv_run_free(a.by_facts);
     rv_run_free(a.by_deciding);
-    rv_arena_deinit(&arena);
+    rv_vec_deinit(&a.decided);
 }

@@ -80,6 +80,8 @@ struct rv_sim_world {
     uint32_t broken_count;
 };
 
+/* A node's id, for as long as the life. */
+static inline rv_str rv_sim_id(rv_sim_world *w, const rv_run *run, uint32_t node) { return rv_run_id_in(run, node, &w->arena); }
 static inline uint32_t rv_sim_below(rv_sim_world *w, uint32_t bound) { return rv_rng_below(&w->rng, bound); }
 static inline bool rv_sim_one_in(rv_sim_world *w, uint32_t n) { return rv_rng_below(&w->rng, n) == 0; }
 

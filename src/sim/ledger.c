@@ -37,59 +37,57 @@ void rv_sim_ledger_begin(rv_sim_world *w, const char *run)
     (void)snprintf(w->ledger.run, sizeof w->ledger.run, "%s", run);
 }
 
-static const rv_policy *policy_of(const rv_graph *graph, uint32_t node) { return &graph->policies[graph->nodes[node].policy]; }
-
-static bool is_once(const rv_graph *graph, uint32_t node) { return policy_of(graph, node)->delivery == RV_DELIVERY_AT_MOST_ONCE; }
+static bool is_once(const rv_run *run, uint32_t node) { return rv_run_policy(run, node)->delivery == RV_DELIVERY_AT_MOST_ONCE; }
 
 /* ---- an attempt begins ---- */
 
+static void check_pred(rv_sim_world *w, uint32_t node, uint32_t pred)
+{
+    const rv_run *run = w->job->run;
+    rv_str name = rv_sim_id(w, run, node), before = rv_sim_id(w, run, pred);
+    const rv_sim_entry *entry = rv_sim_entry_of(w, before);
+    if (!entry->is_told)
+        rv_sim_break(w, "P5: %.*s started before the outcome of %.*s was written", RV_FMT(name), RV_FMT(before));
+    else if (is_once(run, node) && !entry->is_told_durable)
+        rv_sim_break(w, "P5: %.*s, which may happen once, started before the outcome of %.*s was synced", RV_FMT(name), RV_FMT(before));
+}
+
 static void check_order(rv_sim_world *w, uint32_t node)
 {
-    const rv_graph *graph = w->job->graph;
-    uint32_t begin = graph->pred_begin[node], end = graph->pred_begin[node + 1];
-    for (uint32_t e = begin; e < end; e++) {
-        uint32_t pred = RV_EDGE_NODE(graph->pred[e]);
-        bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[node].dep_policy != RV_DEP_OPTIONAL;
-        rv_str name = rv_graph_name(graph, pred);
-        if (!gates) continue;
-        const rv_sim_entry *before = rv_sim_entry_of(w, name);
-        if (!before->is_told)
-            rv_sim_break(w, "P5: %.*s started before the outcome of %.*s was written", RV_FMT(rv_graph_name(graph, node)), RV_FMT(name));
-        else if (is_once(graph, node) && !before->is_told_durable)
-            rv_sim_break(w, "P5: %.*s, which may happen once, started before the outcome of %.*s was synced",
-                         RV_FMT(rv_graph_name(graph, node)), RV_FMT(name));
+    const rv_run *run = w->job->run;
+    const rv_graph *graph = rv_run_graph(run, node);
+    uint32_t def = run->nodes[node].def;
+    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
+        bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[def].dep_policy != RV_DEP_OPTIONAL;
+        if (gates) check_pred(w, node, rv_run_at(run, run->nodes[node].place, RV_EDGE_NODE(graph->pred[e])));
     }
-    for (uint32_t other = 0; graph->nodes[node].handler != RV_HANDLER_NONE && other < graph->plain_count; other++)
-        if (!rv_sim_entry_of(w, rv_graph_name(graph, other))->is_told)
-            rv_sim_break(w, "P5: handler %.*s started before the outcome of %.*s was written", RV_FMT(rv_graph_name(graph, node)),
-                         RV_FMT(rv_graph_name(graph, other)));
+    for (uint32_t other = 0; rv_run_is_handler(run, node) && other < run->node_count; other++)
+        if (!rv_run_is_handler(run, other)) check_pred(w, node, other);
 }
 
 static void check_caps(rv_sim_world *w)
 {
-    const rv_graph *graph = w->job->graph;
+    const rv_run *run = w->job->run;
     uint32_t all = 0;
     for (uint32_t i = 0; i < w->ledger.entries.count; i++) {
         all += w->ledger.entries.at[i].live;
         if (w->ledger.entries.at[i].live > 1) rv_sim_break(w, "two attempts of %.*s run at once", RV_FMT(w->ledger.entries.at[i].name));
     }
     if (all > w->slots) rv_sim_break(w, "%u attempts run at once in %u slots", all, w->slots);
-    for (uint32_t tag = 0; tag < graph->tag_count; tag++) {
+    for (uint32_t tag = 0; tag < run->tags.count; tag++) {
         uint32_t used = 0;
-        for (uint32_t node = 0; node < graph->node_count; node++) {
-            const rv_class_def *class = &graph->classes[graph->nodes[node].class_index];
+        for (uint32_t node = 0; node < run->node_count; node++) {
+            const rv_run_class *class = &run->classes.at[rv_run_class_of(run, node)];
             for (uint32_t i = class->first; i < class->first + class->count; i++)
-                if (graph->class_tags[i] == tag) used += rv_sim_entry_of(w, rv_graph_name(graph, node))->live;
+                if (run->class_tags.at[i] == tag) used += rv_sim_entry_of(w, rv_sim_id(w, run, node))->live;
         }
-        if (graph->tags[tag].cap && used > graph->tags[tag].cap)
-            rv_sim_break(w, "%u attempts with tag %.*s run at once, %u may", used, RV_FMT(rv_graph_str(graph, graph->tags[tag].name)),
-                         graph->tags[tag].cap);
+        if (run->tags.at[tag].cap && used > run->tags.at[tag].cap)
+            rv_sim_break(w, "%u attempts with tag %.*s run at once, %u may", used, RV_FMT(run->tags.at[tag].name), run->tags.at[tag].cap);
     }
 }
 
 void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
 {
-    const rv_graph *graph = w->job->graph;
     uint32_t node = rv_run_find(w->job->run, name);
     rv_sim_entry *entry = rv_sim_entry_of(w, name);
     w->result->counts[RV_SIM_STARTS]++;
@@ -101,8 +99,8 @@ void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
         rv_sim_break(w, "P4: %.*s was started under epoch %u after %u", RV_FMT(name), epoch, entry->started_epoch);
     entry->started_epoch = entry->recorded_epoch = epoch;
     entry->is_start_durable = rv_disk_is_log_durable(w->disk);
-    bool may_again = policy_of(graph, node)->on_unknown == RV_ON_UNKNOWN_RETRY;
-    if (is_once(graph, node) && !may_again && entry->starts > 1 + entry->agains)
+    bool may_again = rv_run_policy(w->job->run, node)->on_unknown == RV_ON_UNKNOWN_RETRY;
+    if (is_once(w->job->run, node) && !may_again && entry->starts > 1 + entry->agains)
         rv_sim_break(w, "P3: %.*s may happen once, and began %u times; %u times somebody said again", RV_FMT(name), entry->starts,
                      entry->agains);
     check_order(w, node);
@@ -156,14 +154,14 @@ void rv_sim_ledger_step(rv_sim_world *w)
 static void found_node(rv_sim_world *w, const rv_run *run, uint32_t node)
 {
     const rv_node_run *at = &run->nodes[node];
-    rv_str name = rv_graph_name(run->graph, node);
+    rv_str name = rv_sim_id(w, run, node);
     rv_sim_entry *entry = rv_sim_entry_of(w, name);
     bool is_terminal = rv_node_state_is_terminal((rv_node_state)at->state);
     if (entry->is_told && (at->state != entry->state || at->detail != entry->detail))
         rv_sim_break(w, "P2: the outcome of %.*s was told as %s %s; the journal says %s %s", RV_FMT(name), rv_node_state_name(entry->state),
                      rv_detail_name(entry->detail), rv_node_state_name((rv_node_state)at->state), rv_detail_name((rv_detail)at->detail));
-    if (at->failures > policy_of(run->graph, node)->max_attempts)
-        rv_sim_break(w, "P3: %.*s failed %u times of %u", RV_FMT(name), at->failures, policy_of(run->graph, node)->max_attempts);
+    if (at->failures > rv_run_policy(run, node)->max_attempts)
+        rv_sim_break(w, "P3: %.*s failed %u times of %u", RV_FMT(name), at->failures, rv_run_policy(run, node)->max_attempts);
     if (at->epoch < entry->recorded_epoch)
         rv_sim_break(w, "P4: %.*s was started under epoch %u; the journal knows of %u", RV_FMT(name), entry->recorded_epoch, at->epoch);
     entry->is_told = is_terminal;
@@ -182,7 +180,7 @@ void rv_sim_ledger_found(rv_sim_world *w, const rv_run *run, uint64_t last_seq)
     if (last_seq < ledger->durable_seq)
         rv_sim_break(w, "the journal ends at event %llu; up to %llu it was synced", (unsigned long long)last_seq,
                      (unsigned long long)ledger->durable_seq);
-    for (uint32_t node = 0; node < run->graph->node_count && !rv_sim_is_broken(w); node++) found_node(w, run, node);
+    for (uint32_t node = 0; node < run->node_count && !rv_sim_is_broken(w); node++) found_node(w, run, node);
     bool is_over = rv_run_state_is_terminal((rv_run_state)run->status);
     if (ledger->is_over && run->status != ledger->outcome)
         rv_sim_break(w, "P2: the run was told as %s; the journal says %s", rv_run_state_name(ledger->outcome),

@@ -24,11 +24,11 @@ static promise *promise_new(rv_sim_world *w, rv_str node)
 }
 
 /* A blocker's key without its revision: the node's name, except where that has a `~` of its own. */
-static rv_str node_of(const rv_sim_world *w, rv_str key)
+static rv_str node_of(rv_sim_world *w, rv_str key)
 {
     uint32_t revision;
     uint32_t node = rv_blocker_find(w->job, key, &revision);
-    return node == RV_NONE ? key : rv_graph_name(w->job->graph, node);
+    return node == RV_NONE ? key : rv_sim_id(w, w->job->run, node);
 }
 
 static void decide(rv_sim_world *w, int64_t is_unknown, const char *key)
@@ -85,10 +85,10 @@ void rv_sim_cancel_soon(rv_sim_world *w) { rv_sim_later(w, rv_sim_below(w, 400),
 
 void rv_sim_answer_early(rv_sim_world *w)
 {
-    for (uint32_t node = 0; node < w->job->graph->node_count; node++) {
+    for (uint32_t node = 0; node < w->job->run->node_count; node++) {
         char key[256];
-        if (w->job->graph->nodes[node].kind != RV_KIND_INPUT || !rv_sim_one_in(w, 2)) continue;
-        (void)snprintf(key, sizeof key, "%.*s", RV_FMT(rv_graph_name(w->job->graph, node)));
+        if (rv_run_kind(w->job->run, node) != RV_KIND_INPUT || !rv_sim_one_in(w, 2)) continue;
+        (void)snprintf(key, sizeof key, "%.*s", RV_FMT(rv_sim_id(w, w->job->run, node)));
         rv_sim_later(w, rv_sim_below(w, 40), answer, 0, key);
     }
 }
@@ -103,7 +103,7 @@ static bool is_over(const rv_node_run *at)
 void rv_sim_duplicate(rv_sim_world *w)
 {
     rv_job *job = w->job;
-    uint32_t node = rv_sim_below(w, job->graph->node_count);
+    uint32_t node = rv_sim_below(w, job->run->node_count);
     const rv_node_run *at = &job->run->nodes[node];
     if (!is_over(at) || rv_run_state_is_terminal((rv_run_state)job->run->status)) return;
     uint32_t epoch = at->epoch - (at->state == RV_NODE_RUNNING); /* its current attempt may still speak */
@@ -114,11 +114,11 @@ void rv_sim_duplicate(rv_sim_world *w)
     rv_answer given = rv_engine_step(job, &event, false);
     rv_run_encode(job->run, &after);
     w->result->counts[RV_SIM_DUPLICATES]++;
-    rv_sim_tell(w, "late result of %.*s epoch %u", RV_FMT(rv_graph_name(job->graph, node)), epoch);
+    rv_sim_tell(w, "late result of %.*s epoch %u", RV_FMT(rv_sim_id(w, job->run, node)), epoch);
     if (given != RV_ANSWER_STALE)
-        rv_sim_break(w, "P2: a result of %.*s that came again was taken", RV_FMT(rv_graph_name(job->graph, node)));
+        rv_sim_break(w, "P2: a result of %.*s that came again was taken", RV_FMT(rv_sim_id(w, job->run, node)));
     if (!rv_str_eq(rv_buf_str(&before), rv_buf_str(&after)))
-        rv_sim_break(w, "P2: a late result of %.*s changed the state", RV_FMT(rv_graph_name(job->graph, node)));
+        rv_sim_break(w, "P2: a late result of %.*s changed the state", RV_FMT(rv_sim_id(w, job->run, node)));
     rv_buf_deinit(&before);
     rv_buf_deinit(&after);
 }

@@ -9,9 +9,9 @@ import sys
 
 REEVE, SECONDS, ROOT = os.path.abspath(sys.argv[1]), int(sys.argv[2]), os.path.abspath(sys.argv[3])
 FILES = [
-    (['examples/release/reeve.yaml', '--var', 'token=secret-token'], 40),
-    (['examples/log-report/reeve.yaml'], 15),
-    (['examples/chaos/reeve.yaml'], 60),
+    (['examples/release/reeve.yaml', '--var', 'token=secret-token'], 20),
+    (['examples/log-report/reeve.yaml'], 8),
+    (['examples/chaos/reeve.yaml'], 40),
 ]
 failures = 0
 
