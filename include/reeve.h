@@ -232,6 +232,9 @@ reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve
                           reeve_error *error);
 /* value_json: the answer to an input; text needs its quotes. REEVE_INVALID: not JSON, or not what the input's schema wants. */
 reeve_status reeve_answer(reeve *engine, const char *run, const char *key, const char *value_json, const char *by, reeve_error *error);
+/* An event from outside: every node that waits for it (`wait: {event: NAME}`) succeeds, with value_json (NULL: nothing) as its result; when
+ * none waits yet, it is kept for the first that will. REEVE_INVALID: no such name can be, or not JSON. */
+reeve_status reeve_signal(reeve *engine, const char *run, const char *name, const char *value_json, const char *by, reeve_error *error);
 /* End a run for good: what runs is stopped (TERM, grace, KILL), the rest is not started. run_ended comes when it is over. */
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error);
 /* Stop all runs so that they can be resumed: start nothing more, stop what runs. run_ended comes for each, with state
@@ -334,18 +337,19 @@ typedef struct reeve_event reeve_event;
 struct reeve_event {
     size_t size;                 /* sizeof(reeve_event) */
     const char *type;            /* load, admitted, started, completed, lost, answer, decided, adopt, interrupt, resume, cancel,
-                                    preempt, fail_fast, tick */
+                                    preempt, fail_fast, signal, tick */
     const char *node;            /* its id */
     uint32_t epoch;              /* of the attempt */
     uint32_t flags;              /* REEVE_LOST_…, REEVE_CANCEL_… */
     int32_t exit_status, signal; /* started commands: how they ended; -1: none */
     uint64_t pid, pid_start;     /* started: for people and for recovery; 0: none */
     uint64_t seed;               /* load: of the run's draws, below 2^63 */
-    const char *key;             /* load: the run's id, 1 to 63 of [A-Za-z0-9_-]; answer, decided: the question's key; NULL: the node's */
-    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: what was answered */
+    const char *key;             /* load: the run's id, 1 to 63 of [A-Za-z0-9_-]; answer, decided: the question's key; NULL: the node's;
+                                    signal: the event's name */
+    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: what was answered; signal: what came with it */
     const char *output;          /* completed: standard output, for templates and expressions that read it */
     size_t output_size;          /* bytes; 0: up to its NUL */
-    const char *text;            /* completed: the error, for people; cancel, preempt: by whom; adopt: of which run */
+    const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run */
     const char *state;           /* decided: approve, reject, done, failed, again; completed: instead of `termination` the state of the
                                     attempt: ok, partial, error, timeout, denied, cancelled */
     const char *detail;          /* completed: why, as error.kind: exit, signal, unavailable …; of a success: cache; NULL: by the rest */

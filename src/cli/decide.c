@@ -1,4 +1,4 @@
-/* decide.c: `approve`, `reject`, `answer`, `cancel`: a person's word on a run, recorded on disk before the command returns. */
+/* decide.c: `approve`, `reject`, `answer`, `signal`, `cancel`: a person's word on a run, recorded on disk before the command returns. */
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/verbs.h"
@@ -157,6 +157,33 @@ int rv_verb_answer(const rv_args *args)
         failed = rv_client_answer(session.client, rv_buf_str(&session.run), rv_str_of(key), rv_buf_str(&value),
                                   rv_str_of(rv_cli_user()), &err);
     int status = failed ? rv_cli_fail(args, &err) : report(args, &session, key, "answered");
+    rv_buf_deinit(&value);
+    rv_session_close(&session);
+    return status;
+}
+
+/* JSON as it is, anything else as a string. */
+static void value_of(const char *word, rv_buf *out)
+{
+    rv_arena arena = {0};
+    rv_json *value = NULL;
+    rv_error ignored;
+    if (word && rv_json_parse(&arena, rv_str_of(word), &value, &ignored) == RV_OK) rv_buf_cstring(out, word);
+    else if (word) rv_json_quote(out, rv_str_of(word));
+    rv_arena_deinit(&arena);
+}
+
+int rv_verb_signal(const rv_args *args)
+{
+    rv_error err = {0};
+    rv_session session = {0};
+    rv_buf value = {0};
+    const char *name = rv_args_word(args, 1);
+    value_of(rv_args_word(args, 2), &value);
+    rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
+    if (failed == RV_OK)
+        failed = rv_client_signal(session.client, rv_buf_str(&session.run), rv_str_of(name), rv_buf_str(&value), rv_str_of(rv_cli_user()), &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, name, "signalled");
     rv_buf_deinit(&value);
     rv_session_close(&session);
     return status;

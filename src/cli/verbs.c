@@ -134,6 +134,11 @@ const rv_verb rv_verbs[] = {
     {"answer", "answer a question of a run", "RUN KEY VALUE",
      "VALUE is taken as JSON if it is JSON (a number, true, \"text\", an object), else as plain text.", OPTIONS(JSON, STORE),
      EXAMPLES({"reeve answer latest size 12", "a number"}), EXIT_DECIDE, 3, 3, false, rv_verb_answer},
+    {"signal", "send an event to a run", "RUN NAME [VALUE]",
+     "Every node that waits for it (wait: {event: NAME}) goes on, with VALUE as its result; when none waits yet, it is kept for the "
+     "first that will. VALUE is taken as JSON if it is JSON, else as plain text. Recorded on disk when the command returns.",
+     OPTIONS(JSON, STORE), EXAMPLES({"reeve signal latest deployed '{\"version\": 7}'", "what waits for `deployed` goes on"}),
+     EXIT_DECIDE, 2, 3, false, rv_verb_signal},
     {"cancel", "end a run for good", "RUN",
      "Stops what runs (TERM, then KILL after the grace) and cancels the rest. The run cannot be resumed; Ctrl-C in `reeve run` "
      "is for that.",

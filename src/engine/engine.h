@@ -121,6 +121,10 @@ void rv_engine_decide(rv_engine *engine, rv_str run, rv_str key, rv_decision dec
 void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str digest, rv_decision decision, rv_str by, rv_str comment,
                             rv_engine_done_fn *done, void *user);
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
+/* An event from outside [K60]: it ends every `wait` for it that has begun; when there is none it is kept for the first that will.
+ * name: an identifier; value_json: what comes with it, size 0 nothing. CONFLICT also: the run keeps as many as it may.
+ * INVALID: no name, or not JSON; LIMIT: over 1 MiB. */
+void rv_engine_signal(rv_engine *engine, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
 /* In a run that is only loaded, attempts that its dead engine left open are settled as lost first: their processes are gone. */
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);
 /* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows. A run that is being cancelled or has

@@ -131,6 +131,44 @@ void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_js
     rv_buf_deinit(&value);
 }
 
+/* Is it an event that can be taken at all? */
+static rv_status check_signal(rv_str name, rv_str value_json, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_json *value;
+    rv_status status = RV_OK;
+    if (!rv_is_identifier(name))
+        return rv_error_set(err, RV_INVALID, "`%.*s` is no name of an event: 1 to 64 of [A-Za-z0-9_-], the first one alphanumeric",
+                            RV_FMT(name));
+    if (value_json.size > RV_RESULT_SIZE_MAX) return rv_error_set(err, RV_LIMIT, "what comes with %.*s is over 1 MiB", RV_FMT(name));
+    if (value_json.size) status = rv_json_parse(&arena, value_json, &value, err);
+    rv_arena_deinit(&arena);
+    return status == RV_OK ? RV_OK : rv_error_context(err, "what comes with %.*s is not JSON", RV_FMT(name));
+}
+
+void rv_engine_signal(rv_engine *engine, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user)
+{
+    rv_error error = {0};
+    rv_buf masked = {0};
+    rv_job *job = rv_engine_job(engine, run);
+    rv_status status = job ? check_signal(name, value_json, &error)
+                           : rv_error_set(&error, RV_NOT_FOUND, "run %.*s is not driven here", RV_FMT(run));
+    if (status != RV_OK) {
+        if (done) done(user, status, &error);
+        return;
+    }
+    if (value_json.size && rv_said_mask(job, value_json, &masked)) {
+        value_json = rv_buf_str(&masked);
+        rv_engine_notice(engine, (rv_notice){.type = NOTICE_NOTE, .job = job},
+                         RV_STR("what came with an event held a secret of the run, which is recorded as ***"), RV_STR(""));
+    }
+    rv_event event = {.type = RV_EVENT_SIGNAL, .node = RV_NONE, .key = name, .value = value_json, .text = by};
+    rv_answer answer = rv_engine_step(job, &event, true);
+    if (answer == RV_ANSWER_ILLEGAL) refuse(done, user, RV_CONFLICT, "%.*s cannot be kept: too many events wait to be waited for", name);
+    else finish(engine, answer, answer == RV_ANSWER_STALE ? run : name, done, user);
+    rv_buf_deinit(&masked);
+}
+
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user)
 {
     rv_job *job = rv_engine_job(engine, run);

@@ -28,6 +28,7 @@ void rv_run_free(rv_run *run)
     rv_controls_free(run);
     rv_free(run->nodes);
     rv_vec_deinit(&run->places);
+    rv_vec_deinit(&run->signals);
     rv_vec_deinit(&run->graphs);
     rv_vec_deinit(&run->class_base);
     rv_vec_deinit(&run->classes);
@@ -241,6 +242,24 @@ static bool apply_match(rv_run *run, const rv_event *event)
     return node->control && node->state == RV_NODE_WAITING && rv_bracket_match(run, node->control - 1, &match);
 }
 
+static bool apply_signal_kept(rv_run *run, const rv_event *cause)
+{
+    if (!cause || cause->type != RV_EVENT_SIGNAL || run->signals.count >= RV_SIGNALS_MAX) return false;
+    uint32_t value = cause->value.size ? rv_run_keep(run, cause->value) : 0;
+    rv_vec_push(&run->signals, ((rv_signal){rv_arena_str(&run->arena, cause->key), value}));
+    return true;
+}
+
+static bool apply_signal_taken(rv_run *run, uint32_t node)
+{
+    uint32_t index = rv_run_kind(run, node) == RV_KIND_WAIT ? rv_run_signal_for(run, node) : RV_NONE;
+    if (index == RV_NONE || run->nodes[node].state != RV_NODE_PENDING) return false;
+    run->nodes[node].result = run->signals.at[index].value;
+    run->signals.count--;
+    for (uint32_t i = index; i < run->signals.count; i++) run->signals.at[i] = run->signals.at[i + 1];
+    return true;
+}
+
 static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
 {
     bool needs_node = (rv_event_fields(event->type) & RV_F_NODE) && !(event->type == RV_EVENT_NODE_TIMER && event->flags == RV_TIMER_RUN);
@@ -258,6 +277,8 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_MATCH: return apply_match(run, event);
     case RV_EVENT_REVISED: return rv_revision_apply(run, event);
     case RV_EVENT_GREW: return apply_grew(run, event);
+    case RV_EVENT_SIGNAL_KEPT: return apply_signal_kept(run, cause);
+    case RV_EVENT_SIGNAL_TAKEN: return apply_signal_taken(run, event->node);
     case RV_EVENT_RESULT:
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
@@ -270,7 +291,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
         return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
-    case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
+    case RV_EVENT_SIGNAL: case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }
     return false;

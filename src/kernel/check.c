@@ -5,12 +5,13 @@
 #define HOLDS(cond_, text_) do { if (!(cond_)) return (text_); } while (0)
 
 /* What a waiting node waits for must be something that its kind can wait for, or nobody could end it. */
-static bool wait_fits(const rv_node_run *node, rv_kind kind, bool is_revised)
+static bool wait_fits(const rv_node_run *node, rv_kind kind, bool is_revised, bool is_for_event)
 {
     bool has_attempts = rv_kind_needs_slot(kind) || kind == RV_KIND_REDUCE;
     if (node->detail == RV_DETAIL_CHILDREN) return rv_kind_is_controller(kind) && node->control != 0;
     if (node->detail == RV_DETAIL_APPROVAL) return kind == RV_KIND_APPROVE || is_revised;
     if (node->detail == RV_DETAIL_INPUT) return kind == RV_KIND_INPUT;
+    if (node->detail == RV_DETAIL_EVENT) return is_for_event;
     if (node->detail == RV_DETAIL_TIMER) return (kind == RV_KIND_WAIT || has_attempts) && node->due_ms != 0;
     return node->detail == RV_DETAIL_UNKNOWN_OUTCOME && has_attempts && node->attempt == RV_ATTEMPT_UNKNOWN;
 }
@@ -76,6 +77,8 @@ static const char *check_node(const rv_run *run, uint32_t index)
     const rv_node_run *node = &run->nodes[index];
     bool is_terminal = rv_node_state_is_terminal((rv_node_state)node->state);
     bool has_begun = node->state != RV_NODE_PENDING;
+    rv_kind kind = rv_run_kind(run, index);
+    bool is_for_event = kind == RV_KIND_WAIT && rv_run_gate(run, index)->event.size;
     uint32_t gating = 0;
     for (uint32_t e = graph->pred_begin[node->def]; e < graph->pred_begin[node->def + 1]; e++) {
         uint32_t pred = first_instance(run, node->place, RV_EDGE_NODE(graph->pred[e]));
@@ -91,13 +94,15 @@ static const char *check_node(const rv_run *run, uint32_t index)
     HOLDS(node->state != RV_NODE_CANCELLED || rv_detail_group((rv_detail)node->detail) == 'c', "a cancel without a cause");
     HOLDS(node->state != RV_NODE_SUCCEEDED || rv_detail_group((rv_detail)node->detail) == 's', "a success without a source");
     HOLDS(node->state != RV_NODE_FAILED || rv_detail_group((rv_detail)node->detail) == 'e', "a failure without a kind");
-    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, rv_run_kind(run, index), graph->nodes[node->def].revise != 0),
+    HOLDS(node->state != RV_NODE_WAITING || wait_fits(node, kind, graph->nodes[node->def].revise != 0, is_for_event),
           "a wait that nothing can end");
     bool is_derived = node->detail == RV_DETAIL_UPSTREAM || node->detail == RV_DETAIL_UPSTREAM_CANCELLED;
     HOLDS(node->root <= run->node_count && !(is_derived && node->root == 0), "a root that is no node");
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");
     HOLDS(node->result <= run->values.count && node->output <= run->values.count && node->error <= run->values.count,
           "a value that is not kept");
+    HOLDS(!is_for_event || node->state != RV_NODE_WAITING || rv_run_signal_for(run, index) == RV_NONE,
+          "a node waits for an event that is kept");
     bool is_plain = !rv_run_is_handler(run, index), goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
     HOLDS(!(is_plain && goes_on && node->state == RV_NODE_PENDING && gating == 0), "a node that nothing holds back was not decided");
     HOLDS(node->total_due_ms >= 0 || is_terminal || run->closing == RV_CLOSING_INTERRUPT, "the time of a node stands still");

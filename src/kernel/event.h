@@ -55,6 +55,8 @@
     /* an outcome of an earlier run is kept [R1]; text: which */                                                          \
     X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                       \
     X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                                 \
+    /* an event from outside; key: its name; value: what comes with it; text: by whom */                                  \
+    X(SIGNAL, 15, "signal", 'I', RV_F_KEY | RV_F_VALUE | RV_F_TEXT)                                                       \
     /* facts */                                                                                                           \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                              \
     X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                \
@@ -75,6 +77,8 @@
     /* the paths from the target of its back-edge to this node are made anew; number: how often so far; value: the feedback */ \
     X(REVISED, 47, "revised", 'F', RV_F_NODE | RV_F_NUMBER | RV_F_VALUE)                                                  \
     X(CALLED_OFF, 45, "called_off", 'F', RV_F_NODE)        /* its controller needs it no more */                                 \
+    X(SIGNAL_KEPT, 48, "signal_kept", 'F', 0)              /* nobody waits for the input's event: it is kept */            \
+    X(SIGNAL_TAKEN, 49, "signal_taken", 'F', RV_F_NODE)    /* the first kept event of its name is the node's */            \
     /* the time of what follows in this row; seed: wall ms, due: engine ms */                                             \
     X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)                                                                      \
     X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */

@@ -123,6 +123,14 @@ uint32_t rv_run_count_gating(const rv_run *run, uint32_t node)
     return gating;
 }
 
+uint32_t rv_run_signal_for(const rv_run *run, uint32_t node)
+{
+    rv_str name = rv_graph_str(rv_run_graph(run, node), rv_run_gate(run, node)->event);
+    for (uint32_t i = 0; i < run->signals.count; i++)
+        if (name.size && rv_str_eq(run->signals.at[i].name, name)) return i;
+    return RV_NONE;
+}
+
 /* ---- ids ---- */
 
 static void add_judge(uint32_t ordinal, rv_buf *out)

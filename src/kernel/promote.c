@@ -99,6 +99,18 @@ static void compute_set(rv_step *step, uint32_t index)
     rv_arena_deinit(&arena);
 }
 
+/* Wait for an event from outside, or take one that came before [K60]. */
+static void park_for_event(rv_step *step, uint32_t index)
+{
+    if (rv_run_signal_for(step->run, index) != RV_NONE) {
+        rv_step_emit(step, &(rv_event){.type = RV_EVENT_SIGNAL_TAKEN, .node = index});
+        rv_step_succeed(step, index, RV_DETAIL_FRESH);
+        return;
+    }
+    rv_step_node(step, index, RV_CHANGE_PARK, RV_DETAIL_EVENT, 0);
+    rv_step_effect(step, RV_EFFECT_PARK, index, RV_DETAIL_EVENT);
+}
+
 void rv_step_park(rv_step *step, uint32_t index)
 {
     rv_run *run = step->run;
@@ -107,6 +119,10 @@ void rv_step_park(rv_step *step, uint32_t index)
     rv_detail reason = def->kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : def->kind == RV_KIND_INPUT ? RV_DETAIL_INPUT : RV_DETAIL_TIMER;
     int64_t wait_ms = gate->is_until ? RV_MAX(gate->ms - step->now.wall_ms, 0) : gate->ms;
     int64_t due_ms = gate->ms ? rv_time_after(step->now.engine_ms, wait_ms) : 0;
+    if (gate->event.size) {
+        park_for_event(step, index);
+        return;
+    }
     if (run->nodes[index].flags & RV_NODE_R_KEPT) { /* answered before the wait began [K60] */
         rv_step_succeed(step, index, RV_DETAIL_PERSON);
         return;

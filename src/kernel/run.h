@@ -94,6 +94,10 @@ typedef struct rv_match {
 } rv_match;
 typedef struct rv_pair { uint32_t left, right; /* entrants, by number */ } rv_pair;
 
+/* An event from outside that nobody has waited for yet [K60]. */
+typedef struct rv_signal { rv_str name; uint32_t value; /* index + 1 in values; 0: nothing came with it */ } rv_signal;
+#define RV_SIGNALS_MAX 4096u /* kept at once, of a run */
+
 /* A controller that has begun. */
 typedef struct rv_control {
     uint32_t node;
@@ -139,6 +143,7 @@ typedef struct rv_run {
     uint32_t node_count;
     RV_VEC(rv_place) places;
     RV_VEC(rv_control) controls;
+    RV_VEC(rv_signal) signals; /* kept, in the order of their coming */
     RV_VEC(rv_str) values;     /* results, outputs and error texts that are kept; bytes in `arena` */
     rv_str load_value;         /* {"user":{…},"env":{…}} */
     rv_str run_id;             /* from LOAD's key */

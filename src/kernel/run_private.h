@@ -39,6 +39,8 @@ static inline bool rv_edge_gates(const rv_node_def *successor, uint32_t entry)
 uint32_t rv_run_count_gating(const rv_run *run, uint32_t node);
 /* A controller begins: its entry in controls. */
 void rv_control_add(rv_run *run, uint32_t node, uint32_t count, uint32_t value);
+/* The first kept event that the wait `node` is for, an index in signals; RV_NONE: none. */
+uint32_t rv_run_signal_for(const rv_run *run, uint32_t node);
 /* Free what controls hold. */
 void rv_controls_free(rv_run *run);
 

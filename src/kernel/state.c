@@ -61,6 +61,11 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
     for (uint32_t i = 0; i < run->controls.count; i++) write_control(out, &run->controls.at[i]);
     rv_buf_varint(out, run->values.count);
     for (uint32_t i = 0; i < run->values.count; i++) write_str(out, run->values.at[i]);
+    rv_buf_varint(out, run->signals.count);
+    for (uint32_t i = 0; i < run->signals.count; i++) {
+        write_str(out, run->signals.at[i].name);
+        rv_buf_varint(out, run->signals.at[i].value);
+    }
 }
 
 /* ---- decoding ---- */
@@ -283,6 +288,10 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     take_shape(&c, run, state.size);
     uint64_t value_count = take(&c, state.size);
     for (uint64_t i = 0; i < value_count && !c.is_bad; i++) rv_vec_push(&run->values, take_str(&c, &run->arena));
+    for (uint64_t left = take(&c, RV_SIGNALS_MAX); left > 0 && !c.is_bad; left--) {
+        rv_str name = take_str(&c, &run->arena);
+        rv_vec_push(&run->signals, ((rv_signal){name, (uint32_t)take(&c, run->values.count)}));
+    }
     if (c.is_bad || c.at != c.end) return rv_error_set(err, RV_CORRUPT, "run state is damaged");
     derive(run);
     const char *broken = rv_run_check(run);

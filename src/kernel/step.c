@@ -154,6 +154,27 @@ static rv_answer guard_person(const rv_run *run, const rv_event *input)
     return RV_ANSWER_TAKEN;
 }
 
+static bool waits_for(const rv_run *run, uint32_t node, rv_str event)
+{
+    bool waits = run->nodes[node].state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_EVENT;
+    return waits && rv_str_eq(rv_graph_str(rv_run_graph(run, node), rv_run_gate(run, node)->event), event);
+}
+
+static uint32_t first_waiter(const rv_run *run, rv_str event)
+{
+    uint32_t node = 0;
+    while (node < run->node_count && !waits_for(run, node, event)) node++;
+    return node < run->node_count ? node : RV_NONE;
+}
+
+static rv_answer guard_signal(const rv_run *run, const rv_event *input)
+{
+    if (rv_run_state_is_terminal((rv_run_state)run->status)) return RV_ANSWER_STALE;
+    if (run->status == RV_RUN_ACCEPTED || input->key.size == 0) return RV_ANSWER_ILLEGAL;
+    bool has_room = run->signals.count < RV_SIGNALS_MAX || first_waiter(run, input->key) != RV_NONE;
+    return has_room ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+}
+
 static rv_answer guard(const rv_run *run, const rv_event *input)
 {
     rv_run_state status = (rv_run_state)run->status;
@@ -183,6 +204,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_CANCEL: return rv_run_state_is_terminal(status) || run->closing == RV_CLOSING_CANCEL ? RV_ANSWER_STALE : RV_ANSWER_TAKEN;
     case RV_EVENT_INTERRUPT: /* once for each of its two meanings */
         return is_live && run->closing != RV_CLOSING_INTERRUPT && !run->is_hurried ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    case RV_EVENT_SIGNAL: return guard_signal(run, input);
     case RV_EVENT_PREEMPT:
     case RV_EVENT_FAIL_FAST:
     case RV_EVENT_TICK: return is_live ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
@@ -190,6 +212,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
+    case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN:
     case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
     }
     return RV_ANSWER_ILLEGAL;
@@ -324,6 +347,19 @@ static void on_answer(rv_step *step)
         rv_step_succeed(step, node, RV_DETAIL_PERSON);
     } else {
         rv_step_emit(step, &(rv_event){.type = RV_EVENT_KEPT, .node = node});
+    }
+}
+
+/* It ends every wait for it that has begun; when there is none it is kept for the first that will [K60]. */
+static void on_signal(rv_step *step)
+{
+    rv_run *run = step->run;
+    uint32_t first = first_waiter(run, step->input->key);
+    if (first == RV_NONE) rv_step_emit(step, &(rv_event){.type = RV_EVENT_SIGNAL_KEPT, .node = RV_NONE});
+    for (uint32_t node = first; node < run->node_count; node++) {
+        if (!waits_for(run, node, step->input->key)) continue;
+        rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node});
+        rv_step_succeed(step, node, RV_DETAIL_FRESH);
     }
 }
 
@@ -481,6 +517,7 @@ static void decide(rv_step *step)
     case RV_EVENT_ADOPT: on_adopt(step); break;
     case RV_EVENT_ANSWER: on_answer(step); break;
     case RV_EVENT_DECIDED: on_decided(step); break;
+    case RV_EVENT_SIGNAL: on_signal(step); break;
     case RV_EVENT_INTERRUPT: on_interrupt(step); break;
     case RV_EVENT_CANCEL: rv_step_close(step, RV_CLOSING_CANCEL); break;
     case RV_EVENT_PREEMPT: on_preempt(step); break;
@@ -490,6 +527,7 @@ static void decide(rv_step *step)
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
+    case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN:
     case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
     }
 }

@@ -376,7 +376,11 @@ static rv_status load_pinned(rv_store *store, rv_str run, rv_spec **ret, rv_erro
     return status == RV_INVALID ? RV_CORRUPT : status;
 }
 
-typedef struct word { enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL } type; rv_str run, key, by, text, digest; rv_decision decision; } word;
+typedef struct word {
+    enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL, WORD_SIGNAL } type;
+    rv_str run, key, by, text, digest;
+    rv_decision decision;
+} word;
 
 static void say(rv_engine *engine, const word *said, undriven *u)
 {
@@ -386,6 +390,7 @@ static void say(rv_engine *engine, const word *said, undriven *u)
         break;
     case WORD_ANSWER: rv_engine_answer(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     case WORD_CANCEL: rv_engine_cancel(engine, said->run, said->by, on_done, u); break;
+    case WORD_SIGNAL: rv_engine_signal(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     }
 }
 
@@ -416,21 +421,21 @@ static rv_status say_undriven(rv_client *client, const word *said, rv_error *err
 
 static rv_status say_owner(rv_client *client, const word *said, rv_error *err)
 {
-    static const char *const ops[] = {"decide", "answer", "cancel"};
+    static const char *const ops[] = {"decide", "answer", "cancel", "signal"};
     rv_buf request = {0};
     rv_arena arena = {0};
     rv_json_writer w;
     rv_json *answer;
     begin(&w, &request, ops[said->type]);
     rv_jw_kv_str(&w, "run", said->run);
-    rv_jw_kv_str(&w, "key", said->key);
+    rv_jw_kv_str(&w, said->type == WORD_SIGNAL ? "name" : "key", said->key);
     rv_jw_kv_str(&w, "by", said->by);
     if (said->type == WORD_DECIDE) {
         rv_jw_kv_i64(&w, "decision", said->decision);
         rv_jw_kv_str(&w, "comment", said->text);
         if (said->digest.size) rv_jw_kv_str(&w, "digest", said->digest);
     }
-    if (said->type == WORD_ANSWER) {
+    if (said->type == WORD_ANSWER || (said->type == WORD_SIGNAL && said->text.size)) {
         rv_jw_key(&w, "value");
         rv_jw_raw(&w, said->text);
     }
@@ -462,6 +467,16 @@ rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key, rv_str val
     rv_arena_deinit(&arena);
     if (status != RV_OK) return rv_error_context(err, "the answer is not JSON");
     return say_word(client, &(word){.type = WORD_ANSWER, .run = run, .key = key, .by = by, .text = value_json}, err);
+}
+
+rv_status rv_client_signal(rv_client *client, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_json *value;
+    rv_status status = value_json.size ? rv_json_parse(&arena, value_json, &value, err) : RV_OK;
+    rv_arena_deinit(&arena);
+    if (status != RV_OK) return rv_error_context(err, "what comes with the event is not JSON");
+    return say_word(client, &(word){.type = WORD_SIGNAL, .run = run, .key = name, .by = by, .text = value_json}, err);
 }
 
 rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err)

@@ -34,6 +34,9 @@ RV_MUST_USE rv_status rv_client_find_run(rv_client *client, const char *word, rv
 RV_MUST_USE rv_status rv_client_decide(rv_client *client, rv_str run, rv_str key, rv_str digest, rv_decision decision, rv_str by,
                                        rv_str comment, rv_error *err);
 RV_MUST_USE rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_error *err);
+/* An event from outside for the waits of a run, with what comes with it (JSON; size 0: nothing). INVALID: no name, or not JSON;
+ * CONFLICT: the run has ended, or keeps as many as it may. Synced on return. */
+RV_MUST_USE rv_status rv_client_signal(rv_client *client, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_error *err);
 /* Terminal cancel of a run. CONFLICT: it has ended. Synced on return. */
 RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err);
 /* Wait until the run's journal is beyond `after_seq`, or its log beyond log_size bytes, or it ended, or (not remote) return at once.

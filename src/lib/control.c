@@ -181,6 +181,17 @@ static void op_answer(client *c, const rv_json *request)
     rv_buf_deinit(&value);
 }
 
+static void op_signal(client *c, const rv_json *request)
+{
+    rv_buf value = {0};
+    const rv_json *given = rv_json_get(request, RV_STR("value"));
+    if (given) rv_json_write(&value, given, false);
+    c->is_busy = true;
+    rv_engine_signal(c->control->engine, text_of(request, "run"), text_of(request, "name"), rv_buf_str(&value), text_of(request, "by"),
+                     on_done, c);
+    rv_buf_deinit(&value);
+}
+
 static void op_cancel(client *c, const rv_json *request)
 {
     c->is_busy = true;
@@ -214,6 +225,7 @@ static void op_ping(client *c, const rv_json *request) { (void)request; answer_o
 
 static const struct { const char *name; void (*fn)(client *c, const rv_json *request); } ops[] = {
     {"ping", op_ping}, {"query", op_query}, {"decide", op_decide}, {"answer", op_answer}, {"cancel", op_cancel}, {"watch", op_watch},
+    {"signal", op_signal},
 };
 
 static void take_request(client *c, rv_str line)

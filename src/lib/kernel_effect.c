@@ -196,6 +196,8 @@ reeve_effect rv_kernel_park(reeve_kernel *kernel, uint32_t index)
     reeve_effect effect = {.type = rv_effect_name(RV_EFFECT_PARK), .node = rv_kernel_id(kernel, index), .epoch = node->epoch,
                            .number = node->number, .state = "", .detail = rv_detail_name((rv_detail)node->detail), .due_ms = node->due_ms};
     effect.key = effect.node;
+    if (node->detail == RV_DETAIL_EVENT)
+        effect.key = rv_kernel_text(kernel, rv_graph_str(rv_run_graph(kernel->run, index), rv_run_gate(kernel->run, index)->event));
     if (is_question((rv_detail)node->detail)) rv_kernel_question(kernel, index, &effect.payload, &effect.digest);
     return effect;
 }

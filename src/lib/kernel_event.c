@@ -182,6 +182,15 @@ static rv_status take_load(reeve_kernel *kernel, rv_event *ret, rv_error *err)
     return RV_OK;
 }
 
+static rv_status take_signal(reeve_kernel *kernel, rv_event *ret, rv_error *err)
+{
+    rv_json *value = NULL;
+    if (!rv_is_identifier(ret->key))
+        return rv_error_set(err, RV_INVALID, "signal: `key` is the event's name: 1 to 64 of [A-Za-z0-9_-], the first one alphanumeric");
+    rv_status status = rv_report_value(&kernel->scratch, ret->value, &value, err);
+    return status == RV_OK ? mask_result(kernel, &ret->value, err) : status;
+}
+
 /* The node that an event names: by its id, or by its question's key ID or ID~REVISION. */
 static rv_status take_node(reeve_kernel *kernel, const reeve_event *event, rv_event *ret, rv_error *err)
 {
@@ -226,6 +235,7 @@ rv_status rv_kernel_event(reeve_kernel *kernel, const reeve_event *event, rv_eve
     if (type == RV_EVENT_LOAD) return take_load(kernel, ret, err);
     if (type == RV_EVENT_ANSWER) return take_answer(kernel, event, ret, err);
     if (type == RV_EVENT_DECIDED) return take_decided(kernel, event, ret, err);
+    if (type == RV_EVENT_SIGNAL) return take_signal(kernel, ret, err);
     return rv_report_value(&kernel->scratch, ret->value, &value, err);
 }
 

@@ -490,6 +490,15 @@ reeve_status reeve_answer(reeve *engine, const char *run, const char *key, const
     return said(engine, &asked, error);
 }
 
+reeve_status reeve_signal(reeve *engine, const char *run, const char *name, const char *value_json, const char *by, reeve_error *error)
+{
+    word asked = {0};
+    reeve_status refused;
+    if (is_callback(engine, error, &refused)) return refused;
+    rv_engine_signal(rv_host_engine(engine->host), rv_str_of(run), rv_str_of(name), rv_str_of(value_json), rv_str_of(by), on_done, &asked);
+    return said(engine, &asked, error);
+}
+
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error)
 {
     word asked = {0};

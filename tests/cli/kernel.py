@@ -173,6 +173,22 @@ def timers(kernel):
     refusal("INVALID", kernel.event, "tick", now=due_ms - 1)
 
 
+def events_from_outside(kernel):
+    kernel.load(workflow(w={"wait": {"event": "go"}}, v={"needs": ["w"], "wait": {"event": "go"}},
+                         e={"needs": ["v"], "run": ["echo", "${w.n}", "${v.n}"]}))
+    park = kernel.effect("park")
+    assert park["detail"] == "event" and park["key"] == "go" and "payload" not in park, park
+    refusal("INVALID", kernel.event, "signal", key="no name")
+    refusal("INVALID", kernel.event, "signal", value=1)
+    refusal("INVALID", kernel.event, "signal", key="go", node="w")
+    kernel.event("signal", key="other", value={"n": 0})
+    kernel.event("signal", key="go", value={"n": 1}, text="Ada")
+    assert kernel.effects[0] == {"type": "resumed", "node": "w", "detail": "event"}, kernel.effects
+    assert kernel.node("v")["state"] == "waiting"
+    kernel.event("signal", key="go", value={"n": 2})
+    assert kernel.node("v")["state"] == "succeeded"
+
+
 def interrupt(kernel):
     kernel.load(workflow(a={"run": ["true"]}, b={"run": ["true"], "needs": ["a"]}), slots=1)
     kernel.event("started", node="a", epoch=1, pid=77)
@@ -361,6 +377,7 @@ claim("a missing value fails the node before it is handed out", missing_value)
 claim("without slots the host admits, in order", host_admits)
 claim("with slots the kernel admits, by slots and tags", slots_and_tags)
 claim("people are asked, and their word is for what was shown", questions)
+claim("a signal ends the waits for its event that have begun", events_from_outside)
 claim("a timer is armed, and a clock that goes back is refused", timers)
 claim("an interrupt stops, a resume goes on, a cancel ends", interrupt)
 claim("reducers: Reeve's own are carried out, the host's come out, an unknown one is a problem", reducers)

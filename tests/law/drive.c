@@ -253,6 +253,12 @@ rv_answer drive_signal(drive *d, rv_event_type type)
     return drive_step(d, &event);
 }
 
+rv_answer drive_event(drive *d, const char *name, const char *value)
+{
+    rv_event event = {.type = RV_EVENT_SIGNAL, .node = RV_NONE, .key = rv_str_of(name), .value = rv_str_of(value), .text = RV_STR("ann")};
+    return drive_step(d, &event);
+}
+
 void drive_ok(drive *d, const char *node)
 {
     EXPECT(d, drive_admit(d, node) == RV_ANSWER_TAKEN, node);
@@ -281,6 +287,8 @@ static bool go_on(drive *d, uint32_t node)
         event.type = RV_EVENT_DECIDED, event.state = RV_DECISION_APPROVE;
     else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_UNKNOWN_OUTCOME)
         event.type = RV_EVENT_DECIDED, event.state = RV_DECISION_DONE;
+    else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_EVENT)
+        event.type = RV_EVENT_SIGNAL, event.key = rv_graph_str(rv_run_graph(d->run, node), rv_run_gate(d->run, node)->event);
     else return false;
     return drive_step(d, &event) == RV_ANSWER_TAKEN;
 }

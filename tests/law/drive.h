@@ -53,6 +53,7 @@ rv_answer drive_decide(drive *d, const char *node, rv_decision decision, const c
 rv_answer drive_tick(drive *d, int64_t later_ms);              /* both clocks go on by later_ms, then TICK */
 rv_answer drive_until(drive *d, int64_t engine_ms);            /* the same, up to engine_ms if that is later than now */
 rv_answer drive_signal(drive *d, rv_event_type type);          /* INTERRUPT, CANCEL, PREEMPT, RESUME, FAIL_FAST */
+rv_answer drive_event(drive *d, const char *name, const char *value); /* an event from outside; value: JSON, or NULL */
 void drive_ok(drive *d, const char *node);                     /* admit, start, complete ok */
 void drive_fail(drive *d, const char *node, int32_t exit_status); /* admit, start, complete with this exit status */
 

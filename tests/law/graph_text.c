@@ -131,6 +131,7 @@ static void read_setting(builder *b, rv_node_def *node, rv_policy *policy, rv_ga
     else if (rv_str_is(key, "unknown")) policy->on_unknown = on_unknown_of(value);
     else if (rv_str_is(key, "on")) read_retry_on(b, policy, value);
     else if (rv_str_is(key, "default")) gate->fallback = slice_of(b, value);
+    else if (rv_str_is(key, "event")) gate->event = slice_of(b, value);
     else if (rv_str_is(key, "reject")) gate->on_reject_continue = 1;
     else refuse(b, key, "unknown setting");
 }

@@ -9,7 +9,7 @@
  *   `k=expr`     a field of a set              when …      the condition, up to the end of the statement
  * Settings: priority attempts delay delay_max lost_max timeout total for until deadline (numbers, ms);
  * on=exit,75,signal,timeout,unavailable,none  backoff=exponential  jitter=1  delivery=at_most_once  unknown=ask|fail|retry
- * default=JSON  reject=continue.
+ * default=JSON  reject=continue  event=NAME.
  * Of the whole graph: `%timeout=ms`, `%cap=TAG/N`.
  * Handlers: `on.success`, `on.failure`, `on.cancel`, `on.exit`; they stand behind all others.
  * What expressions read is kept (RV_NODE_F_KEEP_RESULT, _EXPR_OUTPUT), as the workflow loader does it. */

@@ -11,8 +11,8 @@
 /* a ──► b   s softly after a, o optionally; people, time, an attempt at most once; handlers */
 static const char *const GRAPH =
     "a: %attempts=3; b: a; s: ~a; o: a [optional]; i: !input; p: !approve; w: !wait %for=90;"
-    " u: %delivery=at_most_once %unknown=ask; z: !wait %for=9999; on.failure; on.exit";
-enum { A, B, S, O, I, P, W, U, Z, ON_FAILURE, ON_EXIT };
+    " u: %delivery=at_most_once %unknown=ask; z: !wait %for=9999; e: !wait %event=go; on.failure; on.exit";
+enum { A, B, S, O, I, P, W, U, Z, E, ON_FAILURE, ON_EXIT };
 
 /* ---- sound states ---- */
 
@@ -65,6 +65,7 @@ static void in_handlers(drive *d)
     drive_ok(d, "u");
     drive_answer(d, "i", "{}");
     drive_decide(d, "p", RV_DECISION_APPROVE, NULL);
+    drive_event(d, "go", NULL);
     drive_tick(d, 10000);
 }
 
@@ -111,6 +112,8 @@ SPOIL(waits_for_an_input, NODE(P).detail = RV_DETAIL_INPUT)
 SPOIL(waits_for_an_approval, NODE(I).detail = RV_DETAIL_APPROVAL)
 SPOIL(input_waits_for_time, NODE(I).detail = RV_DETAIL_TIMER)
 SPOIL(waits_for_no_time, NODE(W).due_ms = 0)
+SPOIL(waits_for_no_event, NODE(W).detail = RV_DETAIL_EVENT)
+SPOIL(event_is_kept, rv_vec_push(&run->signals, ((rv_signal){RV_STR("go"), 0})))
 SPOIL(waits_for_children, NODE(W).detail = RV_DETAIL_CHILDREN)
 SPOIL(approval_is_unknown, NODE(P).detail = RV_DETAIL_UNKNOWN_OUTCOME)
 SPOIL(known_is_unknown, NODE(U).attempt = RV_ATTEMPT_LOST)
@@ -179,6 +182,8 @@ static const breakage breakages[] = {
     {loaded, input_waits_for_time, "a wait that nothing can end"},
     {loaded, waits_for_no_time, "a wait that nothing can end"},
     {loaded, waits_for_children, "a wait that nothing can end"},
+    {loaded, waits_for_no_event, "a wait that nothing can end"},
+    {loaded, event_is_kept, "a node waits for an event that is kept"},
     {loaded, approval_is_unknown, "a wait that nothing can end"},
     {u_is_unknown, known_is_unknown, "a wait that nothing can end"},
     {a_failed, root_beyond, "a root that is no node"},

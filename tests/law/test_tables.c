@@ -233,7 +233,7 @@ static void apply__refuses_a_node_that_is_not_there(void **state)
 
 /* A sentence of steps: a letter, then a node. + admit  s started  k ok  p partial  e error  t timeout  x denied  c cancelled
  * A adopt  l lost  v lost, stopped  n lost, never started  a answer  y approve  r reject  d done  g again; alone: I interrupt  R resume
- * C cancel  P preempt  F fail fast  T time passes. */
+ * C cancel  P preempt  F fail fast  T time passes  S an event comes. */
 static void act(drive *d, const char *word)
 {
     const char *node = word + 1;
@@ -261,6 +261,7 @@ static void act(drive *d, const char *word)
     case 'P': drive_signal(d, RV_EVENT_PREEMPT); break;
     case 'F': drive_signal(d, RV_EVENT_FAIL_FAST); break;
     case 'T': drive_tick(d, 1000); break;
+    case 'S': drive_event(d, node, "{}"); break;
     default: fail_msg("no such step: %s", word);
     }
 }
@@ -404,7 +405,7 @@ static rv_event any_event(const drive *d, uint64_t *seed)
     static const rv_event_type inputs[] = {
         RV_EVENT_LOAD, RV_EVENT_ADMITTED, RV_EVENT_ADMITTED, RV_EVENT_ADMITTED, RV_EVENT_STARTED, RV_EVENT_STARTED, RV_EVENT_COMPLETED,
         RV_EVENT_COMPLETED, RV_EVENT_COMPLETED, RV_EVENT_LOST, RV_EVENT_ANSWER, RV_EVENT_DECIDED, RV_EVENT_DECIDED, RV_EVENT_TICK,
-        RV_EVENT_RESUME};
+        RV_EVENT_RESUME, RV_EVENT_SIGNAL};
     uint32_t node = below(seed, 20) == 0 ? below(seed, 100) : below(seed, d->graph->node_count);
     rv_event event = {.type = inputs[below(seed, RV_COUNT(inputs))], .node = node, .exit_status = (int32_t)below(seed, 4) - 1,
                       .signal = -1};
@@ -420,6 +421,7 @@ static rv_event any_event(const drive *d, uint64_t *seed)
     event.detail = below(seed, 2) ? RV_DETAIL_EXIT + below(seed, 4) : below(seed, RV_DETAIL_COUNT + 2);
     if (event.state == RV_ATTEMPT_OK && below(seed, 2)) event.detail = RV_DETAIL_NONE;
     event.flags = below(seed, 8);
+    if (event.type == RV_EVENT_SIGNAL) event.key = below(seed, 2) ? RV_STR("go") : RV_STR("other");
     if (below(seed, 3) == 0) event.value = RV_STR("{\"n\":3}");
     if (below(seed, 3) == 0) event.output = RV_STR("out");
     if (below(seed, 3) == 0) event.text = RV_STR("because");
@@ -438,6 +440,7 @@ static void step__survives_anything_that_is_said_to_it(void **state)
         " w: !wait %for=30; z: w p [all_terminal]; on.success; on.cancel",
         "r: !reduce %attempts=3 %delay=10; s: r !set `n=${r.n}`; q: s r !reduce " AMO "; t: q when ${s.n} > 2;"
         " on.failure: %attempts=2; on.exit: !reduce",
+        "a; e: !wait %event=go; f: a e !wait %event=go; g: !wait %event=other; h: g f when ${g.n} == 3; on.exit: !wait %event=other",
         "i: !input; j: i !input; k: j when ${j.n} == 3; l: ~k %priority=3; %timeout=900",
     };
     const char *given = getenv("RV_SEED");

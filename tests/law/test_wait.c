@@ -267,6 +267,134 @@ static void w2__timers_that_are_over_are_forgotten(void **state)
     drive_free(d);
 }
 
+/* ---- events from outside ---- */
+
+static void k16__a_wait_for_an_event_ends_with_what_comes_with_it(void **state)
+{
+    drive *d = drive_new("w: !wait %event=go; b: w when ${w.n} == 3");
+    assert_string_equal(drive_says(d, "w"), "waiting event");
+    assert_true(drive_has_effect(d, RV_EFFECT_PARK, "w"));
+    assert_int_equal(d->run->running, 0);
+    assert_int_equal(drive_event(d, "other", "{\"n\":1}"), RV_ANSWER_TAKEN); /* nobody's */
+    assert_string_equal(drive_says(d, "w"), "waiting event");
+    drive_crash(d);
+    assert_int_equal(drive_event(d, "go", "{\"n\":3}"), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_true(drive_has_effect(d, RV_EFFECT_RESUMED, "w"));
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void k60__an_event_before_the_wait_is_kept_and_consumed_once(void **state)
+{
+    drive *d = drive_new("a; w: a !wait %event=go; x: w !wait %event=go");
+    assert_int_equal(drive_event(d, "go", "{\"n\":1}"), RV_ANSWER_TAKEN);
+    assert_int_equal(d->run->signals.count, 1);
+    drive_crash(d); /* replays the journal */
+    drive_crash(d); /* restores a snapshot */
+    assert_int_equal(d->run->signals.count, 1);
+    drive_ok(d, "a");
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_false(drive_has_effect(d, RV_EFFECT_PARK, "w"));
+    assert_int_equal(d->run->signals.count, 0);
+    rv_str result = rv_run_result(d->run, 1);
+    assert_int_equal(result.size, strlen("{\"n\":1}"));
+    assert_memory_equal(result.at, "{\"n\":1}", result.size);
+    assert_string_equal(drive_says(d, "x"), "waiting event"); /* it was one event */
+    drive_free(d);
+}
+
+static void k60__kept_events_are_consumed_in_the_order_of_their_coming(void **state)
+{
+    drive *d = drive_new("a; w: a !wait %event=go; x: w !wait %event=go; y: x !wait %event=go");
+    drive_event(d, "go", "1");
+    drive_event(d, "stop", NULL);
+    drive_event(d, "go", NULL);
+    drive_ok(d, "a");
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_string_equal(drive_says(d, "x"), "succeeded");
+    assert_string_equal(drive_says(d, "y"), "waiting event");
+    assert_true(rv_str_is(rv_run_result(d->run, 1), "1"));
+    assert_int_equal(rv_run_result(d->run, 2).size, 0); /* nothing came with it */
+    assert_int_equal(d->run->signals.count, 1);
+    drive_free(d);
+}
+
+static void k16__one_event_ends_every_wait_that_has_begun(void **state)
+{
+    drive *d = drive_new("v: !wait %event=go; w: !wait %event=go; x: w !wait %event=go; y: !wait %event=stop");
+    assert_int_equal(drive_event(d, "go", NULL), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "v"), "succeeded");
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_string_equal(drive_says(d, "x"), "waiting event"); /* it began after it */
+    assert_string_equal(drive_says(d, "y"), "waiting event");
+    assert_int_equal(d->run->signals.count, 0);
+    drive_free(d);
+}
+
+static void k60__an_event_between_interrupt_and_resume_is_not_lost(void **state)
+{
+    drive *d = drive_new("v: !wait %event=go; a; w: a v !wait %event=more; b: w");
+    drive_admit(d, "a");
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    drive_complete(d, "a", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
+    assert_int_equal(d->run->status, RV_RUN_INTERRUPTED);
+    assert_int_equal(drive_event(d, "go", NULL), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_event(d, "more", NULL), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "v"), "succeeded");
+    drive_crash(d);
+    drive_signal(d, RV_EVENT_RESUME);
+    drive_ok(d, "a");
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_free(d);
+}
+
+static void k60__events_of_no_name_and_for_no_run_are_refused(void **state)
+{
+    drive *d = drive_new_bare("w: !wait %event=go");
+    assert_int_equal(drive_event(d, "go", NULL), RV_ANSWER_ILLEGAL); /* not loaded yet */
+    drive_signal(d, RV_EVENT_LOAD);
+    assert_int_equal(drive_event(d, "", NULL), RV_ANSWER_ILLEGAL);
+    drive_event(d, "go", NULL);
+    assert_int_equal(d->run->status, RV_RUN_OK);
+    assert_int_equal(drive_event(d, "go", NULL), RV_ANSWER_STALE); /* [P2] */
+    drive_free(d);
+}
+
+static void k60__as_many_events_are_kept_as_there_is_room_for(void **state)
+{
+    drive *d = drive_new("w: !wait %event=go; a");
+    d->is_quick = true;
+    for (uint32_t i = 0; i < RV_SIGNALS_MAX; i++) assert_int_equal(drive_event(d, "other", NULL), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_event(d, "other", NULL), RV_ANSWER_ILLEGAL);
+    assert_int_equal(drive_event(d, "go", NULL), RV_ANSWER_TAKEN); /* somebody waits for it */
+    assert_string_equal(drive_says(d, "w"), "succeeded");
+    drive_free(d);
+}
+
+static void k60__a_journal_that_keeps_or_takes_an_event_that_is_none_is_damaged(void **state)
+{
+    drive *d = drive_new("w: !wait %event=go; v: !wait %for=1000; a; x: a !wait %event=more");
+    rv_error error = {0};
+    rv_event kept = {.type = RV_EVENT_SIGNAL_KEPT, .node = RV_NONE}, tick = {.type = RV_EVENT_TICK},
+             signal = {.type = RV_EVENT_SIGNAL, .key = RV_STR("go")};
+    rv_run *run = rv_run_new(d->graph);
+    assert_int_equal(rv_run_apply(run, &kept, NULL, &error), RV_CORRUPT);
+    assert_int_equal(rv_run_apply(run, &kept, &tick, &error), RV_CORRUPT);
+    for (uint32_t node = 0; node < 4; node++) {
+        rv_event taken = {.type = RV_EVENT_SIGNAL_TAKEN, .node = node};
+        assert_int_equal(rv_run_apply(run, &taken, NULL, &error), RV_CORRUPT); /* no such event is kept */
+    }
+    for (uint32_t i = 0; i < RV_SIGNALS_MAX; i++) assert_int_equal(rv_run_apply(run, &kept, &signal, &error), RV_OK);
+    assert_int_equal(rv_run_apply(run, &kept, &signal, &error), RV_CORRUPT);
+    rv_event skip = {.type = RV_EVENT_NODE_STATE, .node = 0, .state = RV_NODE_SKIPPED, .detail = RV_DETAIL_CONDITION};
+    assert_int_equal(rv_run_apply(run, &skip, NULL, &error), RV_OK);
+    assert_int_equal(rv_run_apply(run, &(rv_event){.type = RV_EVENT_SIGNAL_TAKEN, .node = 0}, NULL, &error), RV_CORRUPT); /* it is over */
+    rv_run_free(run);
+    drive_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +417,14 @@ int main(void)
         cmocka_unit_test(timer__a_restored_run_has_its_timers),
         cmocka_unit_test(timer__items_come_out_by_time_then_node),
         cmocka_unit_test(w2__timers_that_are_over_are_forgotten),
+        cmocka_unit_test(k16__a_wait_for_an_event_ends_with_what_comes_with_it),
+        cmocka_unit_test(k60__an_event_before_the_wait_is_kept_and_consumed_once),
+        cmocka_unit_test(k60__kept_events_are_consumed_in_the_order_of_their_coming),
+        cmocka_unit_test(k16__one_event_ends_every_wait_that_has_begun),
+        cmocka_unit_test(k60__an_event_between_interrupt_and_resume_is_not_lost),
+        cmocka_unit_test(k60__events_of_no_name_and_for_no_run_are_refused),
+        cmocka_unit_test(k60__as_many_events_are_kept_as_there_is_room_for),
+        cmocka_unit_test(k60__a_journal_that_keeps_or_takes_an_event_that_is_none_is_damaged),
     };
     return cmocka_run_group_tests_name("wait", tests, NULL, NULL);
 }
