@@ -199,6 +199,7 @@ const char *bracket_check(const rv_run *run, const void *user, bool *ret_was_ask
     *ret_was_asked = run->closing == RV_CLOSING_NO;
     if (!*ret_was_asked) return NULL;
     for (uint32_t node = 0; node < run->node_count; node++) {
+        if (run->nodes[node].next) continue; /* a revision stands in its place */
         const char *wrong = check_pruned(run, node);
         if (wrong) return wrong;
         bool was_called_off = run->nodes[node].state == RV_NODE_CANCELLED || run->nodes[node].state == RV_NODE_SKIPPED;

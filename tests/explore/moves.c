@@ -47,6 +47,7 @@ static void list_successes(const context *c, uint32_t node)
     case RV_SCOPE_REVISION: case RV_SCOPE_SUBMITTED: case RV_SCOPE_COUNT: break;
     }
     add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    if (!results && rv_run_def(c->run, node)->revise) results = iterated;
     if (!results) return;
     c->out->at[c->out->count - 1].event.value = rv_str_of(results[0]);
     for (uint32_t i = 1; i < 3; i++) add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0)->event.value = rv_str_of(results[i]);
@@ -130,6 +131,10 @@ static void list_people(const context *c, uint32_t node)
         event.value = RV_STR("{\"value\":4}");
         bool is_late = is_over || (at->flags & RV_NODE_R_KEPT);
         add(c, event, is_late ? MOVE_MUST_NOT : MOVE_MUST)->is_progress = !is_late && waits;
+    }
+    if (kind != RV_KIND_APPROVE && waits && at->detail == RV_DETAIL_APPROVAL) { /* a back-edge at its maximum */
+        add_decision(c, node, RV_DECISION_APPROVE, MOVE_MUST);
+        add_decision(c, node, RV_DECISION_REJECT, MOVE_MUST);
     }
     if (kind == RV_KIND_APPROVE) {
         bool is_asked = waits && at->detail == RV_DETAIL_APPROVAL;

@@ -51,6 +51,13 @@ static const grown all[] = {
      "{a: {set: {n: 1}}, b: {set: {n: 2}}, c: {set: {n: 3}}, d: {set: {n: 4}},"
      " t: {tournament: {entrants: [a, b, c, d], judge: {run: [x]}, swiss: 3}}}"},
     {"workflow", false, "{w: {workflow: {definition: {nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}}}}}, z: {run: [x], needs: [w]}}"},
+    {"revise", false,
+     "{a: {run: [x]}, r: {run: [x], needs: [a], revise: {target: a, when: \"${r.n} == 9\", max: 1}}, z: {run: [x], needs: [r, a]}}"},
+    {"revise, ask at the maximum", false,
+     "{a: {set: {n: 1}}, r: {run: [x], needs: [a], revise: {target: a, when: \"${r.n} == 9\", max: 2, at_max: ask}},"
+     " z: {run: [x], needs: [r]}}"},
+    {"revise beside a reader of its target", true,
+     "{a: {run: [x]}, r: {run: [x], needs: [a], revise: {target: a, when: \"${r.n} == 9\", max: 2}}, z: {run: [x], needs: [a]}}"},
     {"loop in foreach", true, "{e: {foreach: {items: [1, 2], do: {loop: {body: {run: [x]}, max: 2}}}}}"},
     {"foreach in loop", true, "{l: {loop: {body: {foreach: {items: [1, 2], do: {run: [x]}, join: any}}, max: 2}}}"},
 };
