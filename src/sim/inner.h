@@ -75,6 +75,7 @@ struct rv_sim_world {
     /* of all lives */
     rv_disk *disk;
     rv_sim_ledger ledger;
+    char parent[64];          /* the failed run that the present one goes on from; empty: none */
     rv_arena arena;
     rv_buf line;
     uint32_t broken_count;

@@ -1,7 +1,7 @@
 /* sim.h: the deterministic simulator: the real engine, kernel, loader and store (SQLite) on a disk, a clock, an executor and people
  * that are made up, on one thread, from one seed. The same seed and the same workflow give the same story, byte for byte.
  *
- * A play is one run of one workflow, lived through in several lives of the engine. Lives end orderly, by death at any operation of the
+ * A play is one run of one workflow, at times with a child that goes on from its failure, lived through in several lives of the engine. Lives end orderly, by death at any operation of the
  * disk or at any named fail point, by a loss of power, or because the disk failed them. After each the store is opened again from what
  * the disk kept, its journal is audited, and the run goes on, until it has ended. What was promised is checked against a ledger that
  * the made-up executor, people and observer keep outside of the engine (ledger.c says what).
@@ -35,6 +35,7 @@ typedef struct rv_sim_config {
     X(DUPLICATES, "late or duplicate results")                                   \
     X(DECISIONS, "decisions")                                                    \
     X(CANCELS, "cancels")                                                        \
+    X(CHILDREN, "child runs")                                                    \
     X(ROWS, "journal rows")
 #define X(name_, text_) RV_SIM_##name_,
 typedef enum rv_sim_count { RV_SIM_COUNT_MAP(X) RV_SIM_COUNT_COUNT } rv_sim_count;

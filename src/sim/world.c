@@ -292,7 +292,8 @@ static bool submit(rv_sim_world *w)
 {
     rv_error err = {0};
     rv_problems problems = {0};
-    rv_submit given = {.spec = load(w, &problems), .file = "", .dir = w->config->root, .fail_fast = rv_sim_one_in(w, 12)};
+    rv_submit given = {.spec = load(w, &problems), .file = "", .dir = w->config->root, .fail_fast = rv_sim_one_in(w, 12),
+                       .resumed_from = rv_str_of(w->parent)};
     rv_problems_deinit(&problems);
     RV_ASSERT(given.spec != NULL);
     rv_status status = rv_engine_submit(w->engine, &given, &w->job, &err);
@@ -302,7 +303,7 @@ static bool submit(rv_sim_world *w)
         return false;
     }
     rv_sim_ledger_begin(w, w->job->id);
-    rv_sim_tell(w, "submit %s", w->job->id);
+    rv_sim_tell(w, "submit %s%s%s", w->job->id, w->parent[0] ? " after " : "", w->parent);
     return true;
 }
 
@@ -468,6 +469,16 @@ static void world_deinit(rv_sim_world *w)
     rv_buf_deinit(&w->line);
 }
 
+/* A run that failed may be gone on with by a child, which keeps what it can. */
+static void go_on(rv_sim_world *w)
+{
+    bool may = w->ledger.is_over && w->ledger.outcome != RV_RUN_OK && !w->parent[0] && w->life < LIVES_MAX / 2;
+    if (!may || !rv_sim_one_in(w, 3)) return;
+    (void)snprintf(w->parent, sizeof w->parent, "%s", w->ledger.run);
+    w->result->counts[RV_SIM_CHILDREN]++;
+    rv_sim_ledger_begin(w, "");
+}
+
 rv_status rv_sim_play(const rv_sim_config *config, uint64_t seed, rv_sim_result *ret, rv_problems *problems)
 {
     rv_sim_world w = {.config = config, .result = ret};
@@ -478,6 +489,7 @@ rv_status rv_sim_play(const rv_sim_config *config, uint64_t seed, rv_sim_result 
     for (; w.life < LIVES_MAX && !rv_sim_is_broken(&w) && !w.ledger.is_over; w.life++) {
         live(&w, spec);
         rv_arena_clear(&w.arena);
+        if (!rv_sim_is_broken(&w)) go_on(&w);
     }
     if (!rv_sim_is_broken(&w) && !w.ledger.is_over) rv_sim_break(&w, "the run has not ended after %u lives", w.life);
     ret->outcome = w.ledger.outcome;
