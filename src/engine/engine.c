@@ -201,6 +201,7 @@ static void on_store(void *user, int events) { drain_store(user); }
 
 static bool may_start_ahead(const rv_job *job, uint32_t node)
 {
+    if (rv_run_is_held_back(job->run) || rv_job_spends_money(job, node)) return false;
     return rv_run_class_of(job->run, node) == 0 && rv_run_policy(job->run, node)->delivery == RV_DELIVERY_AT_LEAST_ONCE;
 }
 
@@ -224,15 +225,22 @@ static uint32_t ahead_target(const rv_engine *engine)
     return (uint32_t)RV_MIN(target, (int64_t)AHEAD_MAX);
 }
 
-static void admit(rv_job *job, uint32_t node, bool takes_slot)
+/* false: a gate of the run refused it [K31a]; its slot is given back. */
+static bool admit(rv_job *job, uint32_t node, bool takes_slot)
 {
     if (takes_slot) rv_admit_take(&job->admit, job->run, rv_run_class_of(job->run, node));
     rv_attempt *attempt = rv_attempt_new(job, node);
     attempt->has_slot = takes_slot;
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, takes_slot);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
+    if (job->run->nodes[node].state != RV_NODE_RUNNING) {
+        if (takes_slot) rv_admit_give(&job->admit, job->run, rv_run_class_of(job->run, node));
+        rv_attempt_free(attempt);
+        return false;
+    }
     attempt->epoch = job->run->nodes[node].epoch;
     attempt->number = job->run->nodes[node].number;
+    return true;
 }
 
 static void admit_job(rv_job *job)
@@ -242,13 +250,13 @@ static void admit_job(rv_job *job)
     if (job->is_undriven || job->run->closing == RV_CLOSING_INTERRUPT || job->run->status != RV_RUN_RUNNING) return;
     if (job->is_resumed && !job->is_announced) return; /* nothing starts under epochs that a loss of power would forget again [P4] */
     uint32_t waiting = job->ahead.count - job->ahead_begin + job->ahead_unwritten;
-    while (waiting == 0 && (node = rv_admit_next(&job->admit, job->run)) != RV_NONE) admit(job, node, true);
+    while (waiting == 0 && (node = rv_admit_next(&job->admit, job->run)) != RV_NONE) (void)admit(job, node, true);
     uint32_t target = ahead_target(engine);
     if (waiting > target / 2) return;
     for (; waiting < target; waiting++) {
         node = rv_run_ready_first(job->run, 0);
         if (node == RV_NONE || !may_start_ahead(job, node) || is_behind_tagged(job, node)) break;
-        admit(job, node, false);
+        if (!admit(job, node, false)) break;
         job->ahead_unwritten++;
     }
     if (job->ahead_unwritten && job->ahead.count - job->ahead_begin < engine->slots) engine->is_urgent = true;

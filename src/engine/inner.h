@@ -16,6 +16,7 @@
 #include "engine/describe.h"
 #include "engine/engine.h"
 #include "kernel/admit.h"
+#include "kernel/gate.h"
 #include "kernel/run.h"
 
 #include <errno.h>
@@ -204,6 +205,15 @@ static inline rv_str rv_job_node_id(const rv_job *job, uint32_t node)
 {
     RV_ASSERT(node < job->id_count);
     return job->ids[node];
+}
+/* Whether an attempt of `node` may cost money: the run or the node has a budget of it. Its start waits until it is synced [P5]. */
+static inline bool rv_job_spends_money(const rv_job *job, uint32_t node)
+{
+    const rv_run *run = job->run;
+    uint32_t own = rv_run_def(run, node)->budget, money = 1u << RV_DIMENSION_USD;
+    if (run->limits.limits & money) return true;
+    const rv_budget_def *budget = own ? &rv_run_graph(run, node)->budgets[own - 1] : NULL;
+    return budget && (budget->limits | budget->estimates) & money;
 }
 void rv_job_free(rv_job *job);
 /* The attempts that a dead engine left open end as lost; their processes are gone already. */

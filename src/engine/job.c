@@ -392,13 +392,21 @@ rv_status rv_engine_load(rv_engine *engine, rv_str run_id, rv_spec *spec, rv_job
 
 /* ---- collecting a turn ---- */
 
+static rv_str note_of(rv_detail detail)
+{
+    if (detail == RV_DETAIL_BUDGET) return RV_STR("a budget is passed; it only warns");
+    if (detail == RV_DETAIL_OVER_BUDGET) return RV_STR("the budget does not do: what has not begun is skipped");
+    return RV_STR("a result came too late and changed nothing");
+}
+
 static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, rv_flight *flight)
 {
     switch (effect->type) {
     case RV_EFFECT_SPAWN: {
         rv_attempt *attempt = rv_job_attempt(job, effect->node);
         if (!attempt || attempt->epoch != effect->epoch) break; /* called off in the same turn */
-        bool must_sync = rv_run_policy(job->run, effect->node)->delivery == RV_DELIVERY_AT_MOST_ONCE;
+        bool must_sync = rv_run_policy(job->run, effect->node)->delivery == RV_DELIVERY_AT_MOST_ONCE ||
+                         rv_job_spends_money(job, effect->node);
         if (must_sync) rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect}));
         else rv_vec_push(&flight->effects, ((rv_effect_item){job, *effect}));
         break;
@@ -409,8 +417,7 @@ static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, r
     case RV_EFFECT_PARK: rv_blocker_open(job, effect->node, effect->detail, batch); break;
     case RV_EFFECT_RESUMED: rv_blocker_close(job, effect->node, effect->detail, batch); break;
     case RV_EFFECT_NOTE:
-        rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job},
-                         RV_STR("a result came too late and changed nothing"), RV_STR(""));
+        rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, note_of((rv_detail)effect->detail), RV_STR(""));
         break;
     case RV_EFFECT_ARM_TIMER: break; /* the engine asks for the due time each turn */
     case RV_EFFECT_COUNT: RV_UNREACHABLE();

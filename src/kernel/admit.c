@@ -1,4 +1,5 @@
 #include "kernel/admit.h"
+#include "kernel/gate.h"
 
 void rv_admit_init(rv_admit *admit, uint32_t cap)
 {
@@ -28,7 +29,7 @@ bool rv_admit_fits(const rv_admit *admit, const rv_run *run, uint32_t class_inde
 uint32_t rv_admit_next(const rv_admit *admit, const rv_run *run)
 {
     uint32_t best = RV_NONE;
-    if (run->ready_count == 0 || admit->used >= admit->cap) return RV_NONE;
+    if (run->ready_count == 0 || admit->used >= admit->cap || rv_run_is_held_back(run)) return RV_NONE;
     for (uint32_t c = 0; c < run->classes.count; c++) {
         uint32_t node = rv_run_ready_first(run, c);
         if (node == RV_NONE || (best != RV_NONE && !rv_run_goes_before(run, node, best)) || !rv_admit_fits(admit, run, c)) continue;

@@ -12,6 +12,7 @@ rv_run *rv_run_new(const rv_graph *graph)
     rv_run *run = rv_alloc(sizeof *run);
     run->graph = graph;
     run->status = RV_RUN_ACCEPTED;
+    rv_limits_init(run);
     rv_run_add_graph(run, graph);
     (void)rv_place_add(run, 0, 0, RV_NONE, 0);
     (void)rv_place_add(run, 0, 1, RV_NONE, 0);
@@ -27,6 +28,7 @@ void rv_run_free(rv_run *run)
     }
     rv_controls_free(run);
     rv_free(run->nodes);
+    rv_vec_deinit(&run->accounts);
     rv_vec_deinit(&run->places);
     rv_vec_deinit(&run->signals);
     rv_vec_deinit(&run->graphs);
@@ -68,6 +70,7 @@ rv_str rv_run_error(const rv_run *run, uint32_t node) { return rv_run_kept(run, 
 
 static void leave_state(rv_run *run, uint32_t node, rv_node_state state)
 {
+    if (state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_BUDGET) run->paused--;
     if (!rv_run_is_handler(run, node)) run->counts[state]--;
     if (state == RV_NODE_RUNNING) run->running--;
     if (state == RV_NODE_READY) run->ready_count--;
@@ -103,6 +106,7 @@ static void enter_state(rv_run *run, uint32_t node, rv_node_state state)
 {
     bool is_plain = !rv_run_is_handler(run, node), is_bad = state == RV_NODE_FAILED || state == RV_NODE_DENIED;
     if (is_plain) run->counts[state]++;
+    if (state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_BUDGET) run->paused++;
     if (state == RV_NODE_RUNNING) run->running++;
     if (state == RV_NODE_READY) {
         rv_ready_add(run, node);
@@ -146,6 +150,7 @@ static bool apply_attempt_state(rv_run *run, const rv_event *event, const rv_eve
         node->epoch = run->epoch_last = event->epoch;
         node->number = event->number;
         node->attempt = RV_ATTEMPT_STARTING;
+        node->flags &= (uint8_t)~RV_NODE_R_OVERSPENT;
         node->exit_status = -1;
         return true;
     }
@@ -198,9 +203,10 @@ static bool apply_load(rv_run *run, const rv_event *event)
 
 static bool apply_phase(rv_run *run, const rv_event *event)
 {
-    if (event->state > RV_PHASE_OVER || event->state < run->phase || event->flags > RV_CLOSING_FAIL_FAST) return false;
+    if (event->state > RV_PHASE_OVER || event->state < run->phase || event->flags > RV_CLOSING_BUDGET) return false;
     run->phase = (uint8_t)event->state;
     run->closing = (uint8_t)event->flags;
+    run->is_over_budget |= event->flags == RV_CLOSING_BUDGET;
     return true;
 }
 
@@ -263,7 +269,8 @@ static bool apply_signal_taken(rv_run *run, uint32_t node)
 static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
 {
     bool needs_node = (rv_event_fields(event->type) & RV_F_NODE) && !(event->type == RV_EVENT_NODE_TIMER && event->flags == RV_TIMER_RUN);
-    if (needs_node && event->node >= run->node_count) return event->type == RV_EVENT_NOTE && event->node == RV_NONE;
+    if (needs_node && event->node >= run->node_count)
+        return event->node == RV_NONE && (event->type == RV_EVENT_NOTE || (event->type == RV_EVENT_WARNED && rv_budget_apply(run, event)));
     switch (event->type) {
     case RV_EVENT_LOAD: return apply_load(run, event);
     case RV_EVENT_NODE_STATE: return apply_node_state(run, event);
@@ -279,6 +286,9 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_GREW: return apply_grew(run, event);
     case RV_EVENT_SIGNAL_KEPT: return apply_signal_kept(run, cause);
     case RV_EVENT_SIGNAL_TAKEN: return apply_signal_taken(run, event->node);
+    case RV_EVENT_OVERSPENT: run->nodes[event->node].flags |= RV_NODE_R_OVERSPENT; return true;
+    case RV_EVENT_BUDGET: case RV_EVENT_QUOTA: case RV_EVENT_USAGE: case RV_EVENT_RESERVED: case RV_EVENT_RAISED: case RV_EVENT_SPENT:
+    case RV_EVENT_WARNED: return rv_budget_apply(run, event);
     case RV_EVENT_RESULT:
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
@@ -291,7 +301,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
         return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
-    case RV_EVENT_SIGNAL: case RV_EVENT_NOTE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
+    case RV_EVENT_SIGNAL: case RV_EVENT_NOTE: case RV_EVENT_GATE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }
     return false;

@@ -13,6 +13,7 @@ static bool wait_fits(const rv_node_run *node, rv_kind kind, bool is_revised, bo
     if (node->detail == RV_DETAIL_INPUT) return kind == RV_KIND_INPUT;
     if (node->detail == RV_DETAIL_EVENT) return is_for_event;
     if (node->detail == RV_DETAIL_TIMER) return (kind == RV_KIND_WAIT || has_attempts) && node->due_ms != 0;
+    if (node->detail == RV_DETAIL_BUDGET) return rv_kind_needs_slot(kind);
     return node->detail == RV_DETAIL_UNKNOWN_OUTCOME && has_attempts && node->attempt == RV_ATTEMPT_UNKNOWN;
 }
 
@@ -30,7 +31,7 @@ static const char *check_attempts(const rv_run *run, uint32_t index)
     HOLDS(is_live == (node->state == RV_NODE_RUNNING), "a live attempt without a running node, or the reverse");
     HOLDS(node->number == 0 || has_attempts, "an attempt at a node that needs none");
     HOLDS(node->state != RV_NODE_READY || has_attempts, "a node that needs no attempt is ready for one");
-    HOLDS(node->flags <= (RV_NODE_R_EXPIRED | RV_NODE_R_KEPT | RV_NODE_R_CALLED_OFF), "a flag that is none");
+    HOLDS(node->flags <= (RV_NODE_R_EXPIRED | RV_NODE_R_KEPT | RV_NODE_R_CALLED_OFF | RV_NODE_R_OVERSPENT), "a flag that is none");
     HOLDS(!(node->flags & RV_NODE_R_KEPT) || kind == RV_KIND_INPUT, "an answer kept for a node that asks nothing");
     return NULL;
 }
@@ -162,6 +163,76 @@ static const char *check_run(const rv_run *run)
     return check_handlers(run);
 }
 
+typedef struct sums { int64_t held[RV_HELD_COUNT]; uint32_t live; } sums;
+
+static void add_open(sums *to, const rv_account *account)
+{
+    to->live += account->is_open;
+    for (uint32_t d = 0; d < RV_HELD_COUNT; d++) to->held[d] += account->held[d];
+}
+
+static const char *check_purse(const sums *found, const rv_purse *purse)
+{
+    HOLDS(memcmp(found->held, purse->reserved, sizeof found->held) == 0, "what is reserved is not what attempts hold");
+    HOLDS(found->live == purse->live, "a count of attempts in flight disagrees");
+    return NULL;
+}
+
+/* What open attempts hold, summed up for them, those above them and the run; keeps (1) of budget.h. */
+static const char *check_purses(const rv_run *run)
+{
+    sums *found = rv_alloc(sizeof *found * (run->accounts.count + 1));
+    const char *broken = NULL;
+    for (uint32_t i = 0; i < run->accounts.count; i++) {
+        const rv_account *account = &run->accounts.at[i];
+        broken = run->nodes[account->node].account == i + 1 ? broken : "an account is not its node's";
+        add_open(&found[0], account);
+        for (uint32_t at = account->node; at != RV_NONE; at = rv_run_place(run, at)->parent)
+            add_open(&found[run->nodes[at].account], account);
+    }
+    if (!broken) broken = check_purse(&found[0], &run->purse);
+    for (uint32_t i = 0; i < run->accounts.count && !broken; i++) broken = check_purse(&found[i + 1], &run->accounts.at[i].purse);
+    rv_free(found);
+    return broken;
+}
+
+/* Keeps (3) of budget.h. Time is not reserved, so it may pass its limit. */
+static const char *check_limits(const rv_purse *purse, const int64_t *limit, const int64_t *elsewhere, uint32_t limits, uint32_t at_limit)
+{
+    for (uint32_t d = 0; d < RV_DIMENSION_COUNT; d++) {
+        int64_t taken = purse->spent[d] + (d < RV_HELD_COUNT ? purse->reserved[d] : 0) + (elsewhere ? elsewhere[d] : 0);
+        bool is_held = limits >> d & 1 && at_limit != RV_AT_LIMIT_WARN && d != RV_DIMENSION_TIME;
+        HOLDS(!is_held || taken <= limit[d] + purse->beyond[d], "more is spent and reserved than the budget has");
+    }
+    return NULL;
+}
+
+static const char *check_budgets(const rv_run *run)
+{
+    const rv_limits *limits = &run->limits;
+    const char *broken = check_purses(run);
+    uint32_t running = 0, paused = 0;
+    if (!broken) broken = check_limits(&run->purse, limits->limit, limits->elsewhere, limits->limits, limits->at_limit);
+    for (uint32_t i = 0; i < run->accounts.count && !broken; i++) {
+        const rv_account *account = &run->accounts.at[i];
+        uint32_t index = rv_run_def(run, account->node)->budget;
+        const rv_budget_def *own = index ? &rv_run_graph(run, account->node)->budgets[index - 1] : NULL;
+        HOLDS(account->is_open ? run->nodes[account->node].state == RV_NODE_RUNNING : !account->held[0] && !account->held[1],
+              "a reservation without an attempt");
+        if (own) broken = check_limits(&account->purse, own->limit, NULL, own->limits, own->at_limit);
+    }
+    if (broken) return broken;
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        running += run->nodes[node].state == RV_NODE_RUNNING && rv_kind_needs_slot(rv_run_kind(run, node));
+        paused += run->nodes[node].state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_BUDGET;
+    }
+    bool is_crowded = limits->quotas >> RV_QUOTA_CONCURRENT & 1 && running > limits->quota[RV_QUOTA_CONCURRENT] && running > limits->crowd;
+    HOLDS(!is_crowded, "more attempts run than the quota allows");
+    HOLDS(paused == run->paused, "the count of nodes that wait for the budget disagrees");
+    HOLDS(run->closing != RV_CLOSING_BUDGET || run->is_over_budget, "a budget stopped a run that is not over it");
+    return NULL;
+}
+
 const char *rv_run_check(const rv_run *run)
 {
     uint32_t counts[RV_NODE_STATE_COUNT] = {0};
@@ -180,6 +251,7 @@ const char *rv_run_check(const rv_run *run)
     }
     if (!broken) broken = check_ready(run);
     if (!broken) broken = check_places(run);
+    if (!broken) broken = check_budgets(run);
     if (broken) return broken;
     HOLDS(memcmp(counts, run->counts, sizeof counts) == 0, "the counts disagree with the nodes");
     HOLDS(running == run->running && ready == run->ready_count, "running or ready disagrees with the nodes");

@@ -8,7 +8,6 @@
 
 /* ---- small things that kinds share ---- */
 
-static void call_off_rest(rv_step *step, uint32_t node);
 static const rv_control *control_of(const rv_run *run, uint32_t node) { return &run->controls.at[run->nodes[node].control - 1]; }
 
 void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal, uint32_t count)
@@ -17,10 +16,11 @@ void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal
     const rv_graph *graph = rv_run_graph(run, node);
     uint32_t size = graph->scopes[rv_run_control_def(run, node)->scope_first + scope].count;
     if (count == 0 || run->nodes[node].state != RV_NODE_WAITING) return;
+    if (rv_step_denies_growth(step, node, count * size)) return;
     if (count > (RV_RUN_NODES_MAX - run->node_count) / RV_MAX(size, 1u)) {
         rv_step_error(step, node, RV_STR("the run would have more than 1048576 nodes; let its items be larger pieces of work"));
         rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_CHILDREN_FAILED, node + 1);
-        call_off_rest(step, node);
+        rv_step_call_off_children(step, node);
         return;
     }
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_GREW, .node = node, .state = scope, .number = ordinal, .flags = count});
@@ -162,7 +162,7 @@ void rv_step_call_off(rv_step *step, uint32_t place_index)
     }
 }
 
-static void call_off_rest(rv_step *step, uint32_t node)
+void rv_step_call_off_children(rv_step *step, uint32_t node)
 {
     for (uint32_t i = 0; i < control_of(step->run, node)->places.count; i++) {
         uint32_t place = control_of(step->run, node)->places.at[i];
@@ -276,7 +276,7 @@ static void foreach_tend(rv_step *step, uint32_t node, uint32_t place)
     if (is_decided) {
         if (outcome == RV_NODE_SUCCEEDED) foreach_finish(step, node);
         else end_badly(step, node, outcome, RV_DETAIL_CHILDREN_FAILED, child);
-        call_off_rest(step, node);
+        rv_step_call_off_children(step, node);
         return;
     }
     foreach_fill(step, node);
@@ -284,9 +284,9 @@ static void foreach_tend(rv_step *step, uint32_t node, uint32_t place)
     if (control->open || step->run->nodes[node].state != RV_NODE_WAITING) return;
     if (join == RV_JOIN_ANY) end_badly(step, node, outcome, RV_DETAIL_CHILDREN_FAILED, child); /* none succeeded: the last one tells */
     else if (control->places.count < control->count) /* the run is closing: the rest never begins */
-        rv_step_node(step, node, step->run->closing == RV_CLOSING_FAIL_FAST ? RV_CHANGE_SKIP : RV_CHANGE_CANCEL,
-                     step->run->closing == RV_CLOSING_FAIL_FAST ? RV_DETAIL_FAIL_FAST : RV_DETAIL_RUN_CANCELLED,
-                     step->run->closing == RV_CLOSING_FAIL_FAST ? 0 : node + 1);
+        rv_step_node(step, node, rv_run_is_winding_down(step->run) ? RV_CHANGE_SKIP : RV_CHANGE_CANCEL,
+                     rv_run_is_winding_down(step->run) ? rv_run_skip_cause(step->run) : RV_DETAIL_RUN_CANCELLED,
+                     rv_run_is_winding_down(step->run) ? 0 : node + 1);
     else foreach_finish(step, node);
 }
 

@@ -13,6 +13,7 @@ static const type_info types[RV_EVENT_TYPE_MAX] = {RV_EVENT_MAP(X)};
 #undef X
 #define X(name_, text_) text_,
 static const char *const effect_names[] = {RV_EFFECT_MAP(X)};
+static const char *const gate_names[] = {RV_GATE_MAP(X)};
 #undef X
 _Static_assert(RV_FIELD_COUNT <= 32, "fields are bits of a uint32_t");
 
@@ -27,6 +28,7 @@ const char *rv_effect_name(rv_effect_type type) { RV_ASSERT((uint32_t)type < RV_
 
 #define NUMBER_SIZE_MAX 10u
 #define HEAD_SIZE_MAX ((RV_FIELD_COUNT + 1) * NUMBER_SIZE_MAX) /* type, numbers, sizes of strings */
+#define SPEND_FIELDS (RV_F_AMOUNT | RV_F_COST | RV_F_TOKENS_IN | RV_F_TOKENS_OUT | RV_F_TOKENS_CACHED)
 #define STRING_FIELDS (RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)
 
 static inline char *put_u(char *at, uint64_t value)
@@ -54,6 +56,16 @@ static char *put_strings(char *at, const rv_event *event, uint32_t fields)
     return at;
 }
 
+static char *put_spend(char *at, const rv_event *event, uint32_t fields)
+{
+    if (fields & RV_F_AMOUNT) at = put_i(at, event->amount);
+    if (fields & RV_F_COST) at = put_i(at, event->cost);
+    if (fields & RV_F_TOKENS_IN) at = put_u(at, event->tokens_in);
+    if (fields & RV_F_TOKENS_OUT) at = put_u(at, event->tokens_out);
+    if (fields & RV_F_TOKENS_CACHED) at = put_u(at, event->tokens_cached);
+    return at;
+}
+
 void rv_event_write(rv_buf *out, const rv_event *event)
 {
     uint32_t fields = rv_event_fields(event->type);
@@ -76,6 +88,7 @@ void rv_event_write(rv_buf *out, const rv_event *event)
     if (fields & RV_F_SEED) at = put_u(at, event->seed);
     if (fields & RV_F_FLAGS) at = put_u(at, event->flags);
     if (fields & STRING_FIELDS) at = put_strings(at, event, fields);
+    if (fields & SPEND_FIELDS) at = put_spend(at, event, fields);
     out->size = (size_t)(at - out->at);
     *at = 0; /* the spare byte of a buf */
 }
@@ -107,6 +120,15 @@ static bool read_str(const char **at, const char *end, rv_str *ret)
     return true;
 }
 
+static bool read_spend(const char **at, const char *end, uint32_t fields, rv_event *ret)
+{
+    if ((fields & RV_F_AMOUNT) && !rv_varint_read_signed(at, end, &ret->amount)) return false;
+    if ((fields & RV_F_COST) && !rv_varint_read_signed(at, end, &ret->cost)) return false;
+    if ((fields & RV_F_TOKENS_IN) && !rv_varint_read(at, end, &ret->tokens_in)) return false;
+    if ((fields & RV_F_TOKENS_OUT) && !rv_varint_read(at, end, &ret->tokens_out)) return false;
+    return !(fields & RV_F_TOKENS_CACHED) || rv_varint_read(at, end, &ret->tokens_cached);
+}
+
 static bool read_fields(const char **at, const char *end, uint32_t fields, rv_event *ret)
 {
     uint32_t node_plus_one = 0;
@@ -129,6 +151,7 @@ static bool read_fields(const char **at, const char *end, uint32_t fields, rv_ev
     if ((fields & RV_F_VALUE) && !read_str(at, end, &ret->value)) return false;
     if ((fields & RV_F_OUTPUT) && !read_str(at, end, &ret->output)) return false;
     if ((fields & RV_F_TEXT) && !read_str(at, end, &ret->text)) return false;
+    if ((fields & SPEND_FIELDS) && !read_spend(at, end, fields, ret)) return false;
     return ret->detail < RV_DETAIL_COUNT;
 }
 
@@ -157,6 +180,10 @@ static const char *state_word(const rv_event *event)
         return state < RV_ATTEMPT_STATE_COUNT ? rv_attempt_state_name((rv_attempt_state)state) : NULL;
     if (event->type == RV_EVENT_RUN_STATE) return state < RV_RUN_STATE_COUNT ? rv_run_state_name((rv_run_state)state) : NULL;
     if (event->type == RV_EVENT_DECIDED) return state < RV_COUNT(decisions) ? decisions[state] : NULL;
+    if (event->type == RV_EVENT_BUDGET || event->type == RV_EVENT_WARNED)
+        return state < RV_DIMENSION_COUNT ? rv_dimension_name((rv_dimension)state) : NULL;
+    if (event->type == RV_EVENT_QUOTA) return state < RV_QUOTA_COUNT ? rv_quota_name((rv_quota)state) : NULL;
+    if (event->type == RV_EVENT_GATE) return state < RV_GATE_COUNT ? gate_names[state] : NULL;
     if (event->type == RV_EVENT_PHASE) return state < RV_COUNT(phases) ? phases[state] : NULL;
     return state < RV_NODE_STATE_COUNT ? rv_node_state_name((rv_node_state)state) : NULL;
 }
@@ -210,6 +237,11 @@ static void json_numbers(rv_json_writer *w, const rv_event *event, uint32_t fiel
     if ((fields & RV_F_DUE) && event->due_ms) rv_jw_kv_i64(w, "due_ms", event->due_ms);
     if ((fields & RV_F_PID) && event->pid) rv_jw_kv_i64(w, "pid", (int64_t)event->pid);
     if (fields & RV_F_FLAGS) rv_jw_kv_i64(w, "flags", event->flags);
+    if (fields & RV_F_AMOUNT) rv_jw_kv_i64(w, "amount", event->amount);
+    if (fields & RV_F_COST) rv_jw_kv_i64(w, "cost", event->cost);
+    if (fields & RV_F_TOKENS_IN) rv_jw_kv_i64(w, "tokens_in", (int64_t)event->tokens_in);
+    if (fields & RV_F_TOKENS_OUT) rv_jw_kv_i64(w, "tokens_out", (int64_t)event->tokens_out);
+    if (fields & RV_F_TOKENS_CACHED) rv_jw_kv_i64(w, "tokens_cached", (int64_t)event->tokens_cached);
 }
 
 void rv_event_json(rv_json_writer *w, const rv_event *event, const rv_graph *graph)

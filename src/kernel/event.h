@@ -30,7 +30,12 @@
     X(KEY, key, "key", 's')                                                         \
     X(VALUE, value, "value", 's')       /* JSON */                                  \
     X(OUTPUT, output, "output", 's')    /* stdout, where an expression reads it */  \
-    X(TEXT, text, "text", 's')          /* for people */
+    X(TEXT, text, "text", 's')          /* for people */                            \
+    X(AMOUNT, amount, "amount", 'i')    /* of a dimension or a quota; tokens */     \
+    X(COST, cost, "cost", 'i')          /* micro-dollars */                         \
+    X(TOKENS_IN, tokens_in, "tokens_in", 'u')                                       \
+    X(TOKENS_OUT, tokens_out, "tokens_out", 'u')                                    \
+    X(TOKENS_CACHED, tokens_cached, "tokens_cached", 'u')
 
 /* Types: name, number (stored), JSON name, class (I input, F fact), fields. */
 #define RV_EVENT_MAP(X)                                                                                                   \
@@ -57,6 +62,12 @@
     X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                                 \
     /* an event from outside; key: its name; value: what comes with it; text: by whom */                                  \
     X(SIGNAL, 15, "signal", 'I', RV_F_KEY | RV_F_VALUE | RV_F_TEXT)                                                       \
+    /* state: rv_dimension; flags: rv_budget_flag; text: by whom */                                                       \
+    X(BUDGET, 50, "budget", 'I', RV_F_STATE | RV_F_FLAGS | RV_F_TEXT | RV_F_AMOUNT)                                       \
+    X(QUOTA, 51, "quota", 'I', RV_F_STATE | RV_F_TEXT | RV_F_AMOUNT) /* state: rv_quota; amount: -1 no limit */           \
+    /* what an attempt has spent so far, in all; before its completion, or as it goes */                                  \
+    X(USAGE, 52, "usage", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_FLAGS | RV_F_COST | RV_F_TOKENS_IN | RV_F_TOKENS_OUT |\
+      RV_F_TOKENS_CACHED) /* flags: rv_usage_flag */ \
     /* facts */                                                                                                           \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                              \
     X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                \
@@ -79,6 +90,14 @@
     X(CALLED_OFF, 45, "called_off", 'F', RV_F_NODE)        /* its controller needs it no more */                                 \
     X(SIGNAL_KEPT, 48, "signal_kept", 'F', 0)              /* nobody waits for the input's event: it is kept */            \
     X(SIGNAL_TAKEN, 49, "signal_taken", 'F', RV_F_NODE)    /* the first kept event of its name is the node's */            \
+    /* an attempt begins; due: engine ms now; cost, amount: micro-dollars and tokens that are reserved for it */          \
+    X(RESERVED, 53, "reserved", 'F', RV_F_NODE | RV_F_DUE | RV_F_AMOUNT | RV_F_COST)                                      \
+    X(RAISED, 54, "raised", 'F', RV_F_NODE | RV_F_AMOUNT | RV_F_COST) /* its reservation, by so much */                   \
+    /* it has ended: what it spent; its reservation is given back */                                                      \
+    X(SPENT, 55, "spent", 'F', RV_F_NODE | RV_F_DUE | RV_F_AMOUNT | RV_F_COST | RV_F_TOKENS_CACHED)                       \
+    X(WARNED, 56, "warned", 'F', RV_F_NODE | RV_F_STATE)   /* node: whose limit, none: the run's; state: rv_dimension */  \
+    X(GATE, 57, "gate", 'F', RV_F_NODE | RV_F_STATE | RV_F_KEY | RV_F_TEXT) /* state: rv_gate_kind; key: stage */         \
+    X(OVERSPENT, 58, "overspent", 'F', RV_F_NODE)          /* its attempt is being stopped for what it spends */          \
     /* the time of what follows in this row; seed: wall ms, due: engine ms */                                             \
     X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)                                                                      \
     X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */
@@ -108,7 +127,18 @@ enum rv_timer_kind { RV_TIMER_NODE, RV_TIMER_TOTAL, RV_TIMER_RUN };
 /* Where a run stands: its graph, the handlers of its outcome, the exit handler, over. */
 enum rv_phase { RV_PHASE_GRAPH, RV_PHASE_HANDLERS, RV_PHASE_EXIT, RV_PHASE_OVER };
 /* Why nothing more is admitted. */
-enum rv_closing { RV_CLOSING_NO, RV_CLOSING_INTERRUPT, RV_CLOSING_CANCEL, RV_CLOSING_TIMEOUT, RV_CLOSING_FAIL_FAST };
+enum rv_closing { RV_CLOSING_NO, RV_CLOSING_INTERRUPT, RV_CLOSING_CANCEL, RV_CLOSING_TIMEOUT, RV_CLOSING_FAIL_FAST,
+    RV_CLOSING_BUDGET };
+enum rv_budget_flag {
+    RV_BUDGET_SET = 1,       /* the amount is the limit; else it is added to it */
+    RV_BUDGET_ELSEWHERE = 2  /* the amount is what other runs of the group have spent and reserved [K53] */
+};
+enum rv_usage_flag { RV_USAGE_FINAL = 1 /* its completion follows: there is nothing to stop */ };
+/* What a gate answers [K30]. */
+#define RV_GATE_MAP(X) X(ALLOW, "allow") X(DENY, "deny") X(ASK, "gate") X(DEFER, "defer") X(RATE_LIMITED, "rate_limited")
+#define X(name_, text_) RV_GATE_##name_,
+typedef enum rv_gate_kind { RV_GATE_MAP(X) RV_GATE_COUNT } rv_gate_kind;
+#undef X
 typedef enum rv_decision { RV_DECISION_APPROVE, RV_DECISION_REJECT, RV_DECISION_DONE, RV_DECISION_FAILED, RV_DECISION_AGAIN } rv_decision;
 
 typedef struct rv_event {
@@ -118,6 +148,8 @@ typedef struct rv_event {
     int32_t exit_status, signal;
     int64_t due_ms;
     uint64_t pid, pid_start, seed;
+    int64_t amount, cost;
+    uint64_t tokens_in, tokens_out, tokens_cached;
     rv_str key, value, output, text; /* borrowed */
 } rv_event;
 

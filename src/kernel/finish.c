@@ -29,6 +29,7 @@ static rv_run_state outcome(const rv_run *run)
 {
     if (run->closing == RV_CLOSING_CANCEL) return RV_RUN_CANCELLED;
     if (run->closing == RV_CLOSING_TIMEOUT) return RV_RUN_TIMEOUT;
+    if (run->is_over_budget) return RV_RUN_OVER_BUDGET;
     return run->failed ? RV_RUN_ERROR : RV_RUN_OK;
 }
 
@@ -103,7 +104,7 @@ static void next_phase(rv_step *step)
  * decided under the closing that is set by now, as is a node that an interrupt put back. Failing fast leaves handlers
  * alone, controllers, whose children may still run, and a node of unknown outcome, which is not idle: somebody must
  * still say what it did. */
-static void call_off_idle(rv_step *step, rv_node_change change, rv_detail detail)
+void rv_step_call_off_idle(rv_step *step, rv_node_change change, rv_detail detail)
 {
     rv_run *run = step->run;
     bool skips = change == RV_CHANGE_SKIP;
@@ -129,7 +130,7 @@ void rv_step_close(rv_step *step, uint32_t closing)
     rv_step_release_times(step); /* of what an interrupt had held up */
     for (uint32_t node = 0; node < run->node_count; node++)
         if (run->nodes[node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
-    call_off_idle(step, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED);
+    rv_step_call_off_idle(step, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED);
 }
 
 static void apply_fail_fast(rv_step *step)
@@ -138,13 +139,14 @@ static void apply_fail_fast(rv_step *step)
     if (!run->fail_fast || run->closing != RV_CLOSING_NO || run->phase != RV_PHASE_GRAPH) return;
     if (run->failed == 0) return;
     rv_step_phase(step, run->phase, RV_CLOSING_FAIL_FAST);
-    call_off_idle(step, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST);
+    rv_step_call_off_idle(step, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST);
     cascade(step);
 }
 
 void rv_step_finish(rv_step *step)
 {
     rv_run *run = step->run;
+    if (run->paused || run->accounts.count) rv_step_budgets(step);
     cascade(step);
     apply_fail_fast(step);
     if (run->closing == RV_CLOSING_INTERRUPT) {

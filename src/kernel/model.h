@@ -162,6 +162,30 @@
 /* Handlers: nodes outside the graph that run when it has ended. */
 #define RV_HANDLER_MAP(X) X(NONE, "") X(SUCCESS, "success") X(FAILURE, "failure") X(CANCEL, "cancel") X(EXIT, "exit")
 
+/* What is counted of a run [K50]: micro-dollars, tokens, ms in which something of it ran, attempts and nodes that were started. */
+#define RV_DIMENSION_MAP(X) X(USD, "usd") X(TOKENS, "tokens") X(TIME, "time") X(ATTEMPTS, "attempts") X(NODES, "nodes")
+
+/* What becomes of a run, or of a node, whose budget does not do. */
+#define RV_AT_LIMIT_MAP(X) X(PAUSE, "pause") X(STOP, "stop") X(WARN, "warn")
+
+/* Limits that are no budget [K31]. */
+#define RV_QUOTA_MAP(X)            \
+    X(CONCURRENT, "concurrent")    /* attempts at a time */        \
+    X(ATTEMPTS, "attempts")        /* in all */                    \
+    X(DEPTH, "depth")              /* controllers within each other */ \
+    X(NODES, "nodes")              /* of the run, with all that grew */ \
+    X(WRITES, "writes")            /* in a window of time */
+
+/* Roles [K40]: isolation and inheritance where a node says nothing of its own. */
+#define RV_ISOLATION_MAP(X) X(DEFAULT, "") X(NONE, "none") X(READ_ONLY, "read_only") X(SHARED, "shared") X(WORKTREE, "worktree")
+#define RV_INHERIT_MAP(X) X(DEFAULT, "") X(NONE, "none") X(SYSTEM_ONLY, "system_only") X(FULL, "full")
+#define RV_ROLE_MAP(X) /* name, word, isolation, inheritance */ \
+    X(CUSTOM, "custom", SHARED, NONE)                           \
+    X(EXPLORE, "explore", READ_ONLY, SYSTEM_ONLY)               \
+    X(VERIFY, "verify", READ_ONLY, NONE)                        \
+    X(PLAN, "plan", SHARED, FULL)                               \
+    X(IMPLEMENT, "implement", WORKTREE, FULL)
+
 #define RV_ENUM_2(prefix_, name_) prefix_##name_,
 #define X(name_, text_, ...) RV_KIND_##name_,
 typedef enum rv_kind { RV_KIND_MAP(X) RV_KIND_COUNT } rv_kind;
@@ -199,6 +223,24 @@ typedef enum rv_join { RV_JOIN_MAP(X) RV_JOIN_COUNT } rv_join;
 #define X(name_, text_, ...) RV_HANDLER_##name_,
 typedef enum rv_handler { RV_HANDLER_MAP(X) RV_HANDLER_COUNT } rv_handler;
 #undef X
+#define X(name_, text_) RV_DIMENSION_##name_,
+typedef enum rv_dimension { RV_DIMENSION_MAP(X) RV_DIMENSION_COUNT } rv_dimension;
+#undef X
+#define X(name_, text_) RV_AT_LIMIT_##name_,
+typedef enum rv_at_limit { RV_AT_LIMIT_MAP(X) RV_AT_LIMIT_COUNT } rv_at_limit;
+#undef X
+#define X(name_, text_) RV_QUOTA_##name_,
+typedef enum rv_quota { RV_QUOTA_MAP(X) RV_QUOTA_COUNT } rv_quota;
+#undef X
+#define X(name_, text_) RV_ISOLATION_##name_,
+typedef enum rv_isolation { RV_ISOLATION_MAP(X) RV_ISOLATION_COUNT } rv_isolation;
+#undef X
+#define X(name_, text_) RV_INHERIT_##name_,
+typedef enum rv_inherit { RV_INHERIT_MAP(X) RV_INHERIT_COUNT } rv_inherit;
+#undef X
+#define X(name_, ...) RV_ROLE_##name_,
+typedef enum rv_role { RV_ROLE_MAP(X) RV_ROLE_COUNT } rv_role;
+#undef X
 #undef RV_ENUM_2
 
 /* The text of a word; never NULL for a word in its list. Pure. */
@@ -221,6 +263,12 @@ const char *rv_blocker_state_name(rv_blocker_state state);
 const char *rv_handler_name(rv_handler handler);
 const char *rv_scope_role_name(rv_scope_role role);
 const char *rv_join_name(rv_join join);
+const char *rv_dimension_name(rv_dimension dimension);
+const char *rv_at_limit_name(rv_at_limit at_limit);
+const char *rv_quota_name(rv_quota quota);
+const char *rv_isolation_name(rv_isolation isolation);
+const char *rv_inherit_name(rv_inherit inherit);
+const char *rv_role_name(rv_role role);
 
 /* ======================================================================= graph
  * A validated workflow in arrays. Immutable. Nothing in it is a pointer but the section pointers of rv_graph
@@ -238,7 +286,7 @@ const char *rv_join_name(rv_join join);
  * starts it, as often as it does. Handlers are named `on.success` …, and have no edges; so has a body of one node,
  * whose name is empty. All texts are slices (at, size) of `strings`. */
 
-#define RV_GRAPH_FORMAT 2u
+#define RV_GRAPH_FORMAT 3u
 
 typedef struct rv_slice { uint32_t at, size; } rv_slice; /* of rv_graph.strings */
 
@@ -247,6 +295,7 @@ enum rv_node_flag {
     RV_NODE_F_LEAVE = 2,        /* `leave: true`: processes it leaves behind are not killed */
     RV_NODE_F_READS_OUTPUT = 4, /* some template reads its stdout or stderr (from the log) */
     RV_NODE_F_HAS_SCHEMA = 8,   /* output_schema is set */
+    RV_NODE_F_QUARANTINED = 256, /* `trust: quarantined` */
     RV_NODE_F_EXPR_OUTPUT = 16, /* an expression (`when`, `set`) reads its stdout: the completion carries it, the run keeps it */
 };
 
@@ -261,11 +310,13 @@ typedef struct rv_node_def {
     uint32_t revise;   /* index + 1 in revises; 0: none */
     uint32_t class_index; /* index in classes: the set of tags, hence of caps, that it needs */
     int32_t priority;  /* higher goes first */
+    uint32_t budget;   /* index + 1 in budgets; 0: none of its own */
     uint16_t flags;    /* rv_node_flag */
     uint8_t kind;      /* rv_kind */
     uint8_t dep_policy; /* rv_dep_policy */
     uint8_t handler;   /* rv_handler; NONE for the nodes of the graph */
-    uint8_t reserved[3];
+    uint8_t role;      /* rv_role */
+    uint8_t isolation, inherit; /* rv_isolation, rv_inherit; DEFAULT: the role's, see rv_node_isolation */
 } rv_node_def;
 
 enum { RV_BACKOFF_FIXED, RV_BACKOFF_EXPONENTIAL };
@@ -297,6 +348,23 @@ typedef struct rv_gate_def {
 } rv_gate_def;
 
 typedef struct rv_set_item { rv_slice key, expression; } rv_set_item;
+
+/* Limits, and what an attempt is expected to spend. Bit d of the sets says that dimension d has one. */
+typedef struct rv_budget_def {
+    int64_t limit[RV_DIMENSION_COUNT];
+    int64_t estimate[RV_DIMENSION_COUNT]; /* of a node, USD and TOKENS only */
+    rv_slice group;       /* of a run: counts are shared with the runs of this name (size 0: none) */
+    uint8_t limits, estimates; /* bits 1 << rv_dimension */
+    uint8_t at_limit;     /* rv_at_limit; of a node STOP or WARN */
+    uint8_t reserved[5];
+} rv_budget_def;
+
+typedef struct rv_quota_def {
+    int64_t limit[RV_QUOTA_COUNT];
+    int64_t window_ms;    /* WRITES */
+    uint8_t limits;       /* bits 1 << rv_quota */
+    uint8_t reserved[7];
+} rv_quota_def;
 
 typedef struct rv_scope_def {
     uint32_t first, count; /* of nodes */
@@ -362,6 +430,8 @@ typedef struct rv_graph {
     uint32_t external_count;
     uint32_t scope_count, control_count, entrant_count, branch_count, branch_node_count, revise_count, revise_node_count;
     uint32_t concurrency;      /* global cap from the file; 0: auto */
+    uint32_t budget_count, budget; /* the run's: index + 1 in budgets; 0: none */
+    rv_quota_def quota;
     int64_t timeout_ms;        /* the run's; 0: none */
     rv_slice name;
     const rv_node_def *nodes;
@@ -375,6 +445,7 @@ typedef struct rv_graph {
     const rv_class_def *classes;
     const uint32_t *class_tags; /* indices in tags */
     const rv_tag_def *tags;
+    const rv_budget_def *budgets;
     const rv_scope_def *scopes; /* 0: the file's, 1: the handlers' */
     const rv_control_def *controls;
     const rv_entrant_def *entrants;
@@ -388,6 +459,9 @@ typedef struct rv_graph {
 } rv_graph;
 
 static inline rv_str rv_graph_str(const rv_graph *graph, rv_slice slice) { return (rv_str){graph->strings.at + slice.at, slice.size}; }
+/* What holds for a node: its own, else its role's [K40]. Never DEFAULT. Pure. */
+rv_isolation rv_node_isolation(const rv_node_def *node);
+rv_inherit rv_node_inherit(const rv_node_def *node);
 static inline rv_str rv_graph_name(const rv_graph *graph, uint32_t node) { return rv_graph_str(graph, graph->nodes[node].name); }
 
 /* ======================================================================= rows

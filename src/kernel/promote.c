@@ -184,7 +184,7 @@ void rv_step_promote(rv_step *step, uint32_t index)
     verdict found = judge(run, index, &spoiler);
     if (found == VERDICT_PRUNED) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_PRUNED, 0);
     else if (found == VERDICT_UNMET) skip_upstream(step, index, spoiler);
-    else if (run->closing == RV_CLOSING_FAIL_FAST && is_plain) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
+    else if (rv_run_is_winding_down(run) && is_plain) rv_step_node(step, index, RV_CHANGE_SKIP, rv_run_skip_cause(run), 0);
     else if (run->closing != RV_CLOSING_NO && is_plain) rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, index + 1);
     else if (condition_holds(step, index)) start_by_kind(step, index);
 }

@@ -28,9 +28,10 @@ void rv_step_failed(rv_step *step, uint32_t index, rv_detail detail)
     rv_run *run = step->run;
     const rv_policy *policy = rv_run_policy(run, index);
     rv_node_run *node = &run->nodes[index];
-    bool is_failing_fast = run->closing == RV_CLOSING_FAIL_FAST && !rv_run_is_handler(run, index);
+    bool is_failing_fast = rv_run_is_winding_down(run) && !rv_run_is_handler(run, index);
     bool is_closed = is_failing_fast || rv_run_is_called_off(run, index);
-    bool may_retry = node->failures < policy->max_attempts && rv_retry_allows(policy, detail, node->exit_status);
+    bool may_retry = node->failures < policy->max_attempts && rv_retry_allows(policy, detail, node->exit_status) &&
+                     !rv_budget_is_over(run, index, true); /* [K54] */
     if (node->flags & RV_NODE_R_CALLED_OFF) { /* its failure is recorded; nobody waits for another try */
         rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_SUPERSEDED, index + 1);
         return;
@@ -51,14 +52,14 @@ void rv_step_failed(rv_step *step, uint32_t index, rv_detail detail)
 void rv_step_again(rv_step *step, uint32_t index)
 {
     rv_run *run = step->run;
-    bool is_failing_fast = run->closing == RV_CLOSING_FAIL_FAST && !rv_run_is_handler(run, index);
+    bool is_failing_fast = rv_run_is_winding_down(run) && !rv_run_is_handler(run, index);
     if (run->nodes[index].flags & RV_NODE_R_CALLED_OFF) {
         rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_SUPERSEDED, index + 1);
     } else if (run->nodes[index].flags & RV_NODE_R_EXPIRED) {
         rv_step_node(step, index, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, index + 1);
     } else if (is_failing_fast) { /* what runs may finish; nothing begins */
         rv_step_node(step, index, RV_CHANGE_RETRY, RV_DETAIL_NONE, 0);
-        rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
+        rv_step_node(step, index, RV_CHANGE_SKIP, rv_run_skip_cause(run), 0);
     } else if (rv_run_is_called_off(run, index)) {
         rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, index + 1);
     } else {

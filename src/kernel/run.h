@@ -29,6 +29,7 @@
 #ifndef RV_RUN_H
 #define RV_RUN_H
 
+#include "kernel/budget.h"
 #include "kernel/event.h"
 #include "kernel/fsm.h"
 
@@ -39,6 +40,7 @@ enum rv_node_run_flag {
     RV_NODE_R_EXPIRED = 1, /* timeout_total has passed: what runs is being stopped, then it fails */
     RV_NODE_R_KEPT = 2,    /* an answer came before the wait began */
     RV_NODE_R_CALLED_OFF = 4, /* its controller needs it no more: what runs is being stopped, then it is cancelled */
+    RV_NODE_R_OVERSPENT = 8,  /* what runs is being stopped, since what it spends does not fit the budget */
 };
 
 typedef struct rv_node_run {
@@ -59,6 +61,7 @@ typedef struct rv_node_run {
     int64_t total_due_ms;      /* engine ms of timeout_total; 0: not begun or none; below 0: it stands still, so many ms are left */
     /* derived */
     uint32_t gating;           /* predecessors that it still waits for */
+    uint32_t account;          /* index + 1 in accounts; 0: nothing of it was counted */
 } rv_node_run;
 
 /* Which judge a JUDGE place is: round (from 1), match (from 0), judge of the match (from 0), whether sides are exchanged. */
@@ -135,6 +138,7 @@ typedef struct rv_run {
     uint8_t status;            /* rv_run_state */
     uint8_t phase, closing;    /* rv_phase, rv_closing */
     uint8_t fail_fast;
+    uint8_t is_over_budget;    /* a budget stopped it: what was skipped stays so after an interrupt */
     uint8_t is_hurried;        /* a signal came while it was being called off: nothing of it begins any more, handlers neither */
     uint32_t epoch_last;
     uint64_t rng;              /* for jitter: part of the state, so that a replay draws the same */
@@ -145,6 +149,9 @@ typedef struct rv_run {
     RV_VEC(rv_control) controls;
     RV_VEC(rv_signal) signals; /* kept, in the order of their coming */
     RV_VEC(rv_str) values;     /* results, outputs and error texts that are kept; bytes in `arena` */
+    rv_limits limits;
+    rv_purse purse;            /* the run's */
+    RV_VEC(rv_account) accounts; /* in the order of their making; they may move */
     rv_str load_value;         /* {"user":{…},"env":{…}} */
     rv_str run_id;             /* from LOAD's key */
     /* derived */
@@ -160,6 +167,7 @@ typedef struct rv_run {
     uint32_t handler_failed;
     uint32_t running;          /* nodes in RUNNING, handlers too */
     uint32_t ready_count;
+    uint32_t paused;           /* nodes that wait for the run's budget: while there is one nothing is admitted */
     RV_VEC(rv_timer_item) timers; /* binary heap; stale items are dropped when they come up */
     RV_VEC(uint32_t) work; uint32_t work_begin; /* nodes whose gating reached zero, to be decided */
     RV_VEC(uint32_t) tend; uint32_t tend_begin; /* places whose last node settled, to be tended */

@@ -3,6 +3,7 @@
 #define RV_RUN_PRIVATE_H
 
 #include "kernel/expr.h"
+#include "kernel/gate.h"
 #include "kernel/run.h"
 
 /* Append a node whose gating reached zero; one that comes twice is decided once. */
@@ -21,6 +22,17 @@ static inline bool rv_run_is_called_off(const rv_run *run, uint32_t node)
 {
     bool is_closing = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
     return is_closing && (!rv_run_is_handler(run, node) || run->is_hurried);
+}
+
+/* Whether what runs may finish and nothing begins: somebody failed under fail-fast, or the budget stopped the run. */
+static inline bool rv_run_is_winding_down(const rv_run *run)
+{
+    return run->closing == RV_CLOSING_FAIL_FAST || run->closing == RV_CLOSING_BUDGET;
+}
+/* The cause with which it skips what has not begun. */
+static inline rv_detail rv_run_skip_cause(const rv_run *run)
+{
+    return run->closing == RV_CLOSING_BUDGET ? RV_DETAIL_OVER_BUDGET : RV_DETAIL_FAIL_FAST;
 }
 
 /* ---- places (place.c) ---- */
@@ -150,6 +162,34 @@ const rv_json *rv_run_feedback(rv_run *run, uint32_t node, rv_arena *arena, rv_s
 rv_status rv_run_eval_ended(rv_run *run, uint32_t node, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err);
 /* Every string of a JSON tree as a template: one that is a single reference becomes its value, others text. Canonical JSON. */
 rv_status rv_run_fill(rv_run *run, uint32_t node, rv_str json, rv_buf *out, rv_error *err);
+
+/* budget.c: the stored part of what is counted. false: not possible here. */
+RV_MUST_USE bool rv_budget_apply(rv_run *run, const rv_event *event);
+/* The limits that the file sets. */
+void rv_limits_init(rv_run *run);
+/* The account of a node, made if there is none; borrowed until the next one is made. */
+rv_account *rv_account_of(rv_run *run, uint32_t node);
+/* Whether a usage input is one: amounts that can be. Pure. */
+bool rv_usage_is_sound(const rv_event *input);
+/* Whether a budget input can be taken: a dimension, an amount that can be. Pure. */
+bool rv_budget_is_sound(const rv_run *run, const rv_event *input);
+/* spend.c: a node is about to start: true, and its reservation is taken. false: it has been deferred, parked, denied, failed or, with
+ * the rest of the run, skipped. */
+bool rv_step_may_start(rv_step *step, uint32_t node);
+/* Its attempt has just ended in `state`: what it spent is settled. */
+void rv_step_settle(rv_step *step, uint32_t node, rv_attempt_state state);
+/* It said what it has spent so far. */
+void rv_step_usage(rv_step *step);
+/* What was stopped for what it spends has ended. */
+void rv_step_overspent(rv_step *step, uint32_t node);
+/* At the end of a step: controllers that are over their limits fail, warnings are said, who waits for a budget that does now goes on. */
+void rv_step_budgets(rv_step *step);
+/* A quota forbids to grow; node: the controller. true: it was denied. */
+bool rv_step_denies_growth(rv_step *step, uint32_t node, uint32_t count);
+/* Skip or cancel what has not started (finish.c). */
+void rv_step_call_off_idle(rv_step *step, rv_node_change change, rv_detail detail);
+/* Call off the children of a controller that has its outcome (control.c). */
+void rv_step_call_off_children(rv_step *step, uint32_t node);
 
 /* finish.c: go from the graph to the handlers, to the exit handler, to the end. */
 void rv_step_finish(rv_step *step);

@@ -3,9 +3,9 @@
 /* The stored state as bytes: version, graph digest, the run's fields, each node's fields, kept values. Varints; what
  * is derived is left out and rebuilt on decode. Two runs with equal bytes are equal in everything that matters. */
 
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
 
-enum { MARK_FAIL_FAST = 1, MARK_HURRIED = 2 };
+enum { MARK_FAIL_FAST = 1, MARK_HURRIED = 2, MARK_OVER_BUDGET = 4 };
 
 static void write_str(rv_buf *out, rv_str text)
 {
@@ -43,11 +43,49 @@ static void write_control(rv_buf *out, const rv_control *control)
     }
 }
 
+static void write_amounts(rv_buf *out, const int64_t *amounts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) rv_buf_varint_signed(out, amounts[i]);
+}
+
+static void write_purse(rv_buf *out, const rv_purse *purse)
+{
+    write_amounts(out, purse->spent, RV_DIMENSION_COUNT);
+    write_amounts(out, purse->reserved, RV_HELD_COUNT);
+    write_amounts(out, purse->beyond, RV_DIMENSION_COUNT);
+    write_amounts(out, &purse->cached, 1);
+    write_amounts(out, &purse->since_ms, 1);
+    rv_buf_varint(out, purse->live);
+    rv_buf_varint(out, purse->warned);
+}
+
+static void write_budget(rv_buf *out, const rv_run *run)
+{
+    const rv_limits *limits = &run->limits;
+    const uint64_t fields[] = {limits->limits, limits->quotas, limits->at_limit, limits->crowd};
+    for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
+    write_amounts(out, limits->limit, RV_DIMENSION_COUNT);
+    write_amounts(out, limits->elsewhere, RV_DIMENSION_COUNT);
+    write_amounts(out, limits->quota, RV_QUOTA_COUNT);
+    write_amounts(out, &limits->window_ms, 1);
+    write_purse(out, &run->purse);
+    rv_buf_varint(out, run->accounts.count);
+    for (uint32_t i = 0; i < run->accounts.count; i++) {
+        const rv_account *account = &run->accounts.at[i];
+        rv_buf_varint(out, account->node);
+        rv_buf_varint(out, account->is_open);
+        write_amounts(out, account->held, RV_HELD_COUNT);
+        write_amounts(out, account->reported, RV_HELD_COUNT);
+        write_amounts(out, &account->reported_cached, 1);
+        write_purse(out, &account->purse);
+    }
+}
+
 void rv_run_encode(const rv_run *run, rv_buf *out)
 {
     rv_buf_varint(out, STATE_VERSION);
     rv_buf_add(out, run->graph->digest.bytes, sizeof run->graph->digest.bytes);
-    const uint64_t marks = run->fail_fast * MARK_FAIL_FAST + run->is_hurried * MARK_HURRIED;
+    const uint64_t marks = run->fail_fast * MARK_FAIL_FAST + run->is_hurried * MARK_HURRIED + run->is_over_budget * MARK_OVER_BUDGET;
     const uint64_t fields[] = {run->status, run->phase, run->closing, marks, run->epoch_last, run->rng};
     for (size_t i = 0; i < RV_COUNT(fields); i++) rv_buf_varint(out, fields[i]);
     rv_buf_varint_signed(out, run->due_ms);
@@ -59,6 +97,7 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
     for (uint32_t node = 0; node < run->node_count; node++) write_node(out, &run->nodes[node]);
     rv_buf_varint(out, run->controls.count);
     for (uint32_t i = 0; i < run->controls.count; i++) write_control(out, &run->controls.at[i]);
+    write_budget(out, run);
     rv_buf_varint(out, run->values.count);
     for (uint32_t i = 0; i < run->values.count; i++) write_str(out, run->values.at[i]);
     rv_buf_varint(out, run->signals.count);
@@ -93,6 +132,51 @@ static rv_str take_str(cursor *c, rv_arena *arena)
     rv_str text = size ? rv_arena_str(arena, (rv_str){c->at, (size_t)size}) : (rv_str){NULL, 0}; /* as before it was given */
     c->at += size;
     return text;
+}
+
+static void take_amounts(cursor *c, int64_t *amounts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        amounts[i] = take_signed(c);
+        c->is_bad |= amounts[i] < 0;
+    }
+}
+
+static void take_purse(cursor *c, rv_purse *purse)
+{
+    take_amounts(c, purse->spent, RV_DIMENSION_COUNT);
+    take_amounts(c, purse->reserved, RV_HELD_COUNT);
+    take_amounts(c, purse->beyond, RV_DIMENSION_COUNT);
+    take_amounts(c, &purse->cached, 1);
+    take_amounts(c, &purse->since_ms, 1);
+    purse->live = (uint32_t)take(c, UINT32_MAX);
+    purse->warned = (uint8_t)take(c, (1u << RV_DIMENSION_COUNT) - 1);
+}
+
+/* Behind the nodes, since accounts are theirs. */
+static void take_budget(cursor *c, rv_run *run, size_t size)
+{
+    rv_limits *limits = &run->limits;
+    limits->limits = (uint8_t)take(c, (1u << RV_DIMENSION_COUNT) - 1);
+    limits->quotas = (uint8_t)take(c, (1u << RV_QUOTA_COUNT) - 1);
+    limits->at_limit = (uint8_t)take(c, RV_AT_LIMIT_COUNT - 1);
+    limits->crowd = (uint32_t)take(c, UINT32_MAX);
+    take_amounts(c, limits->limit, RV_DIMENSION_COUNT);
+    take_amounts(c, limits->elsewhere, RV_DIMENSION_COUNT);
+    take_amounts(c, limits->quota, RV_QUOTA_COUNT);
+    take_amounts(c, &limits->window_ms, 1);
+    take_purse(c, &run->purse);
+    for (uint64_t left = take(c, size); left > 0 && !c->is_bad; left--) {
+        uint32_t node = (uint32_t)take(c, UINT32_MAX);
+        if (node >= run->node_count || run->nodes[node].account) c->is_bad = true;
+        if (c->is_bad) return;
+        rv_account *account = rv_account_of(run, node);
+        account->is_open = take(c, 1);
+        take_amounts(c, account->held, RV_HELD_COUNT);
+        take_amounts(c, account->reported, RV_HELD_COUNT);
+        take_amounts(c, &account->reported_cached, 1);
+        take_purse(c, &account->purse);
+    }
 }
 
 typedef struct stored_place { uint32_t graph, scope, parent, ordinal, role, origin, value, revise; } stored_place;
@@ -194,6 +278,7 @@ static void derive(rv_run *run)
         place->open += !is_terminal;
         run->failed += is_bad && place->is_top && node->next == 0;
         run->running += node->state == RV_NODE_RUNNING;
+        run->paused += node->state == RV_NODE_WAITING && node->detail == RV_DETAIL_BUDGET;
         if (node->state == RV_NODE_READY) {
             rv_ready_add(run, index);
             run->ready_count++;
@@ -275,10 +360,11 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     c.at += sizeof run->graph->digest.bytes;
     run->status = (uint8_t)take(&c, RV_RUN_STATE_COUNT - 1);
     run->phase = (uint8_t)take(&c, RV_PHASE_OVER);
-    run->closing = (uint8_t)take(&c, RV_CLOSING_FAIL_FAST);
-    uint64_t marks = take(&c, MARK_FAIL_FAST | MARK_HURRIED);
+    run->closing = (uint8_t)take(&c, RV_CLOSING_BUDGET);
+    uint64_t marks = take(&c, MARK_FAIL_FAST | MARK_HURRIED | MARK_OVER_BUDGET);
     run->fail_fast = (marks & MARK_FAIL_FAST) != 0;
     run->is_hurried = (marks & MARK_HURRIED) != 0;
+    run->is_over_budget = (marks & MARK_OVER_BUDGET) != 0;
     run->epoch_last = (uint32_t)take(&c, UINT32_MAX);
     run->rng = take(&c, UINT64_MAX);
     run->due_ms = take_signed(&c);
@@ -286,6 +372,7 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     run->run_id = take_str(&c, &run->arena);
     run->load_value = take_str(&c, &run->arena);
     take_shape(&c, run, state.size);
+    if (!c.is_bad) take_budget(&c, run, state.size);
     uint64_t value_count = take(&c, state.size);
     for (uint64_t i = 0; i < value_count && !c.is_bad; i++) rv_vec_push(&run->values, take_str(&c, &run->arena));
     for (uint64_t left = take(&c, RV_SIGNALS_MAX); left > 0 && !c.is_bad; left--) {

@@ -41,7 +41,7 @@ void rv_step_emit(rv_step *step, const rv_event *fact)
     const rv_event *cause = fact == step->input ? NULL : step->input;
     rv_status status = rv_run_apply(step->run, fact, cause, NULL);
     RV_ASSERT(status == RV_OK);
-    bool is_stored = fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE &&
+    bool is_stored = cause && fact->type >= RV_EVENT_NODE_STATE && fact->type != RV_EVENT_NOTE && fact->type != RV_EVENT_PHASE &&
                      fact->type != RV_EVENT_CLOCK;
     if (is_stored && fact->node != RV_NONE) rv_vec_push(&step->out->changed, fact->node);
 }
@@ -85,6 +85,7 @@ void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_de
     fact.state = state;
     fact.detail = detail;
     rv_step_emit(step, &fact);
+    if (step->run->nodes[node].account && rv_attempt_state_is_terminal(state)) rv_step_settle(step, node, state);
 }
 
 void rv_step_starting(rv_step *step, uint32_t node)
@@ -198,6 +199,15 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
         rv_node_state state = (rv_node_state)run->nodes[input->node].state;
         return is_live && (state == RV_NODE_READY || state == RV_NODE_WAITING) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     }
+    case RV_EVENT_USAGE:
+        if (!has_current_attempt(run, input)) return RV_ANSWER_STALE;
+        return rv_usage_is_sound(input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_BUDGET:
+        if (rv_run_state_is_terminal(status)) return RV_ANSWER_STALE;
+        return rv_budget_is_sound(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_QUOTA:
+        if (rv_run_state_is_terminal(status)) return RV_ANSWER_STALE;
+        return input->state < RV_QUOTA_COUNT && input->amount >= -1 && input->amount <= RV_AMOUNT_MAX ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: return rv_run_state_is_terminal(status) ? RV_ANSWER_STALE : guard_person(run, input);
@@ -213,6 +223,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
     case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN:
+    case RV_EVENT_RESERVED: case RV_EVENT_RAISED: case RV_EVENT_SPENT: case RV_EVENT_WARNED: case RV_EVENT_GATE: case RV_EVENT_OVERSPENT:
     case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
     }
     return RV_ANSWER_ILLEGAL;
@@ -232,6 +243,7 @@ static void on_load(rv_step *step)
 static void on_admitted(rv_step *step)
 {
     uint32_t node = step->input->node;
+    if (!rv_step_may_start(step, node)) return;
     rv_step_starting(step, node);
     rv_step_node(step, node, RV_CHANGE_ADMIT, RV_DETAIL_NONE, 0);
     rv_step_effect(step, RV_EFFECT_SPAWN, node, RV_DETAIL_NONE);
@@ -246,6 +258,7 @@ static void put_back_or_call_off(rv_step *step, uint32_t node)
     else if (is_expired) rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, node + 1);
     else if (run->closing == RV_CLOSING_INTERRUPT) rv_step_node(step, node, RV_CHANGE_PUT_BACK, RV_DETAIL_SIGNALLED, 0);
     else if (is_called_off) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SIGNALLED, node + 1);
+    else if (run->nodes[node].flags & RV_NODE_R_OVERSPENT) rv_step_overspent(step, node);
     else rv_step_again(step, node); /* nobody wants it stopped any more */
 }
 
@@ -271,8 +284,8 @@ static void on_unknown(rv_step *step, uint32_t node, const rv_policy *policy)
 static bool is_cut_in_two(const rv_step *step, uint32_t node)
 {
     const rv_run *run = step->run;
-    return run->closing == RV_CLOSING_INTERRUPT &&
-           rv_run_policy(run, node)->delivery == RV_DELIVERY_AT_MOST_ONCE;
+    bool was_stopped = run->closing == RV_CLOSING_INTERRUPT || (run->nodes[node].flags & RV_NODE_R_OVERSPENT);
+    return was_stopped && rv_run_policy(run, node)->delivery == RV_DELIVERY_AT_MOST_ONCE;
 }
 
 static void on_completed(rv_step *step)
@@ -288,6 +301,11 @@ static void on_completed(rv_step *step)
     rv_step_attempt(step, node, state, (rv_detail)input->detail);
     if (state == RV_ATTEMPT_CANCELLED) {
         put_back_or_call_off(step, node);
+        return;
+    }
+    if ((state == RV_ATTEMPT_OK || state == RV_ATTEMPT_PARTIAL) && rv_budget_is_over(step->run, node, false)) { /* [K54] */
+        rv_step_error(step, node, RV_STR("it has spent more than its own budget; its result is discarded"));
+        rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_BUDGET_SPENT, node + 1);
         return;
     }
     if (input->text.size) rv_step_emit(step, &(rv_event){.type = RV_EVENT_ERROR_TEXT, .node = node}); /* the input's own text */
@@ -416,7 +434,7 @@ static void on_resume(rv_step *step)
 {
     rv_run *run = step->run;
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
-    if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, RV_CLOSING_NO);
+    if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, run->is_over_budget ? RV_CLOSING_BUDGET : RV_CLOSING_NO);
     rv_step_release_times(step);
     for (uint32_t node = 0; node < run->node_count; node++) {
         bool is_open_handler = rv_run_is_handler(run, node) && run->nodes[node].number == 0;
@@ -523,11 +541,14 @@ static void decide(rv_step *step)
     case RV_EVENT_PREEMPT: on_preempt(step); break;
     case RV_EVENT_TICK: on_tick(step); break;
     case RV_EVENT_RESUME: on_resume(step); break;
+    case RV_EVENT_USAGE: rv_step_usage(step); break;
+    case RV_EVENT_BUDGET: case RV_EVENT_QUOTA: break; /* likewise; rv_step_budgets looks at it */
     case RV_EVENT_FAIL_FAST: break; /* its stored part is all; rv_step_finish looks at it */
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
     case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN:
+    case RV_EVENT_RESERVED: case RV_EVENT_RAISED: case RV_EVENT_SPENT: case RV_EVENT_WARNED: case RV_EVENT_GATE: case RV_EVENT_OVERSPENT:
     case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
     }
 }

@@ -317,8 +317,8 @@ static void tend_judge(rv_step *step, uint32_t node, uint32_t place_index)
         if (run->places.at[control->places.at[first + i]].open) return;
     if (!decide(step, node, first, RV_MATCH(RV_MATCH_ROUND(ordinal), RV_MATCH_NUMBER(ordinal), 0, 0))) {
         uint32_t ended;
-        bool is_closing = step->run->closing == RV_CLOSING_FAIL_FAST && rv_place_outcome(run, place_index, &ended) == RV_NODE_SKIPPED;
-        if (is_closing) rv_step_node(step, node, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
+        bool is_closing = rv_run_is_winding_down(step->run) && rv_place_outcome(run, place_index, &ended) == RV_NODE_SKIPPED;
+        if (is_closing) rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
         else judges_failed(step, node, place_index);
         for (uint32_t i = control_at(run, node)->judged; i < control_at(run, node)->places.count; i++)
             if (run->places.at[control_at(run, node)->places.at[i]].open) rv_step_call_off(step, control_at(run, node)->places.at[i]);
@@ -349,8 +349,8 @@ void rv_step_tend_tournament(rv_step *step, uint32_t node, uint32_t place)
     if (step->run->places.at[place].role == RV_SCOPE_JUDGE) {
         tend_judge(step, node, place);
     } else if (control_at(step->run, node)->open == 0) { /* entrants that failed are out; one that was called off with the run is not */
-        if (rv_place_outcome(step->run, place, &ended) == RV_NODE_SKIPPED && step->run->closing == RV_CLOSING_FAIL_FAST)
-            rv_step_node(step, node, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST, 0);
+        if (rv_place_outcome(step->run, place, &ended) == RV_NODE_SKIPPED && rv_run_is_winding_down(step->run))
+            rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
         else next_round(step, node);
     }
 }

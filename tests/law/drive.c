@@ -1,4 +1,5 @@
 #include "drive.h"
+#include "kernel/gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,18 +160,18 @@ rv_answer drive_step(drive *d, const rv_event *input)
 
 /* ---- inputs by name ---- */
 
-static uint32_t index_of(drive *d, const char *node)
+uint32_t drive_index(drive *d, const char *node)
 {
     uint32_t index = rv_run_find(d->run, rv_str_of(node));
     EXPECT(d, index != RV_NONE, node);
     return index;
 }
 
-rv_node_run *drive_node(drive *d, const char *node) { return &d->run->nodes[index_of(d, node)]; }
+rv_node_run *drive_node(drive *d, const char *node) { return &d->run->nodes[drive_index(d, node)]; }
 
 static rv_event about(drive *d, rv_event_type type, const char *node)
 {
-    uint32_t index = index_of(d, node);
+    uint32_t index = drive_index(d, node);
     return (rv_event){.type = type, .node = index, .epoch = d->run->nodes[index].epoch, .exit_status = -1, .signal = -1};
 }
 
@@ -204,6 +205,38 @@ rv_answer drive_complete_value(drive *d, const char *node, const char *value, co
     event.value = rv_str_of(value);
     event.output = rv_str_of(output);
     return drive_step(d, &event);
+}
+
+rv_answer drive_usage(drive *d, const char *node, int64_t cost, uint64_t tokens, uint32_t flags)
+{
+    rv_event event = about(d, RV_EVENT_USAGE, node);
+    event.cost = cost;
+    event.tokens_in = tokens - tokens / 3;
+    event.tokens_out = tokens / 3;
+    event.tokens_cached = tokens / 2;
+    event.flags = flags;
+    return drive_step(d, &event);
+}
+
+rv_answer drive_budget(drive *d, rv_dimension dimension, int64_t amount, uint32_t flags)
+{
+    rv_event event = {.type = RV_EVENT_BUDGET, .node = RV_NONE, .state = dimension, .amount = amount, .flags = flags,
+                      .text = RV_STR("ann")};
+    return drive_step(d, &event);
+}
+
+rv_answer drive_quota(drive *d, rv_quota quota, int64_t amount)
+{
+    rv_event event = {.type = RV_EVENT_QUOTA, .node = RV_NONE, .state = quota, .amount = amount, .text = RV_STR("ann")};
+    return drive_step(d, &event);
+}
+
+void drive_spend(drive *d, const char *node, int64_t cost, uint64_t tokens)
+{
+    EXPECT(d, drive_admit(d, node) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_started(d, node) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_usage(d, node, cost, tokens, RV_USAGE_FINAL) == RV_ANSWER_TAKEN, node);
+    EXPECT(d, drive_complete(d, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0) == RV_ANSWER_TAKEN, node);
 }
 
 rv_answer drive_lost(drive *d, const char *node, uint32_t flags)
@@ -275,11 +308,22 @@ void drive_fail(drive *d, const char *node, int32_t exit_status)
 
 /* ---- to the end ---- */
 
+/* Enough of everything that the run's budget limits. */
+static bool give_more(drive *d)
+{
+    bool moved = false;
+    for (uint32_t dimension = 0; dimension < RV_DIMENSION_COUNT; dimension++)
+        if (d->run->limits.limits >> dimension & 1) moved |= drive_budget(d, (rv_dimension)dimension, 1000000000, 0) == RV_ANSWER_TAKEN;
+    return moved;
+}
+
 /* One thing that somebody would do now; false: there is nothing to do but wait for time. */
 static bool go_on(drive *d, uint32_t node)
 {
     const rv_node_run *at = &d->run->nodes[node];
     rv_event event = {.node = node, .epoch = at->epoch, .exit_status = -1, .signal = -1, .value = RV_STR("{\"n\":1}")};
+    if (at->state == RV_NODE_READY && rv_run_is_held_back(d->run)) return false;
+    if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_BUDGET) return give_more(d);
     if (at->state == RV_NODE_READY) event.type = RV_EVENT_ADMITTED;
     else if (at->state == RV_NODE_RUNNING) event.type = RV_EVENT_COMPLETED, event.state = RV_ATTEMPT_OK, event.exit_status = 0;
     else if (at->state == RV_NODE_WAITING && at->detail == RV_DETAIL_INPUT) event.type = RV_EVENT_ANSWER;
@@ -313,7 +357,7 @@ const char *drive_says(drive *d, const char *node)
     static char said[4][200];
     static int turn;
     char *text = said[turn++ % 4];
-    uint32_t index = index_of(d, node);
+    uint32_t index = drive_index(d, node);
     const rv_node_run *at = &d->run->nodes[index];
     int size = snprintf(text, sizeof said[0], "%s", rv_node_state_name((rv_node_state)at->state));
     if (at->detail != RV_DETAIL_NONE && at->detail != RV_DETAIL_FRESH)
@@ -331,7 +375,7 @@ const char *drive_says(drive *d, const char *node)
 
 bool drive_has_effect(drive *d, rv_effect_type type, const char *node)
 {
-    uint32_t wanted = node ? index_of(d, node) : RV_NONE;
+    uint32_t wanted = node ? drive_index(d, node) : RV_NONE;
     for (uint32_t i = d->step_effects; i < d->out.effects.count; i++)
         if (d->out.effects.at[i].type == type && d->out.effects.at[i].node == wanted) return true;
     return false;

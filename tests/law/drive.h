@@ -45,6 +45,11 @@ rv_answer drive_admit(drive *d, const char *node);
 rv_answer drive_started(drive *d, const char *node);           /* with its current epoch */
 rv_answer drive_complete(drive *d, const char *node, rv_attempt_state state, rv_detail detail, int32_t exit_status);
 rv_answer drive_complete_value(drive *d, const char *node, const char *value, const char *output);
+/* What its attempt has spent so far, in all: micro-dollars, tokens. flags: rv_usage_flag */
+rv_answer drive_usage(drive *d, const char *node, int64_t cost, uint64_t tokens, uint32_t flags);
+rv_answer drive_budget(drive *d, rv_dimension dimension, int64_t amount, uint32_t flags); /* flags: rv_budget_flag */
+rv_answer drive_quota(drive *d, rv_quota quota, int64_t amount);
+void drive_spend(drive *d, const char *node, int64_t cost, uint64_t tokens); /* admit, start, tell the usage, complete ok */
 rv_answer drive_lost(drive *d, const char *node, uint32_t flags);
 /* An outcome of an earlier run: exit status 0, result {"n":1}, output "out" */
 rv_answer drive_adopt(drive *d, const char *node);
@@ -63,6 +68,7 @@ void drive_to_end(drive *d);
 
 /* "succeeded", "skipped upstream root=a": state, detail (but for none and fresh), root (but for itself). */
 const char *drive_says(drive *d, const char *node);
+uint32_t drive_index(drive *d, const char *node); /* of a node, or of a child by its id: `f[0]` */
 rv_node_run *drive_node(drive *d, const char *node);
 bool drive_has_effect(drive *d, rv_effect_type type, const char *node); /* of the step just made */
 uint32_t drive_effect_count(const drive *d, rv_effect_type type);             /* of all steps */

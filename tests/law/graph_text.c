@@ -27,6 +27,9 @@ typedef struct builder {
     RV_VEC(uint32_t) class_tags;
     RV_VEC(rv_tag_def) tags;
     RV_VEC(rv_str) expressions;
+    RV_VEC(rv_budget_def) budgets;
+    RV_VEC(rv_control_def) controls;
+    RV_VEC(rv_scope_def) scopes;
     const char *text;
 } builder;
 
@@ -111,6 +114,45 @@ static uint8_t on_unknown_of(rv_str value)
     return rv_str_is(value, "fail") ? RV_ON_UNKNOWN_FAIL : RV_ON_UNKNOWN_RETRY;
 }
 
+static const char *dimension_name(uint32_t i) { return rv_dimension_name((rv_dimension)i); }
+static const char *at_limit_name(uint32_t i) { return rv_at_limit_name((rv_at_limit)i); }
+static const char *quota_name(uint32_t i) { return rv_quota_name((rv_quota)i); }
+static const char *role_name(uint32_t i) { return rv_role_name((rv_role)i); }
+static const char *isolation_name(uint32_t i) { return rv_isolation_name((rv_isolation)i); }
+
+static void set_limit(builder *b, rv_budget_def *budget, rv_str word, int64_t amount)
+{
+    uint32_t d = word_of(b, word, dimension_name, RV_DIMENSION_COUNT);
+    budget->limit[d] = amount;
+    budget->limits |= (uint8_t)(1u << d);
+}
+
+/* A node's own budget and what guards it; false: the setting is another. */
+static bool read_guard(builder *b, rv_node_def *node, rv_str key, rv_str value)
+{
+    bool is_limit = rv_str_starts(key, RV_STR("limit.")), is_estimate = rv_str_starts(key, RV_STR("estimate."));
+    if (rv_str_is(key, "trust")) node->flags |= RV_NODE_F_QUARANTINED;
+    else if (rv_str_is(key, "role")) node->role = (uint8_t)word_of(b, value, role_name, RV_ROLE_COUNT);
+    else if (rv_str_is(key, "isolation")) node->isolation = (uint8_t)word_of(b, value, isolation_name, RV_ISOLATION_COUNT);
+    else if (!is_limit && !is_estimate && !rv_str_is(key, "at_limit")) return false;
+    if (!is_limit && !is_estimate && !rv_str_is(key, "at_limit")) return true;
+    if (node->budget == 0) {
+        rv_vec_push(&b->budgets, (rv_budget_def){.at_limit = RV_AT_LIMIT_STOP});
+        node->budget = b->budgets.count;
+    }
+    rv_budget_def *budget = &b->budgets.at[node->budget - 1];
+    if (is_limit) {
+        set_limit(b, budget, rv_str_from(key, 6), number_of(b, value));
+    } else if (is_estimate) {
+        uint32_t d = word_of(b, rv_str_from(key, 9), dimension_name, 2);
+        budget->estimate[d] = number_of(b, value);
+        budget->estimates |= (uint8_t)(1u << d);
+    } else {
+        budget->at_limit = (uint8_t)word_of(b, value, at_limit_name, RV_AT_LIMIT_COUNT);
+    }
+    return true;
+}
+
 static void read_setting(builder *b, rv_node_def *node, rv_policy *policy, rv_gate_def *gate, rv_str key, rv_str value)
 {
     struct { const char *key; int64_t *at; } times[] = {
@@ -133,7 +175,11 @@ static void read_setting(builder *b, rv_node_def *node, rv_policy *policy, rv_ga
     else if (rv_str_is(key, "default")) gate->fallback = slice_of(b, value);
     else if (rv_str_is(key, "event")) gate->event = slice_of(b, value);
     else if (rv_str_is(key, "reject")) gate->on_reject_continue = 1;
-    else refuse(b, key, "unknown setting");
+    else if (rv_str_is(key, "items")) { /* no space in it */
+        node->aux = b->controls.count;
+        rv_vec_push(&b->controls, (rv_control_def){0});
+        b->controls.at[node->aux].items = slice_of(b, value);
+    } else if (!read_guard(b, node, key, value)) refuse(b, key, "unknown setting");
 }
 
 static void add_set_item(builder *b, rv_node_def *node, rv_str text)
@@ -206,6 +252,20 @@ static void read_whole(builder *b, rv_str statement)
         size_t slash = rv_str_find(value, 0, '/');
         uint32_t tag = tag_of(b, rv_str_cut(value, 0, slash));
         b->tags.at[tag].cap = (uint32_t)number_of(b, rv_str_from(value, slash + 1));
+    } else if (rv_str_starts(statement, RV_STR("%limit=")) || rv_str_starts(statement, RV_STR("%at_limit="))) {
+        if (b->made->graph.budget == 0) {
+            rv_vec_push(&b->budgets, (rv_budget_def){0});
+            b->made->graph.budget = b->budgets.count;
+        }
+        rv_budget_def *budget = &b->budgets.at[b->made->graph.budget - 1];
+        size_t slash = RV_MIN(rv_str_find(value, 0, '/'), value.size);
+        if (slash < value.size) set_limit(b, budget, rv_str_cut(value, 0, slash), number_of(b, rv_str_from(value, slash + 1)));
+        else budget->at_limit = (uint8_t)word_of(b, value, at_limit_name, RV_AT_LIMIT_COUNT);
+    } else if (rv_str_starts(statement, RV_STR("%quota="))) {
+        size_t slash = rv_str_find(value, 0, '/');
+        uint32_t quota = word_of(b, rv_str_cut(value, 0, slash), quota_name, RV_QUOTA_COUNT);
+        b->made->graph.quota.limit[quota] = number_of(b, rv_str_from(value, slash + 1));
+        b->made->graph.quota.limits |= (uint8_t)(1u << quota);
     } else {
         refuse(b, statement, "unknown setting of the graph");
     }
@@ -313,18 +373,40 @@ static void link_preds(builder *b)
     (graph->field_ = memcpy(rv_arena_new(&b->made->arena, type_, b->list_.count + 1), \
                             b->list_.count ? (void *)b->list_.at : (void *)"", sizeof(type_) * b->list_.count))
 
+/* Bodies stand behind all other nodes, each in a scope of its own. */
+static void add_bodies(builder *b)
+{
+    uint32_t top_count = b->nodes.count;
+    for (uint32_t n = 0; n < top_count; n++) {
+        if (b->nodes.at[n].kind != RV_KIND_FOREACH) continue;
+        rv_control_def *control = &b->controls.at[b->nodes.at[n].aux];
+        rv_scope_def scope = {b->nodes.count, 1, n, RV_SCOPE_ITEM, 0, 0, 0};
+        rv_node_def body = {.kind = RV_KIND_SHELL, .policy = b->nodes.at[n].policy, .scope = 2 + b->scopes.count};
+        control->scope_first = body.scope;
+        control->scope_count = 1;
+        rv_vec_push(&b->scopes, scope);
+        rv_vec_push(&b->nodes, body);
+        rv_vec_push(&b->drafts, (draft){0});
+    }
+}
+
 static void keep_all(builder *b)
 {
     rv_graph *graph = &b->made->graph;
+    uint32_t top_count = b->nodes.count;
+    add_bodies(b);
     graph->node_count = b->nodes.count;
-    while (graph->plain_count < graph->node_count && b->nodes.at[graph->plain_count].handler == RV_HANDLER_NONE) graph->plain_count++;
-    graph->top_count = graph->node_count;
-    for (uint32_t n = graph->plain_count; n < graph->node_count; n++) b->nodes.at[n].scope = 1;
-    rv_scope_def *scopes = rv_arena_new(&b->made->arena, rv_scope_def, 2);
+    while (graph->plain_count < top_count && b->nodes.at[graph->plain_count].handler == RV_HANDLER_NONE) graph->plain_count++;
+    graph->top_count = top_count;
+    for (uint32_t n = graph->plain_count; n < top_count; n++) b->nodes.at[n].scope = 1;
+    rv_scope_def *scopes = rv_arena_new(&b->made->arena, rv_scope_def, 2 + b->scopes.count);
     scopes[0] = (rv_scope_def){0, graph->plain_count, RV_NONE, RV_SCOPE_FILE, 1, 0, 0};
-    scopes[1] = (rv_scope_def){graph->plain_count, graph->node_count - graph->plain_count, RV_NONE, RV_SCOPE_HANDLERS, 1, 0, 0};
+    scopes[1] = (rv_scope_def){graph->plain_count, top_count - graph->plain_count, RV_NONE, RV_SCOPE_HANDLERS, 1, 0, 0};
+    for (uint32_t i = 0; i < b->scopes.count; i++) scopes[2 + i] = b->scopes.at[i];
     graph->scopes = scopes;
-    graph->scope_count = 2;
+    graph->scope_count = 2 + b->scopes.count;
+    KEEP(controls, controls, rv_control_def);
+    graph->control_count = b->controls.count;
     KEEP(nodes, nodes, rv_node_def);
     KEEP(policies, policies, rv_policy);
     KEEP(gates, gates, rv_gate_def);
@@ -332,6 +414,8 @@ static void keep_all(builder *b)
     KEEP(classes, classes, rv_class_def);
     KEEP(class_tags, class_tags, uint32_t);
     KEEP(tags, tags, rv_tag_def);
+    KEEP(budgets, budgets, rv_budget_def);
+    graph->budget_count = b->budgets.count;
     graph->policy_count = b->policies.count;
     graph->gate_count = b->gates.count;
     graph->set_item_count = b->set_items.count;
@@ -369,6 +453,9 @@ const rv_graph *rv_graph_text(const char *text)
     rv_vec_deinit(&b.class_tags);
     rv_vec_deinit(&b.tags);
     rv_vec_deinit(&b.expressions);
+    rv_vec_deinit(&b.budgets);
+    rv_vec_deinit(&b.controls);
+    rv_vec_deinit(&b.scopes);
     return &b.made->graph;
 }
 

@@ -10,7 +10,9 @@
  * Settings: priority attempts delay delay_max lost_max timeout total for until deadline (numbers, ms);
  * on=exit,75,signal,timeout,unavailable,none  backoff=exponential  jitter=1  delivery=at_most_once  unknown=ask|fail|retry
  * default=JSON  reject=continue  event=NAME.
- * Of the whole graph: `%timeout=ms`, `%cap=TAG/N`.
+ * Budgets: limit.DIMENSION=n  estimate.usd=n  at_limit=stop|warn (usd in micro-dollars); trust=quarantined  role= isolation=
+ * Of the whole graph: `%timeout=ms`, `%cap=TAG/N`, `%limit=DIMENSION/N`, `%at_limit=pause|stop|warn`, `%quota=NAME/N`.
+ * `f: !foreach %items=JSON` has a body of one nameless shell node: its instances are f[0], f[1] …
  * Handlers: `on.success`, `on.failure`, `on.cancel`, `on.exit`; they stand behind all others.
  * What expressions read is kept (RV_NODE_F_KEEP_RESULT, _EXPR_OUTPUT), as the workflow loader does it. */
 #ifndef RV_GRAPH_TEXT_H

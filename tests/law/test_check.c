@@ -81,6 +81,29 @@ static void over(drive *d)
     drive_ok(d, "on.exit");
 }
 
+/* Budgets: a's attempt holds a reservation; the quota is full; p waits for the budget. */
+static void a_holds(drive *d)
+{
+    loaded(d);
+    drive_budget(d, RV_DIMENSION_USD, 1100, RV_BUDGET_SET);
+    drive_admit(d, "a");
+}
+
+static void crowd(drive *d)
+{
+    loaded(d);
+    drive_quota(d, RV_QUOTA_CONCURRENT, 2);
+    drive_admit(d, "a");
+    drive_admit(d, "o");
+}
+
+static void paused(drive *d)
+{
+    loaded(d);
+    drive_budget(d, RV_DIMENSION_ATTEMPTS, 0, RV_BUDGET_SET);
+    drive_admit(d, "a");
+}
+
 /* ---- one field broken ---- */
 
 typedef struct breakage {
@@ -100,7 +123,7 @@ SPOIL(too_many_failures, NODE(A).failures = 1)
 SPOIL(too_many_losses, NODE(A).losses = 1)
 SPOIL(attempt_over, NODE(A).attempt = RV_ATTEMPT_OK)
 SPOIL(attempt_at_input, NODE(I).number = 1, NODE(I).epoch = 1, NODE(I).attempt = RV_ATTEMPT_OK)
-SPOIL(strange_flag, NODE(A).flags = 8)
+SPOIL(strange_flag, NODE(A).flags = 16)
 SPOIL(kept_at_shell, NODE(A).flags = RV_NODE_R_KEPT)
 SPOIL(b_succeeded, NODE(B).state = RV_NODE_SUCCEEDED, NODE(B).detail = RV_DETAIL_FRESH)
 SPOIL(b_cancelled_badly, NODE(B).state = RV_NODE_CANCELLED, NODE(B).detail = RV_DETAIL_EXIT)
@@ -156,6 +179,19 @@ SPOIL(open_off, run->places.at[0].open++)
 SPOIL(ownerless, run->places.at[1].parent = A)
 SPOIL(controller_unknown, rv_vec_push(&run->controls, ((rv_control){.node = A})))
 SPOIL(controller_idle, rv_vec_push(&run->controls, ((rv_control){.node = A})), NODE(A).control = 1)
+SPOIL(held_off, run->accounts.at[0].held[RV_DIMENSION_USD]++)
+SPOIL(reserved_off, run->purse.reserved[RV_DIMENSION_USD]--)
+SPOIL(live_off, run->purse.live++)
+SPOIL(too_much, run->purse.spent[RV_DIMENSION_USD] = 1101)
+SPOIL(account_elsewhere, NODE(A).account = 0)
+SPOIL(held_by_nobody, NODE(A).state = RV_NODE_FAILED, NODE(A).detail = RV_DETAIL_START, NODE(A).attempt = RV_ATTEMPT_ERROR,
+      run->counts[RV_NODE_RUNNING]--, run->counts[RV_NODE_FAILED]++, run->running--, run->failed++, run->places.at[0].open--,
+      NODE(B).gating = 0, NODE(S).gating = 0, NODE(B).state = NODE(S).state = RV_NODE_SKIPPED,
+      NODE(B).detail = NODE(S).detail = RV_DETAIL_PRUNED, run->counts[RV_NODE_PENDING] -= 2, run->counts[RV_NODE_SKIPPED] += 2,
+      run->places.at[0].open -= 2)
+SPOIL(crowded, run->limits.quota[RV_QUOTA_CONCURRENT] = 1, run->limits.crowd = 0)
+SPOIL(paused_off, run->paused--)
+SPOIL(stopped_unsaid, run->closing = RV_CLOSING_BUDGET)
 SPOIL(work_left, rv_vec_push(&run->work, 0))
 
 static const breakage breakages[] = {
@@ -224,6 +260,15 @@ static const breakage breakages[] = {
     {loaded, ready_off, "running or ready disagrees with the nodes"},
     {loaded, handler_open_off, "the handlers' counts disagree"},
     {loaded, handler_failed_off, "the handlers' counts disagree"},
+    {a_holds, held_off, "what is reserved is not what attempts hold"},
+    {a_holds, reserved_off, "what is reserved is not what attempts hold"},
+    {a_holds, live_off, "a count of attempts in flight disagrees"},
+    {a_holds, too_much, "more is spent and reserved than the budget has"},
+    {a_holds, account_elsewhere, "an account is not its node's"},
+    {a_holds, held_by_nobody, "a reservation without an attempt"},
+    {crowd, crowded, "more attempts run than the quota allows"},
+    {paused, paused_off, "the count of nodes that wait for the budget disagrees"},
+    {loaded, stopped_unsaid, "a budget stopped a run that is not over it"},
     {loaded, work_left, "a cascade was left unfinished"},
 };
 

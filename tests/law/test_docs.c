@@ -93,6 +93,9 @@ static void write_words(rv_buf *out)
     LIST("kind", RV_KIND_MAP);
     LIST("handler", RV_HANDLER_MAP);
     LIST("detail", RV_DETAIL_MAP);
+    LIST("dimension", RV_DIMENSION_MAP);
+    LIST("quota", RV_QUOTA_MAP);
+    LIST("gate", RV_GATE_MAP);
 #undef X
 #undef LIST
 }
@@ -134,7 +137,9 @@ static void write_fields(rv_buf *out)
         [RV_FIELD_FLAGS] = "a number whose list depends on the type, see below",
         [RV_FIELD_KEY] = "run id of a load; key of a blocker", [RV_FIELD_VALUE] = "JSON",
         [RV_FIELD_OUTPUT] = "stdout, where an expression reads it",
-        [RV_FIELD_TEXT] = "for people"};
+        [RV_FIELD_TEXT] = "for people", [RV_FIELD_AMOUNT] = "of a limit; of a reservation, or what was spent: tokens",
+        [RV_FIELD_COST] = "micro-dollars", [RV_FIELD_TOKENS_IN] = "tokens", [RV_FIELD_TOKENS_OUT] = "tokens",
+        [RV_FIELD_TOKENS_CACHED] = "tokens of a provider's cache, counted apart"};
     static const char encodings[] = {
 #define X(name_, field_, key_, encoding_) encoding_,
         RV_FIELD_MAP(X)

@@ -46,6 +46,11 @@ static rv_event any_event(uint64_t *seed, rv_event_type type, char bytes[4][300]
     if (fields & RV_F_VALUE) event.value = any_str(seed, bytes[1], 300);
     if (fields & RV_F_OUTPUT) event.output = any_str(seed, bytes[2], 200);
     if (fields & RV_F_TEXT) event.text = any_str(seed, bytes[3], 150);
+    if (fields & RV_F_AMOUNT) event.amount = (int64_t)any_u64(seed, UINT64_MAX);
+    if (fields & RV_F_COST) event.cost = (int64_t)any_u64(seed, UINT64_MAX);
+    if (fields & RV_F_TOKENS_IN) event.tokens_in = any_u64(seed, UINT64_MAX);
+    if (fields & RV_F_TOKENS_OUT) event.tokens_out = any_u64(seed, UINT64_MAX);
+    if (fields & RV_F_TOKENS_CACHED) event.tokens_cached = any_u64(seed, UINT64_MAX);
     return event;
 }
 
@@ -82,6 +87,11 @@ static void slow_write(rv_buf *out, const rv_event *event)
     if (fields & RV_F_VALUE) FIELD_s(VALUE, value);
     if (fields & RV_F_OUTPUT) FIELD_s(OUTPUT, output);
     if (fields & RV_F_TEXT) FIELD_s(TEXT, text);
+    if (fields & RV_F_AMOUNT) FIELD_i(AMOUNT, amount);
+    if (fields & RV_F_COST) FIELD_i(COST, cost);
+    if (fields & RV_F_TOKENS_IN) FIELD_u(TOKENS_IN, tokens_in);
+    if (fields & RV_F_TOKENS_OUT) FIELD_u(TOKENS_OUT, tokens_out);
+    if (fields & RV_F_TOKENS_CACHED) FIELD_u(TOKENS_CACHED, tokens_cached);
 }
 
 static void expect_same(const rv_event *a, const rv_event *b)
@@ -92,6 +102,7 @@ static void expect_same(const rv_event *a, const rv_event *b)
 #define SAME_s(field_) assert_true(rv_str_eq(a->field_, b->field_))
     SAME_u(node); SAME_u(epoch); SAME_u(number); SAME_u(state); SAME_u(detail); SAME_u(root); SAME_i(exit_status); SAME_i(signal);
     SAME_i(due_ms); SAME_u(pid); SAME_u(pid_start); SAME_u(seed); SAME_u(flags); SAME_s(key); SAME_s(value); SAME_s(output); SAME_s(text);
+    SAME_i(amount); SAME_i(cost); SAME_u(tokens_in); SAME_u(tokens_out); SAME_u(tokens_cached);
 }
 
 static uint64_t seed_of_run(void)

@@ -1,0 +1,255 @@
+/* test_gate.c: one gate for every request [K30–K34]: quotas, trust, tools; roles [K40]. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "drive.h"
+#include "kernel/gate.h"
+
+/* ---- quotas [K31] ---- */
+
+static void k31__a_full_quota_of_concurrent_attempts_defers_until_one_ends(void **state)
+{
+    drive *d = drive_new("%quota=concurrent/1; a; b");
+    rv_admit admit;
+    rv_admit_init(&admit, 8);
+    assert_int_equal(rv_admit_next(&admit, d->run), 0);
+    drive_admit(d, "a");
+    assert_int_equal(rv_admit_next(&admit, d->run), RV_NONE); /* not offered again until something frees */
+    assert_int_equal(drive_admit(d, "b"), RV_ANSWER_TAKEN);   /* who offers it all the same is told why not */
+    assert_string_equal(drive_says(d, "b"), "ready");
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    assert_int_equal(rv_admit_next(&admit, d->run), 1);
+    drive_ok(d, "b");
+    assert_int_equal(d->run->status, RV_RUN_OK);
+    rv_admit_deinit(&admit);
+    drive_free(d);
+}
+
+static void k31__a_quota_of_no_concurrent_attempts_denies(void **state)
+{
+    drive *d = drive_new("%quota=concurrent/0; a; b: a");
+    drive_admit(d, "a");
+    assert_string_equal(drive_says(d, "a"), "denied denied");
+    assert_string_equal(drive_says(d, "b"), "skipped upstream root=a"); /* [K34] */
+    rv_str why = rv_run_error(d->run, 0);
+    assert_true(rv_str_eq(why, RV_STR("denied at stage quota: the quota of concurrent attempts is 0")));
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    drive_free(d);
+}
+
+static void k31__a_quota_of_attempts_denies_what_comes_after_them(void **state)
+{
+    drive *d = drive_new("%quota=attempts/2; a; b; c; on.exit");
+    drive_ok(d, "a");
+    drive_ok(d, "b");
+    drive_admit(d, "c");
+    assert_string_equal(drive_says(d, "c"), "denied denied");
+    drive_ok(d, "on.exit"); /* handlers are not held up */
+    drive_free(d);
+}
+
+static void k31__quotas_can_be_changed_while_the_run_goes_on(void **state)
+{
+    drive *d = drive_new("a; b; c");
+    drive_admit(d, "a");
+    drive_admit(d, "b");
+    assert_int_equal(drive_quota(d, RV_QUOTA_CONCURRENT, 1), RV_ANSWER_TAKEN); /* what runs goes on */
+    assert_true(rv_run_is_held_back(d->run));
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    assert_true(rv_run_is_held_back(d->run));
+    drive_complete(d, "b", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    assert_false(rv_run_is_held_back(d->run));
+    assert_int_equal(drive_quota(d, RV_QUOTA_CONCURRENT, -1), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_quota(d, RV_QUOTA_ATTEMPTS, 2), RV_ANSWER_TAKEN); /* those before count */
+    drive_admit(d, "c");
+    assert_string_equal(drive_says(d, "c"), "denied denied");
+    drive_free(d);
+}
+
+static rv_gate_answer asked(drive *d, rv_gate_request request)
+{
+    request.now = d->now;
+    return rv_gate(d->run, &request);
+}
+
+static void k31__growth_is_denied_beyond_the_quota_of_nodes_and_of_depth(void **state)
+{
+    drive *d = drive_new("%quota=nodes/5; %quota=depth/1; a; b");
+    assert_int_equal(asked(d, (rv_gate_request){.verb = RV_GATE_VERB_SUBMIT, .count = 3, .depth = 1}).kind, RV_GATE_ALLOW);
+    rv_gate_answer answer = asked(d, (rv_gate_request){.verb = RV_GATE_VERB_SUBMIT, .count = 4, .depth = 1});
+    assert_int_equal(answer.kind, RV_GATE_DENY);
+    assert_string_equal(answer.stage, "growth");
+    answer = asked(d, (rv_gate_request){.verb = RV_GATE_VERB_SUBMIT, .count = 1, .depth = 2});
+    assert_string_equal(answer.stage, "depth");
+    drive_free(d);
+}
+
+static void k31__writes_are_limited_in_a_window(void **state)
+{
+    drive *d = drive_new("%quota=writes/2; a");
+    assert_int_equal(asked(d, (rv_gate_request){.verb = RV_GATE_VERB_MEMORY_WRITE, .recent = 1}).kind, RV_GATE_ALLOW);
+    rv_gate_answer answer = asked(d, (rv_gate_request){.verb = RV_GATE_VERB_MEMORY_WRITE, .recent = 2, .oldest_ms = 1000});
+    assert_int_equal(answer.kind, RV_GATE_RATE_LIMITED);
+    assert_true(answer.retry_after_ms >= 1);
+    assert_int_equal(asked(d, (rv_gate_request){.verb = RV_GATE_VERB_MEMORY_READ, .recent = 9}).kind, RV_GATE_ALLOW);
+    assert_int_equal(asked(d, (rv_gate_request){.verb = RV_GATE_VERB_ARTIFACT_READ, .recent = 9}).kind, RV_GATE_ALLOW);
+    drive_quota(d, RV_QUOTA_WRITES, 0);
+    assert_int_equal(asked(d, (rv_gate_request){.verb = RV_GATE_VERB_MEMORY_WRITE}).kind, RV_GATE_DENY);
+    drive_free(d);
+}
+
+/* ---- trust [K33] and roles [K40] ---- */
+
+static void k33__a_quarantined_node_is_denied_isolation_that_can_write(void **state)
+{
+    static const struct { const char *text, *says; } cases[] = {
+        {"a: %trust=quarantined; b: a", "denied denied"},
+        {"a: %trust=quarantined %isolation=shared; b: a", "denied denied"},
+        {"a: %trust=quarantined %role=implement; b: a", "denied denied"},
+        {"a: %trust=quarantined %isolation=none; b: a", "running"},
+        {"a: %trust=quarantined %role=explore; b: a", "running"},
+        {"a: %trust=quarantined %role=verify %isolation=worktree; b: a", "denied denied"},
+    };
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        drive *d = drive_new(cases[i].text);
+        drive_admit(d, "a");
+        assert_string_equal(drive_says(d, "a"), cases[i].says);
+        assert_true(rv_run_is_quarantined(d->run, 0));
+        assert_false(rv_run_is_quarantined(d->run, 1));
+        drive_free(d);
+    }
+}
+
+/* [K21] */
+static void k33__what_is_beneath_a_quarantined_controller_is_quarantined(void **state)
+{
+    drive *d = drive_new("f: !foreach %items=[1] %trust=quarantined");
+    drive_admit(d, "f[0]");
+    assert_true(rv_run_is_quarantined(d->run, drive_index(d, "f[0]")));
+    assert_string_equal(drive_says(d, "f[0]"), "denied denied");
+    drive_free(d);
+}
+
+static void k40__roles_give_isolation_and_inheritance_and_own_keys_win(void **state)
+{
+    static const struct { rv_role role; rv_isolation isolation; rv_inherit inherit; } cases[] = {
+        {RV_ROLE_EXPLORE, RV_ISOLATION_READ_ONLY, RV_INHERIT_SYSTEM_ONLY}, {RV_ROLE_VERIFY, RV_ISOLATION_READ_ONLY, RV_INHERIT_NONE},
+        {RV_ROLE_PLAN, RV_ISOLATION_SHARED, RV_INHERIT_FULL},              {RV_ROLE_IMPLEMENT, RV_ISOLATION_WORKTREE, RV_INHERIT_FULL},
+        {RV_ROLE_CUSTOM, RV_ISOLATION_SHARED, RV_INHERIT_NONE},
+    };
+    assert_int_equal(RV_COUNT(cases), RV_ROLE_COUNT);
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        rv_node_def node = {.role = cases[i].role};
+        assert_int_equal(rv_node_isolation(&node), cases[i].isolation);
+        assert_int_equal(rv_node_inherit(&node), cases[i].inherit);
+        node.isolation = RV_ISOLATION_NONE;
+        node.inherit = RV_INHERIT_FULL;
+        assert_int_equal(rv_node_isolation(&node), RV_ISOLATION_NONE);
+        assert_int_equal(rv_node_inherit(&node), RV_INHERIT_FULL);
+    }
+}
+
+/* ---- tools [K32] ---- */
+
+static const rv_str capabilities[] = {{"read", 4}, {"git.*", 5}};
+
+static rv_gate_request good_call(void)
+{
+    return (rv_gate_request){.verb = RV_GATE_VERB_TOOL, .tool = RV_STR("git.push"), .capabilities = capabilities, .capability_count = 2,
+                             .rate_max = 3, .window_ms = 1000, .recent = 2, .writes = true, .is_audited = true};
+}
+
+static void k32__a_tool_call_passes_seven_stages(void **state)
+{
+    drive *d = drive_new("a; q: %trust=quarantined %isolation=none");
+    rv_gate_request call = good_call();
+    assert_int_equal(asked(d, call).kind, RV_GATE_ALLOW);
+    call.tool = RV_STR("read");
+    assert_int_equal(asked(d, call).kind, RV_GATE_ALLOW);
+    call.tool = RV_STR("reader");
+    assert_string_equal(asked(d, call).stage, "capability");
+    drive_free(d);
+}
+
+/* Whatever is wrong behind a stage that refuses is not looked at. */
+static void k32__it_stops_at_the_first_refusal(void **state)
+{
+    drive *d = drive_new("a; q: %trust=quarantined %isolation=none");
+    rv_gate_request call = good_call();
+    static const char *const stages[] = {"audit", "sandbox", "rate", "veto", "permission", "constraint", "capability"};
+    static const rv_gate_kind kinds[] = {RV_GATE_DENY, RV_GATE_DENY, RV_GATE_RATE_LIMITED, RV_GATE_DENY,
+                                         RV_GATE_ASK,  RV_GATE_DENY, RV_GATE_DENY};
+    for (size_t i = 0; i < RV_COUNT(stages); i++) {
+        if (i == 0) call.is_audited = false;
+        if (i == 1) call.node = 1;
+        if (i == 2) call.recent = 3, call.oldest_ms = d->now.engine_ms - 400;
+        if (i == 3) call.veto = RV_STR("not on Fridays");
+        if (i == 4) call.permission = RV_PERMISSION_ASK;
+        if (i == 5) call.constraint = RV_STR("the path is outside");
+        if (i == 6) call.tool = RV_STR("rm");
+        rv_gate_answer answer = asked(d, call);
+        assert_int_equal(answer.kind, kinds[i]);
+        assert_string_equal(answer.stage, stages[i]);
+        assert_true(answer.reason[0] != 0);
+        if (answer.kind == RV_GATE_RATE_LIMITED) assert_int_equal(answer.retry_after_ms, 600);
+    }
+    call = good_call();
+    call.permission = RV_PERMISSION_DENY;
+    assert_int_equal(asked(d, call).kind, RV_GATE_DENY);
+    drive_free(d);
+}
+
+static void k32__a_sandbox_lets_a_node_that_may_not_write_call_what_writes(void **state)
+{
+    drive *d = drive_new("a: %isolation=read_only");
+    rv_gate_request call = good_call();
+    assert_string_equal(asked(d, call).stage, "sandbox");
+    call.is_sandboxed = true;
+    assert_int_equal(asked(d, call).kind, RV_GATE_ALLOW);
+    call.is_sandboxed = call.writes = false;
+    assert_int_equal(asked(d, call).kind, RV_GATE_ALLOW);
+    drive_free(d);
+}
+
+/* [K30] */
+static void k30__every_answer_but_a_plain_allow_is_an_event(void **state)
+{
+    static const struct { const char *text; rv_gate_kind kind; } cases[] = {
+        {"%quota=concurrent/0; a", RV_GATE_DENY}, {"%limit=usd/1; a: %estimate.usd=2", RV_GATE_ASK},
+        {"%limit=usd/1; %at_limit=stop; a: %estimate.usd=2", RV_GATE_DENY}, {"a", RV_GATE_ALLOW}};
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        drive *d = drive_new(cases[i].text);
+        drive_admit(d, "a");
+        rv_gate_kind found = RV_GATE_ALLOW;
+        rv_event event;
+        for (const char *at = d->journal.at, *end = at + d->journal.size; at < end;) {
+            assert_int_equal(rv_event_read(&at, end, &event, NULL), RV_OK);
+            if (event.type == RV_EVENT_GATE) found = (rv_gate_kind)event.state;
+        }
+        assert_int_equal(found, cases[i].kind);
+        drive_free(d);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(k31__a_full_quota_of_concurrent_attempts_defers_until_one_ends),
+        cmocka_unit_test(k31__a_quota_of_no_concurrent_attempts_denies),
+        cmocka_unit_test(k31__a_quota_of_attempts_denies_what_comes_after_them),
+        cmocka_unit_test(k31__quotas_can_be_changed_while_the_run_goes_on),
+        cmocka_unit_test(k31__growth_is_denied_beyond_the_quota_of_nodes_and_of_depth),
+        cmocka_unit_test(k31__writes_are_limited_in_a_window),
+        cmocka_unit_test(k33__a_quarantined_node_is_denied_isolation_that_can_write),
+        cmocka_unit_test(k33__what_is_beneath_a_quarantined_controller_is_quarantined),
+        cmocka_unit_test(k40__roles_give_isolation_and_inheritance_and_own_keys_win),
+        cmocka_unit_test(k32__a_tool_call_passes_seven_stages),
+        cmocka_unit_test(k32__it_stops_at_the_first_refusal),
+        cmocka_unit_test(k32__a_sandbox_lets_a_node_that_may_not_write_call_what_writes),
+        cmocka_unit_test(k30__every_answer_but_a_plain_allow_is_an_event),
+    };
+    return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
+}
