@@ -28,6 +28,7 @@ typedef struct search {
     RV_VEC(rv_str) renamed_values;
     RV_VEC(rv_place) renamed_places;
     RV_VEC(rv_control) renamed_controls;
+    RV_VEC(rv_signal) renamed_signals;
     RV_VEC(rv_node_run) before;    /* nodes before the step */
     move_list moves;
     rv_out out;
@@ -81,11 +82,17 @@ static uint32_t renamed_value(search *s, const rv_run *run, uint32_t index_plus_
 /* What stands still is told from now already. */
 static int64_t from_now(int64_t due_ms, rv_now now) { return due_ms <= 0 ? due_ms : due_ms - now.engine_ms + INT64_C(1) * 1000 * 1000; }
 
-/* What grew keeps values too. Of a control only what is stored is looked at, so that a shallow copy will do. */
+/* What grew, and events that are kept, have values too. Of a control only what is stored is looked at, so that a shallow copy will do. */
 static void rename_growth(search *s, const rv_run *run, rv_run *shallow)
 {
     rv_vec_clear(&s->renamed_places);
     rv_vec_clear(&s->renamed_controls);
+    rv_vec_clear(&s->renamed_signals);
+    for (uint32_t i = 0; i < run->signals.count; i++) {
+        rv_vec_push(&s->renamed_signals, run->signals.at[i]);
+        s->renamed_signals.at[i].value = renamed_value(s, run, run->signals.at[i].value);
+    }
+    shallow->signals.at = s->renamed_signals.at;
     for (uint32_t i = 0; i < run->places.count; i++) {
         rv_vec_push(&s->renamed_places, run->places.at[i]);
         s->renamed_places.at[i].value = renamed_value(s, run, run->places.at[i].value);
@@ -197,7 +204,7 @@ static bool is_untouched(const search *s, const rv_run *before, const rv_run *ru
     return memcmp((const char *)before + from, (const char *)run + from, to - from) == 0 && run->nodes == before->nodes &&
            memcmp(s->before.at, run->nodes, run->node_count * sizeof *run->nodes) == 0 && run->values.count == before->values.count &&
            run->load_value.at == before->load_value.at && run->run_id.at == before->run_id.at && run->running == before->running &&
-           run->node_count == before->node_count && run->places.count == before->places.count &&
+           run->node_count == before->node_count && run->places.count == before->places.count && run->signals.count == before->signals.count &&
            memcmp(before->counts, run->counts, sizeof run->counts) == 0 && run->ready_count == before->ready_count;
 }
 
@@ -484,6 +491,7 @@ static void end(search *s)
     rv_vec_deinit(&s->renamed_values);
     rv_vec_deinit(&s->renamed_places);
     rv_vec_deinit(&s->renamed_controls);
+    rv_vec_deinit(&s->renamed_signals);
     rv_vec_deinit(&s->before);
     rv_vec_deinit(&s->moves);
     rv_out_deinit(&s->out);

@@ -227,10 +227,25 @@ static void list_run(const context *c)
     if (c->groups & MOVES_FAIL_FAST) add(c, event, is_live ? MOVE_MUST : MOVE_MUST_NOT);
 }
 
+/* The event that some waits of the graph are for, at most twice ahead of them. */
+static void list_events(const context *c)
+{
+    const rv_run *run = c->run;
+    bool is_waited_for = false, is_over = rv_run_state_is_terminal((rv_run_state)run->status);
+    for (uint32_t node = 0; node < run->node_count; node++)
+        is_waited_for |= rv_run_kind(run, node) == RV_KIND_WAIT && rv_run_gate(run, node)->event.size != 0;
+    if (!is_waited_for || run->signals.count >= 2) return;
+    rv_event event = {.type = RV_EVENT_SIGNAL, .node = RV_NONE, .key = RV_STR("go"), .value = RV_STR("{\"n\":1}"), .exit_status = -1,
+                      .signal = -1};
+    bool is_possible = !is_over && run->status != RV_RUN_ACCEPTED;
+    add(c, event, is_possible ? MOVE_MUST : MOVE_MUST_NOT)->is_progress = is_possible;
+}
+
 void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempts_max, move_list *out)
 {
     context c = {.run = run, .now = now, .groups = groups, .attempts_max = attempts_max, .out = out};
     list_run(&c);
+    list_events(&c);
     for (uint32_t node = 0; node < run->node_count; node++) {
         if (run->nodes[node].state == RV_NODE_RUNNING) list_running(&c, node);
         else list_idle(&c, node);

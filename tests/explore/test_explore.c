@@ -29,6 +29,7 @@ static const shape_variant kinds[] = {
     {"!input", false},
     {"!input %deadline=40 %default=2", false},
     {"!wait %for=30", false},
+    {"!wait %event=go", false},
     {"!reduce %attempts=2 %lost_max=1", false},
     {"!set `n=1`", false},
     {"when false", false}};
