@@ -39,6 +39,11 @@ typedef struct rv_file_entry { rv_str name; uint64_t size; bool is_refused; cons
 typedef RV_VEC(rv_file_entry) rv_file_entries;
 RV_MUST_USE rv_status rv_blob_scan(rv_arena *arena, int dir_fd, rv_file_entries *ret_add, rv_error *err);
 
+/* ROOT/artifacts/RUN/NODE/NAME, appended to `out`: the path under which a blob that `node` (an id of a run's node, also a composite one)
+ * made as `name` is linked; without a name (size 0) the folder of the node. NODE is one file name, another for each id, and never leads
+ * out of RUN. `name` has passed rv_blob_scan. Pure. */
+void rv_artifact_path(const char *root, rv_str run, rv_str node, rv_str name, rv_buf *out);
+
 /* ---- secrets: masked as bytes come, across chunk borders, before any truncation [E31] ----
  * Every byte of every occurrence is masked, overlapping ones too; occurrences that share a byte become one `***`. Only the
  * exact bytes are known, no encoding of them (base64, URL, JSON escapes). A set is read-only: any number of threads. */

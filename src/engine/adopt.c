@@ -94,7 +94,8 @@ static void take_artifacts(rv_job *job)
 
 void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch)
 {
-    if (!job->kept || !job->kept[node].is_adopted || job->run->nodes[node].detail != RV_DETAIL_REPLAY) return;
+    bool is_kept = job->kept && node < job->graph->top_count && job->kept[node].is_adopted;
+    if (!is_kept || job->run->nodes[node].detail != RV_DETAIL_REPLAY) return;
     for (const rv_kept_artifact *at = job->kept[node].artifacts; at; at = at->next) {
         rv_artifact_row row = {.run = rv_str_of(job->id),
                                .node = rv_graph_name(job->graph, node),
@@ -185,10 +186,11 @@ static void adopt_artifacts(rv_job *job, uint32_t node)
     rv_buf from = {0}, to = {0};
     struct stat info;
     rv_str name = rv_job_node_id(job, node);
-    rv_buf_printf(&from, "%s/artifacts/%.*s/%.*s", job->engine->config.root, RV_FMT(job->resumed_from), RV_FMT(name));
+    rv_artifact_path(job->engine->config.root, job->resumed_from, name, RV_STR(""), &from);
     rv_buf_printf(&to, "%s/artifacts/%s", job->engine->config.root, job->id);
     if (stat(from.at, &info) == 0 && (mkdir(to.at, 0700) == 0 || errno == EEXIST)) {
-        rv_buf_printf(&to, "/%.*s", RV_FMT(name));
+        rv_buf_clear(&to);
+        rv_artifact_path(job->engine->config.root, rv_str_of(job->id), name, RV_STR(""), &to);
         link_from = from.at, link_to = to.at;
         if (nftw(from.at, link_entry, 16, FTW_PHYS) != 0)
             rv_log(RV_LOG_WARN, "artifacts of %.*s could not be linked into %s: %s", RV_FMT(name), to.at, strerror(errno));

@@ -76,8 +76,7 @@ static bool give_artifact(void *user, uint32_t node, rv_str name, rv_buf *out)
 {
     rv_job *job = user;
     rv_buf path = {0};
-    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", job->engine->config.root, job->id, RV_FMT(rv_job_node_id(job, node)),
-                  RV_FMT(name));
+    rv_artifact_path(job->engine->config.root, rv_str_of(job->id), rv_job_node_id(job, node), name, &path);
     bool exists = access(path.at, F_OK) == 0;
     if (exists) rv_buf_str_add(out, rv_buf_str(&path));
     rv_buf_deinit(&path);

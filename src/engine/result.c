@@ -148,8 +148,7 @@ static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
     rv_engine *engine = job->engine;
     rv_buf blob = {0}, path = {0};
     rv_blob_path(engine->config.blobs, digest, &blob);
-    rv_buf_printf(&path, "%s/artifacts/%s/%.*s/%.*s", engine->config.root, job->id,
-                  RV_FMT(rv_job_node_id(job, attempt->node)), RV_FMT(name));
+    rv_artifact_path(engine->config.root, rv_str_of(job->id), rv_job_node_id(job, attempt->node), name, &path);
     bool is_good = make_parents(path.at, strlen(engine->config.root));
     if (is_good && link(blob.at, path.at) != 0) is_good = errno == EEXIST && unlink(path.at) == 0 && link(blob.at, path.at) == 0;
     rv_buf_deinit(&blob);
