@@ -177,12 +177,15 @@ static void tell(rv_progress *p, const rv_question *question)
     rv_buf store = {0};
     rv_progress_store_words(p, &store);
     const char *store_words = store.size ? store.at : "";
-    if (is_input) rv_buf_printf(&p->out, "    reeve answer %.*s %.*s VALUE%s\n", RV_FMT(run), RV_FMT(key), store_words);
+    rv_buf word = {0};
+    rv_ui_shell_word(&word, key); /* each[3] is a pattern to a shell */
+    if (is_input) rv_buf_printf(&p->out, "    reeve answer %.*s %s VALUE%s\n", RV_FMT(run), word.at, store_words);
     else {
-        rv_buf_printf(&p->out, "    reeve approve %.*s %.*s%s\n", RV_FMT(run), RV_FMT(key), store_words);
-        rv_buf_printf(&p->out, "    reeve reject %.*s %.*s%s\n", RV_FMT(run), RV_FMT(key), store_words);
-        if (is_unknown) rv_buf_printf(&p->out, "    reeve approve %.*s %.*s --again%s\n", RV_FMT(run), RV_FMT(key), store_words);
+        rv_buf_printf(&p->out, "    reeve approve %.*s %s%s\n", RV_FMT(run), word.at, store_words);
+        rv_buf_printf(&p->out, "    reeve reject %.*s %s%s\n", RV_FMT(run), word.at, store_words);
+        if (is_unknown) rv_buf_printf(&p->out, "    reeve approve %.*s %s --again%s\n", RV_FMT(run), word.at, store_words);
     }
+    rv_buf_deinit(&word);
     rv_buf_deinit(&store);
 }
 

@@ -23,7 +23,7 @@ static const char *argument_words(const char *arg)
 static const char *first_words(const rv_verb *verb)
 {
     if (strcmp(verb->name, "completions") == 0) return "bash zsh fish";
-    if (strncmp(verb->usage, "RUN", 3) == 0 || strncmp(verb->usage, "[RUN]", 5) == 0) return "latest";
+    if (strncmp(verb->usage, "RUN", 3) == 0 || strncmp(verb->usage, "[RUN", 4) == 0) return "latest";
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* events.c: `reeve events` and `reeve verify`: the journal of a run, and whether it is sound. */
 #include "cli/cli.h"
+#include "lib/history.h"
 #include "cli/verbs.h"
 
 typedef struct listing {
@@ -75,14 +76,20 @@ static rv_status list(listing *l, rv_session *session, rv_error *err)
 {
     bool follows = rv_args_has(l->args, "follow");
     rv_watch_state watch = {.is_live = true};
-    for (;;) {
-        rv_status status = rv_client_events(session->client, rv_buf_str(&session->run), l->last_seq, on_event, l, err);
+    rv_history *history = NULL;
+    rv_status status = rv_history_open(session->client, rv_buf_str(&session->run), &history, err);
+    while (status == RV_OK) {
+        status = rv_history_read(history, on_event, l, err);
         flush(l);
-        if (status || !follows || !watch.is_live || !rv_client_is_remote(session->client)) return status;
+        if (status || !follows || !watch.is_live || !rv_client_is_remote(session->client)) break;
         status = rv_client_watch(session->client, rv_buf_str(&session->run), l->last_seq, UINT64_MAX, &watch, err);
-        if (status == RV_UNAVAILABLE) return RV_OK; /* the owner has gone, and with it what could still come */
-        if (status) return status;
+        if (status == RV_UNAVAILABLE) { /* the owner has gone, and with it what could still come */
+            status = RV_OK;
+            break;
+        }
     }
+    rv_history_close(history);
+    return status;
 }
 
 int rv_verb_events(const rv_args *args)

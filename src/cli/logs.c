@@ -9,9 +9,11 @@ typedef struct reading {
     const rv_args *args;
     rv_session session;
     rv_report report;
-    uint32_t node;       /* RV_NONE: all */
+    uint32_t node;       /* RV_NONE: all; a controller: what is beneath it */
+    bool is_one;         /* the words of one node, byte by byte, and not lines with their node */
     uint32_t stream, epoch; /* 0: any */
     rv_buf out;
+    RV_VEC(rv_str) names; /* of all nodes, as far as somebody asked */
     RV_VEC(rv_buf) lines; /* of all: lines[2 * node + (stream == 2)], what came after the last newline */
 } reading;
 
@@ -26,9 +28,31 @@ static void cut_mark(reading *r, uint64_t cut)
     if (cut) rv_buf_printf(&r->out, "\n[... %llu bytes left out ...]\n", (unsigned long long)cut);
 }
 
+/* The run may have grown since it was read: then its journal says what the new nodes are. false: it does not. */
+static bool know(reading *r, uint32_t node)
+{
+    rv_error ignored;
+    const rv_run *run = r->report.run;
+    if (node >= run->node_count && !r->report.run_bare && rv_history_read(r->report.history, NULL, NULL, &ignored) != RV_OK) return false;
+    if (node >= run->node_count) return false;
+    while (r->names.count <= node) {
+        rv_str name = rv_run_id_in(run, r->names.count, &r->session.arena);
+        rv_vec_push(&r->names, name);
+    }
+    while (r->lines.count < 2 * r->names.count) rv_vec_push(&r->lines, ((rv_buf){0}));
+    return true;
+}
+
+static bool is_within(const reading *r, uint32_t node)
+{
+    if (r->node == RV_NONE) return true;
+    while (node != r->node && node != RV_NONE) node = rv_run_place(r->report.run, node)->parent;
+    return node == r->node;
+}
+
 static void line_out(reading *r, uint32_t node, rv_buf *line)
 {
-    rv_ui_style(&r->out, RV_STYLE_DIM, r->report.nodes[node].name);
+    rv_ui_style(&r->out, RV_STYLE_DIM, r->names.at[node]);
     rv_ui_stylef(&r->out, RV_STYLE_DIM, " %s ", rv_ui_glyph(RV_GLYPH_BAR));
     if (rv_ui_get()->is_terminal) rv_ui_plain(&r->out, rv_buf_str(line), 0);
     else rv_buf_str_add(&r->out, rv_buf_str(line));
@@ -64,19 +88,11 @@ static rv_status on_attempt_frame(void *user, int stream, int64_t wall_ms, uint6
 static rv_status on_frame(void *user, uint32_t node, uint32_t epoch, int stream, int64_t wall_ms, uint64_t cut_before, rv_str bytes)
 {
     reading *r = user;
-    bool is_wanted = node < r->report.node_count && (r->node == RV_NONE || r->node == node) &&
-                     (r->stream == 0 || (int)r->stream == stream) && (r->epoch == 0 || r->epoch == epoch);
-    if (!is_wanted) return RV_OK;
-    if (r->node == RV_NONE) add_lines(r, node, stream, bytes);
+    bool is_wanted = (r->stream == 0 || (int)r->stream == stream) && (r->epoch == 0 || r->epoch == epoch);
+    if (!is_wanted || !know(r, node) || !is_within(r, node)) return RV_OK;
+    if (!r->is_one) add_lines(r, node, stream, bytes);
     else return on_attempt_frame(r, stream, wall_ms, cut_before, bytes);
     return RV_OK;
-}
-
-static uint32_t find_node(const rv_report *report, const char *name)
-{
-    for (uint32_t n = 0; n < report->node_count; n++)
-        if (rv_str_is(report->nodes[n].name, name)) return n;
-    return RV_NONE;
 }
 
 /* The attempt that is meant: --attempt, else the node's last. */
@@ -108,7 +124,7 @@ static rv_status go_to_origin(reading *r, rv_error *err)
         rv_report_deinit(&r->report);
         r->report = (rv_report){0};
         status = rv_report_read(&r->session, &r->report, err);
-        if (status == RV_OK && (r->node = find_node(&r->report, name)) == RV_NONE)
+        if (status == RV_OK && (r->node = rv_report_find(&r->report, rv_str_of(name))) == RV_NONE)
             status = rv_error_set(err, RV_NOT_FOUND, "run %.*s kept %s, but run %.*s has no such node", RV_FMT(asked), name, RV_FMT(from));
         has_moved = true;
     }
@@ -138,7 +154,8 @@ static rv_status print(reading *r, uint32_t number, rv_error *err)
 {
     bool follows = rv_args_has(r->args, "follow") && r->report.is_live;
     const rv_report_attempt *attempt = NULL;
-    if (r->node != RV_NONE) {
+    r->is_one = r->node != RV_NONE && !rv_kind_is_controller(rv_run_kind(r->report.run, r->node));
+    if (r->is_one) {
         rv_status status = find_attempt(r, number, &attempt, err);
         if (status) return status;
         if (attempt) r->epoch = attempt->epoch;
@@ -152,7 +169,6 @@ static rv_status print(reading *r, uint32_t number, rv_error *err)
         }
         if (follows && !number) r->epoch = 0; /* later attempts too */
     }
-    for (uint32_t i = 0; i < 2 * r->report.node_count; i++) rv_vec_push(&r->lines, ((rv_buf){0}));
     rv_status status = scan(r, follows, err);
     for (uint32_t i = 0; i < r->lines.count; i++)
         if (r->lines.at[i].size) line_out(r, i / 2, &r->lines.at[i]);
@@ -172,7 +188,7 @@ int rv_verb_logs(const rv_args *args)
         failed = rv_error_set(&err, RV_INVALID, "--attempt is about one node; name it: reeve logs RUN NODE --attempt N");
     if (failed == RV_OK) failed = rv_session_open(args, true, rv_args_word(args, 0), &r.session, &err);
     if (failed == RV_OK) failed = rv_report_read(&r.session, &r.report, &err);
-    if (failed == RV_OK && name) r.node = find_node(&r.report, name);
+    if (failed == RV_OK && name) r.node = rv_report_find(&r.report, rv_str_of(name));
     if (failed == RV_OK && name && r.node == RV_NONE)
         failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(r.report.id),
                               name, RV_FMT(r.report.id));
@@ -180,6 +196,7 @@ int rv_verb_logs(const rv_args *args)
     if (failed == RV_OK) failed = print(&r, number, &err);
     for (uint32_t i = 0; i < r.lines.count; i++) rv_buf_deinit(&r.lines.at[i]);
     rv_vec_deinit(&r.lines);
+    rv_vec_deinit(&r.names);
     rv_buf_deinit(&r.out);
     rv_report_deinit(&r.report);
     rv_session_close(&r.session);

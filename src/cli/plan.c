@@ -1,5 +1,7 @@
 #include "cli/plan.h"
 
+#include "cli/bodies.h"
+
 #include "kernel/expr.h"
 
 /* ---- conditions over load-time values ---- */
@@ -60,9 +62,70 @@ static void add_script(rv_buf *out, rv_str script)
     if (end != SIZE_MAX && end + 1 < script.size) rv_buf_printf(out, " %s", rv_ui_glyph(RV_GLYPH_ELLIPSIS));
 }
 
+static void add_count(rv_buf *out, uint32_t count, const char *what)
+{
+    rv_buf_printf(out, "%u %s%s", count, what, count == 1 ? "" : "s");
+}
+
+static void add_branches(rv_buf *out, const rv_graph *graph, const rv_control_def *control)
+{
+    rv_buf_cstring(out, "one of");
+    for (uint32_t b = control->branch_first; b < control->branch_first + control->branch_count; b++) {
+        rv_buf_printf(out, "%s %.*s:", b > control->branch_first ? "," : "", RV_FMT(rv_graph_str(graph, graph->branches[b].label)));
+        for (uint32_t i = graph->branches[b].first; i < graph->branches[b].first + graph->branches[b].count; i++)
+            rv_buf_printf(out, " %.*s", RV_FMT(rv_graph_name(graph, graph->branch_nodes[i])));
+    }
+}
+
+static void add_foreach(rv_buf *out, const rv_graph *graph, const rv_control_def *control)
+{
+    rv_arena arena = {0};
+    rv_json *items = NULL;
+    rv_error ignored;
+    if (rv_json_parse(&arena, rv_graph_str(graph, control->items), &items, &ignored) == RV_OK) {
+        rv_buf_cstring(out, "for each of ");
+        if (items->kind == RV_JSON_ARRAY) add_count(out, items->count, "item");
+        else rv_ui_plain(out, items->text, 60);
+    }
+    rv_arena_deinit(&arena);
+    if (control->max) rv_buf_printf(out, ", %u at a time", control->max);
+    if (control->join != RV_JOIN_ALL) rv_buf_printf(out, ", join %s", rv_join_name((rv_join)control->join));
+}
+
+/* What a controller is going to do with what is in it. */
+static void add_controller(rv_buf *out, const rv_graph *graph, uint32_t node)
+{
+    const rv_control_def *control = &graph->controls[graph->nodes[node].aux];
+    switch ((rv_kind)graph->nodes[node].kind) {
+    case RV_KIND_FOREACH: add_foreach(out, graph, control); return;
+    case RV_KIND_LOOP:
+        rv_buf_printf(out, "at most %u times", control->max);
+        if (control->until.size) rv_buf_cstring(out, ", until "), rv_ui_plain(out, rv_graph_str(graph, control->until), 60);
+        return;
+    case RV_KIND_CLASSIFY: add_branches(out, graph, control); return;
+    case RV_KIND_TOURNAMENT:
+        add_count(out, control->entrant_count, "entrant");
+        if (control->max) rv_buf_cstring(out, ", swiss, "), add_count(out, control->max, "round");
+        rv_buf_cstring(out, ", ");
+        add_count(out, control->quorum, "judge");
+        rv_buf_printf(out, " a match%s", control->swap ? ", each twice with sides exchanged" : "");
+        return;
+    case RV_KIND_WORKFLOW:
+        add_count(out, graph->scopes[control->scope_first].count, "node");
+        if (control->params.size) rv_buf_cstring(out, " with "), rv_ui_plain(out, rv_graph_str(graph, control->params), 60);
+        return;
+    case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET:
+    case RV_KIND_REDUCE: case RV_KIND_COUNT: return;
+    }
+}
+
 void rv_plan_action(rv_buf *out, const rv_graph *graph, uint32_t node)
 {
     const rv_node_def *def = &graph->nodes[node];
+    if (rv_kind_is_controller((rv_kind)def->kind)) {
+        add_controller(out, graph, node);
+        return;
+    }
     rv_arena arena = {0};
     rv_json *body = NULL;
     rv_error ignored;
@@ -108,14 +171,18 @@ static void sort(const rv_graph *graph, rv_arena *arena, uint32_t *order)
 
 /* ---- printing ---- */
 
-static const char *const plan_words[] = {[RV_PLAN_RUN] = "run", [RV_PLAN_SKIP] = "skip", [RV_PLAN_MAYBE] = "maybe"};
+static const char *const plan_words[] = {[RV_PLAN_RUN] = "run", [RV_PLAN_SKIP] = "skip", [RV_PLAN_MAYBE] = "maybe",
+                                         [RV_PLAN_BODY] = "body"};
 
 static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, rv_plan_word word)
 {
     rv_buf action = {0};
     rv_plan_action(&action, graph, node);
     rv_jw_object(w);
-    rv_jw_kv_str(w, "node", rv_graph_name(graph, node));
+    rv_buf path = {0};
+    rv_bodies_path(&path, graph, node);
+    rv_jw_kv_str(w, "node", rv_buf_str(&path));
+    rv_buf_deinit(&path);
     rv_jw_kv_cstring(w, "kind", rv_kind_name((rv_kind)graph->nodes[node].kind));
     rv_jw_kv_cstring(w, "will", plan_words[word]);
     if (graph->nodes[node].when.size) rv_jw_kv_str(w, "when", rv_graph_str(graph, graph->nodes[node].when));
@@ -127,15 +194,23 @@ static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, r
 static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, uint32_t number, rv_plan_word word)
 {
     rv_buf text = {0};
-    rv_buf_u64(&text, number);
+    if (number) rv_buf_u64(&text, number);
     rv_table_cell(table, rv_buf_str(&text));
-    rv_style style = word == RV_PLAN_SKIP ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
+    rv_style style = word == RV_PLAN_SKIP || word == RV_PLAN_BODY ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
     rv_table_cell_style(table, style, rv_str_of(plan_words[word]));
-    rv_table_cell(table, rv_graph_name(graph, node));
+    rv_buf_clear(&text);
+    if (word == RV_PLAN_BODY) rv_buf_cstring(&text, "  ");
+    rv_bodies_path(&text, graph, node);
+    rv_table_cell(table, rv_buf_str(&text));
     rv_table_cell(table, rv_str_of(rv_kind_name((rv_kind)graph->nodes[node].kind)));
     rv_buf_clear(&text);
     rv_str when = rv_graph_str(graph, graph->nodes[node].when);
-    if (word != RV_PLAN_RUN) {
+    if (word == RV_PLAN_BODY && when.size) {
+        rv_buf_cstring(&text, "when ");
+        rv_ui_plain(&text, when, 60);
+        rv_buf_cstring(&text, "  ");
+    }
+    if (word == RV_PLAN_SKIP || word == RV_PLAN_MAYBE) {
         rv_buf_cstring(&text, word == RV_PLAN_SKIP ? "when is false: " : "when ");
         rv_ui_plain(&text, when, 60);
         rv_buf_cstring(&text, "  ");
@@ -143,6 +218,18 @@ static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, ui
     rv_plan_action(&text, graph, node);
     rv_table_cell(table, rv_buf_str(&text));
     rv_buf_deinit(&text);
+}
+
+static void bodies(rv_json_writer *w, rv_table *table, const rv_graph *graph, uint32_t node)
+{
+    rv_bodies walk;
+    uint32_t def;
+    rv_bodies_begin(&walk, graph, node);
+    for (rv_bodies_step step; (step = rv_bodies_next(&walk, &def)) != RV_BODIES_OVER;) {
+        if (step == RV_BODIES_END) continue;
+        if (w) json_node(w, graph, def, RV_PLAN_BODY);
+        else table_node(table, graph, def, 0, RV_PLAN_BODY);
+    }
 }
 
 static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena, rv_error *err)
@@ -173,6 +260,7 @@ static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena
         status = condition(graph, order[i], arena, &values, &word, err);
         if (status == RV_OK && args->is_json) json_node(&w, graph, order[i], word);
         else if (status == RV_OK) table_node(&table, graph, order[i], i + 1, word);
+        if (status == RV_OK) bodies(args->is_json ? &w : NULL, &table, graph, order[i]);
     }
     if (args->is_json) rv_jw_array_end(&w);
     else rv_table_write_take(&table, &out);

@@ -309,6 +309,32 @@ static void keep_failure(rv_progress *p, const rv_node_view *view, const rv_slot
     if (slot) rv_buf_str_add(&failure->tail, rv_buf_str(&slot->tail));
 }
 
+/* The outermost controller around `node` that has many children; RV_NONE: none. */
+static uint32_t wide_owner(rv_job *job, uint32_t node)
+{
+    uint32_t found = RV_NONE, total, ended;
+    for (uint32_t owner = rv_job_owner(job, node); owner != RV_NONE; owner = rv_job_owner(job, owner)) {
+        rv_job_children(job, owner, &total, &ended);
+        if (total > RV_CHILDREN_TOLD_MAX) found = owner;
+    }
+    return found;
+}
+
+/* keeps (6): a line each time another tenth of them has ended. */
+static void count_children(rv_progress *p, rv_job *job, uint32_t owner)
+{
+    uint32_t total, ended, i = 0;
+    rv_job_children(job, owner, &total, &ended);
+    while (i < p->wide.count && p->wide.at[i].node != owner) i++;
+    if (i == p->wide.count) rv_vec_push(&p->wide, ((rv_wide){owner, 0}));
+    uint32_t tenth = (uint32_t)((uint64_t)ended * 10 / total);
+    if (tenth <= (uint32_t)((uint64_t)p->wide.at[i].told * 10 / total)) return;
+    p->wide.at[i].told = ended;
+    rv_ui_stylef(&p->out, RV_STYLE_DIM, "%s %.*s  %u of %u have ended", rv_ui_node_glyph(RV_NODE_RUNNING),
+                 RV_FMT(rv_job_node_name(job, owner)), ended, total);
+    rv_buf_byte(&p->out, '\n');
+}
+
 static void on_node_ended(void *user, rv_job *job, const rv_node_view *view)
 {
     rv_progress *p = user;
@@ -319,6 +345,13 @@ static void on_node_ended(void *user, rv_job *job, const rv_node_view *view)
     slot_release(p, view->node);
     if (p->mode == RV_OUTPUT_QUIET) {
         if (p->face == RV_FACE_LIVE) rv_progress_touch(p);
+        return;
+    }
+    bool is_bad = view->state == RV_NODE_FAILED || view->state == RV_NODE_DENIED;
+    uint32_t owner = is_bad ? RV_NONE : wide_owner(job, view->node);
+    if (owner != RV_NONE) {
+        count_children(p, job, owner);
+        rv_progress_touch(p);
         return;
     }
     rv_outcome_facts facts = facts_of(view);
@@ -378,26 +411,13 @@ static void on_run_ended(void *user, rv_job *job, rv_run_state state)
     rv_host_stop(p->host);
 }
 
-/* An input with a deadline and a default goes on without anybody, as a timer does. */
-static bool settles_itself(const rv_graph *graph, uint32_t node)
-{
-    if (graph->nodes[node].kind != RV_KIND_INPUT) return false;
-    const rv_gate_def *gate = &graph->gates[graph->nodes[node].aux];
-    return gate->ms > 0 && gate->fallback.size > 0;
-}
-
 /* Nothing runs. With --no-wait that is the end, if people alone are waited for, and not a timer or a retry [W32]. */
 static void on_idle(void *user, rv_job *job)
 {
     rv_progress *p = user;
     p->job = job;
     rv_progress_touch(p);
-    uint32_t counts[RV_NODE_STATE_COUNT], running;
-    rv_job_counts(job, counts, &running);
-    if (!p->no_wait || p->questions.count == 0 || running > 0) return;
-    if (counts[RV_NODE_READY] > 0 || counts[RV_NODE_RUNNING] > 0 || counts[RV_NODE_WAITING] > p->questions.count) return;
-    for (uint32_t i = 0; i < p->questions.count; i++)
-        if (settles_itself(rv_job_graph(job), p->questions.at[i].node)) return;
+    if (!p->no_wait || p->questions.count == 0 || !rv_job_waits_for_people(job)) return;
     if (p->gave_up) return;
     p->gave_up = true;
     rv_engine_interrupt(rv_host_engine(p->host), 0); /* recorded as interrupted: nobody drives it until it is resumed */
@@ -485,6 +505,7 @@ void rv_progress_deinit(rv_progress *p)
     rv_vec_deinit(&p->slots);
     rv_vec_deinit(&p->failures);
     rv_vec_deinit(&p->questions);
+    rv_vec_deinit(&p->wide);
     rv_free(p->slot_of);
     rv_buf_deinit(&p->out);
 }

@@ -8,6 +8,7 @@
  *  (2) The region is redrawn at most ten times a second, and once a second while a node runs; never when nothing changes.
  *  (3) A node costs four bytes here; line buffers belong to slots, of which there are as many as nodes run at once.
  *  (4) Nothing is written before the run is announced, which its id being on disk allows; what happened earlier is held until then.
+ *  (6) Of a controller with more than RV_CHILDREN_TOLD_MAX children those that went well have no line each; ten lines count them.
  *  (5) A reader who is slow holds nothing up (out.h): once WAITING_SIZE_MAX waits for it, lines of nodes are left out until half of
  *      that is read, and their number is said; they are in the log. What happened, and JSON lines, are never left out. */
 #ifndef RV_PROGRESS_H
@@ -21,6 +22,7 @@ typedef enum rv_output_mode { RV_OUTPUT_LIVE, RV_OUTPUT_BUFFERED, RV_OUTPUT_QUIE
 typedef enum rv_face { RV_FACE_PLAIN, RV_FACE_LIVE, RV_FACE_JSON } rv_face;
 
 #define RV_FAILURES_SHOWN_MAX 10u /* failed nodes whose last lines are kept */
+#define RV_CHILDREN_TOLD_MAX 50u
 #define RV_TAIL_LINES_MAX 20u
 #define RV_LINE_SIZE_MAX 8192u    /* a longer line is cut into several */
 #define RV_HELD_SIZE_MAX (1u << 20) /* buffered output of one node; the rest is in its log */
@@ -37,6 +39,8 @@ typedef struct rv_slot {
 } rv_slot;
 typedef struct rv_failure { uint32_t node, number; rv_node_state state; rv_buf why, tail; } rv_failure;
 typedef struct rv_question { rv_buf key, kind, payload; uint32_t node; bool is_sent; } rv_question;
+
+typedef struct rv_wide { uint32_t node, told; } rv_wide; /* a controller of many children: how many have been told to have ended */
 
 typedef struct rv_progress {
     const rv_args *args;
@@ -59,6 +63,7 @@ typedef struct rv_progress {
     uint32_t ended_nodes;
     RV_VEC(rv_failure) failures;
     uint32_t failure_count;  /* all of them */
+    RV_VEC(rv_wide) wide;    /* controllers whose children are counted instead of being told one by one */
     RV_VEC(rv_question) questions; /* open ones, oldest first */
     struct rv_ask *ask;      /* the question being typed at; NULL: none can be asked here */
     int signal;              /* that asked to stop; 0: none */

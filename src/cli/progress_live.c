@@ -30,7 +30,9 @@ static void elapsed(rv_buf *out, int64_t ms)
 static void progress_line(const rv_progress *p, rv_buf *out, int64_t now)
 {
     const char *dot = rv_ui_glyph(RV_GLYPH_DOT);
-    uint32_t counts[RV_NODE_STATE_COUNT], running, total = rv_job_graph(p->job)->plain_count, done = 0;
+    uint32_t counts[RV_NODE_STATE_COUNT], running, total, done = 0;
+    const rv_graph *graph = rv_job_graph(p->job);
+    total = rv_job_node_count(p->job) - (graph->top_count - graph->plain_count); /* it grows with the run */
     rv_job_counts(p->job, counts, &running);
     for (uint32_t state = RV_NODE_SUCCEEDED; state < RV_NODE_STATE_COUNT; state++) done += counts[state];
     done = RV_MIN(done, total);

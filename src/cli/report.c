@@ -8,12 +8,11 @@
 
 /* ---- rows ---- */
 
-static rv_status read_run(rv_session *session, rv_report *r, rv_str *ret_body, rv_error *err)
+static rv_status read_run(rv_session *session, rv_report *r, rv_error *err)
 {
     static const char sql[] = "select run.id, run.name, run.status, run.interaction, run.workflow_hash, run.file, run.dir, "
                               "run.resumed_from, run.created_ms, "
-                              "run.started_ms, run.ended_ms, run.exit_status, workflow.body from run join workflow on "
-                              "workflow.hash = run.workflow_hash where run.id = ?1";
+                              "run.started_ms, run.ended_ms, run.exit_status from run where run.id = ?1";
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
@@ -26,45 +25,54 @@ static rv_status read_run(rv_session *session, rv_report *r, rv_str *ret_body, r
     r->started_ms = rv_row_i64(&row, 9);
     r->ended_ms = rv_row_i64(&row, 10);
     r->exit_status = rv_row_i64(&row, 11);
-    *ret_body = rv_row_str(&row, 12);
     return RV_OK;
 }
 
-static rv_status load_graph(rv_report *r, rv_str body, rv_error *err)
+/* The state as the journal tells it. One that cannot be replayed is told by what the rows say of the file's own nodes. */
+static rv_status read_state(rv_session *session, rv_report *r, rv_error *err)
 {
-    rv_problems problems = {0};
-    rv_spec_input input = {.source = body, .file = "the run's definition", .dir = "/", .is_json = true,
-                           .environ = (const char *const *)environ, .skip_values = true};
-    rv_status status = rv_spec_load(&input, &r->spec, &problems);
-    if (status) {
-        rv_str what = problems.list.count ? problems.list.at[0].what : RV_STR("it cannot be loaded");
-        rv_error_set(err, RV_CORRUPT, "the definition of run %.*s: %.*s", RV_FMT(r->id), RV_FMT(what));
+    rv_status status = rv_history_open(session->client, r->id, &r->history, err);
+    if (status) return status;
+    r->spec = rv_history_spec(r->history);
+    if (rv_history_read(r->history, NULL, NULL, &r->broken) == RV_OK) r->run = rv_history_run(r->history, &r->broken);
+    if (!r->run) r->run = r->run_bare = rv_run_new(&r->spec->graph);
+    return RV_OK;
+}
+
+static void make_nodes(rv_report *r)
+{
+    const rv_run *run = r->run;
+    r->node_count = run->node_count;
+    r->nodes = rv_arena_new(r->arena, rv_report_node, run->node_count + 1);
+    for (uint32_t n = 0; n < run->node_count; n++) {
+        uint32_t parent = rv_run_place(run, n)->parent;
+        rv_node_state state = (rv_node_state)run->nodes[n].state;
+        r->nodes[n] = (rv_report_node){.name = rv_run_id_in(run, n, r->arena),
+                                       .kind = rv_str_of(rv_kind_name(rv_run_kind(run, n))),
+                                       .facts = {.exit_status = -1, .signal = -1},
+                                       .log_last = UINT64_MAX,
+                                       .parent = parent,
+                                       .depth = parent == RV_NONE ? 0 : r->nodes[parent].depth + 1};
+        r->nodes[n].facts.state = state == RV_NODE_RUNNING ? RV_NODE_READY : state; /* a start ahead of a slot has no row yet */
     }
-    rv_problems_deinit(&problems);
-    return status ? RV_CORRUPT : RV_OK;
 }
 
 static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
 {
     static const char sql[] =
-        "select \"index\", state, detail, root, error, attempts, ready_ms, started_ms, ended_ms from node where run = ?1";
-    const rv_graph *graph = &r->spec->graph;
+        "select \"index\", state, detail, root, error, attempts, ready_ms, started_ms, ended_ms, case kind when 'classify' then "
+        "json_extract(nullif(result, ''), '$.branch') when 'loop' then cast(json_extract(nullif(result, ''), '$.exhausted') as text) end "
+        "from node where run = ?1";
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
-    r->node_count = graph->top_count;
-    r->nodes = rv_arena_new(r->arena, rv_report_node, graph->top_count + 1);
-    for (uint32_t n = 0; n < graph->top_count; n++)
-        r->nodes[n] = (rv_report_node){.name = rv_graph_name(graph, n),
-                                       .kind = rv_str_of(rv_kind_name((rv_kind)graph->nodes[n].kind)),
-                                       .facts = {.exit_status = -1, .signal = -1},
-                                       .log_last = UINT64_MAX};
     rv_status status = rv_session_query(session, sql, bound, 1, 0, &rows, err);
     if (status) return status;
     while (rv_rows_next(&rows, &row)) {
         int64_t index = rv_row_i64(&row, 0);
         if (index < 0 || index >= r->node_count) continue;
         rv_report_node *node = &r->nodes[index];
+        node->has_row = true;
         node->facts.state = rv_cli_node_state(rv_row_str(&row, 1));
         node->facts.detail = rv_row_str(&row, 2);
         node->facts.root = rv_row_str(&row, 3);
@@ -73,8 +81,10 @@ static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
         node->ready_ms = rv_row_i64(&row, 6);
         node->started_ms = rv_row_i64(&row, 7);
         node->ended_ms = rv_row_i64(&row, 8);
+        node->note = rv_row_str(&row, 9);
     }
-    for (uint32_t n = 0; n < graph->plain_count; n++) r->counts[r->nodes[n].facts.state]++;
+    for (uint32_t n = 0; n < r->node_count; n++)
+        if (!rv_run_is_handler(r->run, n)) r->counts[r->nodes[n].facts.state]++;
     return RV_OK;
 }
 
@@ -166,33 +176,6 @@ int64_t rv_report_took_ms(const rv_report *r, int64_t started_ms, int64_t ended_
     return RV_MAX(ended_ms - started_ms, 0);
 }
 
-/* From the node that ended last, always back to the predecessor that ended last. */
-static void critical_path(rv_report *r)
-{
-    const rv_graph *graph = &r->spec->graph;
-    uint32_t last = RV_NONE;
-    for (uint32_t n = 0; n < graph->plain_count; n++) {
-        const rv_report_node *node = &r->nodes[n];
-        if (node->started_ms && node->ended_ms && (last == RV_NONE || node->ended_ms > r->nodes[last].ended_ms)) last = n;
-    }
-    r->path = rv_arena_new(r->arena, uint32_t, graph->plain_count + 1);
-    while (last != RV_NONE) {
-        r->path[r->path_count++] = last;
-        uint32_t before = RV_NONE;
-        for (uint32_t i = graph->pred_begin[last]; i < graph->pred_begin[last + 1]; i++) {
-            uint32_t pred = RV_EDGE_NODE(graph->pred[i]);
-            bool has_ended = r->nodes[pred].ended_ms; /* people's nodes have no start */
-            if (has_ended && (before == RV_NONE || r->nodes[pred].ended_ms > r->nodes[before].ended_ms)) before = pred;
-        }
-        last = before;
-    }
-    for (uint32_t i = 0; i < r->path_count / 2; i++) {
-        uint32_t other = r->path[i];
-        r->path[i] = r->path[r->path_count - 1 - i];
-        r->path[r->path_count - 1 - i] = other;
-    }
-}
-
 typedef struct edge_time { int64_t at; int32_t change; } edge_time;
 
 static int by_time(const void *a, const void *b)
@@ -257,10 +240,10 @@ static void wall(rv_report *r)
 
 rv_status rv_report_read(rv_session *session, rv_report *ret, rv_error *err)
 {
-    rv_str body = {0};
     *ret = (rv_report){.arena = &session->arena, .now_ms = rv_ui_now_ms(), .is_live = rv_client_is_remote(session->client)};
-    rv_status status = read_run(session, ret, &body, err);
-    if (status == RV_OK) status = load_graph(ret, body, err);
+    rv_status status = read_run(session, ret, err);
+    if (status == RV_OK) status = read_state(session, ret, err);
+    if (status == RV_OK) make_nodes(ret);
     if (status == RV_OK) status = read_nodes(session, ret, err);
     if (status == RV_OK) status = read_attempts(session, ret, err);
     if (status == RV_OK) status = read_blockers(session, ret, err);
@@ -271,15 +254,28 @@ rv_status rv_report_read(rv_session *session, rv_report *ret, rv_error *err)
     }
     wall(ret);
     count_caused(ret);
-    critical_path(ret);
+    rv_report_arrange(ret);
     parallelism(ret);
     return RV_OK;
 }
 
 void rv_report_deinit(rv_report *report)
 {
-    rv_spec_free(report->spec);
-    report->spec = NULL;
+    rv_run_free(report->run_bare);
+    rv_history_close(report->history);
+    report->run = report->run_bare = NULL;
+    report->history = NULL;
+}
+
+uint32_t rv_report_find(const rv_report *r, rv_str id)
+{
+    return rv_run_find(r->run, id);
+}
+
+bool rv_report_is_within(const rv_report *r, uint32_t node, uint32_t owner)
+{
+    while (node != owner && r->nodes[node].parent != RV_NONE) node = r->nodes[node].parent;
+    return node == owner;
 }
 
 /* ---- last lines of a log ---- */

@@ -112,30 +112,24 @@ static rv_value_kind from_node(scene *s, uint32_t node, rv_str path, rv_buf *out
     if (rv_str_is(whole, "stdout")) return from_output(s, node, 1, out, err);
     if (rv_str_is(whole, "stderr")) return from_output(s, node, 2, out, err);
     if (rv_str_is(first, "artifact")) {
-        rv_buf_printf(out, "%s/artifacts/%.*s/%.*s/%.*s", rv_client_store(s->session.client), RV_FMT(s->report.id),
-                      RV_FMT(n->name), RV_FMT(path));
+        rv_artifact_path(rv_client_store(s->session.client), s->report.id, n->name, path, out);
         return RV_VALUE_TEXT;
     }
     return from_result(s, node, whole, out, err);
-}
-
-static uint32_t find_node(const rv_report *r, rv_str name)
-{
-    for (uint32_t n = 0; n < r->node_count; n++)
-        if (rv_str_eq(r->nodes[n].name, name)) return n;
-    return RV_NONE;
 }
 
 static rv_value_kind resolve(void *user, rv_str path, rv_buf *out, rv_error *err)
 {
     scene *s = user;
     rv_str whole = path, first = first_part(&path);
-    if (rv_str_is(first, "user")) return from_user(s, path, out, err);
+    if (rv_str_is(first, "user") && !rv_run_is_inside(s->report.run, s->node)) return from_user(s, path, out, err);
     if (rv_str_is(first, "env")) return give(s->env, path, out);
     if (rv_str_is(whole, "run.id")) return rv_buf_str_add(out, s->report.id), RV_VALUE_TEXT;
     if (rv_str_is(first, "attempt")) return rv_buf_cstring(out, rv_str_is(path, "epoch") ? "0" : "shell"), RV_VALUE_TEXT;
-    uint32_t node = find_node(&s->report, first);
-    return node == RV_NONE ? RV_VALUE_MISSING : from_node(s, node, path, out, err);
+    uint32_t node = rv_run_see(s->report.run, s->node, &whole); /* the nearest of that name outwards; whole: what follows it */
+    if (node != RV_NONE) return from_node(s, node, whole, out, err);
+    const rv_json *value = rv_run_value(s->report.run, s->node, &s->session.arena, whole);
+    return value ? give(value, RV_STR(""), out) : RV_VALUE_MISSING;
 }
 
 static rv_status rendered(scene *s, rv_str text, const char **ret, rv_error *err)
@@ -220,12 +214,12 @@ static rv_status set(scene *s, rv_error *err)
     if (status == RV_OK) status = rv_report_read(&s->session, &s->report, err);
     if (status == RV_OK) status = read_values(s, err);
     if (status) return status;
-    s->node = find_node(&s->report, rv_str_of(name));
+    s->node = rv_report_find(&s->report, rv_str_of(name));
     if (s->node == RV_NONE)
         return rv_error_set(err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(s->report.id),
                             name, RV_FMT(s->report.id));
-    const rv_graph *graph = &s->report.spec->graph;
-    status = rv_json_parse(&s->session.arena, rv_graph_str(graph, graph->nodes[s->node].body), &body, err);
+    const rv_graph *graph = rv_run_graph(s->report.run, s->node);
+    status = rv_json_parse(&s->session.arena, rv_graph_str(graph, rv_run_def(s->report.run, s->node)->body), &body, err);
     if (status) return status;
     s->body = body;
     status = set_directory(s, err);

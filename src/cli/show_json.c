@@ -45,12 +45,49 @@ static void run_members(rv_json_writer *w, const rv_report *r)
     rv_jw_kv_i64(w, "parallel_max", r->peak);
 }
 
-static void nodes_member(rv_json_writer *w, const rv_report *r)
+/* What a child is to its controller. */
+static void place_members(rv_json_writer *w, const rv_report *r, uint32_t n)
+{
+    const rv_place *place = rv_run_place(r->run, n);
+    if (place->role == RV_SCOPE_FILE || place->role == RV_SCOPE_HANDLERS) return;
+    if (place->parent != RV_NONE) rv_jw_kv_str(w, "parent", r->nodes[place->parent].name);
+    rv_jw_kv_cstring(w, "role", rv_scope_role_name((rv_scope_role)place->role));
+    if (place->role != RV_SCOPE_JUDGE) {
+        rv_jw_kv_i64(w, "ordinal", place->ordinal);
+        return;
+    }
+    rv_jw_kv_i64(w, "round", RV_MATCH_ROUND(place->ordinal));
+    rv_jw_kv_i64(w, "match", RV_MATCH_NUMBER(place->ordinal));
+    rv_jw_kv_i64(w, "judge", RV_MATCH_JUDGE(place->ordinal));
+    rv_jw_kv_bool(w, "is_swapped", RV_MATCH_SWAPPED(place->ordinal));
+}
+
+static void controller_members(rv_json_writer *w, const rv_report *r, uint32_t n)
+{
+    rv_buf words = {0};
+    const rv_control *control = rv_report_control(r, n);
+    if (!control) return;
+    rv_report_controller_words(r, n, &words);
+    rv_jw_kv_i64(w, "children", control->places.count);
+    text_member(w, "summary", rv_buf_str(&words));
+    rv_buf_deinit(&words);
+    if (!rv_bracket_is_there(r, n)) return;
+    rv_jw_key(w, "bracket");
+    rv_bracket_json(r, n, w);
+}
+
+static bool is_wanted(const rv_report *r, uint32_t node, uint32_t only)
+{
+    return only == RV_NONE || rv_report_is_within(r, node, only);
+}
+
+static void nodes_member(rv_json_writer *w, const rv_report *r, uint32_t only)
 {
     rv_jw_key(w, "nodes");
     rv_jw_array(w);
     for (uint32_t n = 0; n < r->node_count; n++) {
         const rv_report_node *node = &r->nodes[n];
+        if (!is_wanted(r, n, only)) continue;
         rv_jw_object(w);
         rv_jw_kv_str(w, "node", node->name);
         rv_jw_kv_str(w, "kind", node->kind);
@@ -60,17 +97,20 @@ static void nodes_member(rv_json_writer *w, const rv_report *r)
         time_member(w, "ready_ms", node->ready_ms);
         time_member(w, "started_ms", node->started_ms);
         time_member(w, "ended_ms", node->ended_ms);
+        place_members(w, r, n);
+        controller_members(w, r, n);
         rv_jw_object_end(w);
     }
     rv_jw_array_end(w);
 }
 
-static void attempts_member(rv_json_writer *w, const rv_report *r)
+static void attempts_member(rv_json_writer *w, const rv_report *r, uint32_t only)
 {
     rv_jw_key(w, "attempts");
     rv_jw_array(w);
     for (uint32_t i = 0; i < r->attempt_count; i++) {
         const rv_report_attempt *a = &r->attempts[i];
+        if (!is_wanted(r, a->node, only)) continue;
         rv_jw_object(w);
         rv_jw_kv_str(w, "node", r->nodes[a->node].name);
         rv_jw_kv_i64(w, "attempt", a->number);
@@ -154,14 +194,14 @@ static void rest_members(rv_json_writer *w, const rv_report *r)
     rv_jw_array_end(w);
 }
 
-void rv_report_json(const rv_report *r)
+void rv_report_json(const rv_report *r, uint32_t only)
 {
     rv_buf out = {0};
     rv_json_writer w;
     rv_cli_json_begin(&w, &out);
     run_members(&w, r);
-    nodes_member(&w, r);
-    attempts_member(&w, r);
+    nodes_member(&w, r, only);
+    attempts_member(&w, r, only);
     blockers_member(&w, r);
     rest_members(&w, r);
     rv_cli_json_end(&w);

@@ -20,12 +20,11 @@ static void last_lines(rv_buf *out, rv_str tail)
 
 static void failures(const rv_progress *p, rv_buf *out)
 {
-    const rv_graph *graph = rv_job_graph(p->job);
     for (uint32_t i = 0; i < p->failures.count; i++) {
         const rv_failure *failure = &p->failures.at[i];
         rv_buf_byte(out, '\n');
         rv_ui_style(out, rv_ui_node_style(failure->state), rv_str_of(rv_ui_node_glyph(failure->state)));
-        rv_buf_printf(out, " %.*s  ", RV_FMT(rv_graph_name(graph, failure->node)));
+        rv_buf_printf(out, " %.*s  ", RV_FMT(rv_job_node_name(p->job, failure->node)));
         rv_buf_str_add(out, rv_buf_str(&failure->why));
         if (failure->number > 1) rv_buf_printf(out, ", attempt %u", failure->number);
         rv_buf_byte(out, '\n');
@@ -66,10 +65,14 @@ static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
     if (p->failures.count) {
         rv_str name = rv_job_node_name(p->job, p->failures.at[0].node);
         rv_buf_clear(&command);
-        rv_buf_printf(&command, "reeve logs %.*s %.*s%s", RV_FMT(run), RV_FMT(name), store_words);
+        rv_buf_printf(&command, "reeve logs %.*s ", RV_FMT(run));
+        rv_ui_shell_word(&command, name); /* each[3] is a pattern to a shell */
+        rv_buf_cstring(&command, store_words);
         paste_line(out, rv_buf_str(&command), "all that it wrote");
         rv_buf_clear(&command);
-        rv_buf_printf(&command, "reeve shell %.*s %.*s%s", RV_FMT(run), RV_FMT(name), store_words);
+        rv_buf_printf(&command, "reeve shell %.*s ", RV_FMT(run));
+        rv_ui_shell_word(&command, name);
+        rv_buf_cstring(&command, store_words);
         paste_line(out, rv_buf_str(&command), "a shell in its directory and environment");
     }
     rv_buf_deinit(&store);

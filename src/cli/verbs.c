@@ -91,18 +91,22 @@ const rv_verb rv_verbs[] = {
          JSON, STORE),
      EXAMPLES({"reeve ls", "the latest runs"}, {"reeve ls --status error --limit 5", "the last five that failed"}), EXIT_LOOK, 0,
      0, false, rv_verb_ls},
-    {"show", "tell what happened in a run", "[RUN] [--json | --html FILE]",
+    {"show", "tell what happened in a run", "[RUN [NODE]] [--all] [--json | --html FILE]",
      "The run's nodes with their states and times, where failures come from, the critical path and how parallel it was. RUN is "
      "an id, a "
-     "part of one, or `latest`, which is meant without it. --html writes one file that needs nothing else.",
-     OPTIONS({"html", 0, "FILE", "write a report with the graph, a Gantt chart and the failures; - is standard output", 0}, JSON,
+     "part of one, or `latest`, which is meant without it. Children of controllers are folded into their controller's row, but for those "
+     "that failed or go on; --all has every one. With NODE: that node, its tries, its result, its artifacts, and all that is beneath it. "
+     "--html writes one file that needs nothing else.",
+     OPTIONS({"all", 0, NULL, "every node, children of controllers too", 0},
+             {"html", 0, "FILE", "write a report with the graph, a Gantt chart and the failures; - is standard output", 0}, JSON,
              STORE),
-     EXAMPLES({"reeve show", "the latest run"}, {"reeve show latest --json", "the same for programs"},
+     EXAMPLES({"reeve show", "the latest run"}, {"reeve show latest greet", "one node of it"},
+              {"reeve show latest --json", "the same for programs"},
               {"reeve show latest --html report.html", "a page to keep or send"}),
-     EXIT_LOOK, 0, 1, false, rv_verb_show},
+     EXIT_LOOK, 0, 2, false, rv_verb_show},
     {"logs", "print what nodes wrote", "RUN [NODE] [-f] [--stream 1|2] [--attempt N]",
-     "With NODE: the bytes of its last attempt as they were written. Without: the lines of all nodes in the order in which they "
-     "came, each "
+     "With NODE: the bytes of its last attempt as they were written; of a controller (foreach, loop …) the lines of all beneath it. "
+     "Without: the lines of all nodes in the order in which they came, each "
      "with its node. -f goes on while the run lives. Of a node that was kept from an earlier run, the words are those of that run, "
      "which is said.",
      OPTIONS({"follow", 'f', NULL, "go on until the run has ended", 0},

@@ -101,9 +101,16 @@ struct rv_run *rv_job_run(const rv_job *job);
 /* Nodes that the run has now; it grows as controllers make children. The id of one [K1], borrowed from the job. */
 uint32_t rv_job_node_count(const rv_job *job);
 rv_str rv_job_node_name(const rv_job *job, uint32_t node);
+/* The controller whose child a node is; RV_NONE: none. */
+uint32_t rv_job_owner(const rv_job *job, uint32_t node);
+/* Of a controller that has begun: how many children it is to have, as far as is known, and how many of them have ended. Others: 0. */
+void rv_job_children(const rv_job *job, uint32_t node, uint32_t *ret_total, uint32_t *ret_ended);
 rv_run_state rv_job_state(const rv_job *job);
 /* Counts by node state, and of attempts that run now. */
 void rv_job_counts(const rv_job *job, uint32_t ret_counts[RV_NODE_STATE_COUNT], uint32_t *ret_running);
+/* Nothing of it goes on without a person's word: no attempt runs or may start, and what waits waits for people, who may not leave it to
+ * a deadline with a default. O(nodes). */
+bool rv_job_waits_for_people(const rv_job *job);
 rv_node_state rv_job_node_state(const rv_job *job, uint32_t node);
 void rv_job_node_view(const rv_job *job, uint32_t node, rv_node_view *ret);
 int64_t rv_job_started_ms(const rv_job *job);

@@ -54,7 +54,7 @@ static void tell_masked(rv_job *job, uint32_t node, rv_buf *result)
     RV_ASSERT(result->size && result->at[result->size - 1] == '}');
     result->size--;
     rv_buf_cstring(result, ",\"note\":\"it held a secret of the run, which is recorded as ***\"}");
-    rv_str name = rv_graph_name(job->graph, node);
+    rv_str name = rv_job_node_id(job, node);
     rv_buf_printf(&text, "what was said of %.*s held a secret of the run, which is recorded as ***", RV_FMT(name));
     rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, rv_buf_str(&text), RV_STR(""));
     rv_buf_deinit(&text);
@@ -189,6 +189,39 @@ void rv_engine_interrupt(rv_engine *engine, int signal)
         rv_engine_step(job, &(rv_event){.type = RV_EVENT_INTERRUPT, .signal = signal}, true);
     }
     rv_engine_urgent(engine);
+}
+
+uint32_t rv_job_owner(const rv_job *job, uint32_t node) { return rv_run_place(job->run, node)->parent; }
+
+void rv_job_children(const rv_job *job, uint32_t node, uint32_t *ret_total, uint32_t *ret_ended)
+{
+    const rv_run *run = job->run;
+    *ret_total = *ret_ended = 0;
+    if (!run->nodes[node].control) return;
+    const rv_control *control = &run->controls.at[run->nodes[node].control - 1];
+    *ret_total = rv_run_kind(run, node) == RV_KIND_FOREACH ? control->count : control->places.count;
+    *ret_ended = control->places.count - control->open;
+}
+
+/* An input with a deadline and a default goes on without anybody, as a timer does. */
+static bool settles_itself(const rv_run *run, uint32_t node)
+{
+    if (rv_run_kind(run, node) != RV_KIND_INPUT) return false;
+    const rv_gate_def *gate = rv_run_gate(run, node);
+    return gate->ms > 0 && gate->fallback.size > 0;
+}
+
+bool rv_job_waits_for_people(const rv_job *job)
+{
+    const rv_run *run = job->run;
+    bool is_asked = false;
+    if (run->running > 0 || run->ready_count > 0) return false;
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        if (run->nodes[node].state != RV_NODE_WAITING || run->nodes[node].detail == RV_DETAIL_CHILDREN) continue;
+        if (!rv_blocker_is_for_people((rv_detail)run->nodes[node].detail) || settles_itself(run, node)) return false;
+        is_asked = true;
+    }
+    return is_asked;
 }
 
 uint64_t rv_job_log_size(const rv_job *job)

@@ -313,6 +313,8 @@ rv_status rv_run_apply(rv_run *run, const rv_event *event, const rv_event *cause
     return rv_error_set(err, RV_CORRUPT, "event %s of node %u is not possible in this state", rv_event_name(event->type), event->node);
 }
 
+void rv_run_replayed(rv_run *run) { rv_run_work_clear(run); /* what became due was decided by the facts that follow */ }
+
 rv_status rv_run_replay(rv_run *run, rv_str body, uint32_t event_count, rv_error *err)
 {
     const char *at = body.at, *end = body.at + body.size;
@@ -325,6 +327,6 @@ rv_status rv_run_replay(rv_run *run, rv_str body, uint32_t event_count, rv_error
         if (status != RV_OK) return status;
         if (rv_event_is_input(event.type)) cause = event, has_cause = true;
     }
-    rv_run_work_clear(run); /* what became due was decided by the facts that follow */
+    rv_run_replayed(run);
     return at == end ? RV_OK : rv_error_set(err, RV_CORRUPT, "journal row has bytes after its last event");
 }

@@ -185,6 +185,7 @@ static const char *state_word(const rv_event *event)
     if (event->type == RV_EVENT_QUOTA) return state < RV_QUOTA_COUNT ? rv_quota_name((rv_quota)state) : NULL;
     if (event->type == RV_EVENT_GATE) return state < RV_GATE_COUNT ? gate_names[state] : NULL;
     if (event->type == RV_EVENT_PHASE) return state < RV_COUNT(phases) ? phases[state] : NULL;
+    if (event->type == RV_EVENT_GREW || event->type == RV_EVENT_MATCH) return NULL; /* a scope, an entrant */
     return state < RV_NODE_STATE_COUNT ? rv_node_state_name((rv_node_state)state) : NULL;
 }
 
@@ -210,22 +211,25 @@ uint32_t rv_event_detail_find(rv_str word)
     return RV_NONE;
 }
 
-static void json_node(rv_json_writer *w, const char *key, uint32_t node, const rv_graph *graph)
+typedef struct json_ids { rv_event_id_fn *fn; void *user; } json_ids;
+
+static void json_node(rv_json_writer *w, const char *key, uint32_t node, json_ids ids)
 {
-    if (graph && node < graph->node_count) rv_jw_kv_str(w, key, rv_graph_name(graph, node));
+    rv_str id = ids.fn ? ids.fn(ids.user, node) : (rv_str){0};
+    if (id.size) rv_jw_kv_str(w, key, id);
     else rv_jw_kv_i64(w, key, node);
 }
 
-static void json_words(rv_json_writer *w, const rv_event *event, uint32_t fields, const rv_graph *graph)
+static void json_words(rv_json_writer *w, const rv_event *event, uint32_t fields, json_ids ids)
 {
-    if ((fields & RV_F_NODE) && event->node != RV_NONE) json_node(w, "node", event->node, graph);
+    if ((fields & RV_F_NODE) && event->node != RV_NONE) json_node(w, "node", event->node, ids);
     if (fields & RV_F_STATE) {
         const char *word = state_word(event);
         if (word) rv_jw_kv_cstring(w, "state", word);
         else rv_jw_kv_i64(w, "state", event->state);
     }
     if ((fields & RV_F_DETAIL) && event->detail != RV_DETAIL_NONE) rv_jw_kv_cstring(w, "detail", rv_detail_name((rv_detail)event->detail));
-    if ((fields & RV_F_ROOT) && event->root != 0) json_node(w, "root", event->root - 1, graph);
+    if ((fields & RV_F_ROOT) && event->root != 0) json_node(w, "root", event->root - 1, ids);
 }
 
 static void json_numbers(rv_json_writer *w, const rv_event *event, uint32_t fields)
@@ -244,12 +248,12 @@ static void json_numbers(rv_json_writer *w, const rv_event *event, uint32_t fiel
     if (fields & RV_F_TOKENS_CACHED) rv_jw_kv_i64(w, "tokens_cached", (int64_t)event->tokens_cached);
 }
 
-void rv_event_json(rv_json_writer *w, const rv_event *event, const rv_graph *graph)
+void rv_event_json(rv_json_writer *w, const rv_event *event, rv_event_id_fn *id, void *user)
 {
     uint32_t fields = rv_event_fields(event->type);
     rv_jw_object(w);
     rv_jw_kv_cstring(w, "type", rv_event_name(event->type));
-    json_words(w, event, fields, graph);
+    json_words(w, event, fields, (json_ids){id, user});
     json_numbers(w, event, fields);
     if ((fields & RV_F_KEY) && event->key.size) rv_jw_kv_str(w, "key", event->key);
     if ((fields & RV_F_VALUE) && event->value.size) {

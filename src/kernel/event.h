@@ -167,8 +167,10 @@ void rv_event_write(rv_buf *out, const rv_event *event);
 /* Decode one at *at, moving past it. Strings of *ret point into the input.
  * RV_CORRUPT: cut short, unknown type, a field out of range; *at and *ret then undefined. Never reads past `end`. */
 RV_MUST_USE rv_status rv_event_read(const char **at, const char *end, rv_event *ret, rv_error *err);
-/* One JSON object, names instead of indices where `graph` is given (NULL: numbers). */
-void rv_event_json(rv_json_writer *w, const rv_event *event, const rv_graph *graph);
+/* The id of a node; size 0: it has none, its number is written. Borrowed until the next call. */
+typedef rv_str rv_event_id_fn(void *user, uint32_t node);
+/* One JSON object, ids instead of indices where `id` is given (NULL: numbers). */
+void rv_event_json(rv_json_writer *w, const rv_event *event, rv_event_id_fn *id, void *user);
 
 /* ---- effects: what the outside must do, after the commit of the turn that asked for it ---- */
 #define RV_EFFECT_MAP(X)                                                           \

@@ -248,6 +248,9 @@ RV_MUST_USE rv_status rv_run_apply(rv_run *run, const rv_event *event, const rv_
 /* Apply one journal row. As rv_run_apply for each of its events. */
 RV_MUST_USE rv_status rv_run_replay(rv_run *run, rv_str body, uint32_t event_count, rv_error *err);
 
+/* After facts were applied one by one: forget what became due, as rv_run_replay does at the end of its row. */
+void rv_run_replayed(rv_run *run);
+
 /* The ready node of a class (of the run's, see rv_run_class_of) that goes first, or RV_NONE. O(1). */
 uint32_t rv_run_ready_first(const rv_run *run, uint32_t class_index);
 /* Whether node a goes before node b: higher priority, then lower index [K3]. */

@@ -513,9 +513,4 @@ rv_status rv_client_watch(rv_client *client, rv_str run, uint64_t after_seq, uin
     return status;
 }
 
-rv_status rv_client_events(rv_client *client, rv_str run, uint64_t after_seq, rv_client_event_fn *event, void *user, rv_error *err)
-{
-    return rv_history_events(client, run, after_seq, event, user, err);
-}
-
 rv_status rv_client_verify(rv_client *client, rv_str run, rv_buf *out, rv_error *err) { return rv_history_verify(client, run, out, err); }

@@ -44,11 +44,7 @@ RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by,
 typedef struct rv_watch_state { uint64_t last_seq, log_size; bool is_live; } rv_watch_state;
 RV_MUST_USE rv_status rv_client_watch(rv_client *client, rv_str run, uint64_t after_seq, uint64_t log_size, rv_watch_state *ret,
                                       rv_error *err);
-/* Call `event` for each event of the run's journal with seq > after_seq, in order: as one JSON object
- * {"seq","at","type",…} (docs/json.md). Returns the callback's first status that is not RV_OK. */
-typedef rv_status rv_client_event_fn(void *user, uint64_t seq, rv_str json);
-RV_MUST_USE rv_status rv_client_events(rv_client *client, rv_str run, uint64_t after_seq, rv_client_event_fn *event, void *user,
-                                       rv_error *err);
+typedef rv_status rv_client_event_fn(void *user, uint64_t seq, rv_str json); /* of rv_history_read (history.h) */
 /* Check a run: journal checksums and chain, replay of facts = replay by deciding again, rows = rows rebuilt, promises P2–P5 over the
  * history, blobs of its artifacts. One JSON object into `out`: {"run","ok":bool,"checks":[{"name","ok","detail"}]}. */
 RV_MUST_USE rv_status rv_client_verify(rv_client *client, rv_str run, rv_buf *out, rv_error *err);

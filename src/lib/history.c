@@ -89,45 +89,103 @@ static rv_status load_workflow(rv_client *client, rv_str run, rv_arena *arena, r
     return status == RV_OK ? RV_OK : RV_CORRUPT;
 }
 
-/* ---- events ---- */
+/* ---- events, and the state that they make ---- */
 
-typedef struct event_reader { rv_client_event_fn *fn; void *user; const rv_graph *graph; uint64_t after_seq; } event_reader;
+struct rv_history {
+    rv_client *client;
+    rv_str run_id;
+    rv_spec *spec;
+    rv_run *run;           /* as of what was read */
+    bool is_broken;        /* a fact was not possible: nothing more is applied */
+    rv_error broken;
+    uint64_t last_seq;
+    rv_client_event_fn *fn;
+    void *user;
+    rv_arena arena;
+};
 
-static rv_status give_events(void *user, const history_row *row, rv_error *err)
+static rv_str id_of(void *user, uint32_t node)
 {
-    event_reader *reader = user;
-    const char *at = row->body.at, *end = at + row->body.size;
-    rv_status status = RV_OK;
-    int64_t wall_ms = row->wall_ms;
-    for (uint32_t i = 0; i < row->event_count && status == RV_OK; i++) {
-        rv_event event;
-        rv_buf inner = {0}, text = {0};
-        rv_json_writer w;
-        status = rv_event_read(&at, end, &event, err);
-        if (status != RV_OK) break;
-        if (event.type == RV_EVENT_CLOCK) wall_ms = (int64_t)event.seed;
-        if (row->first_seq + i <= reader->after_seq) continue;
-        rv_json_writer_init(&w, &inner, 0);
-        rv_event_json(&w, &event, reader->graph);
-        rv_buf_printf(&text, "{\"v\":1,\"seq\":%llu,\"at\":%lld,", (unsigned long long)(row->first_seq + i), (long long)wall_ms);
-        rv_buf_add(&text, inner.at + 1, inner.size - 1);
-        status = reader->fn(reader->user, row->first_seq + i, rv_buf_str(&text));
-        rv_buf_deinit(&inner);
-        rv_buf_deinit(&text);
-    }
+    rv_history *history = user;
+    if (node < history->run->graph->top_count) return rv_graph_name(history->run->graph, node);
+    if (history->is_broken || node >= history->run->node_count) return (rv_str){0};
+    return rv_run_id_in(history->run, node, &history->arena);
+}
+
+static rv_status tell_event(rv_history *history, const rv_event *event, uint64_t seq, int64_t wall_ms)
+{
+    rv_buf inner = {0}, text = {0};
+    rv_json_writer w;
+    rv_json_writer_init(&w, &inner, 0);
+    rv_event_json(&w, event, id_of, history);
+    rv_buf_printf(&text, "{\"v\":1,\"seq\":%llu,\"at\":%lld,", (unsigned long long)seq, (long long)wall_ms);
+    rv_buf_add(&text, inner.at + 1, inner.size - 1);
+    rv_status status = history->fn(history->user, seq, rv_buf_str(&text));
+    rv_buf_deinit(&inner);
+    rv_buf_deinit(&text);
     return status;
 }
 
-rv_status rv_history_events(rv_client *client, rv_str run, uint64_t after_seq, rv_client_event_fn *event, void *user, rv_error *err)
+static rv_status take_row(void *user, const history_row *row, rv_error *err)
 {
-    rv_arena arena = {0};
-    rv_spec *spec = NULL;
-    rv_status status = load_workflow(client, run, &arena, &spec, err);
-    event_reader reader = {event, user, spec ? &spec->graph : NULL, after_seq};
-    if (status == RV_OK) status = each_row(client, run, after_seq, give_events, &reader, err);
-    rv_spec_free(spec);
-    rv_arena_deinit(&arena);
+    rv_history *history = user;
+    const char *at = row->body.at, *end = at + row->body.size;
+    rv_status status = RV_OK;
+    rv_event event, cause = {0};
+    bool has_cause = false;
+    int64_t wall_ms = row->wall_ms;
+    for (uint32_t i = 0; i < row->event_count && status == RV_OK; i++) {
+        status = rv_event_read(&at, end, &event, err);
+        if (status != RV_OK) break;
+        if (!history->is_broken && rv_run_apply(history->run, &event, has_cause ? &cause : NULL, &history->broken) != RV_OK)
+            history->is_broken = true;
+        if (rv_event_is_input(event.type)) cause = event, has_cause = true;
+        if (event.type == RV_EVENT_CLOCK) wall_ms = (int64_t)event.seed;
+        history->last_seq = row->first_seq + i;
+        if (history->fn) status = tell_event(history, &event, history->last_seq, wall_ms);
+    }
+    rv_run_replayed(history->run);
     return status;
+}
+
+rv_status rv_history_open(rv_client *client, rv_str run, rv_history **ret, rv_error *err)
+{
+    rv_history *history = rv_alloc(sizeof *history);
+    *history = (rv_history){.client = client};
+    history->run_id = rv_arena_str(&history->arena, run);
+    rv_status status = load_workflow(client, run, &history->arena, &history->spec, err);
+    if (status != RV_OK) {
+        rv_arena_deinit(&history->arena);
+        rv_free(history);
+        return status;
+    }
+    history->run = rv_run_new(&history->spec->graph);
+    *ret = history;
+    return RV_OK;
+}
+
+rv_status rv_history_read(rv_history *history, rv_client_event_fn *event, void *user, rv_error *err)
+{
+    history->fn = event;
+    history->user = user;
+    return each_row(history->client, history->run_id, history->last_seq, take_row, history, err);
+}
+
+rv_run *rv_history_run(rv_history *history, rv_error *ret_broken)
+{
+    if (history->is_broken) *ret_broken = history->broken;
+    return history->is_broken ? NULL : history->run;
+}
+
+const rv_spec *rv_history_spec(const rv_history *history) { return history->spec; }
+
+void rv_history_close(rv_history *history)
+{
+    if (!history) return;
+    rv_run_free(history->run);
+    rv_spec_free(history->spec);
+    rv_arena_deinit(&history->arena);
+    rv_free(history);
 }
 
 /* ---- verify ---- */

@@ -267,6 +267,13 @@ rv_status rv_lines_write_state(rv_json_writer *w, reeve_kernel *kernel, rv_lines
 
 /* ---- a row, read ---- */
 
+/* Of the run as it is now: a node that the row made is there if the row was applied. */
+static rv_str id_of(void *user, uint32_t node)
+{
+    reeve_kernel *kernel = user;
+    return node < kernel->run->node_count ? rv_run_id_in(kernel->run, node, &kernel->scratch) : RV_STR("");
+}
+
 rv_status rv_lines_write_events(rv_json_writer *w, reeve_kernel *kernel, const reeve_row *row, rv_error *err)
 {
     const char *at = row->body, *end = at + row->body_size;
@@ -277,7 +284,7 @@ rv_status rv_lines_write_events(rv_json_writer *w, reeve_kernel *kernel, const r
         status = rv_event_read(&at, end, &event, err);
         rv_json *value = NULL;
         if (status == RV_OK && event.value.size && rv_json_parse(&kernel->scratch, event.value, &value, err) != RV_OK) status = RV_CORRUPT;
-        if (status == RV_OK) rv_event_json(w, &event, kernel->graph);
+        if (status == RV_OK) rv_event_json(w, &event, id_of, kernel);
     }
     rv_jw_array_end(w);
     if (status == RV_OK && at != end) status = rv_error_set(err, RV_CORRUPT, "the row has bytes after its last event");

@@ -38,12 +38,18 @@ typedef struct search {
 
 /* ---- when something does not hold ---- */
 
+static rv_str id_of(void *user, uint32_t node)
+{
+    const search *s = user;
+    return node < s->graph->top_count ? rv_graph_name(s->graph, node) : RV_STR(""); /* what grew has no name in it */
+}
+
 static void print_event(const search *s, const rv_event *event, rv_now now)
 {
     rv_buf text = {0};
     rv_json_writer w;
     rv_json_writer_init(&w, &text, 0);
-    rv_event_json(&w, event, s->graph->top_count == s->graph->node_count ? s->graph : NULL); /* what grew has no name in it */
+    rv_event_json(&w, event, id_of, (void *)(uintptr_t)s);
     fprintf(stderr, "    %6lld ms  %.*s\n", (long long)now.engine_ms, RV_FMT(rv_buf_str(&text)));
     rv_buf_deinit(&text);
 }

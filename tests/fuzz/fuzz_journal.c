@@ -17,7 +17,7 @@ static uint32_t count_events(const char *at, const char *end)
         rv_buf json = {0};
         rv_json_writer w;
         rv_json_writer_init(&w, &json, 0);
-        rv_event_json(&w, &event, NULL);
+        rv_event_json(&w, &event, NULL, NULL);
         rv_buf_deinit(&json);
         rv_buf_deinit(&bytes);
     }

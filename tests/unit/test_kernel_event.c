@@ -233,7 +233,7 @@ static void event__as_json_is_one_object_with_names(void **state)
                               .state = number, .detail = number, .root = number, .exit_status = (int32_t)number - 1,
                               .signal = (int32_t)number, .due_ms = number, .pid = number, .flags = number, .key = RV_STR("k\"\xff"),
                               .value = RV_STR("{\"a\":[1]}"), .output = RV_STR("\n"), .text = RV_STR("it \"broke\"")};
-            rv_event_json(&w, &event, NULL);
+            rv_event_json(&w, &event, NULL, NULL);
             assert_int_equal(rv_json_parse(&arena, rv_buf_str(&out), &parsed, NULL), RV_OK);
             assert_true(rv_str_is(rv_json_get(parsed, RV_STR("type"))->text, rv_event_name((rv_event_type)type)));
             rv_buf_deinit(&out);
@@ -242,20 +242,27 @@ static void event__as_json_is_one_object_with_names(void **state)
     rv_arena_deinit(&arena);
 }
 
-static void event__as_json_names_the_nodes_of_its_graph(void **state)
+static rv_str id_of(void *user, uint32_t node)
 {
-    static const rv_node_def nodes[] = {{.name = {0, 5}}, {.name = {5, 4}}};
-    const rv_graph graph = {.node_count = 2, .nodes = nodes, .strings = RV_STR("fetchbuil")};
+    const rv_str *ids = user;
+    return node < 2 ? ids[node] : RV_STR("");
+}
+
+static void event__as_json_has_ids_and_numbers_where_there_is_none(void **state)
+{
+    rv_str ids[] = {RV_STR("fetch"), RV_STR("each[1]")};
     rv_buf out = {0};
     rv_json_writer w;
     rv_json_writer_init(&w, &out, 0);
     rv_jw_array(&w);
     for (uint32_t node = 0; node < 3; node++)
-        rv_event_json(&w, &(rv_event){.type = RV_EVENT_NODE_STATE, .node = node, .state = RV_NODE_SKIPPED, .root = 1}, &graph);
+        rv_event_json(&w, &(rv_event){.type = RV_EVENT_NODE_STATE, .node = node, .state = RV_NODE_SKIPPED, .root = 1}, id_of, ids);
+    rv_event_json(&w, &(rv_event){.type = RV_EVENT_MATCH, .node = 0, .number = 7, .state = 2}, id_of, ids);
     rv_jw_array_end(&w);
     assert_string_equal(out.at, "[{\"type\":\"node_state\",\"node\":\"fetch\",\"state\":\"skipped\",\"root\":\"fetch\"},"
-                                "{\"type\":\"node_state\",\"node\":\"buil\",\"state\":\"skipped\",\"root\":\"fetch\"},"
-                                "{\"type\":\"node_state\",\"node\":2,\"state\":\"skipped\",\"root\":\"fetch\"}]");
+                                "{\"type\":\"node_state\",\"node\":\"each[1]\",\"state\":\"skipped\",\"root\":\"fetch\"},"
+                                "{\"type\":\"node_state\",\"node\":2,\"state\":\"skipped\",\"root\":\"fetch\"},"
+                                "{\"type\":\"match\",\"node\":\"fetch\",\"state\":2,\"number\":7,\"flags\":0}]");
     rv_buf_deinit(&out);
 }
 
@@ -268,7 +275,7 @@ int main(void)
         cmocka_unit_test(event__with_a_field_out_of_range_is_corrupt),
         cmocka_unit_test(event__numbers_of_types_are_what_journals_hold),
         cmocka_unit_test(event__as_json_is_one_object_with_names),
-        cmocka_unit_test(event__as_json_names_the_nodes_of_its_graph),
+        cmocka_unit_test(event__as_json_has_ids_and_numbers_where_there_is_none),
     };
     return cmocka_run_group_tests_name("kernel_event", tests, NULL, NULL);
 }
