@@ -267,8 +267,7 @@ reeve_status reeve_executor_register(reeve *engine, const reeve_executor *execut
  * REEVE_ARTIFACTS of its environment). Written with the next reeve_wait or reeve_dispatch, which also starts what follows.
  * REEVE_NOT_FOUND  no such run or node here
  * REEVE_CONFLICT   that attempt is over, or an executor never took it; nothing changed
- * REEVE_INVALID, REEVE_LIMIT   as of reeve_kernel_step; it is still to be completed
- * REEVE_STORE_IO   its result could not be put down; it is still to be completed */
+ * REEVE_INVALID, REEVE_LIMIT   as of reeve_kernel_step; it is still to be completed */
 reeve_status reeve_complete(reeve *engine, const char *run, const struct reeve_event *completed, reeve_error *error);
 /* Bytes that it says as it goes: stream 1 or 2, to the run's log and the observer. Errors as reeve_complete. */
 reeve_status reeve_output(reeve *engine, const char *run, const char *node, uint32_t epoch, int stream, const char *bytes, size_t size,

@@ -192,7 +192,7 @@ static void on_ended(void *user, const rv_exit *exit)
         detail = RV_DETAIL_VALUE;
         rv_buf_cstring(&attempt->error, "its output is over 1 MiB, and an expression reads it; write it to $REEVE_ARTIFACTS instead");
     }
-    if (has_result(state) && !rv_result_collect(attempt)) {
+    if (has_result(state) && !rv_result_collect(attempt, exit->result)) {
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }

@@ -287,12 +287,12 @@ static const rv_json *body_of(rv_attempt *attempt)
     return may_have_outputs || (def->flags & RV_NODE_F_HAS_SCHEMA) ? rv_job_body(attempt->job, attempt->node) : NULL;
 }
 
-bool rv_result_collect(rv_attempt *attempt)
+bool rv_result_collect(rv_attempt *attempt, rv_str given)
 {
     const rv_json *body = body_of(attempt);
     bool is_touched = rv_slot_dir_look(attempt->dir);
     if (body && !check_outputs(attempt, body)) return false;
-    if (is_touched && !read_output(attempt)) return false;
+    if (given.size ? !parse_result(attempt, given) : is_touched && !read_output(attempt)) return false;
     if (body && !check_schema(attempt, body)) return false;
     return !is_touched || collect_artifacts(attempt);
 }

@@ -38,6 +38,7 @@ typedef struct rv_exit {
     int64_t started_ms, ended_ms; /* wall */
     uint64_t user_us, system_us, rss_max;
     uint32_t killed;       /* escaped processes that had to be killed */
+    rv_str result;         /* JSON that an executor of another make gives itself, borrowed; size 0: $REEVE_OUTPUT is read */
 } rv_exit;
 
 typedef void rv_output_fn(void *user, int stream /* 1 or 2 */, rv_str bytes);

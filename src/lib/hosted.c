@@ -17,7 +17,7 @@ typedef struct hosted_proc {
     hosted_exec *owner;
     const reeve_executor *executor;
     char run[REEVE_RUN_SIZE];
-    char *node, *output_path;
+    char *node;
     uint32_t epoch;
     rv_stop_reason stopped;
     int64_t started_ms, grace_ms;
@@ -47,7 +47,6 @@ static void drop(hosted_proc *proc)
     if (last != proc) exec->procs.at[last->index = proc->index] = last;
     rv_timer_free(proc->timer);
     rv_free(proc->node);
-    rv_free(proc->output_path);
     rv_free(proc);
 }
 
@@ -133,10 +132,9 @@ static const reeve_executor *offer(hosted_exec *exec, const reeve_spawn *attempt
 
 static rv_proc *take(hosted_exec *exec, const rv_spawn *spawn, const reeve_spawn *attempt, const reeve_executor *taker)
 {
-    const char *output_path = variable(spawn->envp, "REEVE_OUTPUT");
     hosted_proc *proc = rv_alloc(sizeof *proc);
     *proc = (hosted_proc){.exec = (rv_exec *)exec, .owner = exec, .executor = taker, .node = rv_cstring_dup(rv_str_of(attempt->node)),
-                          .output_path = rv_cstring_dup(rv_str_of(output_path)), .epoch = attempt->epoch,
+                          .epoch = attempt->epoch,
                           .started_ms = rv_loop_wall_ms(exec->loop), .grace_ms = spawn->grace_ms, .output = spawn->output,
                           .ended = spawn->ended, .user = spawn->user, .index = exec->procs.count};
     snprintf(proc->run, sizeof proc->run, "%s", attempt->run);
@@ -216,18 +214,6 @@ static rv_status find(hosted_exec *exec, rv_str run, rv_str node, uint32_t epoch
     return rv_error_set(err, RV_CONFLICT, "attempt %u of node %.*s is over, or no executor took it", epoch, RV_FMT(node));
 }
 
-/* As a command would have written it. */
-static rv_status write_result(const hosted_proc *proc, rv_str result, rv_error *err)
-{
-    if (result.size == 0) return RV_OK;
-    int fd = open(proc->output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    ssize_t size = fd >= 0 ? write(fd, result.at, result.size) : -1;
-    int number = errno;
-    if (fd >= 0) close(fd);
-    if (size == (ssize_t)result.size) return RV_OK;
-    return rv_error_set(err, RV_STORE_IO, "%s: cannot be written: %s", proc->output_path, strerror(size < 0 ? number : ENOSPC));
-}
-
 /* State and detail of the event → how an executor says it. */
 static rv_exit exit_of(hosted_proc *proc, const reeve_event *event, const rv_event *completed)
 {
@@ -264,12 +250,13 @@ rv_status rv_hosted_complete(rv_exec *self, rv_str run, const reeve_event *event
         status = rv_error_set(err, RV_INVALID, "`detail` is no kind of error");
     if (status == RV_OK) status = rv_report_value(&arena, completed.value, &value, err);
     if (status == RV_OK) status = rv_report_result(&arena, event, value, &completed.value, err);
-    if (status == RV_OK) status = write_result(proc, completed.value, err);
     if (status == RV_OK) {
         rv_str output = {event->output, event->output_size ? event->output_size : event->output ? strlen(event->output) : 0};
         if (output.size) proc->output(proc->user, 1, output);
         if (event->error_output && event->error_output[0]) proc->output(proc->user, 2, rv_str_of(event->error_output));
-        end(proc, exit_of(proc, event, &completed));
+        rv_exit exit = exit_of(proc, event, &completed);
+        exit.result = completed.value;
+        end(proc, exit);
     }
     rv_arena_deinit(&arena);
     return status;

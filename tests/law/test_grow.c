@@ -401,8 +401,8 @@ static void k17__at_the_maximum_it_fails_or_asks(void **state)
 
 static void k17__a_controller_may_be_revised_and_asked_about(void **state)
 {
-    world w = world_of("  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 1}, needs: [a], revise: {target: a, when: \"${l.exhausted}\", max: 1, "
-                       "at_max: ask}}\n  z: {run: [x], needs: [l]}\n");
+    world w = world_of("  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 1}, needs: [a], revise: {target: a, "
+                       "when: \"${l.exhausted}\", max: 1, at_max: ask}}\n  z: {run: [x], needs: [l]}\n");
     drive_ok(w.d, "a");
     drive_ok(w.d, "l#1");
     drive_ok(w.d, "a~1");
