@@ -262,7 +262,8 @@ static void read_body(fake_proc *p, rv_sim_world *w, rv_str name, const char *di
     const rv_graph *graph = rv_run_graph(w->job->run, node);
     rv_str text = rv_graph_str(graph, rv_run_def(w->job->run, node)->body);
     if (rv_json_parse(&arena, text, &body, NULL) != RV_OK) body = NULL;
-    if (p->how == END_OK && !rv_sim_one_in(w, 10)) make_result(w, rv_graph_str(graph, rv_run_def(w->job->run, node)->name), body, &p->result);
+    rv_str local = rv_graph_str(graph, rv_run_def(w->job->run, node)->name); /* as other nodes of its place call it */
+    if (p->how == END_OK && !rv_sim_one_in(w, 10)) make_result(w, local, body, &p->result);
     const rv_json *outputs = body ? rv_json_get(body, RV_STR("outputs")) : NULL;
     for (const rv_json *path = outputs ? outputs->child : NULL; path; path = path->next) {
         if (rv_sim_one_in(w, 12)) continue; /* a file that it was to make and did not */

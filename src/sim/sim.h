@@ -1,10 +1,11 @@
 /* sim.h: the deterministic simulator: the real engine, kernel, loader and store (SQLite) on a disk, a clock, an executor and people
  * that are made up, on one thread, from one seed. The same seed and the same workflow give the same story, byte for byte.
  *
- * A play is one run of one workflow, at times with a child that goes on from its failure, lived through in several lives of the engine. Lives end orderly, by death at any operation of the
- * disk or at any named fail point, by a loss of power, or because the disk failed them. After each the store is opened again from what
- * the disk kept, its journal is audited, and the run goes on, until it has ended. What was promised is checked against a ledger that
- * the made-up executor, people and observer keep outside of the engine (ledger.c says what).
+ * A play is one run of one workflow, at times with a child that goes on from its failure, lived through in several lives of the
+ * engine. Lives end orderly, by death at any operation of the disk or at any named fail point, by a loss of power, or because the disk
+ * failed them. After each the store is opened again from what the disk kept, its journal is audited, and the run goes on, until it has
+ * ended. What was promised is checked against a ledger that the made-up executor, people and observer keep outside of the engine
+ * (ledger.c says what).
  *
  * No command of the workflow is executed. Folders of the engine (logs, scratch) are real, beneath `root`. */
 #ifndef RV_SIM_H
