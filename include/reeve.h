@@ -339,7 +339,7 @@ struct reeve_event {
                                     preempt, fail_fast, signal, tick */
     const char *node;            /* its id */
     uint32_t epoch;              /* of the attempt */
-    uint32_t flags;              /* REEVE_LOST_…, REEVE_CANCEL_… */
+    uint32_t flags;              /* REEVE_LOST_…, REEVE_RESUME_…, REEVE_CANCEL_… */
     int32_t exit_status, signal; /* started commands: how they ended; -1: none */
     uint64_t pid, pid_start;     /* started: for people and for recovery; 0: none */
     uint64_t seed;               /* load: of the run's draws, below 2^63 */
@@ -372,6 +372,8 @@ struct reeve_event {
      -1, -1, -1.0, -1, NULL, NULL, NULL, NULL, NULL}
 
 enum { REEVE_LOST_WAS_STARTED = 1, REEVE_LOST_STOPPED = 2, REEVE_LOST_NEVER_STARTED = 4 }; /* flags of `lost` */
+enum { REEVE_RESUME_AFTER_DEATH = 1 }; /* of `resume`: rows whose effects were carried out may be lost, as after a loss of power: epochs go
+                                          on 65,536 higher, so that none is given twice */
 enum { REEVE_CANCEL_UNDRIVEN = 1 }; /* of `cancel`: nobody carries anything out any more: handlers do not run */
 
 /* What an executor needs to carry out one attempt, and nothing else [K41]. Optional members are NULL, 0 or -1. */

@@ -11,6 +11,11 @@
 #define ARTIFACTS_MAX 4096u
 #define SEED_MAX (UINT64_MAX >> 1) /* so that every reader of the journal has it exactly */
 
+_Static_assert((int)REEVE_LOST_WAS_STARTED == (int)RV_LOST_WAS_STARTED && (int)REEVE_LOST_STOPPED == (int)RV_LOST_STOPPED &&
+                   (int)REEVE_LOST_NEVER_STARTED == (int)RV_LOST_NEVER_STARTED, "the public bits of `lost` are its bits");
+_Static_assert((int)REEVE_RESUME_AFTER_DEATH == (int)RV_RESUME_AFTER_DEATH && (int)REEVE_CANCEL_UNDRIVEN == (int)RV_CANCEL_UNDRIVEN,
+               "likewise of `resume` and `cancel`");
+
 /* ---- texts ---- */
 
 static rv_status check_text(rv_str text, const char *what, rv_error *err)

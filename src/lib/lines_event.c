@@ -3,7 +3,7 @@
 /* The reading half: members of a line → reeve_event, workflow, row. One table says which member an event has and of what it is. */
 
 enum member_kind { TEXT, BYTES, JSON, NUMBER_U32, NUMBER_I32, NUMBER_U64, COUNT, MONEY, TRUTH, FLAG, ARTIFACTS };
-enum { ONLY_COMPLETED = 1, ONLY_PEOPLE, ONLY_LOST, ONLY_CANCEL };
+enum { ONLY_COMPLETED = 1, ONLY_PEOPLE, ONLY_LOST, ONLY_CANCEL, ONLY_RESUME };
 
 /* field: the kernel's, which the event's type must have; else `only`: the types that have it. */
 #define AT(member_) offsetof(reeve_event, member_)
@@ -13,6 +13,7 @@ static const struct event_member {
     uint32_t field, only;
     size_t at;           /* FLAG: the bit */
 } members[] = {
+    {"after_death", FLAG, 0, ONLY_RESUME, REEVE_RESUME_AFTER_DEATH},
     {"artifacts", ARTIFACTS, 0, ONLY_COMPLETED, 0},
     {"branch", TEXT, 0, ONLY_COMPLETED, AT(branch)},
     {"by", TEXT, 0, ONLY_PEOPLE, AT(by)},
@@ -170,6 +171,7 @@ static bool has_member(rv_event_type type, const struct event_member *member)
     case ONLY_PEOPLE: return type == RV_EVENT_ANSWER || type == RV_EVENT_DECIDED;
     case ONLY_LOST: return type == RV_EVENT_LOST;
     case ONLY_CANCEL: return type == RV_EVENT_CANCEL;
+    case ONLY_RESUME: return type == RV_EVENT_RESUME;
     default: return rv_event_fields(type) & member->field;
     }
 }

@@ -189,8 +189,11 @@ def events_from_outside(kernel):
     assert kernel.node("v")["state"] == "succeeded"
 
 
+INTERRUPTED = workflow(a={"run": ["true"]}, b={"run": ["true"], "needs": ["a"]})
+
+
 def interrupt(kernel):
-    kernel.load(workflow(a={"run": ["true"]}, b={"run": ["true"], "needs": ["a"]}), slots=1)
+    kernel.load(INTERRUPTED, slots=1)
     kernel.event("started", node="a", epoch=1, pid=77)
     kernel.event("interrupt", signal=15)
     assert kernel.effect("stop") == {"type": "stop", "node": "a", "epoch": 1, "detail": "signalled"}, kernel.effects
@@ -198,6 +201,12 @@ def interrupt(kernel):
     assert kernel.effect("run_ended")["state"] == "interrupted"
     kernel.event("resume")
     assert kernel.spawned()["a"]["epoch"] == 2
+    with Kernel(reeve) as second:
+        second.ask(replay={"workflow": INTERRUPTED, "slots": 1, "rows": kernel.rows[:1]})
+        second.now = kernel.now
+        second.event("resume", after_death=True)
+        second.event("lost", node="a", epoch=1)
+        assert second.spawned()["a"]["epoch"] > 65536, second.spawned()
     kernel.event("cancel", text="Ada")
     kernel.event("lost", node="a", epoch=2, stopped=True, never_started=True)
     assert kernel.effect("run_ended")["state"] == "cancelled"
