@@ -21,7 +21,7 @@
 
 typedef struct scene {
     reeve *engine;
-    char dir[64], store[96], text[4096]; /* text: what was told, a line each */
+    char dir[64], store[96], text[65536]; /* text: what was told, a line each */
     char asked[64], run_from_callback[REEVE_RUN_SIZE];
     reeve_status inner;                  /* of the call that a callback made */
     int running_seen;
