@@ -345,7 +345,7 @@ struct reeve_event {
     uint64_t seed;               /* load: of the run's draws, below 2^63 */
     const char *key;             /* load: the run's id, 1 to 63 of [A-Za-z0-9_-]; answer, decided: the question's key; NULL: the node's;
                                     signal: the event's name */
-    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: what was answered; signal: what came with it */
+    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: the answer; signal: what came with it */
     const char *output;          /* completed: standard output, for templates and expressions that read it */
     size_t output_size;          /* bytes; 0: up to its NUL */
     const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run */
@@ -366,14 +366,16 @@ struct reeve_event {
     /* answer, decided */
     const char *by, *comment;    /* who says so, and why; NULL: "" */
     const char *digest;          /* decided: of what was shown; refused when it shows something else now; NULL: not compared */
+    int64_t amount;              /* budget: micro-dollars, tokens, ms or a count, as the dimension in `state` has it; quota: -1 no limit */
 };
 #define REEVE_EVENT_INIT                                                                                                        \
     {sizeof(reeve_event), NULL, NULL, 0, 0, -1, -1, 0, 0, 0, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, -1, -1, \
-     -1, -1, -1.0, -1, NULL, NULL, NULL, NULL, NULL}
+     -1, -1, -1.0, -1, NULL, NULL, NULL, NULL, NULL, 0}
 
 enum { REEVE_LOST_WAS_STARTED = 1, REEVE_LOST_STOPPED = 2, REEVE_LOST_NEVER_STARTED = 4 }; /* flags of `lost` */
 enum { REEVE_RESUME_AFTER_DEATH = 1 }; /* of `resume`: rows whose effects were carried out may be lost, as after a loss of power: epochs go
                                           on 65,536 higher, so that none is given twice */
+enum { REEVE_BUDGET_SET = 1, REEVE_BUDGET_ELSEWHERE = 2, REEVE_USAGE_FINAL = 1 }; /* of `budget` and `usage` */
 enum { REEVE_CANCEL_UNDRIVEN = 1 }; /* of `cancel`: nobody carries anything out any more: handlers do not run */
 
 /* What an executor needs to carry out one attempt, and nothing else [K41]. Optional members are NULL, 0 or -1. */

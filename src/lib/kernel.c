@@ -249,13 +249,29 @@ reeve_status reeve_kernel_step(reeve_kernel *kernel, const reeve_event *event, r
 
 /* ---- replay ---- */
 
+/* Values are JSON wherever they are read; a row that comes from outside is not taken at its word. */
+static rv_status check_values(reeve_kernel *kernel, rv_str body, uint32_t event_count, rv_error *err)
+{
+    const char *at = body.at, *end = body.at + body.size;
+    rv_status status = RV_OK;
+    for (uint32_t i = 0; i < event_count && status == RV_OK; i++) {
+        rv_event event;
+        rv_json *value = NULL;
+        status = rv_event_read(&at, end, &event, err);
+        if (status == RV_OK && event.value.size && rv_json_parse(&kernel->scratch, event.value, &value, NULL) != RV_OK)
+            status = rv_error_set(err, RV_CORRUPT, "the value of %s is no JSON", rv_event_name(event.type));
+    }
+    return status;
+}
+
 static rv_status replay_row(reeve_kernel *kernel, const reeve_row *row, rv_error *err)
 {
     rv_str body = {row->body, row->body_size};
     if (row->first_seq != kernel->last_seq + 1 || row->event_count == 0)
         return rv_error_set(err, RV_CORRUPT, "row of event %llu does not follow event %llu", (unsigned long long)row->first_seq,
                             (unsigned long long)kernel->last_seq);
-    rv_status status = rv_run_replay(kernel->run, body, row->event_count, err);
+    rv_status status = check_values(kernel, body, row->event_count, err);
+    if (status == RV_OK) status = rv_run_replay(kernel->run, body, row->event_count, err);
     if (status == RV_OK && row->values) status = rv_kernel_sides_read(kernel, rv_str_of(row->values), err);
     if (status != RV_OK) return rv_error_context(err, "row of event %llu", (unsigned long long)row->first_seq);
     kernel->last_seq += row->event_count;

@@ -1,5 +1,6 @@
 #include "lib/kernel.h"
 
+#include "kernel/budget.h"
 #include "lib/spawn_describe.h"
 
 /* From the kernel's effects to what a host carries out: values filled in, the descriptor of each attempt [K41], and what needs no host. */
@@ -211,6 +212,11 @@ static void add_spawns(reeve_kernel *kernel)
     for (uint32_t i = 0, at = 0; i < kernel->described.count; i++)
         if (kernel->described.at[i].spawn.run) spawns[at++] = kernel->described.at[i].spawn;
     reeve_effect effect = {.type = rv_effect_name(RV_EFFECT_SPAWN), .state = "", .detail = "", .spawns = spawns, .spawn_count = count};
+    rv_buf headroom = {0};
+    rv_json_writer w;
+    rv_json_writer_init(&w, &headroom, 0);
+    if (rv_run_headroom(kernel->run, kernel->now.engine_ms, &w)) effect.budget = rv_kernel_text(kernel, rv_buf_str(&headroom)); /* [K51] */
+    rv_buf_deinit(&headroom);
     rv_vec_push(&kernel->effects, effect);
 }
 

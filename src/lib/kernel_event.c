@@ -8,6 +8,8 @@
  * becomes what the journal keeps of it. Types that are not named here are copied field by field, as their row in
  * RV_EVENT_MAP has it. */
 
+#define AMOUNT_MAX ((INT64_C(1) << 53) - 1)
+#define COST_USD_MAX 1e9
 #define ARTIFACTS_MAX 4096u
 #define SEED_MAX (UINT64_MAX >> 1) /* so that every reader of the journal has it exactly */
 
@@ -15,6 +17,8 @@ _Static_assert((int)REEVE_LOST_WAS_STARTED == (int)RV_LOST_WAS_STARTED && (int)R
                    (int)REEVE_LOST_NEVER_STARTED == (int)RV_LOST_NEVER_STARTED, "the public bits of `lost` are its bits");
 _Static_assert((int)REEVE_RESUME_AFTER_DEATH == (int)RV_RESUME_AFTER_DEATH && (int)REEVE_CANCEL_UNDRIVEN == (int)RV_CANCEL_UNDRIVEN,
                "likewise of `resume` and `cancel`");
+_Static_assert((int)REEVE_BUDGET_SET == (int)RV_BUDGET_SET && (int)REEVE_BUDGET_ELSEWHERE == (int)RV_BUDGET_ELSEWHERE &&
+                   (int)REEVE_USAGE_FINAL == (int)RV_USAGE_FINAL, "likewise of `budget` and `usage`");
 
 /* ---- texts ---- */
 
@@ -205,6 +209,14 @@ static rv_status take_node(reeve_kernel *kernel, const reeve_event *event, rv_ev
     return ret->node == RV_NONE ? rv_error_set(err, RV_NOT_FOUND, "%s: this run has no node `%s`", event->type, name) : RV_OK;
 }
 
+static rv_status check_amounts(const reeve_event *event, rv_error *err)
+{
+    bool is_sound = event->amount >= -1 && event->amount <= AMOUNT_MAX && event->tokens_in <= AMOUNT_MAX &&
+                    event->tokens_out <= AMOUNT_MAX && event->tokens_cached <= AMOUNT_MAX;
+    if (is_sound) return RV_OK;
+    return rv_error_set(err, RV_INVALID, "%s: amounts and tokens are from 0 to 2^53-1; an amount of -1: no limit", event->type);
+}
+
 static rv_status check_texts(const rv_event *event, rv_error *err)
 {
     rv_status status = check_text(event->key, "key", err);
@@ -222,8 +234,14 @@ rv_status rv_kernel_event(reeve_kernel *kernel, const reeve_event *event, rv_eve
     *ret = (rv_event){.type = type, .node = RV_NONE, .epoch = event->epoch, .flags = event->flags, .exit_status = event->exit_status,
                       .signal = event->signal, .pid = event->pid, .pid_start = event->pid_start, .seed = event->seed,
                       .key = rv_str_of(event->key), .value = rv_str_of(event->value), .text = rv_str_of(event->text)};
+    ret->amount = event->amount;
+    ret->cost = event->cost_usd > 0 ? (int64_t)(RV_MIN(event->cost_usd, COST_USD_MAX) * 1e6 + 0.5) : 0;
+    ret->tokens_in = (uint64_t)RV_MAX(event->tokens_in, 0);
+    ret->tokens_out = (uint64_t)RV_MAX(event->tokens_out, 0);
+    ret->tokens_cached = (uint64_t)RV_MAX(event->tokens_cached, 0);
     ret->output = (rv_str){event->output, event->output_size ? event->output_size : event->output ? strlen(event->output) : 0};
     rv_status status = check_texts(ret, err);
+    if (status == RV_OK) status = check_amounts(event, err);
     if (status == RV_OK && (fields & RV_F_NODE)) status = take_node(kernel, event, ret, err);
     if (status != RV_OK) return status;
     if (type == RV_EVENT_ANSWER || type == RV_EVENT_DECIDED)

@@ -245,7 +245,7 @@ rv_status rv_lines_write_state(rv_json_writer *w, reeve_kernel *kernel, rv_lines
                                rv_error *err)
 {
     static const char *const phases[] = {"graph", "handlers", "exit", "over"}, *const closings[] = {"", "interrupt", "cancel", "timeout",
-                                                                                                      "fail_fast"};
+                                                                                                      "fail_fast", "budget"};
     reeve_kernel_info info = {.size = sizeof info};
     rv_status status = RV_OK;
     reeve_kernel_state(kernel, &info);

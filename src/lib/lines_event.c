@@ -2,8 +2,8 @@
 
 /* The reading half: members of a line → reeve_event, workflow, row. One table says which member an event has and of what it is. */
 
-enum member_kind { TEXT, BYTES, JSON, NUMBER_U32, NUMBER_I32, NUMBER_U64, COUNT, MONEY, TRUTH, FLAG, ARTIFACTS };
-enum { ONLY_COMPLETED = 1, ONLY_PEOPLE, ONLY_LOST, ONLY_CANCEL, ONLY_RESUME };
+enum member_kind { TEXT, BYTES, JSON, NUMBER_U32, NUMBER_I32, NUMBER_U64, NUMBER_I64, COUNT, MONEY, TRUTH, FLAG, ARTIFACTS };
+enum { ONLY_COMPLETED = 1, ONLY_PEOPLE, ONLY_LOST, ONLY_CANCEL, ONLY_RESUME, ONLY_BUDGET, ONLY_USAGE, ONLY_SPEND };
 
 /* field: the kernel's, which the event's type must have; else `only`: the types that have it. */
 #define AT(member_) offsetof(reeve_event, member_)
@@ -14,17 +14,20 @@ static const struct event_member {
     size_t at;           /* FLAG: the bit */
 } members[] = {
     {"after_death", FLAG, 0, ONLY_RESUME, REEVE_RESUME_AFTER_DEATH},
+    {"amount", NUMBER_I64, RV_F_AMOUNT, 0, AT(amount)},
     {"artifacts", ARTIFACTS, 0, ONLY_COMPLETED, 0},
     {"branch", TEXT, 0, ONLY_COMPLETED, AT(branch)},
     {"by", TEXT, 0, ONLY_PEOPLE, AT(by)},
     {"comment", TEXT, 0, ONLY_PEOPLE, AT(comment)},
     {"continue", TRUTH, 0, ONLY_COMPLETED, AT(goes_on)},
-    {"cost_usd", MONEY, 0, ONLY_COMPLETED, AT(cost_usd)},
+    {"cost_usd", MONEY, 0, ONLY_SPEND, AT(cost_usd)},
     {"detail", TEXT, RV_F_DETAIL, 0, AT(detail)},
     {"digest", TEXT, 0, ONLY_PEOPLE, AT(digest)},
+    {"elsewhere", FLAG, 0, ONLY_BUDGET, REEVE_BUDGET_ELSEWHERE},
     {"epoch", NUMBER_U32, RV_F_EPOCH, 0, AT(epoch)},
     {"error_output", TEXT, 0, ONLY_COMPLETED, AT(error_output)},
     {"exit_status", NUMBER_I32, RV_F_EXIT_STATUS, 0, AT(exit_status)},
+    {"final", FLAG, 0, ONLY_USAGE, REEVE_USAGE_FINAL},
     {"key", TEXT, RV_F_KEY, 0, AT(key)},
     {"never_started", FLAG, 0, ONLY_LOST, REEVE_LOST_NEVER_STARTED},
     {"node", TEXT, RV_F_NODE, 0, AT(node)},
@@ -33,14 +36,15 @@ static const struct event_member {
     {"pid_start", NUMBER_U64, RV_F_PID_START, 0, AT(pid_start)},
     {"run", TEXT, RV_F_SEED, 0, AT(key)}, /* of a load: the only one with a seed */
     {"seed", NUMBER_U64, RV_F_SEED, 0, AT(seed)},
+    {"set", FLAG, 0, ONLY_BUDGET, REEVE_BUDGET_SET},
     {"signal", NUMBER_I32, RV_F_SIGNAL, 0, AT(signal)},
     {"state", TEXT, RV_F_STATE, 0, AT(state)},
     {"stopped", FLAG, 0, ONLY_LOST, REEVE_LOST_STOPPED},
     {"termination", TEXT, 0, ONLY_COMPLETED, AT(termination)},
     {"text", TEXT, RV_F_TEXT, 0, AT(text)},
-    {"tokens_cached", COUNT, 0, ONLY_COMPLETED, AT(tokens_cached)},
-    {"tokens_in", COUNT, 0, ONLY_COMPLETED, AT(tokens_in)},
-    {"tokens_out", COUNT, 0, ONLY_COMPLETED, AT(tokens_out)},
+    {"tokens_cached", COUNT, 0, ONLY_SPEND, AT(tokens_cached)},
+    {"tokens_in", COUNT, 0, ONLY_SPEND, AT(tokens_in)},
+    {"tokens_out", COUNT, 0, ONLY_SPEND, AT(tokens_out)},
     {"turns", COUNT, 0, ONLY_COMPLETED, AT(turns)},
     {"undriven", FLAG, 0, ONLY_CANCEL, REEVE_CANCEL_UNDRIVEN},
     {"value", JSON, RV_F_VALUE, 0, AT(value)},
@@ -151,6 +155,7 @@ static rv_status take_member(rv_arena *arena, const struct event_member *member,
         status = number_of(item, 0, INT64_MAX, &number, err);
         *(uint64_t *)(void *)at = (uint64_t)number;
         return status;
+    case NUMBER_I64: return number_of(item, INT64_MIN, INT64_MAX, (int64_t *)(void *)at, err);
     case COUNT: return number_of(item, 0, INT64_MAX, (int64_t *)(void *)at, err);
     case MONEY: return take_money(item, (double *)(void *)at, err);
     case TRUTH:
@@ -172,6 +177,9 @@ static bool has_member(rv_event_type type, const struct event_member *member)
     case ONLY_LOST: return type == RV_EVENT_LOST;
     case ONLY_CANCEL: return type == RV_EVENT_CANCEL;
     case ONLY_RESUME: return type == RV_EVENT_RESUME;
+    case ONLY_BUDGET: return type == RV_EVENT_BUDGET;
+    case ONLY_USAGE: return type == RV_EVENT_USAGE;
+    case ONLY_SPEND: return type == RV_EVENT_USAGE || type == RV_EVENT_COMPLETED;
     default: return rv_event_fields(type) & member->field;
     }
 }

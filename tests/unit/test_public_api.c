@@ -379,9 +379,9 @@ static void public__what_a_killed_program_left_is_ended_by_the_next_open(void **
     assert_int_equal(reeve_resume(s->engine, NULL, NULL, 0, run, NULL), REEVE_OK);
     wait_for(s, run);
     assert_told(s, "run_ended ok 0\n");
-    const char *sql = "select count(*), max(epoch) from attempt where node = 'a'";
+    const char *sql = "select count(*), max(epoch) > 1 from attempt where node = 'a'";
     assert_int_equal(reeve_query(s->engine, sql, NULL, 0, 0, &rows, NULL), REEVE_OK);
-    assert_non_null(strstr(rows, "[[2,2]]"));
+    assert_non_null(strstr(rows, "[[2,1]]"));
     reeve_free(rows);
 }
 
