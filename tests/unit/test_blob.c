@@ -433,7 +433,7 @@ static void scan__ends_at_ten_thousand_entries(void **state)
 
 /* ------------------------------------------------------------- artifact paths */
 
-static void path_of(const char *node, const char *name, rv_buf *out)
+static void artifact_path_of(const char *node, const char *name, rv_buf *out)
 {
     rv_buf_clear(out);
     rv_artifact_path("/s", RV_STR("r1"), rv_str_of(node), rv_str_of(name), out);
@@ -444,19 +444,19 @@ static void artifact_path__of_a_composite_id_is_one_file_name_and_no_other_ids(v
     (void)state;
     static const char *const nodes[] = {"t", "t/e2", "t%2Fe2", "each[3]", "each[3].build", "try#2", "t/r1m0j2s", "draft~1"};
     rv_buf path = {0}, other = {0};
-    path_of("t/e2", "page.html", &path);
+    artifact_path_of("t/e2", "page.html", &path);
     assert_string_equal(path.at, "/s/artifacts/r1/t%2Fe2/page.html");
-    path_of("t", "e2/page.html", &other);
+    artifact_path_of("t", "e2/page.html", &other);
     assert_string_equal(other.at, "/s/artifacts/r1/t/e2/page.html");
-    path_of("plain", "", &path);
+    artifact_path_of("plain", "", &path);
     assert_string_equal(path.at, "/s/artifacts/r1/plain");
     for (size_t a = 0; a < RV_COUNT(nodes); a++) {
-        path_of(nodes[a], "x", &path);
+        artifact_path_of(nodes[a], "x", &path);
         uint32_t slashes = 0;
         for (size_t i = 0; i < path.size; i++) slashes += path.at[i] == '/';
         assert_int_equal(slashes, 5);
         for (size_t b = 0; b < a; b++) {
-            path_of(nodes[b], "x", &other);
+            artifact_path_of(nodes[b], "x", &other);
             assert_string_not_equal(path.at, other.at);
         }
     }
@@ -473,8 +473,8 @@ static void artifact_path__of_a_long_id_fits_a_file_name(void **state)
     one[sizeof one - 1] = 0;
     memcpy(two, one, sizeof two);
     two[sizeof two - 2] = 'b'; /* differs at its end only */
-    path_of(one, "x", &path);
-    path_of(two, "x", &other);
+    artifact_path_of(one, "x", &path);
+    artifact_path_of(two, "x", &other);
     assert_true(path.size - strlen("/s/artifacts/r1/") - 2 <= 255);
     assert_string_not_equal(path.at, other.at);
     rv_buf_deinit(&path);
