@@ -145,7 +145,8 @@ static void k15__items_come_from_a_result_and_none_is_a_success(void **state)
 
 static void k15__a_graph_for_each_item_gives_its_sinks(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, t: {run: [y], needs: [m]}, u: {run: [z], needs: [m]}}}}}\n");
+    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, "
+                       "t: {run: [y], needs: [m]}, u: {run: [z], needs: [m]}}}}}\n");
     assert_says(&w, "each[1].t", "pending");
     drive_ok(w.d, "each[1].m");
     assert_says(&w, "each[1].t", "ready");
