@@ -133,7 +133,8 @@ static void k15__max_parallel_bounds_what_is_open(void **state)
 
 static void k15__items_come_from_a_result_and_none_is_a_success(void **state)
 {
-    world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", do: {run: [x, \"${item.id}\"]}}, needs: [list]}\n");
+    world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", "
+                       "do: {run: [x, \"${item.id}\"]}}, needs: [list]}\n");
     gives(&w, "list", "{\"names\":[]}");
     assert_result(&w, "each", "{\"results\":[],\"failed\":[]}");
     world_end(&w);
