@@ -22,6 +22,7 @@ int rv_verb_check(const rv_args *args);
 int rv_verb_graph(const rv_args *args);
 int rv_verb_ls(const rv_args *args);
 int rv_verb_show(const rv_args *args);
+int rv_verb_why(const rv_args *args);
 int rv_verb_logs(const rv_args *args);
 int rv_verb_events(const rv_args *args);
 int rv_verb_approve(const rv_args *args);

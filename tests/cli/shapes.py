@@ -58,6 +58,20 @@ nodes:
   b: {run: [echo, b], needs: [a]}
   w: {approve: {message: "ok?"}}
 ''')
+open("grows.yaml", "w").write("""reeve: 1
+name: grows
+nodes:
+  each: {foreach: {items: [1, 2], do: {nodes: {a: {run: ["true"]}, b: {run: ["true"], needs: [a]}}}}}
+  best:
+    tournament:
+      entrants: [{run: ["true"]}, {run: ["true"]}, {run: ["true"]}]
+      judge: {shell: 'echo winner=left > "$REEVE_OUTPUT"'}
+      swap: true
+  again: {loop: {body: {run: ["true"]}, max: 2}}
+  sort: {classify: {by: {shell: 'echo branch=yes > "$REEVE_OUTPUT"'}, branches: {"yes": [next], "no": [no]}}}
+  next: {run: ["true"], needs: [sort, again], revise: {target: again, when: "${run.id} == 'never'"}}
+  no: {run: ["true"], needs: [sort]}
+""")
 open("wrong.yaml", "w").write("reeve: 1\nname: x\nnodes:\n  a: {rnu: [true]}\n")
 check("version", "version", "--json")
 check("help", "help", "--json")
@@ -71,6 +85,14 @@ check("graph", "graph", "good.yaml", "--format", "json")
 check("run", "run", "good.yaml", "--json", lines=True)
 check("show", "show", "--json")
 check("verify", "verify", "latest", "--json")
+check("check", "check", "grows.yaml", "--json")
+check("plan", "run", "grows.yaml", "--dry-run", "--json")
+check("graph", "graph", "grows.yaml", "--format", "json")
+check("run", "run", "grows.yaml", "--json", lines=True)
+check("show", "show", "--json")
+check("show", "show", "latest", "best", "--json")
+check("why", "why", "next", "--json")
+check("why", "why", "no", "--json")
 check("run", "run", "bad.yaml", "--json", "--no-wait", status=76, lines=True)
 check("show", "show", "--json")
 check("ls", "ls", "--json")

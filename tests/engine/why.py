@@ -1,0 +1,101 @@
+"""`reeve why` names what a node waits for, whether the run is alive or not, and the root of what did not run."""
+import json
+
+from harness import case, main, need, same, shell
+
+
+def why(flow, node, *words):
+    return json.loads(flow.call('why', node, '--json', *words).text)
+
+
+def first(flow, node, *words):
+    found = why(flow, node, *words)['reasons'][0]
+    return found['kind'], found['because_of']
+
+
+@case('a pending node waits for its predecessors, and what these wait for is told too, through the owner of a run that is alive')
+def predecessors(flow):
+    live = flow.start({'nodes': {'a': flow.held(), 'b': flow.held(needs=['a']), 'c': shell('true', needs=['b']),
+                                 'on': shell('true', needs=['c'])}}, '-j', '2')
+    live.started()
+    held = flow.hub.next()
+    live.expect('attempt_started', node='a')
+    found = why(flow, 'c')
+    same([(r['node'], r['kind'], r['because_of'], r['depth']) for r in found['reasons']],
+         [('c', 'predecessor', ['b'], 0), ('b', 'predecessor', ['a'], 1), ('a', 'running', [], 2)], 'the chain')
+    need('waits for b' in flow.call('why', 'c').text, 'as text')
+    held.end()
+    flow.hub.next().end()
+    live.end(0)
+    same(first(flow, 'c'), ('outcome', []), 'afterwards')
+
+
+@case('a ready node waits for a slot or for a tag, and who holds it is named')
+def caps(flow):
+    live = flow.start({'concurrency': {'default': 4, 'tags': {'net': 1}}, 'nodes': {
+        'a': flow.held(tags=['net']), 'b': flow.held(tags=['net'])}})
+    live.started()
+    held = flow.hub.next()
+    other = 'b' if held.node == 'a' else 'a'
+    live.expect('attempt_started', node=held.node)
+    same(first(flow, other), ('tag', [held.node]), 'a tag')
+    need('net' in flow.call('why', other).text, 'the tag is named')
+    held.end()
+    flow.hub.next().end()
+    live.end(0)
+    live = flow.start({'nodes': {'a': flow.held(), 'b': flow.held(tags=['some'])}}, '-j', '1')
+    live.started()
+    held = flow.hub.next()
+    live.expect('attempt_started', node='a')
+    same(first(flow, 'b'), ('slot', ['a']), 'a slot')
+    held.end()
+    flow.hub.next().end()
+    live.end(0)
+
+
+@case('a question is told with the command that answers it, also where it stands inside of a foreach, and nobody drives the run')
+def people(flow):
+    flow_ = {'nodes': {'each': {'foreach': {'items': ['a', 'b'], 'do': {'approve': {'message': 'Publish ${item}?'}}}},
+                       'size': {'input': {'question': 'How many?'}}, 'last': shell('true', needs=['each', 'size'])}}
+    run = flow.run(flow_, '--no-wait', status=76).run
+    found = why(flow, 'last')['reasons']
+    kinds = {r['node']: r for r in found if r['kind'] != 'run'}
+    same({n: r['kind'] for n, r in kinds.items()}, {'last': 'predecessor', 'each': 'children', 'size': 'person', 'each[0]': 'person',
+                                                    'each[1]': 'person'}, 'all the way')
+    need('Publish a?' in kinds['each[0]']['text'] and kinds['each[0]']['command'].startswith(f"reeve approve {run} 'each[0]'"), kinds)
+    need(kinds['size']['command'].startswith(f'reeve answer {run} size VALUE'), kinds)
+    same([r['command'].split(' --store')[0] for r in found if r['kind'] == 'run'], [f'reeve run --resume {run}'], 'nobody drives it')
+
+
+@case('a pause is told with its end, and an event by its name')
+def times(flow):
+    live = flow.start({'nodes': {'pause': {'wait': {'for': '1h'}}, 'news': {'wait': {'event': 'deployed'}}, 'go': flow.held()}})
+    live.started()
+    held = flow.hub.next()
+    live.expect('attempt_started', node='go')
+    same((first(flow, 'pause')[0], first(flow, 'news')[0]), ('timer', 'event'), 'kinds')
+    text = why(flow, 'pause')['reasons'][0]['text']
+    need(', in 59m' in text or ', in 1h' in text, text)
+    need('deployed' in why(flow, 'news')['reasons'][0]['command'], why(flow, 'news'))
+    flow.call('cancel', 'latest')
+    held.wait_gone()
+    live.end(1, 130, 143)
+
+
+@case('what did not run names the root and its error; a false condition and a pruned branch say so')
+def ended(flow):
+    flow.run({'nodes': {
+        'bad': shell('exit 7'), 'below': shell('true', needs=['bad']), 'deeper': shell('true', needs=['below']),
+        'not': shell('true', when='1 == 2'),
+        'sort': {'classify': {'by': shell('echo branch=a > "$REEVE_OUTPUT"'), 'branches': {'a': ['x'], 'b': ['y']}}},
+        'x': shell('true', needs=['sort']), 'y': shell('true', needs=['sort'])}}, status=1)
+    found = why(flow, 'deeper')['reasons']
+    same([(r['node'], r['kind'], r['because_of']) for r in found], [('deeper', 'root', ['bad']), ('bad', 'outcome', [])], 'the root')
+    need('exit status 7' in found[1]['text'] and found[1]['command'].startswith('reeve logs'), found)
+    need('1 == 2' in why(flow, 'not')['reasons'][0]['text'], why(flow, 'not'))
+    need('branch was not taken' in why(flow, 'y')['reasons'][0]['text'], why(flow, 'y'))
+    flow.call('why', 'nobody', status=3)
+
+
+if __name__ == '__main__':
+    main()
