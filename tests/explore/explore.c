@@ -210,7 +210,8 @@ static bool is_untouched(const search *s, const rv_run *before, const rv_run *ru
     return memcmp((const char *)before + from, (const char *)run + from, to - from) == 0 && run->nodes == before->nodes &&
            memcmp(s->before.at, run->nodes, run->node_count * sizeof *run->nodes) == 0 && run->values.count == before->values.count &&
            run->load_value.at == before->load_value.at && run->run_id.at == before->run_id.at && run->running == before->running &&
-           run->node_count == before->node_count && run->places.count == before->places.count && run->signals.count == before->signals.count &&
+           run->node_count == before->node_count && run->places.count == before->places.count &&
+           run->signals.count == before->signals.count &&
            memcmp(before->counts, run->counts, sizeof run->counts) == 0 && run->ready_count == before->ready_count;
 }
 
