@@ -141,8 +141,8 @@ static void measure(const char *what, const char *name, char *text, int times)
     for (int i = 0; i < times; i++) took[i] = run_once(text, name, &attempts);
     qsort(took, (size_t)times, sizeof *took, compare);
     double median = took[times / 2];
-    printf("%s: %.3f s (%.3f to %.3f, %d times), %llu attempts, %.0f a second; under 2 s: %s\n", what, median, took[0], took[times - 1], times,
-           (unsigned long long)attempts, (double)attempts / median, median < 2 ? "holds" : "DOES NOT HOLD");
+    printf("%s: %.3f s (%.3f to %.3f, %d times), %llu attempts, %.0f a second; under 2 s: %s\n", what, median, took[0], took[times - 1],
+           times, (unsigned long long)attempts, (double)attempts / median, median < 2 ? "holds" : "DOES NOT HOLD");
     free(text);
 }
 

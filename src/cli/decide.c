@@ -182,7 +182,8 @@ int rv_verb_signal(const rv_args *args)
     value_of(rv_args_word(args, 2), &value);
     rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
     if (failed == RV_OK)
-        failed = rv_client_signal(session.client, rv_buf_str(&session.run), rv_str_of(name), rv_buf_str(&value), rv_str_of(rv_cli_user()), &err);
+        failed = rv_client_signal(session.client, rv_buf_str(&session.run), rv_str_of(name), rv_buf_str(&value),
+                                  rv_str_of(rv_cli_user()), &err);
     int status = failed ? rv_cli_fail(args, &err) : report(args, &session, name, "signalled");
     rv_buf_deinit(&value);
     rv_session_close(&session);

@@ -253,7 +253,8 @@ const rv_json *rv_job_body(rv_job *job, uint32_t node);
 /* Fill job->values: where its templates find what they name. */
 void rv_job_take_values(rv_job *job);
 
-/* result.c: what an attempt left behind; given: the result that its executor gave itself, size 0: $REEVE_OUTPUT has it. Sets row.detail, error, result; false: the attempt failed by it. */
+/* result.c: what an attempt left behind; given: the result that its executor gave itself, size 0: $REEVE_OUTPUT has it. Sets
+ * row.detail, error, result; false: the attempt failed by it. */
 bool rv_result_collect(rv_attempt *attempt, rv_str given);
 void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
 
