@@ -237,7 +237,7 @@ static rv_json *lines_of(rv_arena *arena, rv_str text)
 static void foreach_begin(rv_step *step, uint32_t node)
 {
     rv_run *run = step->run;
-    rv_buf items = {0};
+    rv_buf items = {0}, filled = {0};
     rv_error error = {0};
     rv_arena arena = {0};
     rv_json *list = NULL;
@@ -248,7 +248,8 @@ static void foreach_begin(rv_step *step, uint32_t node)
         rv_json *inner = NULL;
         if (rv_json_parse(&arena, text, &inner, NULL) == RV_OK && inner->kind == RV_JSON_ARRAY) list = inner;
         else list = lines_of(&arena, text);
-        rv_buf_clear(&items);
+        filled = items; /* the list's texts may lie in it */
+        items = (rv_buf){0};
         rv_json_write(&items, list, true);
     }
     if (status == RV_OK && list->kind != RV_JSON_ARRAY) status = rv_error_set(&error, RV_INVALID, "`items` is no list");
@@ -262,6 +263,7 @@ static void foreach_begin(rv_step *step, uint32_t node)
         if (list->count == 0) foreach_finish(step, node);
         else foreach_fill(step, node);
     }
+    rv_buf_deinit(&filled);
     rv_buf_deinit(&items);
     rv_arena_deinit(&arena);
 }

@@ -144,6 +144,17 @@ static void k15__items_come_from_a_result_and_none_is_a_success(void **state)
     world_end(&w);
 }
 
+static void k15__one_line_of_text_is_one_item(void **state)
+{
+    world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.text}\", do: {run: [x, \"${item}\"]}}, needs: [list]}\n");
+    gives(&w, "list", "{\"text\":\"a quite long line without anything to escape\"}");
+    uint32_t each = rv_run_find(w.d->run, RV_STR("each"));
+    const rv_control *control = &w.d->run->controls.at[w.d->run->nodes[each].control - 1];
+    assert_int_equal(control->count, 1);
+    assert_true(rv_str_is(rv_run_item(w.d->run, control->places.at[0]), "\"a quite long line without anything to escape\""));
+    world_end(&w);
+}
+
 static void k15__a_graph_for_each_item_gives_its_sinks(void **state)
 {
     world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, "
@@ -553,6 +564,7 @@ int main(void)
         cmocka_unit_test(k15__race_fails_with_the_first_to_settle),
         cmocka_unit_test(k15__max_parallel_bounds_what_is_open),
         cmocka_unit_test(k15__items_come_from_a_result_and_none_is_a_success),
+        cmocka_unit_test(k15__one_line_of_text_is_one_item),
         cmocka_unit_test(k15__a_graph_for_each_item_gives_its_sinks),
         cmocka_unit_test(k11__a_loop_goes_on_until_its_body_says_no),
         cmocka_unit_test(k11__a_no_may_be_a_line_of_text),
