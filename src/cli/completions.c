@@ -13,6 +13,7 @@ static const char *argument_words(const char *arg)
         {"FORMAT", "text dot mermaid json"},
         {"STATUS", "accepted running interrupted ok error timeout cancelled"},
         {"RUN", "latest"},
+        {"NAME", "example fanout generate-and-filter verify tournament loop-until-good classify-and-route"},
     };
     for (size_t i = 0; i < RV_COUNT(rows); i++)
         if (strcmp(arg, rows[i].arg) == 0) return rows[i].words;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 #ifndef RV_VERSION
@@ -38,38 +39,33 @@ int rv_verb_schema(const rv_args *args)
     return 0;
 }
 
-static const char init_text[] =
-    "# A small workflow. `reeve run` runs it, `reeve show` tells what happened.\n"
-    "reeve: 1\n"
-    "name: example\n"
-    "\n"
-    "params:                    # given with --var who=Ada\n"
-    "  who: {type: string, default: world}\n"
-    "\n"
-    "nodes:\n"
-    "  greet:                   # run: a command and its arguments, without a shell\n"
-    "    run: [echo, \"Hello, ${user.who}.\"]\n"
-    "\n"
-    "  words:                   # shell: a script; values reach it through env, results leave through $REEVE_OUTPUT\n"
-    "    env: {TEXT: one two three}\n"
-    "    shell: |\n"
-    "      set -- $TEXT\n"
-    "      echo \"counting $# words\"\n"
-    "      echo \"count=$#\" > \"$REEVE_OUTPUT\"\n"
-    "\n"
-    "  report:                  # starts when both are done\n"
-    "    needs: [greet, words]\n"
-    "    run: [echo, \"There are ${words.count} words.\"]\n";
+static const rv_template *template_of(const char *name)
+{
+    for (uint32_t i = 0; name && i < rv_template_count; i++)
+        if (strcmp(rv_templates[i].name, name) == 0) return &rv_templates[i];
+    return name ? NULL : &rv_templates[0];
+}
+
+static int no_template(const rv_args *args, const char *name)
+{
+    rv_buf names = {0};
+    for (uint32_t i = 0; i < rv_template_count; i++) rv_buf_printf(&names, "%s%s", i ? ", " : "", rv_templates[i].name);
+    int status = rv_cli_failf(args, RV_INVALID, "there is no template `%s`; there are %s", name, names.at);
+    rv_buf_deinit(&names);
+    return status;
+}
 
 int rv_verb_init(const rv_args *args)
 {
-    const char *path = rv_args_word(args, 0) ? rv_args_word(args, 0) : "reeve.yaml";
+    const char *path = rv_args_word(args, 0) ? rv_args_word(args, 0) : "reeve.yaml", *name = rv_args_value(args, "template");
+    const rv_template *template = template_of(name);
+    if (!template) return no_template(args, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST)
         return rv_cli_failf(args, RV_CONFLICT, "%s exists already and is left as it is; name another file: reeve init OTHER.yaml", path);
     if (fd < 0) return rv_cli_failf(args, RV_IO, "%s: cannot be made: %s", path, strerror(errno));
-    ssize_t written = write(fd, init_text, sizeof init_text - 1);
-    int error = written == (ssize_t)sizeof init_text - 1 ? 0 : written < 0 ? errno : ENOSPC;
+    ssize_t written = write(fd, template->text.at, template->text.size);
+    int error = written == (ssize_t)template->text.size ? 0 : written < 0 ? errno : ENOSPC;
     if (close(fd) != 0 && !error) error = errno;
     if (error) {
         unlink(path);

@@ -207,9 +207,14 @@ const rv_verb rv_verbs[] = {
      EXITS({"0", "answered"}, {"1", "the statement would write"}, {"2", "bad SQL or usage"}, {"3", "no such store"},
            {"75", "the store is unavailable"}),
      1, 1, false, rv_verb_sql},
-    {"init", "write a small workflow to begin with", "[FILE]",
-     "Writes FILE, reeve.yaml by default: a working example with comments. It never overwrites a file.", OPTIONS(END),
-     EXAMPLES({"reeve init first.yaml", "then: reeve run first.yaml"}),
+    {"init", "write a small workflow to begin with", "[FILE] [--template NAME]",
+     "Writes FILE, reeve.yaml by default: a working example with comments. It never overwrites a file. Templates: example, which is meant "
+     "without --template; fanout, the same work for each item of a list; generate-and-filter, many candidates of which those stay that "
+     "pass a test; verify, work that independent checks vote on; tournament, several ways and a judge; loop-until-good, again until a "
+     "condition holds; classify-and-route, one of several branches.",
+     OPTIONS({"template", 0, "NAME", "example, fanout, generate-and-filter, verify, tournament, loop-until-good or classify-and-route", 0}),
+     EXAMPLES({"reeve init first.yaml", "then: reeve run first.yaml"},
+              {"reeve init cup.yaml --template tournament", "another one"}),
      EXITS({"0", "written"}, {"2", "bad usage"}, {"4", "the file exists already"}, {"75", "it cannot be written"}), 0, 1, false,
      rv_verb_init},
     {"doctor", "say what this machine can enforce", "[--json] [--store DIR]",

@@ -2,6 +2,8 @@
 """test_examples.py REEVE LIBRARY ROOT: every example does what its README says, and the demo's claims hold.
 
 Results are checked against computations of another kind: awk over the log, gunzip of what was packed, the ledger."""
+import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -233,6 +235,136 @@ def embed__killed_program_goes_on(folder):
 
 # ---- the demo ----
 
+# ---- kinds that hold other nodes ----
+
+def result(here, node):
+    return json.loads(sql(here, "select result from node where id = '%s'" % node)[0][0])
+
+
+def shown(here):
+    return json.loads(must(0, REEVE, 'show', '--json', cwd=here))
+
+
+def smallest__the_winner_is_the_smallest_file(folder):
+    here = copy(folder, 'smallest')
+    must(0, REEVE, 'run', '--var', 'dir=' + os.path.join(ROOT, 'src', 'kernel'), cwd=here)
+    run = shown(here)
+    packed = {a['node']: a['size'] for a in run['artifacts'] if a['name'] == 'packed'}
+    bracket = [n for n in run['nodes'] if n['node'] == 'smallest'][0]['bracket']
+    took_part = [e['node'] for e in bracket['entrants'] if e['took_part']]
+    assert {'smallest/e0', 'smallest/e1', 'smallest/e2'} <= set(took_part), took_part
+    assert bracket['winner'] == min(took_part, key=lambda node: packed[node]) == result(here, 'smallest')['winner'], (bracket, packed)
+    matches = [m for r in bracket['rounds'] for m in r['matches']]
+    assert len(matches) == len(took_part) - 1, matches
+    for match in matches:
+        assert packed[match['winner']] == min(packed[match['left']], packed[match['right']]), match
+
+
+def triage__each_kind_of_file_goes_its_way(folder):
+    here = copy(folder, 'triage')
+    text = b'some words\nand more\n'
+    files = {'text': text, 'packed': gzip.compress(text), 'script': b'#!/bin/sh\necho hello\n', 'binary': bytes(range(256))}
+    ways = {'text': 'words', 'packed': 'unpack', 'script': 'syntax', 'binary': None}
+    for kind, content in files.items():
+        with open(os.path.join(here, 'it'), 'wb') as file:
+            file.write(content)
+        must(0, REEVE, 'run', '--var', 'file=it', cwd=here)
+        nodes = {n['node']: n['state'] for n in shown(here)['nodes']}
+        for way in ('words', 'unpack', 'syntax'):
+            assert nodes[way] == ('succeeded' if way == ways[kind] else 'skipped'), (kind, nodes)
+        rows = dict(sql(here, "select id, result from node where run = (select id from run order by created_ms desc, id desc limit 1)"))
+        assert json.loads(rows['digest'])['sha256'] == hashlib.sha256(content).hexdigest(), kind
+        if kind == 'text':
+            assert json.loads(rows['words'])['words'] == str(len(content.split())), rows['words']
+        if kind == 'packed':
+            assert json.loads(rows['unpack'])['bytes'] == str(len(text)), rows['unpack']
+
+
+def page_rank(edges, limit):
+    """The ranks, computed another way: with lists, in double precision."""
+    names = sorted({name for edge in edges for name in edge})
+    rank = {name: 1 / len(names) for name in names}
+    out = {name: [to for start, to in edges if start == name] for name in names}
+    for rounds in range(1, 201):
+        loose = sum(rank[name] for name in names if not out[name])
+        after = {name: (0.15 + 0.85 * loose) / len(names) for name in names}
+        for name in names:
+            for to in out[name]:
+                after[to] += 0.85 * rank[name] / len(out[name])
+        change = sum(abs(after[name] - rank[name]) for name in names)
+        rank = after
+        if change < limit:
+            return rank, rounds
+    return rank, 200
+
+
+def rank__the_loop_ends_at_the_ranks_of_another_computation(folder):
+    here = copy(folder, 'rank')
+    source = os.path.join(ROOT, 'src', 'kernel')
+    must(0, REEVE, 'run', '--var', 'dir=' + source, '--var', 'off=0.0001', cwd=here)
+    edges = set()
+    for name in os.listdir(source):
+        if name.endswith(('.c', '.h')):
+            edges |= {(name, line.split('"')[1]) for line in read(source, name).split('\n') if line.startswith('#include "')}
+    ranks, rounds = page_rank(sorted(edges), 0.0001)
+    found = result(here, 'rank')
+    assert found['iterations'] == rounds and not found['exhausted'], (found, rounds)
+    for line in found['value']['ranks'].split('\n'):
+        name, rank = line.split()
+        assert abs(ranks[name] - float(rank)) < 1e-6, (name, rank, ranks[name])
+    best = max(ranks, key=lambda name: ranks[name])
+    assert found['value']['ranks'].startswith(best + ' '), (best, found)
+
+
+def sources__sums_equal_an_independent_count(folder):
+    here = copy(folder, 'sources')
+    source = os.path.join(ROOT, 'src', 'loop')
+    must(0, REEVE, 'run', '--var', 'dir=' + source, cwd=here)
+    texts = [read(source, name) for name in os.listdir(source) if name.endswith(('.c', '.h'))]
+    wanted = {'files': len(texts), 'lines': sum(text.count('\n') for text in texts),
+              'includes': sum(line.startswith('#include') for text in texts for line in text.split('\n'))}
+    assert {key: int(value) for key, value in result(here, 'total').items()} == wanted, (result(here, 'total'), wanted)
+    roles = [n.get('role') for n in shown(here)['nodes']]
+    assert roles.count('item') == len(texts) and roles.count('workflow') == 2 * len(texts), roles
+
+
+# ---- templates ----
+
+def template(folder, name, *words):
+    here = os.path.join(folder, name)
+    os.mkdir(here)
+    must(0, REEVE, 'init', '--template', name, cwd=here)
+    before = read(here, 'reeve.yaml')
+    status, _, err = call(REEVE, 'init', '--template', name, cwd=here)
+    assert status == 4 and 'exists already' in err and read(here, 'reeve.yaml') == before, 'a file was overwritten'
+    must(0, REEVE, 'check', cwd=here)
+    must(0, REEVE, 'run', *words, cwd=here)
+    must(0, REEVE, 'verify', cwd=here)
+    return here
+
+
+def templates__each_runs_and_gives_what_it_says(folder):
+    here = template(folder, 'fanout')
+    assert 'in 1 files' in must(0, REEVE, 'logs', 'latest', 'report', cwd=here)
+    assert must(0, REEVE, 'logs', 'latest', 'report', cwd=here).startswith('%d lines' % read(here, 'reeve.yaml').count('\n'))
+    here = template(folder, 'generate-and-filter')
+    primes = [n for n in range(7, 74, 6) if all(n % d for d in range(2, n))]
+    words = must(0, REEVE, 'logs', 'latest', 'keep', cwd=here).split()
+    assert words[0] == str(len(primes)) and [int(word) for word in words[3:]] == primes, words
+    here = template(folder, 'verify')
+    assert result(here, 'verdict') == {'value': 'yes'}
+    here = template(folder, 'tournament')
+    sizes = {a['node']: a['size'] for a in shown(here)['artifacts'] if a['name'] == 'packed'}
+    assert sizes[result(here, 'smallest')['winner']] == min(sizes.values()), sizes
+    here = template(folder, 'loop-until-good', '--var', 'number=10')
+    assert abs(result(here, 'improve')['value']['x'] ** 2 - 10) < 1e-8
+    here = template(folder, 'classify-and-route')
+    assert result(here, 'sort') == {'branch': 'bug'}
+    here = template(folder, 'example')
+    status, _, err = call(REEVE, 'init', 'other.yaml', '--template', 'nothing', cwd=here)
+    assert status == 2 and 'loop-until-good' in err and not os.path.exists(os.path.join(here, 'other.yaml')), err
+
+
 def demo__every_claim_holds(folder):
     page = os.path.join(folder, 'page.html')
     out = must(0, os.path.join(ROOT, 'tools', 'demo'), '--reeve', REEVE, '--report', page, env={'TMPDIR': folder})
@@ -244,7 +376,10 @@ def main():
     cases = [log_report__report_equals_an_independent_count, release__people_are_waited_for_and_the_secret_is_kept,
              release__failed_upload_is_withdrawn, build_reeve__built_program_runs_a_workflow, each__done_items_are_not_done_again,
              host__python_drives_the_kernel_and_goes_on_after_sigkill, host__c_drives_the_kernel_and_goes_on_after_sigkill,
-             embed__killed_program_goes_on, demo__every_claim_holds]
+             embed__killed_program_goes_on, smallest__the_winner_is_the_smallest_file, triage__each_kind_of_file_goes_its_way,
+             rank__the_loop_ends_at_the_ranks_of_another_computation, sources__sums_equal_an_independent_count,
+             templates__each_runs_and_gives_what_it_says, demo__every_claim_holds]
+    cases = [case for case in cases if not sys.argv[4:] or any(word in case.__name__ for word in sys.argv[4:])]
     os.environ.pop('REEVE_STORE', None)
     failed = 0
     for number, case in enumerate(cases, 1):
