@@ -48,6 +48,39 @@ rv_status rv_answer_value(rv_str payload, rv_str text, rv_buf *out, rv_error *er
     return status;
 }
 
+rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err)
+{
+    rv_json_writer w;
+    rv_buf made = {0};
+    rv_status status = RV_OK;
+    uint32_t count = 0;
+    rv_json_writer_init(&w, &made, 0);
+    rv_jw_object(&w);
+    rv_jw_key(&w, "add");
+    rv_jw_object(&w);
+    while (text.size && status == RV_OK) {
+        size_t end = 0;
+        while (end < text.size && text.at[end] != ' ' && text.at[end] != ',') end++;
+        rv_str part = rv_str_cut(text, 0, end);
+        text = rv_str_from(text, RV_MIN(end + 1, text.size));
+        size_t equals = rv_str_find(part, 0, '=');
+        if (part.size == 0) continue;
+        if (equals == SIZE_MAX || equals == 0 || equals + 1 == part.size) {
+            status = rv_error_set(err, RV_INVALID, "`%.*s` is not DIMENSION=AMOUNT, such as usd=5", RV_FMT(part));
+            continue;
+        }
+        rv_jw_key_str(&w, rv_str_cut(part, 0, equals));
+        rv_jw_str(&w, rv_str_from(part, equals + 1));
+        count++;
+    }
+    rv_jw_object_end(&w);
+    rv_jw_object_end(&w);
+    if (status == RV_OK && count == 0) status = rv_error_set(err, RV_INVALID, "say how much more: usd=5, tokens=1000 or time=10m");
+    if (status == RV_OK) rv_buf_str_add(out, rv_buf_str(&made));
+    rv_buf_deinit(&made);
+    return status;
+}
+
 #define SHOWN_LINES_MAX 12u
 
 static void indented(rv_buf *out, rv_str text, uint32_t indent)
@@ -122,6 +155,7 @@ bool rv_answer_decision(rv_str kind, rv_str text, rv_decision *ret, rv_str *ret_
 const char *rv_answer_choices(rv_str kind)
 {
     if (rv_str_is(kind, "approval")) return "[y]es or [n]o, and a comment if you like";
+    if (rv_str_is(kind, "budget")) return "how much more, such as usd=5 or tokens=1000";
     if (rv_str_is(kind, "unknown_outcome")) return "[d]one, [f]ailed or run it [a]gain";
     return "";
 }

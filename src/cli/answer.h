@@ -9,6 +9,9 @@
  * names, else as a JSON string; an empty text is the default. Appended to `out`.
  * INVALID: it does not fit the schema; err says how. */
 RV_MUST_USE rv_status rv_answer_value(rv_str payload, rv_str text, rv_buf *out, rv_error *err);
+/* What is given to a budget: "usd=5 tokens=1000", parts divided by spaces or commas, as the value that the engine takes:
+ * {"add":{"usd":"5",…}}, appended. INVALID: no DIMENSION=AMOUNT; err says which part. */
+RV_MUST_USE rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err);
 /* Append what is asked, one line or more, each indented: the message or question, then what is to be shown. */
 void rv_answer_prompt(rv_buf *out, rv_str kind, rv_str payload, uint32_t indent);
 /* A word of yes or no for a blocker of that kind: "y", "yes", "n", "no"; "done", "failed", "again" for an unknown outcome.

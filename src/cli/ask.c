@@ -77,9 +77,11 @@ static void send_line(rv_progress *p, rv_question *question, rv_str line)
     rv_decision decision = RV_DECISION_APPROVE;
     rv_buf value = {0};
     rv_error err = {0};
-    bool is_input = rv_answer_choices(kind)[0] == 0;
+    bool is_budget = rv_str_is(kind, "budget"), is_input = rv_answer_choices(kind)[0] == 0 || is_budget;
     rv_buf_clear(&ask->complaint);
-    if (is_input && rv_answer_value(rv_buf_str(&question->payload), line, &value, &err)) {
+    if (is_budget && rv_answer_add(line, &value, &err)) {
+        rv_buf_cstring(&ask->complaint, err.text);
+    } else if (is_input && !is_budget && rv_answer_value(rv_buf_str(&question->payload), line, &value, &err)) {
         rv_buf_cstring(&ask->complaint, err.text);
     } else if (!is_input && !rv_answer_decision(kind, line, &decision, &comment)) {
         rv_buf_printf(&ask->complaint, "please type %s", rv_answer_choices(kind));
@@ -168,9 +170,11 @@ static void tell(rv_progress *p, const rv_question *question)
 {
     rv_str key = rv_buf_str(&question->key), kind = rv_buf_str(&question->kind), run = rv_job_id(p->job);
     rv_ui_style(&p->out, RV_STYLE_YELLOW, rv_str_of(rv_ui_node_glyph(RV_NODE_WAITING)));
-    bool is_input = rv_answer_choices(kind)[0] == 0, is_unknown = rv_str_is(kind, "unknown_outcome");
+    bool is_input = rv_answer_choices(kind)[0] == 0, is_unknown = rv_str_is(kind, "unknown_outcome"),
+         is_budget = rv_str_is(kind, "budget");
     rv_buf_printf(&p->out, " %.*s  waits for %s\n", RV_FMT(key),
                   is_input     ? "an answer"
+                  : is_budget  ? "more"
                   : is_unknown ? "a word on its outcome"
                                : "an approval");
     rv_answer_prompt(&p->out, kind, rv_buf_str(&question->payload), 4);
@@ -180,6 +184,7 @@ static void tell(rv_progress *p, const rv_question *question)
     rv_buf word = {0};
     rv_ui_shell_word(&word, key); /* each[3] is a pattern to a shell */
     if (is_input) rv_buf_printf(&p->out, "    reeve answer %.*s %s VALUE%s\n", RV_FMT(run), word.at, store_words);
+    else if (is_budget) rv_buf_printf(&p->out, "    reeve approve %.*s --add usd=5%s\n", RV_FMT(run), store_words);
     else {
         rv_buf_printf(&p->out, "    reeve approve %.*s %s%s\n", RV_FMT(run), word.at, store_words);
         rv_buf_printf(&p->out, "    reeve reject %.*s %s%s\n", RV_FMT(run), word.at, store_words);

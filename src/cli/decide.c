@@ -120,6 +120,8 @@ static int decide(const rv_args *args, bool is_yes)
     if (failed == RV_OK) failed = find_blocker(&session, key, &kind, &payload, &digest, &err);
     if (failed == RV_OK && rv_str_is(kind, "input"))
         failed = rv_error_set(&err, RV_INVALID, "`%s` asks for a value; give it with `reeve answer %s %s VALUE`", key, session.run.at, key);
+    if (failed == RV_OK && rv_str_is(kind, "budget"))
+        failed = rv_error_set(&err, RV_INVALID, "the budget wants more, not a yes or no: `reeve approve %s --add usd=5`", session.run.at);
     if (rv_str_is(kind, "unknown_outcome")) {
         decision = is_again ? RV_DECISION_AGAIN : is_yes ? RV_DECISION_DONE : RV_DECISION_FAILED;
         word = is_again ? "is to run again" : is_yes ? "counts as done" : "counts as failed";
@@ -134,7 +136,37 @@ static int decide(const rv_args *args, bool is_yes)
     return status;
 }
 
-int rv_verb_approve(const rv_args *args) { return decide(args, true); }
+/* More of the run's budget: every --add at once. */
+static int give_more(const rv_args *args)
+{
+    rv_error err = {0};
+    rv_session session = {0};
+    rv_buf words = {0}, value = {0};
+    uint32_t index = 0;
+    const char *key = rv_args_word(args, 1);
+    for (const char *text; (text = rv_args_next(args, "add", &index));) rv_buf_printf(&words, "%s%s", words.size ? " " : "", text);
+    rv_status failed = rv_answer_add(rv_buf_str(&words), &value, &err);
+    if (failed == RV_OK && key && strcmp(key, "budget") != 0)
+        failed = rv_error_set(&err, RV_INVALID, "--add is for the run's budget, `%s` asks for something else", key);
+    if (failed == RV_OK) failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
+    if (failed == RV_OK)
+        failed = rv_client_answer(session.client, rv_buf_str(&session.run), RV_STR("budget"), rv_buf_str(&value),
+                                  rv_str_of(rv_cli_user()), &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, "budget", "raised");
+    rv_buf_deinit(&words);
+    rv_buf_deinit(&value);
+    rv_session_close(&session);
+    return status;
+}
+
+int rv_verb_approve(const rv_args *args)
+{
+    rv_error err = {0};
+    if (rv_args_has(args, "add")) return give_more(args);
+    if (rv_args_word(args, 1)) return decide(args, true);
+    rv_error_set(&err, RV_INVALID, "say what you approve: RUN KEY, or RUN --add usd=5 for its budget");
+    return rv_cli_fail(args, &err);
+}
 int rv_verb_reject(const rv_args *args) { return decide(args, false); }
 
 int rv_verb_answer(const rv_args *args)

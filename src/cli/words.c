@@ -28,6 +28,7 @@ static const struct why_row { const char *detail; rv_node_state state; const cha
     {"lost", RV_NODE_FAILED, "lost too often"},
     {"deadline", RV_NODE_FAILED, "nobody answered in time"},
     {"approval", RV_NODE_WAITING, "waits for an approval"},
+    {"budget", RV_NODE_WAITING, "waits for more of the budget"},
     {"input", RV_NODE_WAITING, "waits for an answer"},
     {"question", RV_NODE_WAITING, "waits for an answer"},
     {"timer", RV_NODE_WAITING, "waits for its time"},

@@ -71,6 +71,7 @@ void rv_attempt_end(rv_attempt *attempt, rv_attempt_state state, rv_detail detai
     attempt->row.detail = detail;
     give_slot(attempt);
     rv_vec_push(&job->ended, attempt);
+    rv_usage_tell(attempt);
     rv_engine_step(job, &completed, false);
     if (job->run->nodes[attempt->node].epoch == attempt->epoch)
         attempt->row.state = (rv_attempt_state)job->run->nodes[attempt->node].attempt;
@@ -196,6 +197,8 @@ static void on_ended(void *user, const rv_exit *exit)
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }
+    else if (!has_result(state)) rv_result_look(attempt);
+    rv_usage_take(attempt);
     if (!has_result(state)) rv_buf_clear(&attempt->result);
     if (attempt->is_output_over) rv_buf_clear(&attempt->output);
     /* What a `leave` node left behind may write there yet: its directory serves nobody else. */

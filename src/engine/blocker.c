@@ -5,11 +5,13 @@
 
 bool rv_blocker_is_for_people(rv_detail reason)
 {
-    return reason == RV_DETAIL_APPROVAL || reason == RV_DETAIL_INPUT || reason == RV_DETAIL_UNKNOWN_OUTCOME;
+    return reason == RV_DETAIL_APPROVAL || reason == RV_DETAIL_INPUT || reason == RV_DETAIL_UNKNOWN_OUTCOME ||
+           reason == RV_DETAIL_BUDGET;
 }
 
 static const char *kind_of(rv_detail reason)
 {
+    if (reason == RV_DETAIL_BUDGET) return "budget";
     return reason == RV_DETAIL_APPROVAL ? "approval" : reason == RV_DETAIL_INPUT ? "input" : "unknown_outcome";
 }
 
@@ -20,8 +22,10 @@ static void make_payload(rv_job *job, uint32_t node, rv_detail reason, rv_buf *o
     rv_arena_clear(&job->engine->scratch);
 }
 
-static rv_str key_of(rv_job *job, uint32_t node, uint32_t revision)
+/* A pause is the run's: whoever it is that waits first, its key is `budget`. */
+static rv_str key_of(rv_job *job, uint32_t node, rv_detail reason, uint32_t revision)
 {
+    if (reason == RV_DETAIL_BUDGET) return RV_STR("budget");
     rv_str name = rv_job_node_id(job, node);
     return revision <= 1 ? name : rv_arena_printf(&job->arena, "%.*s~%u", RV_FMT(name), revision);
 }
@@ -103,7 +107,7 @@ static rv_blocker_row row_of(rv_job *job, uint32_t node, rv_detail reason, const
                             .node = rv_job_node_id(job, node),
                             .kind = rv_str_of(kind_of(reason)),
                             .revision = revision,
-                            .key = key_of(job, node, revision),
+                            .key = key_of(job, node, reason, revision),
                             .payload = shown->payload,
                             .digest = shown->digest,
                             .opened_ms = shown->opened_ms,
@@ -153,6 +157,7 @@ void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *ba
     row.resolved_ms = rv_engine_now(job->engine).wall_ms;
     row.answer = rv_run_result(job->run, node);
     if (reason != RV_DETAIL_INPUT) take_decision(&row, &arena);
+    if (reason == RV_DETAIL_BUDGET && !is_called_off) row.decision = RV_STR("there is enough");
     if (row.decision.size == 0) row.decision = is_called_off ? RV_STR("called off") : RV_STR("answered");
     rv_batch_blocker(batch, &row);
     if (!is_kept)
@@ -171,5 +176,9 @@ uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision)
         if (key.at[i] < '0' || key.at[i] > '9' || *ret_revision > 1000000) return RV_NONE;
         *ret_revision = *ret_revision * 10 + (uint32_t)(key.at[i] - '0');
     }
-    return rv_run_find(job->run, name);
+    uint32_t node = rv_run_find(job->run, name);
+    bool is_pause = job->run->paused && rv_str_is(key, "budget") && (node == RV_NONE || job->run->nodes[node].state != RV_NODE_WAITING);
+    for (uint32_t i = 0; i < job->run->node_count && is_pause; i++)
+        if (job->run->nodes[i].state == RV_NODE_WAITING && job->run->nodes[i].detail == RV_DETAIL_BUDGET) return i;
+    return node;
 }

@@ -41,6 +41,9 @@ typedef struct rv_attempt {
     char token[65];            /* REEVE_TOKEN [W15] */
     rv_attempt_row row;        /* what is known for the attempt's row */
     rv_buf result;             /* JSON from $REEVE_OUTPUT */
+    bool has_usage;            /* it said what it spent: */
+    int64_t cost;              /* micro-dollars */
+    uint64_t tokens_in, tokens_out, tokens_cached;
     rv_buf output;             /* stdout, where an expression reads it */
     rv_buf error;
     rv_buf artifacts;          /* names put into the batch at its end: JSON lines, see result.c */
@@ -256,6 +259,8 @@ void rv_job_take_values(rv_job *job);
 /* result.c: what an attempt left behind; given: the result that its executor gave itself, size 0: $REEVE_OUTPUT has it. Sets
  * row.detail, error, result; false: the attempt failed by it. */
 bool rv_result_collect(rv_attempt *attempt, rv_str given);
+/* Of an attempt that has no result: what it left in $REEVE_OUTPUT all the same, so that its spend is known; else nothing changes. */
+void rv_result_look(rv_attempt *attempt);
 void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
 
 /* scratch.c: the directories in which attempts leave it */
@@ -287,6 +292,15 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err);
 void rv_adopt_changed(rv_job *job, uint32_t first_changed);
 /* The rows of what an adopted node made, under this run, once. Nothing for other nodes. */
 void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
+
+/* usage.c */
+/* Take what the attempt's result says of its spend. */
+void rv_usage_take(rv_attempt *attempt);
+/* Step it, before the completion. */
+void rv_usage_tell(rv_attempt *attempt);
+/* Add to the run's budget what {"add":{"usd":5}} says, all or nothing. INVALID, CONFLICT: nothing was added; else *ret is the kernel's
+ * answer to the last of it. */
+RV_MUST_USE rv_status rv_usage_more(rv_job *job, rv_str value_json, rv_str by, rv_answer *ret, rv_error *err);
 
 /* environment.c */
 /* Take what is inherited and make what is the same for all; after rv_jobserver_open. */

@@ -106,10 +106,32 @@ void rv_engine_decide_shown(rv_engine *engine, rv_str run, rv_str key, rv_str di
     rv_buf_deinit(&masked);
 }
 
+/* `budget` is the run's own question, unless a node of that name asks something. More may be given before it is asked for. */
+static bool is_for_budget(rv_engine *engine, rv_str run, rv_str key)
+{
+    rv_job *job = rv_engine_job(engine, run);
+    uint32_t node = job && rv_str_is(key, "budget") ? rv_run_find(job->run, key) : RV_NONE;
+    bool is_asking = node != RV_NONE && job->run->nodes[node].state == RV_NODE_WAITING && job->run->nodes[node].detail == RV_DETAIL_INPUT;
+    return job && rv_str_is(key, "budget") && !is_asking;
+}
+
+static void add_to_budget(rv_job *job, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user)
+{
+    rv_error error = {0};
+    rv_answer answer = RV_ANSWER_TAKEN;
+    rv_status status = rv_usage_more(job, value_json, by, &answer, &error);
+    if (status == RV_OK) finish(job->engine, answer, RV_STR("the run"), done, user);
+    else if (done) done(user, status, &error);
+}
+
 void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user)
 {
     rv_job *job;
     rv_error error = {0};
+    if (is_for_budget(engine, run, key)) {
+        add_to_budget(rv_engine_job(engine, run), value_json, by, done, user);
+        return;
+    }
     uint32_t node = find_open(engine, run, key, &job, done, user);
     if (node == RV_NONE) return;
     rv_buf value = {0}, masked = {0};
@@ -215,7 +237,7 @@ bool rv_job_waits_for_people(const rv_job *job)
 {
     const rv_run *run = job->run;
     bool is_asked = false;
-    if (run->running > 0 || run->ready_count > 0) return false;
+    if (run->running > 0 || (run->ready_count > 0 && !run->paused)) return false; /* in a pause what is ready waits, too */
     for (uint32_t node = 0; node < run->node_count; node++) {
         if (run->nodes[node].state != RV_NODE_WAITING || run->nodes[node].detail == RV_DETAIL_CHILDREN) continue;
         if (!rv_blocker_is_for_people((rv_detail)run->nodes[node].detail) || settles_itself(run, node)) return false;

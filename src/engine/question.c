@@ -2,11 +2,33 @@
 
 /* What people are shown and what their words become [K16, P7]. */
 
+/* What is missing, and how it is given. */
+static void write_shortage(rv_json_writer *w, const rv_value_scope *scope)
+{
+    const rv_run *run = scope->values->run;
+    int64_t wants[RV_DIMENSION_COUNT];
+    rv_shortage shortage = {0};
+    rv_buf text = {0}, left = {0}, wanted = {0};
+    rv_budget_wants(run, scope->node, wants);
+    if (rv_budget_fits(run, scope->node, wants, run->purse.since_ms, &shortage)) return;
+    rv_budget_words(shortage.dimension, shortage.left, &left);
+    rv_budget_words(shortage.dimension, shortage.wanted, &wanted);
+    rv_buf_cstring(&text, "The budget does not do for ");
+    rv_run_id(run, scope->node, &text);
+    rv_buf_printf(&text, ": %s left, %s needed. Give more, such as %s=5.", left.at, wanted.at, rv_dimension_name(shortage.dimension));
+    rv_jw_kv_str(w, "message", rv_buf_str(&text));
+    rv_jw_kv_cstring(w, "dimension", rv_dimension_name(shortage.dimension));
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&left);
+    rv_buf_deinit(&wanted);
+}
+
 void rv_question_payload(const rv_value_scope *scope, const rv_json *body, rv_detail reason, const rv_mask *mask, rv_buf *out)
 {
     rv_json_writer w;
     rv_error error = {0};
     const rv_json *spec = rv_json_get(body, reason == RV_DETAIL_APPROVAL ? RV_STR("approve") : RV_STR("input"));
+    if (reason == RV_DETAIL_BUDGET) spec = NULL;
     rv_buf raw = {0};
     rv_json_writer_init(&w, &raw, 0);
     rv_jw_object(&w);
@@ -22,6 +44,7 @@ void rv_question_payload(const rv_value_scope *scope, const rv_json *body, rv_de
     }
     if (reason == RV_DETAIL_APPROVAL && !spec) /* revise.at_max: ask */
         rv_jw_kv_cstring(&w, "message", "It was revised as often as `revise.max` allows, and its condition still holds. Take it as it is?");
+    if (reason == RV_DETAIL_BUDGET) write_shortage(&w, scope);
     if (reason == RV_DETAIL_UNKNOWN_OUTCOME) {
         rv_jw_kv_cstring(&w, "message", "It may have run, or run in part, when the machine or the engine died. Did it happen?");
         rv_jw_kv_i64(&w, "epoch", scope->values->run->nodes[scope->node].epoch);

@@ -403,6 +403,7 @@ static bool assemble(rv_writer *w, rv_image *header)
     add_section(w, header, RV_SECTION_CLASSES, w->classes.count, w->classes.at);
     add_section(w, header, RV_SECTION_CLASS_TAGS, w->class_tags.count, w->class_tags.at);
     add_section(w, header, RV_SECTION_TAGS, w->tags.count, w->tags.at);
+    add_section(w, header, RV_SECTION_BUDGETS, w->budgets.count, w->budgets.at);
     add_section(w, header, RV_SECTION_SCOPES, l->scopes.count, NULL);
     fill_scopes(w, header);
     add_section(w, header, RV_SECTION_CONTROLS, w->controls.count, w->controls.at);
@@ -433,6 +434,7 @@ static void writer_deinit(rv_writer *w)
     rv_vec_deinit(&w->classes);
     rv_vec_deinit(&w->class_tags);
     rv_vec_deinit(&w->tags);
+    rv_vec_deinit(&w->budgets);
     rv_map_deinit(&w->policy_map);
     rv_map_deinit(&w->class_map);
     rv_map_deinit(&w->tag_map);
@@ -449,6 +451,8 @@ rv_status rv_loader_write(rv_loader *l, rv_spec *spec)
     int64_t number = 0;
     if (cap != RV_NONE && rv_doc_i64(&l->doc, cap, &number)) header.concurrency = (uint32_t)number;
     header.timeout_ms = ms_or_zero(&l->doc, l->files.at[0].keys[RV_FK_TIMEOUT]);
+    header.budget = rv_writer_budget(&w, l->files.at[0].keys[RV_FK_BUDGET], RV_AT_LIMIT_PAUSE);
+    rv_writer_quota(&w, l->files.at[0].keys[RV_FK_QUOTA], &header.quota);
     for (uint32_t i = 0; i < l->revises.count; i++) rv_vec_push(&w.revises, (rv_revise_def){0});
     start_classes(&w);
     bool is_done = assemble(&w, &header);

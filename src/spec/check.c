@@ -115,6 +115,14 @@ static void check_integer(rv_loader *l, uint32_t value, const rv_type *type, rv_
         wants_other(l, value, name, type->want, RV_STR(""));
 }
 
+static void check_money(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    int64_t micro;
+    if (rv_doc_kind_of(&l->doc, value) != RV_DOC_NUMBER) wants(l, value, name, type->want, "");
+    else if (!rv_doc_micro(&l->doc, value, &micro))
+        wants_other(l, value, name, type->want, RV_STR("at least 0, at most a billion, at most six decimals"));
+}
+
 static void check_duration(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     rv_str text;
@@ -536,6 +544,7 @@ void rv_check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str na
         if (rv_doc_kind_of(&l->doc, value) != RV_DOC_NUMBER) wants(l, value, name, type->want, "");
         else check_data(l, value);
         return;
+    case RV_TYPE_MONEY: check_money(l, value, type, name); return;
     case RV_TYPE_DURATION: check_duration(l, value, type, name); return;
     case RV_TYPE_TIME: check_instant(l, value, type, name); return;
     case RV_TYPE_WORD: check_word(l, value, type, name); return;
@@ -587,7 +596,7 @@ void rv_check_file(rv_loader *l, uint32_t root, uint32_t file)
 
 void rv_check_part(rv_loader *l, uint32_t file, const char *what)
 {
-    static const uint8_t of_a_run[] = {RV_FK_CONCURRENCY, RV_FK_ON, RV_FK_TIMEOUT};
+    static const uint8_t of_a_run[] = {RV_FK_BUDGET, RV_FK_CONCURRENCY, RV_FK_ON, RV_FK_QUOTA, RV_FK_TIMEOUT};
     const uint32_t *keys = l->files.at[file].keys;
     for (size_t i = 0; i < RV_COUNT(of_a_run); i++)
         if (keys[of_a_run[i]] != RV_NONE)
@@ -631,6 +640,7 @@ void rv_loader_check(rv_loader *l)
         rv_check_part(l, 0, "submitted nodes");
     }
     rv_loader_nodes(l);
+    rv_loader_quota(l);
 }
 
 /* ---- hints ---- */

@@ -3,6 +3,7 @@
  * A mapped image is trusted only after its checksum, the bounds of every section, every index in it and the texts that loading
  * reads were looked at, so that a damaged or foreign file is CORRUPT and never a fault. */
 #include "spec/load.h"
+#include "kernel/budget.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ const uint8_t rv_section_item_size[RV_SECTION_COUNT] = {
     [RV_SECTION_GATES] = sizeof(rv_gate_def),    [RV_SECTION_SET_ITEMS] = sizeof(rv_set_item),
     [RV_SECTION_CLASSES] = sizeof(rv_class_def), [RV_SECTION_CLASS_TAGS] = sizeof(uint32_t),
     [RV_SECTION_TAGS] = sizeof(rv_tag_def),      [RV_SECTION_STRINGS] = 1,
+    [RV_SECTION_BUDGETS] = sizeof(rv_budget_def),
     [RV_SECTION_SCOPES] = sizeof(rv_scope_def),  [RV_SECTION_CONTROLS] = sizeof(rv_control_def),
     [RV_SECTION_ENTRANTS] = sizeof(rv_entrant_def), [RV_SECTION_BRANCHES] = sizeof(rv_branch_def),
     [RV_SECTION_BRANCH_NODES] = sizeof(uint32_t), [RV_SECTION_REVISES] = sizeof(rv_revise_def),
@@ -58,6 +60,9 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .revise_count = count_of(image, RV_SECTION_REVISES),
         .revise_node_count = count_of(image, RV_SECTION_REVISE_NODES),
         .concurrency = image->concurrency,
+        .budget = image->budget,
+        .budget_count = count_of(image, RV_SECTION_BUDGETS),
+        .quota = image->quota,
         .timeout_ms = image->timeout_ms,
         .name = image->name,
         .nodes = at(image, RV_SECTION_NODES),
@@ -73,6 +78,7 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .classes = at(image, RV_SECTION_CLASSES),
         .class_tags = at(image, RV_SECTION_CLASS_TAGS),
         .tags = at(image, RV_SECTION_TAGS),
+        .budgets = at(image, RV_SECTION_BUDGETS),
         .scopes = at(image, RV_SECTION_SCOPES),
         .controls = at(image, RV_SECTION_CONTROLS),
         .entrants = at(image, RV_SECTION_ENTRANTS),
@@ -128,6 +134,7 @@ static bool node_fits(const rv_graph *g, const rv_node_def *n)
 {
     bool is_gate = n->kind == RV_KIND_APPROVE || n->kind == RV_KIND_INPUT || n->kind == RV_KIND_WAIT;
     return slice_fits(g, n->name) && slice_fits(g, n->body) && slice_fits(g, n->when) && n->policy < g->policy_count &&
+           n->budget <= g->budget_count && n->role < RV_ROLE_COUNT && n->isolation < RV_ISOLATION_COUNT && n->inherit < RV_INHERIT_COUNT &&
            n->class_index < g->class_count && n->kind < RV_KIND_COUNT && n->dep_policy < RV_DEP_COUNT &&
            n->handler < RV_HANDLER_COUNT && (!is_gate || n->aux < g->gate_count) && n->scope < g->scope_count &&
            n->revise <= g->revise_count && (!rv_kind_is_controller((rv_kind)n->kind) || n->aux < g->control_count) &&
@@ -172,6 +179,25 @@ static bool controls_fit(const rv_graph *g)
     return fits;
 }
 
+static bool amounts_fit(const int64_t *amounts, uint32_t count)
+{
+    bool fits = true;
+    for (uint32_t i = 0; i < count; i++) fits &= amounts[i] >= 0 && amounts[i] <= RV_AMOUNT_MAX;
+    return fits;
+}
+
+static bool budgets_fit(const rv_graph *g)
+{
+    bool fits = g->budget <= g->budget_count && amounts_fit(g->quota.limit, RV_QUOTA_COUNT) && amounts_fit(&g->quota.window_ms, 1) &&
+                g->quota.limits < 1u << RV_QUOTA_COUNT;
+    for (uint32_t i = 0; i < g->budget_count && fits; i++) {
+        const rv_budget_def *b = &g->budgets[i];
+        fits = amounts_fit(b->limit, RV_DIMENSION_COUNT) && amounts_fit(b->estimate, RV_DIMENSION_COUNT) && slice_fits(g, b->group) &&
+               b->limits < 1u << RV_DIMENSION_COUNT && b->estimates < 1u << RV_DIMENSION_COUNT && b->at_limit < RV_AT_LIMIT_COUNT;
+    }
+    return fits;
+}
+
 static bool contents_fit(const rv_graph *g, const rv_image *image)
 {
     bool fits =
@@ -187,7 +213,8 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
     for (uint32_t i = 0; i < g->tag_count; i++) fits &= slice_fits(g, g->tags[i].name);
     for (uint32_t i = 0; i < g->external_count; i++) fits &= slice_fits(g, g->externals[i].name);
     return fits && edges_fit(g, g->pred_begin, g->pred, g->edge_count, g->external_count) &&
-           edges_fit(g, g->succ_begin, g->succ, count_of(image, RV_SECTION_SUCC), 0) && scopes_fit(g) && controls_fit(g);
+           edges_fit(g, g->succ_begin, g->succ, count_of(image, RV_SECTION_SUCC), 0) && scopes_fit(g) && controls_fit(g) &&
+           budgets_fit(g);
 }
 
 static bool param_fits(const rv_json *param)

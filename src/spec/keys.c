@@ -12,6 +12,8 @@ static const char *const unknowns[] = {"ask", "fail", "retry", NULL};
 static const char *const backoffs[] = {"fixed", "exponential", NULL};
 static const char *const rejections[] = {"fail", "continue", NULL};
 static const char *const at_maxima[] = {"fail", "ask", NULL};
+static const char *const run_at_limits[] = {"pause", "stop", "warn", NULL};
+static const char *const node_at_limits[] = {"stop", "warn", NULL};
 static const char *const retried[] = {"signal", "timeout", "unavailable", NULL};
 static const char *const param_types[] = {"string", "number", "integer", "boolean", "array", "object", NULL};
 static const char *const reducers[] = {"concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays", NULL};
@@ -50,12 +52,16 @@ static const rv_type count = {RV_TYPE_INTEGER, "a whole number of at least 0", .
 static const rv_type tag_cap = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
 static const rv_type format_version = {RV_TYPE_INTEGER, "the number of the format, 1", .least = 1, .most = INT32_MAX};
 static const rv_type number = {RV_TYPE_NUMBER, "a number"};
+static const rv_type money = {RV_TYPE_MONEY, "dollars such as 5 or 0.25"};
+static const rv_type amount = {RV_TYPE_INTEGER, "a whole number of at least 0", .least = 0, .most = INT64_C(1000000000000)};
 static const rv_type duration = {RV_TYPE_DURATION, "a duration such as 250ms, 30s, 10m, 2h or 1d", .least = 1, .most = MS_MAX};
 static const rv_type delay = {RV_TYPE_DURATION, "a duration such as 0s, 250ms, 30s or 10m", .least = 0, .most = MS_MAX};
 static const rv_type instant = {RV_TYPE_TIME, "a time such as 2026-01-31T09:00:00Z"};
 static const rv_type dep_policy = {RV_TYPE_WORD, NULL, .words = dep_policies};
 static const rv_type join = {RV_TYPE_WORD, NULL, .words = joins};
 static const rv_type at_max = {RV_TYPE_WORD, NULL, .words = at_maxima};
+static const rv_type run_at_limit = {RV_TYPE_WORD, NULL, .words = run_at_limits};
+static const rv_type node_at_limit = {RV_TYPE_WORD, NULL, .words = node_at_limits};
 static const rv_type delivery = {RV_TYPE_WORD, NULL, .words = deliveries};
 static const rv_type on_unknown = {RV_TYPE_WORD, NULL, .words = unknowns};
 static const rv_type backoff = {RV_TYPE_WORD, NULL, .words = backoffs};
@@ -97,6 +103,10 @@ static const rv_type param = {RV_TYPE_OBJECT, "a map such as {type: string, defa
 static const rv_type params = {RV_TYPE_MAP, "a map from param to its type", &param, &identifier};
 static const rv_type concurrency = {RV_TYPE_OBJECT, "a map such as {default: 4, tags: {net: 2}}",
                                  .table = &rv_concurrency_table};
+static const rv_type budget = {RV_TYPE_OBJECT, "a map such as {usd: 5, tokens: 1000000}", .table = &rv_budget_table};
+static const rv_type node_budget = {RV_TYPE_OBJECT, "a map such as {usd: 0.5}", .table = &rv_node_budget_table};
+static const rv_type estimate = {RV_TYPE_OBJECT, "a map such as {usd: 0.1}", .table = &rv_estimate_table};
+static const rv_type quota = {RV_TYPE_OBJECT, "a map such as {attempts: 100, nodes: 500}", .table = &rv_quota_table};
 static const rv_type node_body = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
 static const rv_type body_or_nodes = {RV_TYPE_BODY_OR_NODES, "a node's body such as {run: [make, test]}, or {nodes: {…}}"};
 static const rv_type entrant = {RV_TYPE_ENTRANT, "a node's name or a body such as {run: [./try.sh]}", .use = RV_USE_ENTRANT};
@@ -130,7 +140,7 @@ static const rv_type defaults = {RV_TYPE_DEFAULTS, "a map such as {timeout: 10m}
 
 static const rv_key file_keys[] = {
     NOT_YET("agents"),
-    NOT_YET("budget"),
+    KEY("budget", &budget, "What the run may spend; a start that does not fit pauses it, stops it or warns."),
     KEY("concurrency", &concurrency, "How many attempts run at a time: in all, and for each tag."),
     NOT_YET("default"),
     KEY("defaults", &defaults,
@@ -147,7 +157,7 @@ static const rv_key file_keys[] = {
     NOT_YET("operator"),
     KEY("params", &params, "Values that a run is given with `--var name=value`."),
     NOT_YET("projects"),
-    NOT_YET("quota"),
+    KEY("quota", &quota, "How much the run may do; what is beyond is denied, or waits for its turn."),
     KEY_IF("reeve", &format_version, "1, with a warning", "The version of this format: 1."),
     KEY("result", &results, "What the workflow's result is where another one includes it; kept as data else."),
     NOT_YET("schedule"),
@@ -164,7 +174,8 @@ static const rv_key node_keys[] = {
     NODE_KEY("after", &nodes_list, 0, RV_ON_ALL, NULL, "Soft edges: this node waits until they have ended, however they ended."),
     KIND_KEY("agent", NULL, NULL),
     KIND_KEY("approve", &approve, "A person's yes or no. Result: `decision`, `by`, `comment`."),
-    NOT_YET("budget"),
+    NODE_KEY("budget", &node_budget, 0, RV_ON_SPENDING, NULL,
+             "What this node, and all that is beneath it, may spend; beyond that it fails, and its result is discarded."),
     NOT_YET("cache"),
     NOT_YET("capabilities"),
     KIND_KEY("classify", &classify, "One of several branches, by the label that a command or a person gives. Result: `branch`."),
@@ -254,6 +265,43 @@ static const rv_key concurrency_keys[] = {
     KEY("tags", &caps, "For a tag: how many of its nodes run at a time."),
 };
 TABLE(rv_concurrency_table, concurrency_keys, "concurrency", "concurrency", "`concurrency`");
+
+static const rv_key budget_keys[] = {
+    KEY_IF("at_limit", &run_at_limit, "pause", "What happens when a start does not fit: `pause` asks for more, `stop` skips the rest."),
+    KEY("attempts", &amount, "Attempts that are started, in all."),
+    NOT_YET("group"),
+    KEY("nodes", &amount, "Nodes that are started."),
+    KEY("time", &duration, "Time in which something of it runs; what is paused or waiting does not count."),
+    KEY("tokens", &amount, "Tokens, in and out, that attempts report."),
+    KEY("usd", &money, "Dollars that attempts report."),
+};
+TABLE(rv_budget_table, budget_keys, "budget", "budget", "`budget`");
+
+static const rv_key node_budget_keys[] = {
+    KEY_IF("at_limit", &node_at_limit, "stop", "`stop`: beyond its limit it fails; `warn`: a note, and its result is kept."),
+    KEY("attempts", &amount, "Attempts that are started, in all."),
+    KEY("estimate", &estimate, "What an attempt is expected to spend: reserved before it starts, where there is no limit."),
+    KEY("nodes", &amount, "Nodes that are started beneath it."),
+    KEY("time", &duration, "Time in which something of it runs."),
+    KEY("tokens", &amount, "Tokens, in and out."),
+    KEY("usd", &money, "Dollars."),
+};
+TABLE(rv_node_budget_table, node_budget_keys, "node_budget", "budget of a node", "a node's `budget`");
+
+static const rv_key estimate_keys[] = {
+    KEY("tokens", &amount, "Tokens, in and out."),
+    KEY("usd", &money, "Dollars."),
+};
+TABLE(rv_estimate_table, estimate_keys, "estimate", "budget.estimate", "`estimate`");
+
+static const rv_key quota_keys[] = {
+    KEY("attempts", &amount, "Attempts in all; a node beyond it is denied."),
+    KEY("concurrent", &amount, "Attempts at a time; others wait. 0 denies all."),
+    KEY("depth", &amount, "How deep controllers may stand within each other; what would go deeper is denied."),
+    KEY("nodes", &amount, "Nodes of the run, with all that `foreach`, `loop` and others add; who would add more is denied."),
+    NOT_YET("writes"),
+};
+TABLE(rv_quota_table, quota_keys, "quota", "quota", "`quota`");
 
 static const rv_key on_keys[] = {
     KEY("cancel", &node_body, "The run was cancelled."),
@@ -391,6 +439,7 @@ const rv_key_table *const rv_key_tables[] = {
     &rv_file_table,     &rv_node_table,    &rv_retry_table,       &rv_approve_table,  &rv_input_table,
     &rv_wait_table,     &rv_reduce_table,  &rv_foreach_table,     &rv_loop_table,     &rv_classify_table,
     &rv_tournament_table, &rv_workflow_table, &rv_revise_table,   &rv_param_table,    &rv_concurrency_table,
+    &rv_budget_table,   &rv_node_budget_table, &rv_estimate_table, &rv_quota_table,
     &rv_on_table,       &rv_schema_table,  NULL,
 };
 

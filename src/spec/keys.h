@@ -25,6 +25,7 @@ typedef enum rv_type_kind {
     RV_TYPE_BOOLEAN,
     RV_TYPE_INTEGER,    /* least..most */
     RV_TYPE_NUMBER,
+    RV_TYPE_MONEY,      /* dollars: at least 0, at most six decimals */
     RV_TYPE_DURATION,   /* least..most ms */
     RV_TYPE_TIME,       /* RFC 3339 with a zone */
     RV_TYPE_WORD,       /* one of words */
@@ -89,6 +90,9 @@ enum {
 };
 
 #define RV_ON_PROCESS (1u << RV_KIND_RUN | 1u << RV_KIND_SHELL) /* kinds that a key applies to */
+#define RV_ON_SPENDING /* attempts, and what has attempts beneath it */ \
+    (RV_ON_PROCESS | 1u << RV_KIND_FOREACH | 1u << RV_KIND_LOOP | 1u << RV_KIND_CLASSIFY | 1u << RV_KIND_TOURNAMENT | \
+     1u << RV_KIND_WORKFLOW)
 #define RV_ON_SHELL (1u << RV_KIND_SHELL)
 #define RV_ON_ALL ((1u << RV_KIND_COUNT) - 1)
 
@@ -136,6 +140,7 @@ typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 #undef X
 
 extern const rv_key_table rv_file_table, rv_node_table, rv_retry_table, rv_param_table, rv_concurrency_table, rv_on_table;
+extern const rv_key_table rv_budget_table, rv_node_budget_table, rv_estimate_table, rv_quota_table;
 extern const rv_key_table rv_approve_table, rv_input_table, rv_wait_table, rv_reduce_table, rv_schema_table;
 extern const rv_key_table rv_foreach_table, rv_loop_table, rv_classify_table, rv_tournament_table, rv_workflow_table, rv_revise_table;
 /* Every table, in the order of the reference; NULL-terminated. */

@@ -126,6 +126,8 @@ uint32_t rv_check_known_key(rv_loader *loader, uint32_t key, const rv_key_table 
 void rv_check_schemas(rv_loader *loader);
 /* Refuse what belongs to a run, in a workflow that is a part of one; `what` is what messages call that one. */
 void rv_check_part(rv_loader *loader, uint32_t file, const char *what);
+/* A quota that the file alone exceeds is listed [K31]. */
+void rv_loader_quota(rv_loader *loader);
 /* All nodes, also those of bodies. */
 void rv_loader_nodes(rv_loader *loader);
 /* A new scope at the end. */
@@ -187,6 +189,9 @@ uint32_t rv_loader_member(rv_loader *loader, uint32_t map, rv_str key);
 /* Scalars whose type was checked. false: not one. */
 RV_MUST_USE bool rv_doc_i64(const rv_doc *doc, uint32_t value, int64_t *ret);
 RV_MUST_USE bool rv_doc_ms(const rv_doc *doc, uint32_t value, int64_t *ret);
+#define RV_MONEY_MAX INT64_C(1000000000) /* dollars */
+/* Dollars → micro-dollars, exactly. false: more than six decimals, below 0 or above RV_MONEY_MAX. */
+RV_MUST_USE bool rv_doc_micro(const rv_doc *doc, uint32_t value, int64_t *ret);
 /* Index of the text of `value` in words, or RV_NONE. */
 uint32_t rv_word_find(const char *const *words, rv_str text);
 /* RFC 3339 date and time with zone → wall ms. Leap seconds are refused. */
@@ -220,6 +225,7 @@ enum {
     RV_SECTION_CLASSES,
     RV_SECTION_CLASS_TAGS,
     RV_SECTION_TAGS,
+    RV_SECTION_BUDGETS,
     RV_SECTION_SCOPES,
     RV_SECTION_CONTROLS,
     RV_SECTION_ENTRANTS,
@@ -236,8 +242,9 @@ typedef struct rv_image {
     uint32_t format, header_size;
     uint64_t size, checksum; /* of the whole; XXH3 of what follows `checksum` */
     rv_digest digest;
-    uint32_t plain_count, top_count, concurrency, reserved;
+    uint32_t plain_count, top_count, concurrency, budget;
     int64_t timeout_ms;
+    rv_quota_def quota;
     rv_slice name, definition, params, env, contents; /* of strings; definition is its beginning */
     rv_image_section sections[RV_SECTION_COUNT];
 } rv_image;

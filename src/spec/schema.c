@@ -120,6 +120,10 @@ static void write_type(rv_json_writer *w, const rv_type *type)
     case RV_TYPE_BOOLEAN: rv_jw_kv_cstring(w, "type", "boolean"); return;
     case RV_TYPE_INTEGER: write_range(w, type); return;
     case RV_TYPE_NUMBER: rv_jw_kv_cstring(w, "type", "number"); return;
+    case RV_TYPE_MONEY:
+        rv_jw_kv_cstring(w, "type", "number");
+        rv_jw_kv_i64(w, "minimum", 0);
+        return;
     case RV_TYPE_DURATION:
         rv_jw_kv_cstring(w, "type", "string");
         rv_jw_kv_cstring(w, "pattern", "^([0-9]+(ms|s|m|h|d))+$");

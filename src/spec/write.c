@@ -233,6 +233,7 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_BOOLEAN:
     case RV_TYPE_INTEGER:
     case RV_TYPE_NUMBER:
+    case RV_TYPE_MONEY:
     case RV_TYPE_CAP:
     case RV_TYPE_RETRY_ON: write_scalar(w, &w->image, value); return;
     case RV_TYPE_DURATION: write_time(w, value, false); return;

@@ -33,6 +33,7 @@ typedef struct rv_writer {
     RV_VEC(rv_class_def) classes;
     RV_VEC(uint32_t) class_tags;
     RV_VEC(rv_tag_def) tags;
+    RV_VEC(rv_budget_def) budgets;
     RV_VEC(rv_control_def) controls;
     RV_VEC(rv_entrant_def) entrants;
     RV_VEC(rv_branch_def) branches;
@@ -65,6 +66,12 @@ void rv_writer_data(rv_writer *writer, rv_buf *out, uint32_t value);
 RV_MUST_USE bool rv_writer_nodes(rv_writer *writer, uint32_t scope);
 /* Write the body of one node that is no controller. */
 void rv_writer_node(rv_writer *writer, uint32_t node, rv_slice name);
+
+/* ---- budget.c ---- */
+/* Index + 1 of a new budget; `map` is the value of `budget`, RV_NONE: 0. fallback: where it has no `at_limit`. */
+uint32_t rv_writer_budget(rv_writer *writer, uint32_t map, rv_at_limit fallback);
+/* The quota: `map` is its value, RV_NONE: none. */
+void rv_writer_quota(rv_writer *writer, uint32_t map, rv_quota_def *ret);
 
 /* ---- control.c ---- */
 /* Fill what the node's own key says of a controller; its scopes, items, params and result are there already. */

@@ -21,7 +21,7 @@ prepare() {
     case $1 in
     ls | show | logs | events | verify | sql | shell) "$reeve" run --output quiet >/dev/null ;;
     approve | reject | cancel)
-        printf 'reeve: 1\nname: release\nnodes:\n  review: {approve: {message: "Publish?"}}\n' >release.yaml
+        printf 'reeve: 1\nname: release\nbudget: {usd: 1}\nnodes:\n  review: {approve: {message: "Publish?"}}\n' >release.yaml
         "$reeve" run release.yaml --no-wait >/dev/null
         [ $? -eq 76 ]
         ;;

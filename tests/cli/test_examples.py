@@ -159,6 +159,25 @@ def build_reeve__built_program_runs_a_workflow(folder):
     assert objects == sources - 1 + 1, '%d objects of %d sources' % (objects, sources)
 
 
+# ---- budget ----
+
+def budget__pauses_and_goes_on_with_more(folder):
+    here = copy(folder, 'budget')
+    out = must(76, REEVE, 'run', '--no-wait', cwd=here)
+    assert 'reeve approve' in out and '--add' in out, out
+    states = dict(sql(here, 'select id, state from node'))
+    assert (states['drafts[1]'], states['drafts[2]']) == ('succeeded', 'waiting'), states
+    must(2, REEVE, 'approve', 'latest', '--add', 'usd', cwd=here)
+    must(0, REEVE, 'approve', 'latest', '--add', 'usd=1', cwd=here)
+    must(0, REEVE, 'run', '--resume', cwd=here)
+    bill = json.loads(sql(here, "select result from node where id = 'bill'")[0][0])
+    assert [draft['cost_usd'] for draft in bill['drafts']] == [0.8] * 3, bill
+    events = [json.loads(line) for line in must(0, REEVE, 'events', 'latest', '--json', cwd=here).splitlines()]
+    spent = sum(e['cost'] for e in events if e.get('type') == 'spent')
+    assert spent == 2600000, spent
+    must(0, REEVE, 'verify', cwd=here)
+
+
 # ---- each ----
 
 def each__done_items_are_not_done_again(folder):
@@ -374,7 +393,8 @@ def demo__every_claim_holds(folder):
 
 def main():
     cases = [log_report__report_equals_an_independent_count, release__people_are_waited_for_and_the_secret_is_kept,
-             release__failed_upload_is_withdrawn, build_reeve__built_program_runs_a_workflow, each__done_items_are_not_done_again,
+             release__failed_upload_is_withdrawn, build_reeve__built_program_runs_a_workflow,
+             budget__pauses_and_goes_on_with_more, each__done_items_are_not_done_again,
              host__python_drives_the_kernel_and_goes_on_after_sigkill, host__c_drives_the_kernel_and_goes_on_after_sigkill,
              embed__killed_program_goes_on, smallest__the_winner_is_the_smallest_file, triage__each_kind_of_file_goes_its_way,
              rank__the_loop_ends_at_the_ranks_of_another_computation, sources__sums_equal_an_independent_count,

@@ -52,10 +52,20 @@ static const wrong table[] = {
     {"W2b a known kind that is not carried out is refused at its position", N "  a: {agent: writer}\n",
      "flow.yaml:3:7: `agent` is not supported by this version; remove it\n"},
     {"W2b a known key that is not carried out is refused at its position",
-     "reeve: 1\nbudget: {usd: 5}\nnodes: {a: {run: [x], cache: true, mutex: m}}\n",
-     "flow.yaml:2:1: `budget` is not supported by this version; remove it\n"
+     "reeve: 1\nwebhook: here\nnodes: {a: {run: [x], cache: true, mutex: m}}\n",
+     "flow.yaml:2:1: `webhook` is not supported by this version; remove it\n"
      "flow.yaml:3:23: `cache` is not supported by this version; remove it\n"
      "flow.yaml:3:36: `mutex` is not supported by this version; remove it\n"},
+    {"K50 money is dollars with at most six decimals", "reeve: 1\nbudget: {usd: 0.0000001}\nnodes: {a: {run: [x]}}\n",
+     "flow.yaml:2:15: `usd` wants dollars such as 5 or 0.25, not `0.0000001`; at least 0, at most a billion, at most six decimals\n"},
+    {"K54 a node's budget does not pause", N "  a: {run: [x], budget: {usd: 1, at_limit: pause}}\n",
+     "flow.yaml:3:44: `at_limit` wants stop or warn, not `pause`\n"},
+    {"K50 a budget is of what spends", N "  a: {wait: {for: 1s}, budget: {usd: 1}}\n",
+     "flow.yaml:3:24: `budget` does not apply to `wait`; remove it\n"},
+    {"K31 a quota that the graph alone exceeds is refused", "reeve: 1\nquota: {nodes: 1}\nnodes: {a: {run: [x]}, b: {run: [x]}}\n",
+     "flow.yaml:2:16: the file alone has 2 nodes and handlers, its quota allows 1; raise the quota\n"},
+    {"K53 a group is not shared yet", "reeve: 1\nbudget: {usd: 1, group: g}\nnodes: {a: {run: [x]}}\n",
+     "flow.yaml:2:18: `group` is not supported by this version; remove it\n"},
     {"W2b a workflow by name is refused", N "  a: {workflow: release}\n",
      "flow.yaml:3:17: `workflow` by a name is not supported by this version; name a file: {file: PATH}\n"},
     {"W2 a node is one thing only", N "  a: {run: [x], shell: y}\n",

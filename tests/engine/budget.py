@@ -1,0 +1,102 @@
+"""Budgets and quotas through the built program: what attempts report, what becomes of a run at its limit [K31, K50-K54]."""
+from harness import case, main, need, same, shell
+
+
+def spending(usd, status=0, **more):
+    """A command that says what it spent, and ends with `status`."""
+    return shell(f'echo cost_usd={usd} >> "$REEVE_OUTPUT"; exit {status}', **more)
+
+
+def spent(flow, run):
+    return sum(event['cost'] for event in flow.journal(run, 'spent'))
+
+
+PAUSING = {'budget': {'usd': 1}, 'nodes': {'a': spending('0.6', budget={'estimate': {'usd': 0.6}}),
+                                           'b': spending('0.5', needs=['a'], budget={'estimate': {'usd': 0.5}}),
+                                           'c': shell('true', needs=['b'])}}
+
+
+@case('a run whose budget does not do pauses, and goes on when somebody gives it more [K50]')
+def pauses(flow):
+    live = flow.start(PAUSING)
+    run = live.started()
+    same(live.expect('blocker_opened')['key'], 'budget', 'what is asked')
+    flow.call('approve', run, '--add', 'tokens=5', status=4)  # it has no budget of these
+    flow.call('approve', run, 'budget', status=2)             # a yes is not enough
+    flow.call('approve', run, '--add', 'usd=0.1')
+    done = live.end(0)
+    same(done.node('c')['state'], 'succeeded', 'what comes after it')
+    same(spent(flow, run), 1100000, 'micro-dollars')
+
+
+@case('with --no-wait a pause ends the run with 76; what is added meanwhile counts at its resume [W32]')
+def without_waiting(flow):
+    run = flow.run(PAUSING, '--no-wait', status=76).run
+    flow.call('approve', run, '--add', 'usd=1')
+    done = flow.run(PAUSING, '--resume', run)
+    same(done.node('b')['state'], 'succeeded', 'what waited')
+
+
+@case('a pause survives the death of its engine')
+def death(flow):
+    live = flow.start(PAUSING)
+    run = live.started()
+    live.expect('blocker_opened')
+    live.kill_engine()
+    live = flow.start(PAUSING, '--resume', run)
+    live.expect('blocker_opened')
+    flow.call('approve', run, '--add', 'usd=1')
+    live.end(0)
+    same(spent(flow, run), 1100000, 'micro-dollars')
+
+
+@case('a run that is told to stop skips the rest and ends with 77 [K50]')
+def stops(flow):
+    done = flow.run({'budget': {'usd': 1, 'at_limit': 'stop'},
+                     'nodes': {'a': spending('1.1'), 'b': shell('true', needs=['a'])}, 'on': {'failure': shell('true')}}, status=77)
+    same(flow.one("select state, detail from node where id = 'b'"), ('skipped', 'over_budget'), 'the rest')
+    same(flow.one('select status, exit_status from run'), ('over_budget', 77), 'the run')
+    same(done.node('on.failure')['state'], 'succeeded', 'its handler')
+
+
+@case('a run that is only warned goes on')
+def warns(flow):
+    done = flow.run({'budget': {'usd': 1, 'at_limit': 'warn'}, 'nodes': {'a': spending('1.1'), 'b': spending('3', needs=['a'])}})
+    same(len(flow.journal(done.run, 'warned')), 1, 'warnings')
+
+
+@case('what fails reports its spend as well, and an exhausted node is not tried again [K54]')
+def exhausted(flow):
+    done = flow.run({'nodes': {'a': spending('0.5', 1, budget={'usd': 0.5}, retry={'max_attempts': 5})}}, status=1)
+    same(flow.one('select attempts from node'), 1, 'attempts')
+    same(spent(flow, done.run), 500000, 'micro-dollars')
+
+
+@case('a node that spent more than its own budget fails, and its result is discarded [K54]')
+def beyond(flow):
+    flow.run({'nodes': {'a': spending('0.50000001', budget={'usd': 0.5}), 'b': shell('true', needs=['a'])}}, status=1)
+    same(flow.one("select state, detail from node where id = 'a'"), ('failed', 'over_budget'), 'the node')
+
+
+@case('what is no amount is said and counts for nothing [P9]')
+def odd_amounts(flow):
+    done = flow.run({'budget': {'usd': 1}, 'nodes': {'a': spending('free'), 'b': spending('-3'), 'c': spending('2.5e-1')}})
+    same(spent(flow, done.run), 250000, 'micro-dollars')
+    same(len(done.of('note')), 2, 'notes')
+
+
+@case('quotas: one attempt at a time, so many in all, so many nodes [K31]')
+def quotas(flow):
+    live = flow.start({'quota': {'concurrent': 1, 'attempts': 2}, 'nodes': {name: flow.held() for name in 'abc'}})
+    for _ in range(2):
+        held = flow.hub.next()
+        need(not flow.hub.has_more(), 'two at a time')
+        held.end()
+    live.end(1)
+    same(flow.ask("select id, state, detail from node where state = 'denied'"), [('c', 'denied', 'denied')], 'the third')
+    flow.run({'quota': {'nodes': 3}, 'nodes': {'f': {'foreach': {'items': [1, 2, 3], 'do': shell('true')}}}}, status=1)
+    need('denied at stage growth' in flow.one("select error from node where id = 'f'"), 'why it was denied')
+
+
+if __name__ == '__main__':
+    main()
