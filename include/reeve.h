@@ -336,7 +336,7 @@ typedef struct reeve_event reeve_event;
 struct reeve_event {
     size_t size;                 /* sizeof(reeve_event) */
     const char *type;            /* load, admitted, started, completed, lost, answer, decided, adopt, interrupt, resume, cancel,
-                                    preempt, fail_fast, signal, tick */
+                                    preempt, fail_fast, signal, submit, tick */
     const char *node;            /* its id */
     uint32_t epoch;              /* of the attempt */
     uint32_t flags;              /* REEVE_LOST_…, REEVE_RESUME_…, REEVE_CANCEL_… */

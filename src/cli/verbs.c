@@ -148,6 +148,16 @@ const rv_verb rv_verbs[] = {
     {"answer", "answer a question of a run", "RUN KEY VALUE",
      "VALUE is taken as JSON if it is JSON (a number, true, \"text\", an object), else as plain text.", OPTIONS(JSON, STORE),
      EXAMPLES({"reeve answer latest size 12", "a number"}), EXIT_DECIDE, 3, 3, false, rv_verb_answer},
+    {"submit", "give nodes to the run, from within a running node", "FILE [--key NAME]",
+     "FILE (- for standard input) has `nodes`, or is a whole workflow. They become nodes of the run, checked whole: one that is wrong "
+     "refuses all. `needs` and `after` may also name nodes that the run has. A node that is run again gives the same under the same key "
+     "without doubling it; what it does not give again is called off as far as it has not started. On disk when the command returns.",
+     OPTIONS({"key", 'k', "NAME", "its name among what this node submits; else its number", 0}, JSON),
+     EXAMPLES({"reeve submit more.yaml", "more nodes; their ids are printed"},
+              {"plan | reeve submit - --key plan", "what another program wrote"}),
+     EXITS({"0", "the nodes are the run's"}, {"2", "bad usage, or a problem with the nodes"}, {"3", "no such file"},
+           {"4", "the key was given with other nodes"}, {"75", "the engine cannot be reached"}),
+     1, 1, false, rv_verb_submit},
     {"signal", "send an event to a run", "RUN NAME [VALUE]",
      "Every node that waits for it (wait: {event: NAME}) goes on, with VALUE as its result; when none waits yet, it is kept for the "
      "first that will. VALUE is taken as JSON if it is JSON, else as plain text. Recorded on disk when the command returns.",

@@ -9,7 +9,7 @@
  * definition and the same values, is adopted when it becomes ready and everything above it was adopted too. What
  * computes without a process (set, reduce) is computed again: that costs nothing and gives the same. */
 
-typedef struct parent { rv_spec *spec; rv_run *run; rv_arena arena; rv_str dir, params, secrets; } parent;
+typedef struct parent { rv_spec *spec; rv_run *run; rv_compiler compiler; rv_arena arena; rv_str dir, params, secrets; } parent;
 
 static rv_status replay_row(void *user, const rv_journal_row *row) { return rv_run_replay(user, row->body, row->event_count, NULL); }
 
@@ -33,6 +33,8 @@ static rv_status load_parent(rv_job *job, parent *p, rv_error *err)
     rv_problems_deinit(&problems);
     if (status != RV_OK) return rv_error_set(err, RV_CORRUPT, "the pinned workflow of run %.*s does not load", RV_FMT(job->resumed_from));
     p->run = rv_run_new(&p->spec->graph);
+    p->compiler = (rv_compiler){.graph = &p->spec->graph};
+    rv_compiler_serve(&p->compiler, p->run);
     snprintf(stream, sizeof stream, "run/%.*s", RV_FMT(job->resumed_from));
     return rv_store_journal(store, rv_str_of(stream), 0, replay_row, p->run, err);
 }
@@ -80,7 +82,8 @@ static void take_artifacts(rv_job *job)
         rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
         if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 5) continue; /* 0: the columns */
         uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
-        if (node == RV_NONE || !job->kept[node].is_there || !rv_json_i64(rv_json_at(cells, 4), &size)) continue;
+        bool is_kept = node < job->graph->top_count && job->kept[node].is_there;
+        if (!is_kept || !rv_json_i64(rv_json_at(cells, 4), &size)) continue;
         rv_kept_artifact *artifact = rv_arena_new(&job->arena, rv_kept_artifact, 1);
         *artifact = (rv_kept_artifact){.name = rv_json_at(cells, 1)->text,
                                        .media_type = rv_json_at(cells, 2)->text,
@@ -134,9 +137,10 @@ static void compare(rv_job *job, parent *p, bool same_params)
 {
     for (uint32_t node = 0; node < job->graph->plain_count; node++) {
         uint32_t old = rv_run_find(p->run, rv_graph_name(job->graph, node));
-        if (old == RV_NONE) continue;
+        if (old == RV_NONE || old >= p->spec->graph.top_count) continue;
         job->kept[node].is_unknown = may_have_happened(job, node, &p->run->nodes[old]);
-        if (p->run->nodes[old].state != RV_NODE_SUCCEEDED) continue;
+        bool is_submitter = p->run->nodes[old].flags & RV_NODE_R_SUBMITTER; /* what it gave is not here: it gives it again */
+        if (p->run->nodes[old].state != RV_NODE_SUCCEEDED || is_submitter) continue;
         rv_str body = rv_graph_str(job->graph, job->graph->nodes[node].body);
         bool is_same = rv_str_eq(body, rv_graph_str(&p->spec->graph, p->spec->graph.nodes[old].body));
         if (!is_same || (!same_params && reads_params(body))) continue;
@@ -161,6 +165,7 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err)
         take_artifacts(job);
     }
     rv_run_free(p.run);
+    rv_compiler_deinit(&p.compiler);
     rv_spec_free(p.spec);
     rv_arena_deinit(&p.arena);
     return status;

@@ -132,6 +132,13 @@ void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_js
  * name: an identifier; value_json: what comes with it, size 0 nothing. CONFLICT also: the run keeps as many as it may.
  * INVALID: no name, or not JSON; LIMIT: over 1 MiB. */
 void rv_engine_signal(rv_engine *engine, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
+/* Nodes that a running command submits [K20]. token: its REEVE_TOKEN; key: its own name for them, size 0 their number among those
+ * without one; source: YAML or JSON, `file` its name in messages. OK: ret_told is appended {"key","is_new","nodes":[ids]}. DENIED:
+ * no attempt that goes on has this token, or a quota of the run. INVALID: ret_told is appended an array of problems, none where it
+ * holds a secret or the key is none. CONFLICT: the key was given with other nodes before, or by a handler. LIMIT: the run would be
+ * too large. Nothing changed then. ret_told is whole when this returns, and may be given away once `done` was called. */
+typedef struct rv_submit_nodes { rv_str token, key, source; const char *file; bool is_json; } rv_submit_nodes;
+void rv_engine_submit_nodes(rv_engine *engine, const rv_submit_nodes *given, rv_buf *ret_told, rv_engine_done_fn *done, void *user);
 /* In a run that is only loaded, attempts that its dead engine left open are settled as lost first: their processes are gone. */
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);
 /* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows. A run that is being cancelled or has

@@ -18,6 +18,7 @@
 #include "kernel/admit.h"
 #include "kernel/gate.h"
 #include "kernel/run.h"
+#include "spec/submission.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ typedef struct rv_attempt {
     rv_buf output;             /* stdout, where an expression reads it */
     rv_buf error;
     rv_buf artifacts;          /* names put into the batch at its end: JSON lines, see result.c */
+    uint32_t submission_count; /* without a key of their own */
     int jobs_token;            /* jobserver tokens held: 0 or 1 */
     uint64_t started_us;
     uint32_t index; /* in engine->attempts */
@@ -115,6 +117,8 @@ struct rv_job {
     rv_spec *spec;             /* owned */
     const rv_graph *graph;
     rv_run *run;
+    rv_compiler compiler;      /* of what its nodes submit */
+    uint32_t submission_rows;  /* submissions whose workflow is a row, or goes with the next batch */
     rv_out out;                /* of this turn */
     rv_arena arena;
     char *id, *task, *stream;  /* NUL-terminated, in the arena */
@@ -229,6 +233,9 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight);
 /* Append what somebody said (JSON) to `out`, with the run's secrets masked [E31]: true. false: it holds none, and is appended as it is.
  * A run that is only loaded knows keyed hashes alone: there a whole string or a word of it that equals a secret is found. */
 bool rv_said_mask(rv_job *job, rv_str json, rv_buf *out);
+
+/* submit.c: the workflow rows of what was submitted since the last batch. */
+void rv_submit_rows(rv_job *job, rv_batch *batch);
 
 /* rows.c */
 void rv_rows_collect(rv_job *job, rv_batch *batch);

@@ -93,6 +93,8 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     job->spec = spec;
     job->graph = &spec->graph;
     job->run = rv_run_new(job->graph);
+    job->compiler = (rv_compiler){.graph = job->graph, .environ = engine->config.environ};
+    rv_compiler_serve(&job->compiler, job->run);
     job->id = copy(job, id);
     job->stream = copy(job, rv_arena_printf(&job->arena, "run/%s", job->id));
     rv_environment_job(job);
@@ -115,6 +117,7 @@ void rv_job_free(rv_job *job)
     rv_log_close(job->log);
     rv_mask_free(job->mask);
     rv_run_free(job->run);
+    rv_compiler_deinit(&job->compiler);
     rv_admit_deinit(&job->admit);
     rv_free(job->attempt_of);
     rv_free(job->stamp);
@@ -199,7 +202,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->is_new = job->row_is_dirty = true;
     job->task = copy(job, rv_str_of(task));
     job->file = copy(job, rv_str_of(submit->file));
-    job->dir = copy(job, rv_str_of(submit->dir));
+    job->compiler.dir = job->dir = copy(job, rv_str_of(submit->dir));
     job->resumed_from = rv_arena_str(&job->arena, submit->resumed_from);
     job->is_second_child = job->resumed_from.size && find_child(engine, &job->arena, job->resumed_from).size;
     job->created_ms = job->started_run_ms = now.wall_ms;
@@ -272,7 +275,7 @@ static void take_row(rv_job *job, const rv_run_row *row)
 {
     job->task = copy(job, row->task);
     job->file = copy(job, row->file);
-    job->dir = copy(job, row->dir);
+    job->compiler.dir = job->dir = copy(job, row->dir);
     job->name = copy(job, row->name); /* a pinned definition without a name was named by its file */
     job->resumed_from = rv_arena_str(&job->arena, row->resumed_from);
     job->created_ms = row->created_ms;
@@ -357,6 +360,7 @@ static rv_status load_job(rv_engine *engine, rv_str run_id, rv_spec *spec, bool 
     job->task_version = task.version;
     job->task_state = task.state;
     if (status == RV_OK) status = read_journal(job, err);
+    job->submission_rows = job->run->submissions.count;
     if (status == RV_OK) status = take_ghosts(job, err);
     if (status == RV_OK) status = rv_blocker_load(job, err);
     if (status == RV_OK && job->resumed_from.size && !is_undriven) status = rv_adopt_load(job, err);
@@ -459,6 +463,7 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
         job->last_seq += job->out.event_count;
     }
     if (job->is_new || job->row_is_dirty) rv_rows_run(job, batch);
+    rv_submit_rows(job, batch);
     /* In the order of the journal [A20]: a question is closed, its node ends, and only then what it held up opens. */
     for (uint32_t i = 0; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type == RV_EFFECT_RESUMED && !was_parked_before(job, i))

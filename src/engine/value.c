@@ -124,6 +124,8 @@ rv_value_kind rv_value_resolve(void *user, rv_str path, rv_buf *out, rv_error *e
     const rv_values *values = scope->values;
     rv_str whole = path, first = take_part(&path);
     if (rv_str_is(first, "user")) return from_user(scope, whole, path, out);
+    bool is_submitted = rv_str_is(first, "env") && rv_run_submission_of(values->run, scope->node);
+    if (is_submitted) return from_run(scope, whole, out); /* it may have some of its own */
     if (rv_str_is(first, "env")) return from_json(rv_buf_str(values->load_value), whole, out);
     if (rv_str_is(whole, "run.id")) {
         rv_buf_cstring(out, values->run_id);

@@ -31,6 +31,7 @@ void rv_run_free(rv_run *run)
     rv_vec_deinit(&run->accounts);
     rv_vec_deinit(&run->places);
     rv_vec_deinit(&run->signals);
+    rv_submissions_free(run);
     rv_vec_deinit(&run->graphs);
     rv_vec_deinit(&run->class_base);
     rv_vec_deinit(&run->classes);
@@ -89,6 +90,7 @@ static void settle_successors(rv_run *run, uint32_t node)
         RV_ASSERT(run->nodes[successor].gating > 0);
         if (--run->nodes[successor].gating == 0) rv_run_work_push(run, successor);
     }
+    if (run->outers.count) rv_outers_settle(run, node);
 }
 
 /* A place whose last node has settled is its owner's to tend. */
@@ -284,6 +286,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_MATCH: return apply_match(run, event);
     case RV_EVENT_REVISED: return rv_revision_apply(run, event);
     case RV_EVENT_GREW: return apply_grew(run, event);
+    case RV_EVENT_SUBMITTED: return rv_submission_apply(run, event, cause);
     case RV_EVENT_SIGNAL_KEPT: return apply_signal_kept(run, cause);
     case RV_EVENT_SIGNAL_TAKEN: return apply_signal_taken(run, event->node);
     case RV_EVENT_OVERSPENT: run->nodes[event->node].flags |= RV_NODE_R_OVERSPENT; return true;
@@ -301,7 +304,8 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
         return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
-    case RV_EVENT_SIGNAL: case RV_EVENT_NOTE: case RV_EVENT_GATE: case RV_EVENT_CLOCK: return true; /* no stored part of their own */
+    case RV_EVENT_SIGNAL: case RV_EVENT_SUBMIT: case RV_EVENT_NOTE: case RV_EVENT_GATE:
+    case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }
     return false;

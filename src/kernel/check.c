@@ -31,16 +31,9 @@ static const char *check_attempts(const rv_run *run, uint32_t index)
     HOLDS(is_live == (node->state == RV_NODE_RUNNING), "a live attempt without a running node, or the reverse");
     HOLDS(node->number == 0 || has_attempts, "an attempt at a node that needs none");
     HOLDS(node->state != RV_NODE_READY || has_attempts, "a node that needs no attempt is ready for one");
-    HOLDS(node->flags <= (RV_NODE_R_EXPIRED | RV_NODE_R_KEPT | RV_NODE_R_CALLED_OFF | RV_NODE_R_OVERSPENT), "a flag that is none");
+    HOLDS(node->flags < 2 * RV_NODE_R_SUBMITTER, "a flag that is none");
     HOLDS(!(node->flags & RV_NODE_R_KEPT) || kind == RV_KIND_INPUT, "an answer kept for a node that asks nothing");
     return NULL;
-}
-
-/* What a node's place began with, before any revision. */
-static uint32_t first_instance(const rv_run *run, uint32_t place_index, uint32_t def)
-{
-    const rv_place *place = &run->places.at[rv_run_home(run, place_index)];
-    return place->base + (def - run->graphs.at[place->graph]->scopes[place->scope].first);
 }
 
 /* Keeps (8), (9), (10): a place's count of open nodes, and a controller's of open places. */
@@ -82,10 +75,9 @@ static const char *check_node(const rv_run *run, uint32_t index)
     bool is_for_event = kind == RV_KIND_WAIT && rv_run_gate(run, index)->event.size;
     uint32_t gating = 0;
     for (uint32_t e = graph->pred_begin[node->def]; e < graph->pred_begin[node->def + 1]; e++) {
-        uint32_t pred = first_instance(run, node->place, RV_EDGE_NODE(graph->pred[e]));
+        uint32_t latest = rv_run_pred(run, node->place, graph->pred[e]), pred = rv_run_first(run, latest);
         bool gates = rv_edge_gates(&graph->nodes[node->def], graph->pred[e]);
         bool is_settled = rv_node_state_is_terminal((rv_node_state)run->nodes[pred].state);
-        uint32_t latest = rv_run_at(run, node->place, RV_EDGE_NODE(graph->pred[e]));
         gating += gates && !rv_node_state_is_terminal((rv_node_state)run->nodes[latest].state);
         bool was_called_off = node->state == RV_NODE_CANCELLED || (node->state == RV_NODE_SKIPPED && node->detail == RV_DETAIL_PRUNED);
         HOLDS(!gates || is_settled || !has_begun || was_called_off, "a node began before a predecessor that gates it was terminal");

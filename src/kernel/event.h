@@ -68,6 +68,9 @@
     /* what an attempt has spent so far, in all; before its completion, or as it goes */                                  \
     X(USAGE, 52, "usage", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_FLAGS | RV_F_COST | RV_F_TOKENS_IN | RV_F_TOKENS_OUT |\
       RV_F_TOKENS_CACHED) /* flags: rv_usage_flag */ \
+    /* nodes that a running node gives [K20]; key: its own for them; value: their definition in normal form; output: {"user":…,"env":…} of \
+     * load time, what it has of its own; text: digest of the definition */                                               \
+    X(SUBMIT, 16, "submit", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                \
     /* facts */                                                                                                           \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                              \
     X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                \
@@ -98,6 +101,7 @@
     X(WARNED, 56, "warned", 'F', RV_F_NODE | RV_F_STATE)   /* node: whose limit, none: the run's; state: rv_dimension */  \
     X(GATE, 57, "gate", 'F', RV_F_NODE | RV_F_STATE | RV_F_KEY | RV_F_TEXT) /* state: rv_gate_kind; key: stage */         \
     X(OVERSPENT, 58, "overspent", 'F', RV_F_NODE)          /* its attempt is being stopped for what it spends */          \
+    X(SUBMITTED, 59, "submitted", 'F', RV_F_NODE | RV_F_EPOCH) /* the input's nodes are the run's, or were already */     \
     /* the time of what follows in this row; seed: wall ms, due: engine ms */                                             \
     X(CLOCK, 42, "clock", 'F', RV_F_SEED | RV_F_DUE)                                                                      \
     X(PHASE, 40, "phase", 'F', RV_F_STATE | RV_F_FLAGS)     /* state: rv_phase; flags: rv_closing */
@@ -151,6 +155,7 @@ typedef struct rv_event {
     int64_t amount, cost;
     uint64_t tokens_in, tokens_out, tokens_cached;
     rv_str key, value, output, text; /* borrowed */
+    const struct rv_graph *graph;    /* SUBMIT: what `value` says, compiled; outlives the run; NULL: the run compiles it. Not encoded */
 } rv_event;
 
 const char *rv_event_name(rv_event_type type); /* NULL: no such type */

@@ -20,7 +20,7 @@ static const rv_gate_answer ALLOWED = {.kind = RV_GATE_ALLOW};
 
 bool rv_run_is_quarantined(const rv_run *run, uint32_t node)
 {
-    for (; node != RV_NONE; node = rv_run_place(run, node)->parent)
+    for (; node != RV_NONE; node = rv_run_above(run, node))
         if (rv_run_def(run, node)->flags & RV_NODE_F_QUARANTINED) return true;
     return false;
 }
@@ -201,4 +201,11 @@ rv_gate_answer rv_gate(const rv_run *run, const rv_gate_request *request)
         if (made.kind != RV_GATE_ALLOW) return made;
     }
     return ALLOWED;
+}
+
+rv_gate_answer rv_gate_growth(const rv_run *run, uint32_t node, uint32_t count)
+{
+    rv_gate_request request = {.verb = RV_GATE_VERB_SUBMIT, .node = node, .count = count, .depth = 1};
+    for (uint32_t at = rv_run_above(run, node); at != RV_NONE; at = rv_run_above(run, at)) request.depth++;
+    return rv_gate(run, &request);
 }

@@ -117,7 +117,7 @@ uint32_t rv_run_count_gating(const rv_run *run, uint32_t node)
     const rv_graph *graph = rv_run_graph(run, node);
     uint32_t def = run->nodes[node].def, gating = 0;
     for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
-        uint32_t pred = rv_run_at(run, run->nodes[node].place, RV_EDGE_NODE(graph->pred[e]));
+        uint32_t pred = rv_run_pred(run, run->nodes[node].place, graph->pred[e]);
         gating += rv_edge_gates(&graph->nodes[def], graph->pred[e]) && !rv_node_state_is_terminal((rv_node_state)run->nodes[pred].state);
     }
     return gating;
@@ -132,6 +132,8 @@ uint32_t rv_run_signal_for(const rv_run *run, uint32_t node)
 }
 
 /* ---- ids ---- */
+
+#define ID_DEPTH_MAX 64u
 
 static void add_judge(uint32_t ordinal, rv_buf *out)
 {
@@ -164,27 +166,45 @@ static void add_place(const rv_place *place, bool is_named, rv_buf *out)
     if (is_named && place->parent != RV_NONE) rv_buf_byte(out, '.');
 }
 
-void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out)
+/* Nodes from the outermost owner down to `node`, as they stand in each other. */
+static uint32_t chain_of(const rv_run *run, uint32_t node, uint32_t chain[static ID_DEPTH_MAX])
 {
-    uint32_t chain[64], depth = 0;
-    for (uint32_t at = node; at != RV_NONE; at = rv_run_place(run, at)->parent) {
-        RV_ASSERT(depth < RV_COUNT(chain)); /* the loader bounds how deep bodies nest */
+    uint32_t depth = 0;
+    for (uint32_t at = node; at != RV_NONE; at = run->places.at[rv_run_namespace(run, run->nodes[at].place)].parent) {
+        RV_ASSERT(depth < ID_DEPTH_MAX); /* the loader bounds how deep bodies nest */
         chain[depth++] = at;
     }
-    while (depth-- > 0) {
-        const rv_place *own = rv_run_place(run, chain[depth]), *place = &run->places.at[rv_run_home(run, run->nodes[chain[depth]].place)];
-        const rv_graph *graph = run->graphs.at[place->graph];
-        bool is_named = graph->scopes[place->scope].is_named;
-        add_place(place, is_named, out);
-        if (is_named) rv_buf_str_add(out, rv_graph_name(graph, run->nodes[chain[depth]].def));
-        if (own->role == RV_SCOPE_REVISION) rv_buf_printf(out, "~%u", revision_of(run, chain[depth]));
-    }
+    return depth;
+}
+
+static void add_node(const rv_run *run, uint32_t node, rv_buf *out)
+{
+    const rv_place *own = rv_run_place(run, node), *place = &run->places.at[rv_run_home(run, run->nodes[node].place)];
+    const rv_graph *graph = run->graphs.at[place->graph];
+    bool is_named = graph->scopes[place->scope].is_named;
+    add_place(&run->places.at[rv_run_namespace(run, run->nodes[node].place)], is_named, out);
+    if (is_named) rv_buf_str_add(out, rv_graph_name(graph, run->nodes[node].def));
+    if (own->role == RV_SCOPE_REVISION) rv_buf_printf(out, "~%u", revision_of(run, node));
+}
+
+void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out)
+{
+    uint32_t chain[ID_DEPTH_MAX], depth = chain_of(run, node, chain);
+    while (depth-- > 0) add_node(run, chain[depth], out);
+}
+
+void rv_run_id_within(const rv_run *run, uint32_t place, rv_buf *out)
+{
+    if (run->places.at[place].parent == RV_NONE) return;
+    rv_run_id(run, run->places.at[place].parent, out);
+    add_place(&run->places.at[place], true, out);
 }
 
 rv_str rv_run_id_in(const rv_run *run, uint32_t node, rv_arena *arena)
 {
     const rv_place *place = rv_run_place(run, node);
-    if (place->parent == RV_NONE && place->role != RV_SCOPE_REVISION) return rv_graph_name(run->graphs.at[place->graph],
+    bool is_plain = place->parent == RV_NONE && place->role != RV_SCOPE_REVISION && place->role != RV_SCOPE_SUBMITTED;
+    if (is_plain) return rv_graph_name(run->graphs.at[place->graph],
         run->nodes[node].def);
     rv_buf id = {0};
     rv_run_id(run, node, &id);

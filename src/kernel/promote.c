@@ -23,7 +23,7 @@ static verdict judge(const rv_run *run, uint32_t node, uint32_t *ret_spoiler)
     if (policy == RV_DEP_OPTIONAL) return VERDICT_MET; /* its edges are not hard */
     for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
         if (graph->pred[e] & RV_EDGE_SOFT) continue;
-        uint32_t before = rv_run_at(run, run->nodes[node].place, graph->pred[e]);
+        uint32_t before = rv_run_pred(run, run->nodes[node].place, graph->pred[e]);
         const rv_node_run *pred = &run->nodes[before];
         hard++;
         pruned += pred->state == RV_NODE_SKIPPED && pred->detail == RV_DETAIL_PRUNED;

@@ -51,6 +51,10 @@ static void hold_dependents(rv_run *run, uint32_t home, uint32_t def)
         uint32_t node = rv_run_at(run, home, RV_EDGE_NODE(graph->succ[e]));
         if (run->nodes[node].state == RV_NODE_PENDING) run->nodes[node].gating = rv_run_count_gating(run, node);
     }
+    for (uint32_t at = run->nodes[rv_run_first(run, rv_run_at(run, home, def))].outer; at; at = run->outers.at[at - 1].next) {
+        uint32_t node = rv_outer_node(run, at);
+        if (run->nodes[node].state == RV_NODE_PENDING) run->nodes[node].gating = rv_run_count_gating(run, node);
+    }
 }
 
 void rv_revision_add(rv_run *run, uint32_t home, uint32_t revise_index, uint32_t ordinal, uint32_t value)

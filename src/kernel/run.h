@@ -41,6 +41,7 @@ enum rv_node_run_flag {
     RV_NODE_R_KEPT = 2,    /* an answer came before the wait began */
     RV_NODE_R_CALLED_OFF = 4, /* its controller needs it no more: what runs is being stopped, then it is cancelled */
     RV_NODE_R_OVERSPENT = 8,  /* what runs is being stopped, since what it spends does not fit the budget */
+    RV_NODE_R_SUBMITTER = 16, /* it has submitted nodes */
 };
 
 typedef struct rv_node_run {
@@ -62,6 +63,7 @@ typedef struct rv_node_run {
     /* derived */
     uint32_t gating;           /* predecessors that it still waits for */
     uint32_t account;          /* index + 1 in accounts; 0: nothing of it was counted */
+    uint32_t outer;            /* first instance: index + 1 in outers of its edges to submitted nodes; 0: none */
 } rv_node_run;
 
 /* Which judge a JUDGE place is: round (from 1), match (from 0), judge of the match (from 0), whether sides are exchanged. */
@@ -82,7 +84,8 @@ typedef struct rv_place {
     uint32_t scope;            /* of that graph */
     uint32_t parent;           /* node that owns it; RV_NONE: the run */
     uint32_t ordinal;          /* ITEM, ENTRANT: from 0; ITERATION, REVISION: from 1; JUDGE: RV_MATCH */
-    uint32_t origin, value;    /* REVISION: the place whose nodes it repeats; index + 1 in values of the feedback */
+    uint32_t origin, value;    /* REVISION: the place whose nodes it repeats; index + 1 in values of the feedback.
+                                * SUBMITTED: index in submissions */
     uint32_t revise;           /* REVISION: index in the graph's revises */
     uint8_t role;              /* rv_scope_role */
     uint8_t is_top;            /* derived: a failure in it is a failure of the run */
@@ -96,6 +99,22 @@ typedef struct rv_match {
     uint32_t is_drawn;         /* the judges were split: the seed decided */
 } rv_match;
 typedef struct rv_pair { uint32_t left, right; /* entrants, by number */ } rv_pair;
+
+/* Nodes that a running node gave [K20]. */
+typedef struct rv_submission {
+    uint32_t node, epoch;      /* who gave them, and his latest attempt that did */
+    rv_str key, digest, definition, load_value; /* as in SUBMIT */
+    /* derived */
+    uint32_t place;
+    RV_VEC(uint32_t) externals; /* of its graph's: the first instances */
+} rv_submission;
+
+/* An edge to a submitted node (its first instance), hung on the node that it comes from. */
+typedef struct rv_outer { uint32_t node, next; /* index + 1 in outers; 0: it is the last */ } rv_outer;
+
+struct rv_run;
+/* The graph of what `submitter` gave, in normal form; it outlives the run. NULL: it cannot be had. The same for the same run. */
+typedef const rv_graph *rv_run_compile_fn(void *user, struct rv_run *run, uint32_t submitter, rv_str definition);
 
 /* An event from outside that nobody has waited for yet [K60]. */
 typedef struct rv_signal { rv_str name; uint32_t value; /* index + 1 in values; 0: nothing came with it */ } rv_signal;
@@ -148,6 +167,7 @@ typedef struct rv_run {
     RV_VEC(rv_place) places;
     RV_VEC(rv_control) controls;
     RV_VEC(rv_signal) signals; /* kept, in the order of their coming */
+    RV_VEC(rv_submission) submissions; /* in the order of their places */
     RV_VEC(rv_str) values;     /* results, outputs and error texts that are kept; bytes in `arena` */
     rv_limits limits;
     rv_purse purse;            /* the run's */
@@ -156,6 +176,8 @@ typedef struct rv_run {
     rv_str run_id;             /* from LOAD's key */
     /* derived */
     uint32_t node_capacity;
+    rv_run_compile_fn *compile; void *compile_user; /* set by the owner; NULL: nothing can be submitted */
+    RV_VEC(rv_outer) outers;
     RV_VEC(const rv_graph *) graphs; /* the file's, then those of submissions; borrowed */
     RV_VEC(uint32_t) class_base; /* of each graph: its class c is classes[class_base[graph] + c] */
     RV_VEC(rv_run_class) classes;
@@ -213,6 +235,17 @@ static inline uint32_t rv_run_class_of(const rv_run *run, uint32_t node)
 uint32_t rv_run_home(const rv_run *run, uint32_t place);
 /* The instance of `def` that stands in the same place: the latest revision of it. */
 uint32_t rv_run_at(const rv_run *run, uint32_t place, uint32_t def);
+/* The predecessor that an entry of `pred` means for the nodes of `place`: its latest instance. */
+uint32_t rv_run_pred(const rv_run *run, uint32_t place, uint32_t entry);
+/* The node that `id` means to `submitter`: one beside it, one that it sees, or one of that whole id; its first instance. RV_NONE: none.
+ * Indexes what is new, as rv_run_find. */
+uint32_t rv_run_find_for(rv_run *run, uint32_t submitter, rv_str id);
+/* The submission that a node stands in, whose params and environment it reads; NULL: it reads the run's. */
+const rv_submission *rv_run_submission_of(const rv_run *run, uint32_t node);
+/* Index in submissions of what `submitter` gave under `key`, or RV_NONE. */
+uint32_t rv_run_submission(const rv_run *run, uint32_t submitter, rv_str key);
+/* Append what stands before the names of nodes in `place` (no revision): `each[3].`, or nothing. */
+void rv_run_id_within(const rv_run *run, uint32_t place, rv_buf *out);
 /* Append a node's id [K1]: `build`, `each[3].build#2/e1`. */
 void rv_run_id(const rv_run *run, uint32_t node, rv_buf *out);
 /* The same in `arena`; a name of the file's own node is borrowed from its graph. */

@@ -147,6 +147,28 @@ void rv_step_succeed(rv_step *step, uint32_t node, rv_detail detail);
 RV_MUST_USE bool rv_revision_apply(rv_run *run, const rv_event *event);
 /* The place of a revision of `home`, and its nodes. */
 void rv_revision_add(rv_run *run, uint32_t home, uint32_t revise_index, uint32_t ordinal, uint32_t value);
+/* submit.c */
+/* Whether a SUBMIT may be taken; *ret_graph: its graph, NULL where it is known already. */
+rv_answer rv_submission_guard(rv_run *run, const rv_event *input, const rv_graph **ret_graph);
+/* Apply a SUBMITTED fact. false: not possible here. */
+RV_MUST_USE bool rv_submission_apply(rv_run *run, const rv_event *event, const rv_event *cause);
+/* The place, nodes and edges of a submission, whose texts the run keeps. false: its graph does not fit the run; nothing changed. */
+RV_MUST_USE bool rv_submission_add(rv_run *run, const rv_submission *given, const rv_graph *graph);
+const rv_graph *rv_run_compile(rv_run *run, const rv_event *submit);
+void rv_submissions_free(rv_run *run);
+/* The place in whose namespace the nodes of `place` have their ids. */
+uint32_t rv_run_namespace(const rv_run *run, uint32_t place);
+/* What stands above a node: its controller, or who submitted it [K21]; RV_NONE: nothing. */
+uint32_t rv_run_above(const rv_run *run, uint32_t node);
+/* The first instance of a node's def in its place. */
+uint32_t rv_run_first(const rv_run *run, uint32_t node);
+/* Submitted nodes wait for one predecessor less. */
+void rv_outers_settle(rv_run *run, uint32_t node);
+/* The latest instance of the node that an edge of outers leads to. */
+uint32_t rv_outer_node(const rv_run *run, uint32_t index_plus_one);
+void rv_step_submitted(rv_step *step);
+/* A submitter has ended: what its last attempt did not give again and has not started is superseded. */
+void rv_step_supersede(rv_step *step, uint32_t submitter);
 /* tournament.c */
 /* A place of judges of a round that is new was made, a match was decided: keep up what is derived. false: not possible here. */
 RV_MUST_USE bool rv_bracket_judge(rv_run *run, uint32_t control, uint32_t ordinal);

@@ -79,18 +79,9 @@ bool rv_step_may_start(rv_step *step, uint32_t node)
 
 /* ---- growth ---- */
 
-static uint32_t depth_of(const rv_run *run, uint32_t node)
-{
-    uint32_t depth = 0;
-    for (uint32_t at = rv_run_place(run, node)->parent; at != RV_NONE; at = rv_run_place(run, at)->parent) depth++;
-    return depth;
-}
-
 bool rv_step_denies_growth(rv_step *step, uint32_t node, uint32_t count)
 {
-    rv_gate_request request = {.verb = RV_GATE_VERB_SUBMIT, .node = node, .now = step->now, .count = count,
-                               .depth = depth_of(step->run, node) + 1};
-    rv_gate_answer answer = rv_gate(step->run, &request);
+    rv_gate_answer answer = rv_gate_growth(step->run, node, count);
     if (answer.kind == RV_GATE_ALLOW) return false;
     deny(step, node, answer.stage, answer.reason);
     rv_step_call_off_children(step, node);

@@ -91,6 +91,16 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
     rv_buf_varint_signed(out, run->due_ms);
     write_str(out, run->run_id);
     write_str(out, run->load_value);
+    rv_buf_varint(out, run->submissions.count);
+    for (uint32_t i = 0; i < run->submissions.count; i++) {
+        const rv_submission *given = &run->submissions.at[i];
+        rv_buf_varint(out, given->node);
+        rv_buf_varint(out, given->epoch);
+        write_str(out, given->key);
+        write_str(out, given->digest);
+        write_str(out, given->definition);
+        write_str(out, given->load_value);
+    }
     rv_buf_varint(out, run->places.count); /* the first two are every run's */
     for (uint32_t i = 2; i < run->places.count; i++) write_place(out, &run->places.at[i]);
     rv_buf_varint(out, run->node_count);
@@ -217,9 +227,34 @@ static void take_node(cursor *c, rv_node_run *node, uint32_t node_count)
     if (!rv_timer_is_sound(node->due_ms, RV_TIMER_NODE) || !rv_timer_is_sound(node->total_due_ms, RV_TIMER_TOTAL)) c->is_bad = true;
 }
 
+typedef struct stored_submissions { RV_VEC(rv_submission) list; } stored_submissions; /* those of places that are not made yet, too */
+
+static void take_submissions(cursor *c, rv_run *run, stored_submissions *ret, uint64_t max)
+{
+    for (uint64_t left = take(c, max); left > 0 && !c->is_bad; left--) {
+        rv_submission given = {.node = (uint32_t)take(c, UINT32_MAX)};
+        given.epoch = (uint32_t)take(c, UINT32_MAX);
+        given.key = take_str(c, &run->arena);
+        given.digest = take_str(c, &run->arena);
+        given.definition = take_str(c, &run->arena);
+        given.load_value = take_str(c, &run->arena);
+        rv_vec_push(&ret->list, given);
+    }
+}
+
+/* Submissions are stored in the order of their places. */
+static bool make_submission(rv_run *run, const stored_submissions *stored)
+{
+    uint32_t index = run->submissions.count;
+    if (index >= stored->list.count || stored->list.at[index].node >= run->node_count) return false;
+    const rv_submission *given = &stored->list.at[index];
+    const rv_graph *graph = rv_run_compile(run, &(rv_event){.type = RV_EVENT_SUBMIT, .node = given->node, .value = given->definition});
+    return graph && rv_submission_add(run, given, graph);
+}
+
 /* Make the places and the controls of their owners again, as the facts did. Controls come first in the order of their
  * beginning, each before its first place. */
-static bool make_places(rv_run *run, const stored_place *places, uint32_t count)
+static bool make_places(rv_run *run, const stored_place *places, uint32_t count, const stored_submissions *submissions)
 {
     for (uint32_t i = 0; i < count; i++) {
         const stored_place *p = &places[i];
@@ -228,6 +263,10 @@ static bool make_places(rv_run *run, const stored_place *places, uint32_t count)
                             p->revise < run->graphs.at[run->places.at[p->origin].graph]->revise_count;
             if (!is_sound) return false;
             rv_revision_add(run, p->origin, p->revise, p->ordinal, p->value);
+            continue;
+        }
+        if (p->role == RV_SCOPE_SUBMITTED) {
+            if (!make_submission(run, submissions)) return false;
             continue;
         }
         bool fits = p->graph < run->graphs.count && p->scope < run->graphs.at[p->graph]->scope_count &&
@@ -314,6 +353,8 @@ static void take_control(cursor *c, stored_control *ret, uint64_t match_max)
 /* Places, nodes, controls. A control stands behind the nodes, but its places need it: so all is read, then made. */
 static void take_shape(cursor *c, rv_run *run, size_t size)
 {
+    stored_submissions submissions = {0};
+    take_submissions(c, run, &submissions, size);
     RV_VEC(stored_place) places = {0};
     RV_VEC(stored_control) controls = {0};
     RV_VEC(rv_node_run) nodes = {0};
@@ -328,7 +369,7 @@ static void take_shape(cursor *c, rv_run *run, size_t size)
             rv_control_add(run, controls.at[made].node, controls.at[made].count, controls.at[made].value);
             made++;
         }
-        if (i < places.count) c->is_bad = !make_places(run, &places.at[i], 1);
+        if (i < places.count) c->is_bad = !make_places(run, &places.at[i], 1, &submissions);
         else c->is_bad = made != controls.count;
     }
     if (run->node_count != nodes.count) c->is_bad = true;
@@ -338,9 +379,12 @@ static void take_shape(cursor *c, rv_run *run, size_t size)
         run->nodes[i].def = made.def;
         run->nodes[i].place = made.place;
         run->nodes[i].control = made.control;
+        run->nodes[i].outer = made.outer;
     }
     for (uint32_t i = 0; i < controls.count && !c->is_bad; i++)
         c->is_bad = !remake_bracket(run, i, controls.at[i].matches.at, controls.at[i].matches.count);
+    c->is_bad |= run->submissions.count != submissions.list.count;
+    rv_vec_deinit(&submissions.list);
     for (uint32_t i = 0; i < controls.count; i++) rv_vec_deinit(&controls.at[i].matches);
     rv_vec_deinit(&controls);
     rv_vec_deinit(&places);

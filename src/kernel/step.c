@@ -73,6 +73,8 @@ void rv_step_node(rv_step *step, uint32_t node, rv_node_change change, rv_detail
     fact.root = root;
     rv_step_emit(step, &fact);
     if (before == RV_NODE_WAITING) rv_step_effect(step, RV_EFFECT_RESUMED, node, reason);
+    bool was_submitter = (step->run->nodes[node].flags & RV_NODE_R_SUBMITTER) && rv_node_state_is_terminal(next);
+    if (was_submitter) rv_step_supersede(step, node);
 }
 
 void rv_step_attempt(rv_step *step, uint32_t node, rv_attempt_state state, rv_detail detail)
@@ -208,6 +210,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_QUOTA:
         if (rv_run_state_is_terminal(status)) return RV_ANSWER_STALE;
         return input->state < RV_QUOTA_COUNT && input->amount >= -1 && input->amount <= RV_AMOUNT_MAX ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_SUBMIT: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: return rv_run_state_is_terminal(status) ? RV_ANSWER_STALE : guard_person(run, input);
@@ -222,7 +225,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
-    case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN:
+    case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN: case RV_EVENT_SUBMITTED:
     case RV_EVENT_RESERVED: case RV_EVENT_RAISED: case RV_EVENT_SPENT: case RV_EVENT_WARNED: case RV_EVENT_GATE: case RV_EVENT_OVERSPENT:
     case RV_EVENT_TYPE_MAX: break; /* facts are decided here, not given */
     }
@@ -536,6 +539,7 @@ static void decide(rv_step *step)
     case RV_EVENT_ANSWER: on_answer(step); break;
     case RV_EVENT_DECIDED: on_decided(step); break;
     case RV_EVENT_SIGNAL: on_signal(step); break;
+    case RV_EVENT_SUBMIT: rv_step_submitted(step); break;
     case RV_EVENT_INTERRUPT: on_interrupt(step); break;
     case RV_EVENT_CANCEL: rv_step_close(step, RV_CLOSING_CANCEL); break;
     case RV_EVENT_PREEMPT: on_preempt(step); break;
@@ -547,7 +551,7 @@ static void decide(rv_step *step)
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:
-    case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN:
+    case RV_EVENT_SIGNAL_KEPT: case RV_EVENT_SIGNAL_TAKEN: case RV_EVENT_SUBMITTED:
     case RV_EVENT_RESERVED: case RV_EVENT_RAISED: case RV_EVENT_SPENT: case RV_EVENT_WARNED: case RV_EVENT_GATE: case RV_EVENT_OVERSPENT:
     case RV_EVENT_TYPE_MAX: RV_UNREACHABLE();
     }
@@ -573,6 +577,12 @@ rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *ou
 {
     rv_step step = {.run = run, .input = input, .now = now, .out = out};
     rv_answer answer = guard(run, input);
+    rv_event submit;
+    if (answer == RV_ANSWER_TAKEN && input->type == RV_EVENT_SUBMIT) {
+        submit = *input;
+        answer = rv_submission_guard(run, input, &submit.graph);
+        step.input = input = &submit;
+    }
     if (answer == RV_ANSWER_STALE && rv_run_state_is_terminal((rv_run_state)run->status)) return answer;
     if (answer == RV_ANSWER_STALE && input->type != RV_EVENT_TICK && input->type != RV_EVENT_STARTED) {
         rv_event none = {.type = RV_EVENT_TICK};

@@ -85,6 +85,11 @@ static void index_names(rv_run *run)
             char *at = rv_arena_alloc(&run->arena, 2 * sizeof(uint32_t) + name.size);
             rv_map_add(&run->def_names, name_key(at, run->named_graphs, graph->nodes[def].scope, name), def);
         }
+        for (uint32_t i = 0; i < graph->external_count; i++) {
+            rv_str name = rv_graph_str(graph, graph->externals[i].name);
+            char *at = rv_arena_alloc(&run->arena, 2 * sizeof(uint32_t) + name.size);
+            rv_map_add(&run->def_names, name_key(at, run->named_graphs, 0, name), i | RV_EDGE_EXTERNAL);
+        }
     }
 }
 
@@ -139,6 +144,7 @@ uint32_t rv_run_see(rv_run *run, uint32_t node, rv_str *path)
         uint32_t def = rv_map_get(&run->def_names, name_key(bytes, place->graph, scope, name));
         if (def != RV_NONE) {
             *path = rest;
+            if (def & RV_EDGE_EXTERNAL) return rv_run_pred(run, index, def);
             return rv_run_at(run, place->role == RV_SCOPE_HANDLERS ? 0 : index, def);
         }
         if (run->graphs.at[place->graph]->scopes[place->scope].is_closed) break;
@@ -220,11 +226,30 @@ static bool place_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str firs
     return true;
 }
 
+/* Whether the submission that a node stands in has a part `name` in its load value. */
+static bool own_values(const rv_run *run, uint32_t node, const char *name)
+{
+    rv_arena arena = {0};
+    const rv_submission *given = rv_run_submission_of(run, node);
+    const rv_json *value = given ? parse(&arena, given->load_value) : NULL;
+    bool has_own = value && rv_json_get(value, rv_str_of(name));
+    rv_arena_deinit(&arena);
+    return has_own;
+}
+
 bool rv_run_is_inside(const rv_run *run, uint32_t node)
 {
     for (uint32_t at = node; at != RV_NONE; at = rv_run_place(run, at)->parent)
         if (rv_run_place(run, at)->role == RV_SCOPE_WORKFLOW) return true;
-    return false;
+    return own_values(run, node, "user");
+}
+
+/* ${user.K}, ${env.K}: what a submission has of its own, else the run's. */
+static const rv_json *load_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str path)
+{
+    const rv_submission *given = rv_run_submission_of(run, node);
+    const rv_json *value = given ? walk(parse(arena, given->load_value), path) : NULL;
+    return value ? value : walk(parse(arena, run->load_value), path);
 }
 
 /* ${user.K}: of the sub-workflow that a node stands in, else of the run. */
@@ -236,7 +261,7 @@ static const rv_json *user_value(rv_run *run, uint32_t node, rv_arena *arena, rv
         uint32_t value = run->controls.at[run->nodes[place->parent].control - 1].value;
         return walk(parse(arena, rv_run_kept(run, value)), path);
     }
-    return walk(parse(arena, run->load_value), whole);
+    return load_value(run, node, arena, whole);
 }
 
 const rv_json *rv_run_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str path)
@@ -244,7 +269,7 @@ const rv_json *rv_run_value(rv_run *run, uint32_t node, rv_arena *arena, rv_str 
     const rv_json *value = NULL;
     rv_str whole = path, first = take_part(&path);
     if (rv_str_is(first, "user")) return user_value(run, node, arena, whole, path);
-    if (rv_str_is(first, "env")) return walk(parse(arena, run->load_value), whole);
+    if (rv_str_is(first, "env")) return load_value(run, node, arena, whole);
     if (rv_str_is(whole, "run.id")) return make_string(arena, run->run_id);
     if (place_value(run, node, arena, first, path, &value)) return value;
     uint32_t side = rv_str_is(path, "id") && (rv_str_is(first, "left") || rv_str_is(first, "right")) ? see_role(run, node, first) : RV_NONE;

@@ -1,6 +1,7 @@
 #include "lib/client.h"
 
 #include "engine/engine.h"
+#include "lib/control.h"
 #include "lib/history.h"
 #include "lib/leftovers.h"
 #include "lib/owner.h"
@@ -477,6 +478,32 @@ rv_status rv_client_signal(rv_client *client, rv_str run, rv_str name, rv_str va
     rv_arena_deinit(&arena);
     if (status != RV_OK) return rv_error_context(err, "what comes with the event is not JSON");
     return say_word(client, &(word){.type = WORD_SIGNAL, .run = run, .key = name, .by = by, .text = value_json}, err);
+}
+
+rv_status rv_client_submit(const rv_client_submission *given, rv_arena *arena, const rv_json **ret_told, rv_error *err)
+{
+    rv_client client = {.fd = -1};
+    rv_owner owner = {0};
+    rv_buf request = {0};
+    rv_json *answer = NULL;
+    rv_json_writer w;
+    snprintf(owner.socket, sizeof owner.socket, "%s", given->socket);
+    rv_status status = connect_owner(&client, &owner, err);
+    if (status != RV_OK) return rv_error_set(err, status, "nobody answers on %s ($REEVE_SOCKET)", given->socket);
+    begin(&w, &request, "submit");
+    rv_jw_kv_cstring(&w, "token", given->token);
+    rv_jw_kv_cstring(&w, "key", given->key);
+    rv_jw_kv_cstring(&w, "file", given->file);
+    rv_jw_kv_bool(&w, "is_json", given->is_json);
+    rv_jw_kv_str(&w, "text", given->source);
+    rv_jw_object_end(&w);
+    if (request.size >= RV_CONTROL_REQUEST_MAX) status = rv_error_set(err, RV_LIMIT, "%s is over 4 MiB", given->file);
+    if (status == RV_OK) status = call(&client, arena, &request, true, &answer, err);
+    *ret_told = answer ? rv_json_get(answer, status == RV_OK ? RV_STR("submitted") : RV_STR("problems")) : NULL;
+    rv_buf_deinit(&request);
+    rv_buf_deinit(&client.in);
+    close(client.fd);
+    return status;
 }
 
 rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err)

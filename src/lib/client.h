@@ -37,6 +37,11 @@ RV_MUST_USE rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key
 /* An event from outside for the waits of a run, with what comes with it (JSON; size 0: nothing). INVALID: no name, or not JSON;
  * CONFLICT: the run has ended, or keeps as many as it may. Synced on return. */
 RV_MUST_USE rv_status rv_client_signal(rv_client *client, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_error *err);
+/* From within a running node: give its run the nodes in `source` [K20]. socket, token: REEVE_SOCKET, REEVE_TOKEN. ret_told, in the
+ * arena: {"key","is_new","nodes":[ids]}; of INVALID the array of problems, or NULL. Errors as rv_engine_submit_nodes; UNAVAILABLE:
+ * nobody answers there. Synced on return. */
+typedef struct rv_client_submission { const char *socket, *token, *key, *file; rv_str source; bool is_json; } rv_client_submission;
+RV_MUST_USE rv_status rv_client_submit(const rv_client_submission *given, rv_arena *arena, const rv_json **ret_told, rv_error *err);
 /* Terminal cancel of a run. CONFLICT: it has ended. Synced on return. */
 RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err);
 /* Wait until the run's journal is beyond `after_seq`, or its log beyond log_size bytes, or it ended, or (not remote) return at once.

@@ -29,6 +29,7 @@ typedef struct client {
     bool is_eof;               /* it says nothing more, but may listen yet */
     bool is_inside;            /* in an entry that will settle it */
     bool is_watching;
+    rv_buf told;               /* what an answer to a submission adds: its members, or problems */
     char run[64];
     uint64_t after_seq, log_size;
 } client;
@@ -50,6 +51,7 @@ static void client_free(client *c)
         if (control->clients.at[i] == c) control->clients.at[i] = control->clients.at[--control->clients.count];
     rv_buf_deinit(&c->in);
     rv_buf_deinit(&c->out);
+    rv_buf_deinit(&c->told);
     rv_free(c);
 }
 
@@ -92,6 +94,10 @@ static void answer_error(client *c, rv_status status, const char *text)
     rv_jw_kv_cstring(&w, "status", rv_status_name(status));
     rv_jw_kv_cstring(&w, "text", text);
     rv_jw_object_end(&w);
+    if (c->told.size) {
+        rv_jw_key(&w, "problems");
+        rv_jw_raw(&w, rv_buf_str(&c->told));
+    }
     rv_jw_object_end(&w);
     rv_buf_byte(&c->out, '\n');
     client_send(c);
@@ -99,7 +105,8 @@ static void answer_error(client *c, rv_status status, const char *text)
 
 static void answer_ok(client *c)
 {
-    rv_buf_cstring(&c->out, "{\"v\":1,\"ok\":true}\n");
+    if (c->told.size) rv_buf_printf(&c->out, "{\"v\":1,\"ok\":true,\"submitted\":%s}\n", c->told.at);
+    else rv_buf_cstring(&c->out, "{\"v\":1,\"ok\":true}\n");
     client_send(c);
 }
 
@@ -110,6 +117,7 @@ static void on_done(void *user, rv_status status, const rv_error *err)
     if (c->is_closed) rv_buf_clear(&c->out);
     else if (status == RV_OK) answer_ok(c);
     else answer_error(c, status, err ? err->text : rv_status_text(status));
+    rv_buf_clear(&c->told);
     if (!c->is_inside) settle(c);
 }
 
@@ -192,6 +200,18 @@ static void op_signal(client *c, const rv_json *request)
     rv_buf_deinit(&value);
 }
 
+static void op_submit(client *c, const rv_json *request)
+{
+    char file[256];
+    rv_str name = text_of(request, "file");
+    const rv_json *is_json = rv_json_get(request, RV_STR("is_json"));
+    snprintf(file, sizeof file, "%.*s", RV_FMT(name.size ? name : RV_STR("submission")));
+    rv_submit_nodes given = {.token = text_of(request, "token"), .key = text_of(request, "key"), .source = text_of(request, "text"),
+                             .file = file, .is_json = is_json && is_json->kind == RV_JSON_TRUE};
+    c->is_busy = true;
+    rv_engine_submit_nodes(c->control->engine, &given, &c->told, on_done, c);
+}
+
 static void op_cancel(client *c, const rv_json *request)
 {
     c->is_busy = true;
@@ -225,7 +245,7 @@ static void op_ping(client *c, const rv_json *request) { (void)request; answer_o
 
 static const struct { const char *name; void (*fn)(client *c, const rv_json *request); } ops[] = {
     {"ping", op_ping}, {"query", op_query}, {"decide", op_decide}, {"answer", op_answer}, {"cancel", op_cancel}, {"watch", op_watch},
-    {"signal", op_signal},
+    {"signal", op_signal}, {"submit", op_submit},
 };
 
 static void take_request(client *c, rv_str line)

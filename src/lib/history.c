@@ -3,6 +3,7 @@
 #include "blob/blob.h"
 #include "kernel/run.h"
 #include "spec/spec.h"
+#include "spec/submission.h"
 #include "store/rows.h"
 
 #include <stdio.h>
@@ -96,6 +97,7 @@ struct rv_history {
     rv_str run_id;
     rv_spec *spec;
     rv_run *run;           /* as of what was read */
+    rv_compiler compiler;  /* of what its nodes submitted */
     bool is_broken;        /* a fact was not possible: nothing more is applied */
     rv_error broken;
     uint64_t last_seq;
@@ -160,6 +162,8 @@ rv_status rv_history_open(rv_client *client, rv_str run, rv_history **ret, rv_er
         return status;
     }
     history->run = rv_run_new(&history->spec->graph);
+    history->compiler.graph = &history->spec->graph;
+    rv_compiler_serve(&history->compiler, history->run);
     *ret = history;
     return RV_OK;
 }
@@ -183,6 +187,7 @@ void rv_history_close(rv_history *history)
 {
     if (!history) return;
     rv_run_free(history->run);
+    rv_compiler_deinit(&history->compiler);
     rv_spec_free(history->spec);
     rv_arena_deinit(&history->arena);
     rv_free(history);
@@ -196,6 +201,7 @@ typedef struct verifier {
     rv_json_writer w;
     bool is_ok;
     rv_run *by_facts, *by_deciding;
+    rv_compiler compilers[2]; /* of either */
     uint64_t next_seq, checksum, rows, events, attempts;
     uint64_t rows_old; /* of an earlier version: what it decided is not for this one to judge */
     uint64_t check_every; /* rows: rv_run_check looks at every node */
@@ -496,6 +502,10 @@ rv_status rv_history_verify(rv_client *client, rv_str run, rv_buf *out, rv_error
                   .next_seq = 1,
                   .by_facts = rv_run_new(&spec->graph),
                   .by_deciding = rv_run_new(&spec->graph)};
+    for (int i = 0; i < 2; i++) {
+        v.compilers[i].graph = &spec->graph;
+        rv_compiler_serve(&v.compilers[i], i ? v.by_deciding : v.by_facts);
+    }
     status = choose_checks(&v, err);
     if (status == RV_OK) status = each_row(client, run, 0, verify_row, &v, err);
     if (status == RV_OK) {
@@ -511,6 +521,7 @@ rv_status rv_history_verify(rv_client *client, rv_str run, rv_buf *out, rv_error
     rv_buf_deinit(&v.chain), rv_buf_deinit(&v.replay), rv_buf_deinit(&v.decide), rv_buf_deinit(&v.promise);
     rv_run_free(v.by_facts);
     rv_run_free(v.by_deciding);
+    for (int i = 0; i < 2; i++) rv_compiler_deinit(&v.compilers[i]);
     rv_spec_free(spec);
     rv_arena_deinit(&arena);
     return status;

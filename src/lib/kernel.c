@@ -83,6 +83,8 @@ reeve_kernel *rv_kernel_of_take(rv_spec *spec, const char *const *reducers, uint
     kernel->slots = slots;
     kernel->fail_fast = fail_fast;
     kernel->reducers = copy_names(&kernel->arena, reducers);
+    kernel->compiler = (rv_compiler){.graph = kernel->graph, .reducers = kernel->reducers};
+    rv_compiler_serve(&kernel->compiler, kernel->run);
     rv_buf_printf(&kernel->load_value, "{\"user\":%s,\"env\":%s}", spec->user.size ? spec->user.at : "{}",
                   spec->env.size ? spec->env.at : "{}");
     kernel->values = (rv_values){.run = kernel->run, .spec = spec, .load_value = &kernel->load_value, .run_id = kernel->run_id,
@@ -119,6 +121,7 @@ void reeve_kernel_free(reeve_kernel *kernel)
     if (!kernel) return;
     rv_admit_deinit(&kernel->admit);
     rv_run_free(kernel->run);
+    rv_compiler_deinit(&kernel->compiler);
     rv_out_deinit(&kernel->out);
     rv_buf_deinit(&kernel->load_value);
     rv_buf_deinit(&kernel->bytes);

@@ -12,6 +12,7 @@
 #include "engine/describe.h"
 #include "kernel/admit.h"
 #include "lib/public.h"
+#include "spec/submission.h"
 
 #define RV_KERNEL_NO_DIRECTORY "/dev/null" /* no directory: nothing is beneath it */
 
@@ -30,6 +31,7 @@ struct reeve_kernel {
     rv_spec *spec;             /* owned */
     const rv_graph *graph;
     rv_run *run;
+    rv_compiler compiler;      /* of what its nodes submit */
     rv_out out;                /* of this step */
     rv_values values;
     rv_buf load_value;

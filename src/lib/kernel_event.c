@@ -200,6 +200,39 @@ static rv_status take_signal(reeve_kernel *kernel, rv_event *ret, rv_error *err)
     return status == RV_OK ? mask_result(kernel, &ret->value, err) : status;
 }
 
+/* What a host submits is checked as a file is, against the run; what the kernel gets is its normal form and what it has of its own. */
+static rv_status take_submit(reeve_kernel *kernel, rv_event *ret, rv_error *err)
+{
+    rv_problems problems = {0};
+    const rv_spec *spec = NULL;
+    char digest[RV_DIGEST_TEXT_SIZE + 1];
+    if (!rv_is_identifier(ret->key))
+        return rv_error_set(err, RV_INVALID, "submit: `key` is 1 to 64 of [A-Za-z0-9_-], the first one alphanumeric");
+    rv_str source = ret->value.size ? ret->value : RV_STR("{}");
+    rv_status status = rv_compiler_load(&kernel->compiler, kernel->run, ret->node, ret->key, source, "value", true, &spec, &problems);
+    if (status != RV_OK) {
+        const rv_problem *first = problems.list.count ? &problems.list.at[0] : NULL;
+        rv_error_set(err, RV_INVALID, "submit: %.*s%s%.*s", RV_FMT(first ? first->what : RV_STR("it does not load")),
+                     first && first->cure.size ? "; " : "", RV_FMT(first ? first->cure : RV_STR("")));
+        rv_problems_deinit(&problems);
+        return RV_INVALID;
+    }
+    rv_problems_deinit(&problems);
+    if (!rv_str_eq(masked(kernel, spec->graph.definition), spec->graph.definition)) {
+        rv_compiler_drop(&kernel->compiler, spec);
+        return rv_error_set(err, RV_INVALID, "submit: it holds a secret of the run, which would be recorded");
+    }
+    rv_buf load_value = {0};
+    if (spec->user.size > 2) rv_buf_printf(&load_value, "{\"user\":%s}", spec->user.at);
+    rv_digest_text(spec->graph.digest, digest);
+    ret->value = spec->graph.definition;
+    ret->output = rv_arena_str(&kernel->scratch, rv_buf_str(&load_value));
+    ret->text = rv_arena_str(&kernel->scratch, rv_str_of(digest));
+    ret->graph = &spec->graph;
+    rv_buf_deinit(&load_value);
+    return RV_OK;
+}
+
 /* The node that an event names: by its id, or by its question's key ID or ID~REVISION. */
 static rv_status take_node(reeve_kernel *kernel, const reeve_event *event, rv_event *ret, rv_error *err)
 {
@@ -258,6 +291,7 @@ rv_status rv_kernel_event(reeve_kernel *kernel, const reeve_event *event, rv_eve
     if (type == RV_EVENT_LOAD) return take_load(kernel, ret, err);
     if (type == RV_EVENT_ANSWER) return take_answer(kernel, event, ret, err);
     if (type == RV_EVENT_DECIDED) return take_decided(kernel, event, ret, err);
+    if (type == RV_EVENT_SUBMIT) return take_submit(kernel, ret, err);
     if (type == RV_EVENT_SIGNAL) return take_signal(kernel, ret, err);
     return rv_report_value(&kernel->scratch, ret->value, &value, err);
 }

@@ -192,6 +192,22 @@ def events_from_outside(kernel):
 INTERRUPTED = workflow(a={"run": ["true"]}, b={"run": ["true"], "needs": ["a"]})
 
 
+def submissions(kernel):
+    kernel.load(workflow(plan={"run": ["plan"]}, fetch={"run": ["fetch"]}), slots=2)
+    more = {"nodes": {"b": {"run": ["b"], "needs": ["a", "fetch"]}, "a": {"run": ["a"]}}}
+    refusal("INVALID", kernel.event, "submit", node="plan", epoch=1, key="k", value={"nodes": {"fetch": {"run": ["x"]}}})
+    refusal("INVALID", kernel.event, "submit", node="plan", epoch=1, key="no key", value=more)
+    kernel.event("submit", node="plan", epoch=1, key="k", value=more)
+    assert kernel.node("a")["state"] == "ready" and kernel.node("b")["state"] == "pending"
+    kernel.event("lost", node="plan", epoch=1, was_started=True)
+    epoch = kernel.spawned()["plan"]["epoch"]
+    refusal("CONFLICT", kernel.event, "submit", node="plan", epoch=epoch, key="k", value={"nodes": {"c": {"run": ["x"]}}})
+    kernel.event("submit", node="plan", epoch=epoch, key="k", value=more)
+    kernel.event("completed", node="plan", epoch=epoch)
+    assert kernel.spawned()["a"]["argv"] == ["a"]
+    assert kernel.event("submit", node="plan", epoch=epoch, key="l", value={"nodes": {"d": {"run": ["x"]}}})["answer"] == "stale"
+
+
 def interrupt(kernel):
     kernel.load(INTERRUPTED, slots=1)
     kernel.event("started", node="a", epoch=1, pid=77)
@@ -386,6 +402,7 @@ claim("a missing value fails the node before it is handed out", missing_value)
 claim("without slots the host admits, in order", host_admits)
 claim("with slots the kernel admits, by slots and tags", slots_and_tags)
 claim("people are asked, and their word is for what was shown", questions)
+claim("a running node submits nodes, and is not doubled when it is run again", submissions)
 claim("a signal ends the waits for its event that have begun", events_from_outside)
 claim("a timer is armed, and a clock that goes back is refused", timers)
 claim("an interrupt stops, a resume goes on, a cancel ends", interrupt)

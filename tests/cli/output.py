@@ -56,7 +56,7 @@ def words_of(verb):
 
 
 verbs = [verb["name"] for verb in json.loads(call(["help", "--json"]).stdout)["verbs"]]
-silent = {"shell"}  # becomes another program, which says what it says
+silent = {"shell", "submit"}  # the one becomes another program, which says what it says; the other needs a node around it
 for verb in verbs:
     if verb in silent:
         continue

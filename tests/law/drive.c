@@ -40,6 +40,12 @@ drive *drive_new_graph(const rv_graph *graph)
     return loaded(d);
 }
 
+void drive_compile(drive *d, rv_run_compile_fn *compile, void *user)
+{
+    d->run->compile = d->compile = compile;
+    d->run->compile_user = d->compile_user = user;
+}
+
 void drive_free(drive *d)
 {
     if (!d) return;
@@ -390,9 +396,17 @@ uint32_t drive_effect_count(const drive *d, rv_effect_type type)
 
 /* ---- replay ---- */
 
-static rv_run *replayed(const drive *d)
+static rv_run *run_of(const drive *d)
 {
     rv_run *run = rv_run_new(d->graph);
+    run->compile = d->compile;
+    run->compile_user = d->compile_user;
+    return run;
+}
+
+static rv_run *replayed(const drive *d)
+{
+    rv_run *run = run_of(d);
     rv_error error = {0};
     for (uint32_t i = 0; i < d->rows.count; i++) {
         rv_str body = {d->journal.at + d->rows.at[i].at, d->rows.at[i].size};
@@ -404,7 +418,7 @@ static rv_run *replayed(const drive *d)
 
 static rv_run *restored(const drive *d)
 {
-    rv_run *run = rv_run_new(d->graph);
+    rv_run *run = run_of(d);
     rv_buf bytes = {0};
     rv_error error = {0};
     rv_run_encode(d->run, &bytes);
@@ -424,7 +438,7 @@ static void add_decisions(rv_str body, rv_buf *out)
 
 static void check_decisions(const drive *d)
 {
-    rv_run *run = rv_run_new(d->graph);
+    rv_run *run = run_of(d);
     rv_out out = {0};
     rv_buf recorded = {0}, again = {0};
     for (uint32_t i = 0; i < d->rows.count; i++) {

@@ -22,6 +22,7 @@ typedef struct drive {
     uint64_t seed;               /* said when something is wrong */
     uint32_t spawned_epoch;      /* the last one: no effect comes twice for one key */
     uint32_t crashes;
+    rv_run_compile_fn *compile; void *compile_user; /* of submissions; set it after drive_new with drive_compile */
     bool borrows_graph;          /* it came from elsewhere and is not freed */
     bool is_quick;               /* leave out what costs more than the step: bytes before and after, walked pairs */
     bool merges_rows;            /* the next step's events go into the row before, as when inputs share a turn */
@@ -35,6 +36,8 @@ drive *drive_new(const char *text);
 drive *drive_new_bare(const char *text);
 /* A run of a graph that somebody else made and frees after the drive. Nodes are named by their ids, `each[3].b#2/e1`. */
 drive *drive_new_graph(const rv_graph *graph);
+/* What compiles submissions for this run and for those that replay it. */
+void drive_compile(drive *d, rv_run_compile_fn *compile, void *user);
 void drive_free(drive *d); /* after drive_check_replay */
 
 /* One input through reserve, step, invariants, row. A refused input (ILLEGAL, NOT_FOUND) is checked to have changed no

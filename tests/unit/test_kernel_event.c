@@ -203,12 +203,13 @@ static void event__numbers_of_types_are_what_journals_hold(void **state)
         {RV_EVENT_DECIDED, 7, "decided"}, {RV_EVENT_INTERRUPT, 8, "interrupt"},
         {RV_EVENT_CANCEL, 9, "cancel"}, {RV_EVENT_PREEMPT, 10, "preempt"}, {RV_EVENT_TICK, 11, "tick"}, {RV_EVENT_RESUME, 12, "resume"},
         {RV_EVENT_FAIL_FAST, 13, "fail_fast"}, {RV_EVENT_ADOPT, 14, "adopt"}, {RV_EVENT_SIGNAL, 15, "signal"},
+        {RV_EVENT_SUBMIT, 16, "submit"},
         {RV_EVENT_RUN_STATE, 32, "run_state"},
         {RV_EVENT_NODE_STATE, 33, "node_state"},
         {RV_EVENT_NODE_TIMER, 34, "node_timer"}, {RV_EVENT_ATTEMPT_STATE, 35, "attempt_state"}, {RV_EVENT_RESULT, 36, "result"},
         {RV_EVENT_KEPT, 37, "kept"}, {RV_EVENT_NOTE, 38, "note"}, {RV_EVENT_ERROR_TEXT, 39, "error_text"}, {RV_EVENT_PHASE, 40, "phase"},
         {RV_EVENT_EXPIRED, 41, "expired"}, {RV_EVENT_CLOCK, 42, "clock"},
-        {RV_EVENT_SIGNAL_KEPT, 48, "signal_kept"}, {RV_EVENT_SIGNAL_TAKEN, 49, "signal_taken"}};
+        {RV_EVENT_SIGNAL_KEPT, 48, "signal_kept"}, {RV_EVENT_SIGNAL_TAKEN, 49, "signal_taken"}, {RV_EVENT_SUBMITTED, 59, "submitted"}};
     for (size_t i = 0; i < RV_COUNT(stored); i++) {
         assert_int_equal(stored[i].type, stored[i].number);
         assert_string_equal(rv_event_name(stored[i].type), stored[i].name);
