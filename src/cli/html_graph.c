@@ -73,9 +73,9 @@ static void node_box(const drawing *d, rv_buf *out, uint32_t n)
         rv_buf_cstring(&title, ", ");
         rv_duration_write(&title, took);
     }
-    if (node->facts.state != RV_NODE_SUCCEEDED) {
+    if (node->facts.state != RV_NODE_SUCCEEDED || rv_report_control(d->report, n)) {
         rv_buf_cstring(&title, " ");
-        rv_words_why(&title, &node->facts);
+        rv_report_words(d->report, n, &title);
     }
     rv_buf_str_add(&label, rv_str_cut(node->name, 0, LABEL_CHARACTERS_MAX)); /* identifiers are ASCII */
     if (node->name.size > LABEL_CHARACTERS_MAX) {

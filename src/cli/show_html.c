@@ -4,6 +4,7 @@
 #define ROWS_MAX 5000u
 #define FAILURES_MAX 50u
 #define TAIL_LINES 60u
+#define BRACKETS_MAX 20u
 
 void rv_html_text(rv_buf *out, rv_str text)
 {
@@ -56,6 +57,7 @@ static const char style[] =
     "td.state{color:var(--c);white-space:nowrap}pre{background:var(--card);border:1px solid var(--line);border-left:3px solid "
     "var(--bad);"
     "border-radius:4px;padding:10px 14px;overflow-x:auto;white-space:pre-wrap;margin:6px 0 0}"
+    "pre.bracket{border-left-color:var(--run);white-space:pre;line-height:1.15}"
     "details summary{cursor:pointer;color:var(--dim)}footer{margin-top:40px;color:var(--dim);font-size:13px}";
 
 static void fact(rv_buf *out, const char *name, const rv_buf *value)
@@ -175,7 +177,8 @@ static void node_row(const rv_report *r, rv_buf *out, uint32_t n)
 {
     const rv_report_node *node = &r->nodes[n];
     rv_buf text = {0};
-    rv_buf_printf(out, "<tr id=\"n%u\" class=\"s-%s\"><td class=\"mono\">", n, rv_node_state_name(node->facts.state));
+    rv_buf_printf(out, "<tr id=\"n%u\" class=\"s-%s\"><td class=\"mono\" style=\"padding-left:%upx\">", n,
+                  rv_node_state_name(node->facts.state), 12 + 16 * RV_MIN(node->depth, 20u));
     rv_html_text(out, node->name);
     rv_buf_printf(out, "</td><td class=\"dim\">%.*s</td><td class=\"state\">%s</td>", RV_FMT(node->kind),
                   rv_node_state_name(node->facts.state));
@@ -186,30 +189,98 @@ static void node_row(const rv_report *r, rv_buf *out, uint32_t n)
     rv_buf_cstring(out, "<td class=\"number\">");
     rv_html_text(out, rv_buf_str(&text));
     rv_buf_clear(&text);
-    rv_words_why(&text, &node->facts);
+    rv_report_words(r, n, &text);
     rv_buf_cstring(out, "</td><td>");
     rv_html_text(out, rv_buf_str(&text));
     rv_buf_cstring(out, "</td></tr>\n");
     rv_buf_deinit(&text);
 }
 
-static void node_table(const rv_report *r, rv_buf *out)
+static void table_head(rv_buf *out)
 {
-    uint32_t shown = 0;
-    rv_buf_cstring(out, "<h2>Nodes</h2>\n<div class=\"scroll\"><table><thead><tr><th>node</th><th>kind</th><th>state</th><th "
+    rv_buf_cstring(out, "<div class=\"scroll\"><table><thead><tr><th>node</th><th>kind</th><th>state</th><th "
                         "class=\"number\">tries</th>"
                         "<th class=\"number\">took</th><th>why</th></tr></thead><tbody>\n");
-    for (uint32_t n = 0; n < r->node_count; n++) {
+}
+
+static void left_out(rv_buf *out, uint32_t shown, uint32_t all)
+{
+    rv_buf_cstring(out, "</tbody></table></div>\n");
+    if (shown < all)
+        rv_buf_printf(out, "<p class=\"dim\">%u of %u nodes: those that did not succeed, at most %u.</p>\n", shown, all, ROWS_MAX);
+}
+
+static void node_table(const rv_report *r, rv_buf *out)
+{
+    uint32_t shown = 0, all = 0;
+    rv_buf_cstring(out, "<h2>Nodes</h2>\n");
+    table_head(out);
+    for (uint32_t n = 0; n < r->node_count; n++) all += r->nodes[n].parent == RV_NONE;
+    for (uint32_t i = 0; i < r->node_count; i++) {
+        uint32_t n = r->order[i];
         bool is_good = r->nodes[n].facts.state == RV_NODE_SUCCEEDED;
-        bool is_idle_handler = n >= r->spec->graph.plain_count && r->nodes[n].facts.state == RV_NODE_PENDING;
-        if (is_idle_handler || (r->node_count > ROWS_MAX && is_good) || shown >= ROWS_MAX) continue;
+        bool is_idle_handler = rv_run_is_handler(r->run, n) && r->nodes[n].facts.state == RV_NODE_PENDING;
+        if (r->nodes[n].parent != RV_NONE) continue;
+        all -= is_idle_handler;
+        if (is_idle_handler || (all > ROWS_MAX && is_good) || shown >= ROWS_MAX) continue;
         node_row(r, out, n);
         shown++;
     }
-    rv_buf_cstring(out, "</tbody></table></div>\n");
-    if (r->node_count > ROWS_MAX)
-        rv_buf_printf(out, "<p class=\"dim\">%u of %u nodes: those that did not succeed, at most %u.</p>\n", shown, r->node_count,
-                      ROWS_MAX);
+    left_out(out, shown, all);
+}
+
+/* What is in a controller, whole, folded away; order[from..to) are the nodes beneath it. */
+static void group(const rv_report *r, uint32_t owner, uint32_t from, uint32_t to, rv_buf *out)
+{
+    uint32_t shown = 0;
+    rv_buf words = {0};
+    rv_report_controller_words(r, owner, &words);
+    rv_buf_printf(out, "<details class=\"s-%s\"%s><summary><code>", rv_node_state_name(r->nodes[owner].facts.state),
+                  r->nodes[owner].facts.state == RV_NODE_FAILED ? " open" : "");
+    rv_html_text(out, r->nodes[owner].name);
+    rv_buf_printf(out, "</code> %.*s, ", RV_FMT(r->nodes[owner].kind));
+    rv_html_text(out, rv_buf_str(&words));
+    rv_buf_cstring(out, "</summary>\n");
+    table_head(out);
+    for (uint32_t i = from; i < to; i++) {
+        bool is_good = r->nodes[r->order[i]].facts.state == RV_NODE_SUCCEEDED;
+        if ((to - from > ROWS_MAX && is_good) || shown >= ROWS_MAX) continue;
+        node_row(r, out, r->order[i]);
+        shown++;
+    }
+    left_out(out, shown, to - from);
+    rv_buf_cstring(out, "</details>\n");
+    rv_buf_deinit(&words);
+}
+
+static void groups(const rv_report *r, rv_buf *out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < r->node_count;) {
+        uint32_t owner = r->order[i], from = ++i;
+        while (i < r->node_count && r->nodes[r->order[i]].parent != RV_NONE) i++;
+        if (from == i || r->nodes[owner].parent != RV_NONE) continue;
+        if (count++ == 0) rv_buf_cstring(out, "<h2>Inside</h2>\n");
+        group(r, owner, from, i, out);
+    }
+}
+
+static void brackets(const rv_report *r, rv_buf *out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < r->node_count; i++) {
+        uint32_t n = r->order[i];
+        if (!rv_bracket_is_there(r, n) || count++ >= BRACKETS_MAX) continue;
+        rv_buf text = {0};
+        rv_bracket_text(r, n, 0, 400, true, &text);
+        rv_buf_cstring(out, "<h2>Bracket of ");
+        rv_html_text(out, r->nodes[n].name);
+        rv_buf_cstring(out, "</h2>\n<pre class=\"bracket\">");
+        rv_html_text(out, rv_buf_str(&text));
+        rv_buf_cstring(out, "</pre>\n");
+        rv_buf_deinit(&text);
+    }
+    if (count > BRACKETS_MAX) rv_buf_printf(out, "<p class=\"dim\">and %u more</p>\n", count - BRACKETS_MAX);
 }
 
 static void decisions(const rv_report *r, rv_buf *out)
@@ -266,8 +337,10 @@ void rv_report_html(const rv_report *r, rv_session *session, rv_buf *out)
     rv_html_graph(r, out);
     rv_buf_cstring(out, "<h2>When it ran</h2>\n");
     rv_html_gantt(r, out);
+    brackets(r, out);
     decisions(r, out);
     node_table(r, out);
+    groups(r, out);
     artifacts(r, out);
     rv_time_write(&when, r->now_ms);
     rv_buf_printf(out, "<footer>Written by reeve at %s</footer>\n</main></body></html>\n", when.at);

@@ -186,7 +186,12 @@ def tournament(flow):
           ('best/e4', [('best/e1', 'best/e2', 'best/e1')]), (None, [('best/e1', 'best/e4', 'best/e1')])], 'the bracket')
     text = flow.call('show', done.run).text
     need('Bracket of best' in text and '5 entrants, 3 rounds; best/e1 won' in text, text)
-    need(sum('best/e4' in line for line in text.split('Bracket of best')[1].split('\n')) >= 1, text)
+    drawn = [line for line in text.split('Bracket of best\n')[1].split('\n\n')[0].split('\n') if 'best/' in line]
+    words = [[word for word in line.split() if word.startswith('best/')] for line in drawn]
+    same(words[0], ['best/e0'], 'the first line')
+    same(words[-1][:3], ['best/e4'] * 3, 'who had byes goes through the rounds')
+    page = flow.call('show', done.run, '--html', '-').text
+    need('<h2>Bracket of best</h2>' in page and '<h2>Inside</h2>' in page and page.count('best/r3m0') >= 1, 'the page has them too')
 
 
 @case('a quorum of judges decides by majority, exchanged sides are seen exchanged, and an even split is drawn by the seed [K13]')
