@@ -337,6 +337,7 @@ static void start_now(rv_attempt *attempt)
     if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;
     if (status == RV_OK) status = make_command(attempt, body, &cmd, &error);
+    if (status == RV_OK && (status = rv_isolate(attempt, &cmd.own, &cmd.dir, &error)) != RV_OK) detail = RV_DETAIL_START;
     if (status == RV_OK && (status = launch(attempt, &cmd, &error)) != RV_OK) {
         detail = RV_DETAIL_UNAVAILABLE;
         rv_error ignored;

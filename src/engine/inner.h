@@ -300,6 +300,10 @@ void rv_adopt_changed(rv_job *job, uint32_t first_changed);
 /* The rows of what an adopted node made, under this run, once. Nothing for other nodes. */
 void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
 
+/* isolation.c: let a command be held as its node's isolation says: its argv, and *dir where it starts. UNAVAILABLE: what holds it is not
+ * there, or its directory cannot be made. */
+RV_MUST_USE rv_status rv_isolate(rv_attempt *attempt, rv_command *command, const char **dir, rv_error *err);
+
 /* usage.c */
 /* Take what the attempt's result says of its spend. */
 void rv_usage_take(rv_attempt *attempt);

@@ -142,7 +142,11 @@ rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err)
 static bool empty(rv_slot_dir *dir)
 {
     struct stat info;
+    rv_buf work = {0};
     if (lstat(dir->output, &info) == 0) remove_tree(dir->output);
+    rv_buf_printf(&work, "%s/work", dir->path); /* of an isolated command */
+    if (lstat(work.at, &info) == 0) remove_tree(work.at);
+    rv_buf_deinit(&work);
     remove_tree(dir->artifacts);
     if (!reset_artifacts(dir)) return false;
     take_news(dir->engine);

@@ -170,6 +170,13 @@ static void finish_node(rv_writer *w, uint32_t node, rv_node_def *def, const uin
     def->revise = draft->revise;
     def->policy = rv_writer_policy(w, rv_loader_file(l, node), values, own, RV_ON_PROCESS >> kind & 1);
     def->class_index = rv_writer_class(w, values[RV_NK_TAGS]);
+    def->role = rv_writer_word(&l->doc, values[RV_NK_ROLE], rv_node_table.keys[RV_NK_ROLE].type);
+    const rv_type *isolations = rv_node_table.keys[RV_NK_ISOLATION].type;
+    if (values[RV_NK_ISOLATION] != RV_NONE)
+        def->isolation = (uint8_t)(RV_ISOLATION_NONE + rv_writer_word(&l->doc, values[RV_NK_ISOLATION], isolations));
+    if (rv_writer_word(&l->doc, values[RV_NK_TRUST], rv_node_table.keys[RV_NK_TRUST].type)) def->flags |= RV_NODE_F_QUARANTINED;
+    if (def->isolation == RV_ISOLATION_NONE && values[RV_NK_DIR] != RV_NONE)
+        rv_loader_error(l, values[RV_NK_DIR], 0, RV_STR("remove one of them"), "`dir` and `isolation: none` both say where it starts");
     def->budget = rv_writer_budget(w, values[RV_NK_BUDGET], RV_AT_LIMIT_STOP);
     def->dep_policy = rv_writer_word(&l->doc, values[RV_NK_DEP_POLICY], rv_node_table.keys[RV_NK_DEP_POLICY].type);
     if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));

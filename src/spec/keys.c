@@ -14,6 +14,9 @@ static const char *const rejections[] = {"fail", "continue", NULL};
 static const char *const at_maxima[] = {"fail", "ask", NULL};
 static const char *const run_at_limits[] = {"pause", "stop", "warn", NULL};
 static const char *const node_at_limits[] = {"stop", "warn", NULL};
+static const char *const trusts[] = {"trusted", "quarantined", NULL};
+static const char *const isolations[] = {"none", "read_only", "shared", NULL}; /* from NONE on; no worktree yet */
+static const char *const roles[] = {"custom", "explore", "verify", "plan", NULL}; /* no implement yet: it wants a worktree */
 static const char *const retried[] = {"signal", "timeout", "unavailable", NULL};
 static const char *const param_types[] = {"string", "number", "integer", "boolean", "array", "object", NULL};
 static const char *const reducers[] = {"concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays", NULL};
@@ -62,6 +65,9 @@ static const rv_type join = {RV_TYPE_WORD, NULL, .words = joins};
 static const rv_type at_max = {RV_TYPE_WORD, NULL, .words = at_maxima};
 static const rv_type run_at_limit = {RV_TYPE_WORD, NULL, .words = run_at_limits};
 static const rv_type node_at_limit = {RV_TYPE_WORD, NULL, .words = node_at_limits};
+static const rv_type trust = {RV_TYPE_WORD, NULL, .words = trusts};
+static const rv_type isolation = {RV_TYPE_WORD, NULL, .words = isolations};
+static const rv_type role = {RV_TYPE_WORD, NULL, .words = roles};
 static const rv_type delivery = {RV_TYPE_WORD, NULL, .words = deliveries};
 static const rv_type on_unknown = {RV_TYPE_WORD, NULL, .words = unknowns};
 static const rv_type backoff = {RV_TYPE_WORD, NULL, .words = backoffs};
@@ -197,7 +203,9 @@ static const rv_key node_keys[] = {
     NOT_YET("inherit"),
     KIND_KEY("input", &input, "A person's answer. Result: `value`."),
     NOT_YET("inputs"),
-    NOT_YET("isolation"),
+    NODE_KEY("isolation", &isolation, RV_KEY_DEFAULT, RV_ON_PROCESS, "the role's",
+             "Where a command may write: `shared` anywhere, `none` into an empty directory of its own, in which it starts, "
+             "`read_only` nowhere but its results (needs bubblewrap)."),
     NOT_YET("lane"),
     NODE_KEY("leave", &boolean, RV_KEY_DEFAULT, RV_ON_PROCESS, "false",
              "Processes that the command leaves behind are not killed."),
@@ -221,7 +229,8 @@ static const rv_key node_keys[] = {
              "How often, when and for what a failed attempt is tried again."),
     NODE_KEY("revise", &revise, 0, RV_ON_ALL, NULL,
              "A back-edge: after a success whose condition holds, everything from `target` to this node is done again."),
-    NOT_YET("role"),
+    NODE_KEY("role", &role, RV_KEY_DEFAULT, RV_ON_PROCESS, "custom",
+             "What a node is there for; gives its isolation: explore and verify read_only, plan and custom shared."),
     KIND_KEY("run", &arguments, "A command and its arguments. No shell reads them."),
     KIND_KEY("set", &set, "Values computed from other values, without a process. Result: its own keys."),
     KIND_KEY("shell", &script, "A script for a shell. Nothing is substituted in it: values reach it through `env`."),
@@ -232,7 +241,8 @@ static const rv_key node_keys[] = {
     NODE_KEY("timeout_total", &duration, RV_KEY_DEFAULT, RV_ON_PROCESS, "none",
              "Time for all attempts and the delays between them."),
     KIND_KEY("tournament", &tournament, "Entrants, and a judge that finds the best of them. Result: `winner`, `value`, `rounds`."),
-    NOT_YET("trust"),
+    NODE_KEY("trust", &trust, RV_KEY_DEFAULT, RV_ON_SPENDING, "trusted",
+             "A `quarantined` node, and all that is beneath it, is denied an isolation that can write."),
     KIND_KEY("wait", &wait, "A pause, a time or an event to wait for. Needs no process and holds no slot."),
     NODE_KEY("when", &condition, 0, RV_ON_ALL, NULL, "A condition; when it is false the node is skipped, which is no failure."),
     KIND_KEY("workflow", &workflow, "Another workflow file as one node. Result: the keys of its `result`, else of its last nodes."),

@@ -1,4 +1,8 @@
 """Budgets and quotas through the built program: what attempts report, what becomes of a run at its limit [K31, K50-K54]."""
+import os
+import shutil
+import subprocess
+
 from harness import case, main, need, same, shell
 
 
@@ -96,6 +100,32 @@ def quotas(flow):
     same(flow.ask("select id, state, detail from node where state = 'denied'"), [('c', 'denied', 'denied')], 'the third')
     flow.run({'quota': {'nodes': 3}, 'nodes': {'f': {'foreach': {'items': [1, 2, 3], 'do': shell('true')}}}}, status=1)
     need('denied at stage growth' in flow.one("select error from node where id = 'f'"), 'why it was denied')
+
+
+@case('an isolated command starts in an empty directory; one that may only read can write nothing but its results [K40]')
+def isolation(flow):
+    flow.write('seen', 'here')
+    flow.run({'nodes': {'none': shell('ls -A | wc -l; pwd > "$REEVE_ARTIFACTS/where"; touch left', isolation='none'),
+                        'again': shell('ls -A | wc -l', isolation='none', needs=['none'])}})
+    same([flow.call('logs', 'latest', name).text.strip() for name in ('none', 'again')], ['0', '0'], 'what was there')
+    if not shutil.which('bwrap'):
+        flow.run({'nodes': {'a': shell('true', role='verify')}}, status=1)
+        need('bubblewrap' in flow.one("select error from node where id = 'a'"), 'what is missing')
+        return
+    if subprocess.run(['bwrap', '--ro-bind', '/', '/', 'true'], capture_output=True).returncode != 0:
+        return  # it is there, but this machine lets nobody use it
+    script = 'cat seen && echo n=1 > "$REEVE_OUTPUT" && echo x > "$REEVE_ARTIFACTS/x" && ! touch made'
+    flow.run({'nodes': {'a': shell(script, role='verify')}})
+    same(flow.one("select result from node where id = 'a'"), '{"n":"1"}', 'its result')
+    need(not os.path.exists(flow.path('made')), 'it wrote')
+
+
+@case('a quarantined command is denied an isolation that can write; what depends on it is skipped [K33, K34]')
+def quarantine(flow):
+    flow.run({'nodes': {'a': shell('true', trust='quarantined'), 'b': shell('true', needs=['a']),
+                        'c': shell('true', trust='quarantined', isolation='none')}}, status=1)
+    same(flow.ask('select id, state, detail from node order by id'),
+         [('a', 'denied', 'denied'), ('b', 'skipped', 'upstream'), ('c', 'succeeded', 'fresh')], 'nodes')
 
 
 if __name__ == '__main__':
