@@ -25,6 +25,19 @@ static void text_field(rv_buf *out, const char *name, rv_str text)
     rv_buf_byte(out, '\n');
 }
 
+/* What attempts reported, where they did. */
+static void spent_line(rv_buf *out, const rv_report *r)
+{
+    rv_purse purse = r->run ? rv_run_purse(r->run, RV_NONE) : (rv_purse){0};
+    bool has_money = purse.spent[RV_DIMENSION_USD] > 0, has_tokens = purse.spent[RV_DIMENSION_TOKENS] > 0;
+    if (!has_money && !has_tokens) return;
+    field(out, "spent");
+    if (has_money) rv_budget_words(RV_DIMENSION_USD, purse.spent[RV_DIMENSION_USD], out);
+    if (has_money && has_tokens) rv_buf_cstring(out, ", ");
+    if (has_tokens) rv_budget_words(RV_DIMENSION_TOKENS, purse.spent[RV_DIMENSION_TOKENS], out);
+    rv_buf_byte(out, '\n');
+}
+
 static void header(const rv_report *r, rv_buf *out)
 {
     rv_ui_style(out, rv_ui_run_style(r->status), rv_str_of(rv_ui_run_glyph(r->status)));
@@ -54,6 +67,7 @@ static void header(const rv_report *r, rv_buf *out)
     field(out, "nodes");
     rv_words_counts(out, r->counts);
     rv_buf_byte(out, '\n');
+    spent_line(out, r);
     if (r->wall_ms > 0 && r->attempt_count > 0) {
         field(out, "parallel");
         rv_buf_printf(out, "%.1f on average, %u at most\n", (double)r->busy_ms / (double)r->wall_ms, r->peak);

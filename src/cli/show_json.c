@@ -1,5 +1,6 @@
 /* show_json.c: `reeve show --json`; the shape is in docs/json.md. */
 #include "cli/report.h"
+#include "kernel/gate.h"
 
 static void time_member(rv_json_writer *w, const char *key, int64_t wall_ms)
 {
@@ -18,6 +19,15 @@ static void facts_members(rv_json_writer *w, const rv_outcome_facts *facts)
     text_member(w, "error", facts->error);
     if (facts->exit_status >= 0) rv_jw_kv_i64(w, "exit_status", facts->exit_status);
     if (facts->signal > 0) rv_jw_kv_i64(w, "signal", facts->signal);
+}
+
+/* Micro-dollars and tokens that attempts reported; of a node with all that is beneath it. */
+static void spent_members(rv_json_writer *w, const rv_report *r, uint32_t node)
+{
+    rv_purse purse = r->run ? rv_run_purse(r->run, node) : (rv_purse){0};
+    if (purse.spent[RV_DIMENSION_USD] > 0) rv_jw_kv_i64(w, "spent_micro_usd", purse.spent[RV_DIMENSION_USD]);
+    if (purse.spent[RV_DIMENSION_TOKENS] > 0) rv_jw_kv_i64(w, "spent_tokens", purse.spent[RV_DIMENSION_TOKENS]);
+    if (purse.cached > 0) rv_jw_kv_i64(w, "tokens_cached", purse.cached);
 }
 
 static void run_members(rv_json_writer *w, const rv_report *r)
@@ -43,6 +53,7 @@ static void run_members(rv_json_writer *w, const rv_report *r)
     rv_jw_kv_i64(w, "wall_ms", r->wall_ms);
     rv_jw_kv_i64(w, "busy_ms", r->busy_ms);
     rv_jw_kv_i64(w, "parallel_max", r->peak);
+    spent_members(w, r, RV_NONE);
 }
 
 /* What a child is to its controller. */
@@ -97,6 +108,8 @@ static void nodes_member(rv_json_writer *w, const rv_report *r, uint32_t only)
         time_member(w, "ready_ms", node->ready_ms);
         time_member(w, "started_ms", node->started_ms);
         time_member(w, "ended_ms", node->ended_ms);
+        spent_members(w, r, n);
+        if (r->run && rv_run_is_quarantined(r->run, n)) rv_jw_kv_bool(w, "is_quarantined", true);
         place_members(w, r, n);
         controller_members(w, r, n);
         rv_jw_object_end(w);

@@ -1,4 +1,5 @@
 """Budgets and quotas through the built program: what attempts report, what becomes of a run at its limit [K31, K50-K54]."""
+import json
 import os
 import shutil
 import subprocess
@@ -31,6 +32,9 @@ def pauses(flow):
     done = live.end(0)
     same(done.node('c')['state'], 'succeeded', 'what comes after it')
     same(spent(flow, run), 1100000, 'micro-dollars')
+    shown = json.loads(flow.call('show', run, '--json').text)
+    same([shown['spent_micro_usd'], [node.get('spent_micro_usd') for node in shown['nodes']]], [1100000, [600000, 500000, None]], 'shown')
+    need('usd 1.10' in flow.call('show', run).text, 'show says nothing of it')
 
 
 @case('with --no-wait a pause ends the run with 76; what is added meanwhile counts at its resume [W32]')
