@@ -91,12 +91,30 @@ def log_report__report_equals_an_independent_count(folder):
 TOKEN = ('--var', 'token=s3cret-t0ken')
 
 
+def wait_for_question(here, key):
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        status, out, _ = call(REEVE, 'sql', "select count(*) from blocker where state = 'open' and key = '%s'" % key, '--json', cwd=here)
+        if status == 0 and int(json.loads(out)['rows'][0][0]) == 1:
+            return
+        time.sleep(0.05)
+    raise AssertionError('%s never asked' % key)
+
+
 def release__people_are_waited_for_and_the_secret_is_kept(folder):
     here = copy(folder, 'release')
-    must(76, REEVE, 'run', *TOKEN, '--no-wait', cwd=here)
+    child = subprocess.Popen([REEVE, 'run', *TOKEN, '--no-wait'], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             stdin=subprocess.DEVNULL, text=True)
+    try:
+        wait_for_question(here, 'audience')  # it has a deadline and a default: --no-wait waits for that
+        must(2, REEVE, 'answer', 'latest', 'audience', '101', cwd=here)
+        must(0, REEVE, 'answer', 'latest', 'audience', '25', cwd=here)
+        out = child.communicate(timeout=LIMIT_S)[0]
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == 76, out
     must(2, REEVE, 'run', '--resume', '--no-wait', cwd=here)
-    must(2, REEVE, 'answer', 'latest', 'audience', '101', cwd=here)
-    must(0, REEVE, 'answer', 'latest', 'audience', '25', cwd=here)
     out = must(76, REEVE, 'run', '--resume', *TOKEN, '--no-wait', cwd=here)
     assert 'for 25 percent?' in out + must(0, REEVE, 'show', cwd=here), out
     must(0, REEVE, 'approve', 'latest', 'review', '--comment', 'ship it', cwd=here)
@@ -110,16 +128,6 @@ def release__people_are_waited_for_and_the_secret_is_kept(folder):
     assert int(tries[0][0]) >= 1, tries
     assert call('grep', '-r', '-l', TOKEN[1].split('=')[1], os.path.join(here, '.reeve'))[0] == 1, 'the secret is in the store'
     must(0, REEVE, 'verify', cwd=here)
-
-
-def wait_for_question(here, key):
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        status, out, _ = call(REEVE, 'sql', "select count(*) from blocker where state = 'open' and key = '%s'" % key, '--json', cwd=here)
-        if status == 0 and int(json.loads(out)['rows'][0][0]) == 1:
-            return
-        time.sleep(0.05)
-    raise AssertionError('%s never asked' % key)
 
 
 def release__failed_upload_is_withdrawn(folder):
