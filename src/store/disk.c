@@ -70,7 +70,7 @@ static void change_apply(rv_buf *content, const change *made, int64_t from, int6
         size_t more = end - content->size;
         memset(rv_buf_extend(content, more), 0, more);
     }
-    memcpy(content->at + made->offset + from, made->bytes + from, (size_t)(to - from));
+    if (to > from) memcpy(content->at + made->offset + from, made->bytes + from, (size_t)(to - from));
 }
 
 static void change_make(disk_file *file, int64_t offset, const void *bytes, int64_t size)
