@@ -400,6 +400,20 @@ def looking(flow):
     need({'each', 'each[0]', 'each[2]'} <= named, named)
 
 
+@case('a shell in a child has what the child had: its item, its iteration, the sides that its judge compared')
+def shells(flow):
+    run = flow.run({'nodes': {
+        'each': {'foreach': {'items': ['a', 'b'], 'do': shell('true', env={'I': '${item}', 'AT': '${index}'})}},
+        'try': {'loop': {'max': 2, 'body': shell(out('n=$N'), env={'N': '${iteration}', 'P': '${previous.n:-none}'})}},
+        'best': {'tournament': {'entrants': entrants(3, 9), 'judge': JUDGE}}}}).run
+
+    def printed(node, words):
+        return flow.call('shell', '--store', flow.store, run, node, '--', 'sh', '-c', f'echo {words}').text.strip()
+    same(printed('each[1]', '$I $AT'), 'b 1', 'an item')
+    same((printed('try#1', '$N $P'), printed('try#2', '$N $P')), ('1 none', '2 1'), 'an iteration')
+    same(printed('best/r1m0', '$L $R'), '3 9', 'a judge')
+
+
 @case('an interrupt in the middle of a foreach and a loop is gone on with [W33]')
 def interrupted(flow):
     flow_ = {'nodes': {'each': {'foreach': {'items': [1, 2], 'max_parallel': 1, 'do': flow.held()}}}}
