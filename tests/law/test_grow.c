@@ -155,6 +155,23 @@ static void k15__one_line_of_text_is_one_item(void **state)
     world_end(&w);
 }
 
+static void k15__items_that_are_a_text_are_the_list_it_holds_else_its_lines(void **state)
+{
+    static const struct { const char *value, *results; } cases[] = {
+        {"{\"out\":\"a.txt\"}", "{\"results\":[{\"v\":\"a.txt\"}],\"failed\":[]}"}, /* no escape in it: not copied when parsed */
+        {"{\"out\":\"a\\n\\nb c\\n\"}", "{\"results\":[{\"v\":\"a\"},{\"v\":\"b c\"}],\"failed\":[]}"},
+        {"{\"out\":\"[1,2,[3]]\"}", "{\"results\":[{\"v\":1},{\"v\":2},{\"v\":[3]}],\"failed\":[]}"},
+        {"{\"out\":\"{}\"}", "{\"results\":[{\"v\":\"{}\"}],\"failed\":[]}"},
+        {"{\"out\":\"\"}", "{\"results\":[],\"failed\":[]}"},
+    };
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.out}\", do: {set: {v: \"${item}\"}}}, needs: [list]}\n");
+        gives(&w, "list", cases[i].value);
+        assert_result(&w, "each", cases[i].results);
+        world_end(&w);
+    }
+}
+
 static void k15__a_graph_for_each_item_gives_its_sinks(void **state)
 {
     world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, "
@@ -565,6 +582,7 @@ int main(void)
         cmocka_unit_test(k15__max_parallel_bounds_what_is_open),
         cmocka_unit_test(k15__items_come_from_a_result_and_none_is_a_success),
         cmocka_unit_test(k15__one_line_of_text_is_one_item),
+        cmocka_unit_test(k15__items_that_are_a_text_are_the_list_it_holds_else_its_lines),
         cmocka_unit_test(k15__a_graph_for_each_item_gives_its_sinks),
         cmocka_unit_test(k11__a_loop_goes_on_until_its_body_says_no),
         cmocka_unit_test(k11__a_no_may_be_a_line_of_text),
