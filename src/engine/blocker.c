@@ -167,18 +167,29 @@ void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *ba
     rv_arena_deinit(&arena);
 }
 
+/* The end of a key's last `~` and a number after it; 0 where it has none. */
+static size_t split_revision(rv_str key, uint32_t *ret_revision)
+{
+    size_t tilde = key.size;
+    uint32_t revision = 0;
+    while (tilde > 0 && key.at[tilde - 1] != '~') tilde--;
+    for (size_t i = tilde; i < key.size; i++) {
+        if (key.at[i] < '0' || key.at[i] > '9' || revision > 1000000) return 0;
+        revision = revision * 10 + (uint32_t)(key.at[i] - '0');
+    }
+    if (tilde > 0) *ret_revision = revision;
+    return tilde;
+}
+
 uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision)
 {
-    size_t tilde = rv_str_find(key, 0, '~');
-    rv_str name = tilde == SIZE_MAX ? key : rv_str_cut(key, 0, tilde);
-    *ret_revision = 0;
-    for (size_t i = tilde == SIZE_MAX ? key.size : tilde + 1; i < key.size; i++) {
-        if (key.at[i] < '0' || key.at[i] > '9' || *ret_revision > 1000000) return RV_NONE;
-        *ret_revision = *ret_revision * 10 + (uint32_t)(key.at[i] - '0');
-    }
-    uint32_t node = rv_run_find(job->run, name);
-    bool is_pause = job->run->paused && rv_str_is(key, "budget") && (node == RV_NONE || job->run->nodes[node].state != RV_NODE_WAITING);
-    for (uint32_t i = 0; i < job->run->node_count && is_pause; i++)
-        if (job->run->nodes[i].state == RV_NODE_WAITING && job->run->nodes[i].detail == RV_DETAIL_BUDGET) return i;
+    rv_run *run = job->run;
+    uint32_t node = rv_run_find(run, key), revision = 0;
+    size_t tilde = node == RV_NONE ? split_revision(key, &revision) : 0;
+    if (tilde > 0) node = rv_run_find(run, rv_str_cut(key, 0, tilde - 1));
+    bool is_pause = run->paused && rv_str_is(key, "budget") && (node == RV_NONE || run->nodes[node].state != RV_NODE_WAITING);
+    for (uint32_t i = 0; i < run->node_count && is_pause; i++)
+        if (run->nodes[i].state == RV_NODE_WAITING && run->nodes[i].detail == RV_DETAIL_BUDGET) node = i, is_pause = false;
+    if (node != RV_NONE) *ret_revision = revision;
     return node;
 }

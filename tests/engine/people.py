@@ -251,5 +251,23 @@ def reopened(flow):
     live.end(0)
 
 
+@case('whoever is asked when a revision may not go on says yes or no by the key that is shown [K17]')
+def revised_at_max(flow):
+    review = shell('echo \'{"ok":false}\' > "$REEVE_OUTPUT"', needs=['draft'],
+                   revise={'target': 'draft', 'when': '${review.ok} == false', 'max': 2, 'at_max': 'ask'})
+    workflow = {'nodes': {'draft': shell('true'), 'review': review, 'after': shell('true', needs=['review'])}}
+    live = flow.start(workflow)
+    run = live.started()
+    flow.call('approve', run, live.expect('blocker_opened')['key'])
+    live.end(0)
+    same(flow.one(f"select state from node where id = 'after' and run = '{run}'"), 'succeeded', 'what needs it')
+    run = flow.run(workflow, '--no-wait', status=76).run
+    key = flow.one(f"select key from blocker where run = '{run}'")
+    flow.call('reject', run, key)
+    flow.call('reject', run, key, status=4)
+    flow.run(workflow, '--resume', run, status=1)
+    same(flow.one(f"select state from node where id = 'after' and run = '{run}'"), 'skipped', 'what needs it')
+
+
 if __name__ == '__main__':
     main()
