@@ -51,7 +51,12 @@ static bool is_endless(rv_loader *l, uint32_t node, uint32_t value, rv_str path,
 static bool read_workflow(rv_loader *l, uint32_t node, uint32_t value, rv_file_draft *file, uint32_t *ret_root)
 {
     rv_str path = plain_path(l, rv_doc_text(&l->doc, value)), text;
-    if (path.size == 0) return false; /* said by check.c */
+    if (path.size == 0) { /* `.`; that there is none was said by check.c */
+        if (rv_doc_text(&l->doc, value).size && rv_doc_text(&l->doc, value).at[0] == '.')
+            rv_loader_error(l, value, 0, RV_STR("name a workflow file in it"), "`%.*s` is the workflow's own directory",
+                            RV_FMT(rv_doc_text(&l->doc, value)));
+        return false;
+    }
     if (!rv_loader_read(l, value, path, "name a workflow file beneath the directory of the workflow that is run", &text)) return false;
     file->path = path;
     file->digest = l->contents.at[l->contents.count - 1].digest;

@@ -327,6 +327,9 @@ static void workflow__files_that_include_each_other_are_named_in_a_chain(void **
     assert_str(rv_buf_str(&l.text),
                "flow.yaml:3:24: a workflow includes itself: flow.yaml -> a.yaml; let one of them not include the next\n");
     loaded_free(&l);
+    l = load_in_dir(HEAD "  a: {workflow: {file: ./.}}\n");
+    assert_str(rv_buf_str(&l.text), "flow.yaml:3:24: `./.` is the workflow's own directory; name a workflow file in it\n");
+    loaded_free(&l);
 }
 
 static void workflow__params_are_checked_where_they_are_literal(void **state)
