@@ -235,6 +235,8 @@ reeve_status reeve_answer(reeve *engine, const char *run, const char *key, const
 /* An event from outside: every node that waits for it (`wait: {event: NAME}`) succeeds, with value_json (NULL: nothing) as its result; when
  * none waits yet, it is kept for the first that will. REEVE_INVALID: no such name can be, or not JSON. */
 reeve_status reeve_signal(reeve *engine, const char *run, const char *name, const char *value_json, const char *by, reeve_error *error);
+/* A directive for the next turn of a node that has not ended: a command finds it in the file $REEVE_STEER. Nothing else follows. */
+reeve_status reeve_steer(reeve *engine, const char *run, const char *node, const char *text, const char *by, reeve_error *error);
 /* End a run for good: what runs is stopped (TERM, grace, KILL), the rest is not started. run_ended comes when it is over. */
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error);
 /* Stop all runs so that they can be resumed: start nothing more, stop what runs. run_ended comes for each, with state
@@ -336,7 +338,7 @@ typedef struct reeve_event reeve_event;
 struct reeve_event {
     size_t size;                 /* sizeof(reeve_event) */
     const char *type;            /* load, admitted, started, completed, lost, answer, decided, adopt, interrupt, resume, cancel,
-                                    preempt, fail_fast, signal, submit, tick */
+                                    preempt, fail_fast, signal, submit, steer, tick */
     const char *node;            /* its id */
     uint32_t epoch;              /* of the attempt */
     uint32_t flags;              /* REEVE_LOST_…, REEVE_RESUME_…, REEVE_CANCEL_… */
@@ -348,7 +350,7 @@ struct reeve_event {
     const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: the answer; signal: what came with it */
     const char *output;          /* completed: standard output, for templates and expressions that read it */
     size_t output_size;          /* bytes; 0: up to its NUL */
-    const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run */
+    const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run; steer: the directive */
     const char *state;           /* decided: approve, reject, done, failed, again; completed: instead of `termination` the state of the
                                     attempt: ok, partial, error, timeout, denied, cancelled */
     const char *detail;          /* completed: why, as error.kind: exit, signal, unavailable …; of a success: cache; NULL: by the rest */

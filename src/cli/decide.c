@@ -222,6 +222,20 @@ int rv_verb_signal(const rv_args *args)
     return status;
 }
 
+int rv_verb_steer(const rv_args *args)
+{
+    rv_error err = {0};
+    rv_session session = {0};
+    const char *node = rv_args_word(args, 1);
+    rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
+    if (failed == RV_OK)
+        failed = rv_client_steer(session.client, rv_buf_str(&session.run), rv_str_of(node), rv_str_of(rv_args_word(args, 2)),
+                                 rv_str_of(rv_cli_user()), &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, node, "steered");
+    rv_session_close(&session);
+    return status;
+}
+
 int rv_verb_cancel(const rv_args *args)
 {
     rv_error err = {0};

@@ -163,6 +163,11 @@ const rv_verb rv_verbs[] = {
      "first that will. VALUE is taken as JSON if it is JSON, else as plain text. Recorded on disk when the command returns.",
      OPTIONS(JSON, STORE), EXAMPLES({"reeve signal latest deployed '{\"version\": 7}'", "what waits for `deployed` goes on"}),
      EXIT_DECIDE, 2, 3, false, rv_verb_signal},
+    {"steer", "give a node a directive for its next turn", "RUN NODE TEXT",
+     "The command that runs, and each later attempt of its node, finds it in the file $REEVE_STEER: one JSON object a line, with `text`. "
+     "Nothing else follows from it. Recorded on disk when the command returns.",
+     OPTIONS(JSON, STORE), EXAMPLES({"reeve steer latest draft 'shorter, please'", "for node draft of the latest run"}), EXIT_DECIDE, 3, 3,
+     false, rv_verb_steer},
     {"cancel", "end a run for good", "RUN",
      "Stops what runs (TERM, then KILL after the grace) and cancels the rest. The run cannot be resumed; Ctrl-C in `reeve run` "
      "is for that.",

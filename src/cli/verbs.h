@@ -29,6 +29,7 @@ int rv_verb_approve(const rv_args *args);
 int rv_verb_reject(const rv_args *args);
 int rv_verb_answer(const rv_args *args);
 int rv_verb_submit(const rv_args *args);
+int rv_verb_steer(const rv_args *args);
 int rv_verb_signal(const rv_args *args);
 int rv_verb_cancel(const rv_args *args);
 int rv_verb_shell(const rv_args *args);

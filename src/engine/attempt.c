@@ -338,6 +338,7 @@ static void start_now(rv_attempt *attempt)
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;
     if (status == RV_OK) status = make_command(attempt, body, &cmd, &error);
     if (status == RV_OK && (status = rv_isolate(attempt, &cmd.own, &cmd.dir, &error)) != RV_OK) detail = RV_DETAIL_START;
+    if (status == RV_OK && job->run->steers.count) rv_steer_write(attempt);
     if (status == RV_OK && (status = launch(attempt, &cmd, &error)) != RV_OK) {
         detail = RV_DETAIL_UNAVAILABLE;
         rv_error ignored;

@@ -119,6 +119,11 @@ static void perform(rv_job *job, const rv_effect *effect)
     case RV_EFFECT_STOP:
         rv_attempt_stop(job, effect->node, effect->epoch, job->run->closing == RV_CLOSING_INTERRUPT ? RV_STOP_INTERRUPT : RV_STOP_CANCEL);
         break;
+    case RV_EFFECT_STEER: {
+        rv_attempt *attempt = rv_job_attempt(job, effect->node);
+        if (attempt && attempt->epoch == effect->epoch && attempt->is_started && !attempt->is_ended) rv_steer_write(attempt);
+        break;
+    }
     case RV_EFFECT_RUN_ENDED:
         RV_FAIL_POINT(RUN_END_SYNCED);
         job->is_ended = true;

@@ -132,6 +132,9 @@ void rv_engine_answer(rv_engine *engine, rv_str run, rv_str key, rv_str value_js
  * name: an identifier; value_json: what comes with it, size 0 nothing. CONFLICT also: the run keeps as many as it may.
  * INVALID: no name, or not JSON; LIMIT: over 1 MiB. */
 void rv_engine_signal(rv_engine *engine, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_engine_done_fn *done, void *user);
+/* A directive for a node's next turn [K61]: in $REEVE_STEER of the attempt that runs, and of those to come. CONFLICT also: it has ended, or
+ * has no turns; INVALID: no text, or over 64 KiB. */
+void rv_engine_steer(rv_engine *engine, rv_str run, rv_str node, rv_str text, rv_str by, rv_engine_done_fn *done, void *user);
 /* Nodes that a running command submits [K20]. token: its REEVE_TOKEN; key: its own name for them, size 0 their number among those
  * without one; source: YAML or JSON, `file` its name in messages. OK: ret_told is appended {"key","is_new","nodes":[ids]}. DENIED:
  * no attempt that goes on has this token, or a quota of the run. INVALID: ret_told is appended an array of problems, none where it

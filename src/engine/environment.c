@@ -64,7 +64,7 @@ void rv_environment_open(rv_engine *engine)
     static const char *const own[] = {
         "REEVE_RUN=",       "REEVE_NODE=",   "REEVE_ATTEMPT=",   "REEVE_EPOCH=",    "REEVE_OUTPUT=",
         "REEVE_ARTIFACTS=", "REEVE_SOCKET=", "REEVE_TOKEN=",     "REEVE_FEEDBACK=", "REEVE_STORE_MARK=",
-        "TRACEPARENT=",     "MAKEFLAGS=",    "REEVE_FAIL_POINT="};
+        "REEVE_STEER=",     "TRACEPARENT=",     "MAKEFLAGS=",    "REEVE_FAIL_POINT="};
     for (const char *const *at = engine->config.environ; at && *at; at++) {
         bool is_own = false;
         for (size_t i = 0; i < RV_COUNT(own); i++) is_own |= rv_str_starts(rv_str_of(*at), rv_str_of(own[i]));
@@ -109,6 +109,7 @@ const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uin
     rv_vec_push(&engine->envp, JOIN(scratch, RV_STR("REEVE_EPOCH="), decimal(&text, attempt->epoch)));
     rv_vec_push(&engine->envp, attempt->dir->env_output);
     rv_vec_push(&engine->envp, attempt->dir->env_artifacts);
+    rv_vec_push(&engine->envp, attempt->dir->env_steer);
     rv_vec_push(&engine->envp, JOIN(scratch, RV_STR("REEVE_TOKEN="), rv_str_of(attempt->token)));
     rv_vec_push(&engine->envp, JOIN(scratch, job->env_trace, hex(&text, rv_hash64(name, job->trace_seed + attempt->epoch) | 1),
                                     RV_STR("-01")));

@@ -58,7 +58,7 @@ typedef struct rv_attempt {
 typedef struct rv_slot_dir {
     rv_engine *engine;
     char *path, *output, *artifacts; /* absolute; the last two are within: */
-    char *env_output, *env_artifacts; /* REEVE_OUTPUT=…, REEVE_ARTIFACTS=… */
+    char *env_output, *env_artifacts, *env_steer; /* REEVE_OUTPUT=…, REEVE_ARTIFACTS=…, REEVE_STEER=… */
     int watches[2];            /* of path and of artifacts, in engine->notify_fd; -1: not watched */
     bool is_busy, is_touched;  /* touched: somebody made, moved or removed something in it */
     bool is_looked_at;         /* when the attempt's result was collected; nothing of it lives since */
@@ -269,6 +269,10 @@ bool rv_result_collect(rv_attempt *attempt, rv_str given);
 /* Of an attempt that has no result: what it left in $REEVE_OUTPUT all the same, so that its spend is known; else nothing changes. */
 void rv_result_look(rv_attempt *attempt);
 void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
+
+/* steer.c: $REEVE_STEER: the directives of the attempt's node, one JSON object a line; not there while there are none. */
+#define RV_STEER_IS "REEVE_STEER="
+void rv_steer_write(rv_attempt *attempt);
 
 /* scratch.c: the directories in which attempts leave it */
 rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err);

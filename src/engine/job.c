@@ -416,6 +416,7 @@ static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, r
         break;
     }
     case RV_EFFECT_REDUCE:
+    case RV_EFFECT_STEER:
     case RV_EFFECT_STOP: rv_vec_push(&flight->effects, ((rv_effect_item){job, *effect})); break;
     case RV_EFFECT_RUN_ENDED: rv_vec_push(&flight->synced_effects, ((rv_effect_item){job, *effect})); break;
     case RV_EFFECT_PARK: rv_blocker_open(job, effect->node, effect->detail, batch); break;

@@ -41,7 +41,7 @@ void rv_slot_dirs_free(rv_engine *engine)
 {
     for (uint32_t i = 0; i < engine->dirs.count; i++) {
         rv_slot_dir *dir = engine->dirs.at[i];
-        rv_free(dir->path), rv_free(dir->env_output), rv_free(dir->env_artifacts);
+        rv_free(dir->path), rv_free(dir->env_output), rv_free(dir->env_artifacts), rv_free(dir->env_steer);
         rv_free(dir);
     }
     rv_vec_deinit(&engine->dirs);
@@ -114,6 +114,7 @@ static rv_slot_dir *slot_dir_make(rv_engine *engine, rv_error *err)
     dir->path = entry_of("", engine->path_tmp, name);
     dir->env_output = entry_of(output_is, dir->path, "output");
     dir->env_artifacts = entry_of(artifacts_is, dir->path, "artifacts");
+    dir->env_steer = entry_of(RV_STEER_IS, dir->path, "steer");
     dir->output = dir->env_output + sizeof output_is - 1;
     dir->artifacts = dir->env_artifacts + sizeof artifacts_is - 1;
     rv_vec_push(&engine->dirs, dir);
@@ -147,6 +148,7 @@ static bool empty(rv_slot_dir *dir)
     rv_buf_printf(&work, "%s/work", dir->path); /* of an isolated command */
     if (lstat(work.at, &info) == 0) remove_tree(work.at);
     rv_buf_deinit(&work);
+    (void)unlink(dir->env_steer + sizeof RV_STEER_IS - 1);
     remove_tree(dir->artifacts);
     if (!reset_artifacts(dir)) return false;
     take_news(dir->engine);

@@ -31,6 +31,7 @@ void rv_run_free(rv_run *run)
     rv_vec_deinit(&run->accounts);
     rv_vec_deinit(&run->places);
     rv_vec_deinit(&run->signals);
+    rv_vec_deinit(&run->steers);
     rv_submissions_free(run);
     rv_vec_deinit(&run->graphs);
     rv_vec_deinit(&run->class_base);
@@ -65,6 +66,7 @@ rv_str rv_run_kept(const rv_run *run, uint32_t index_plus_one)
 
 rv_str rv_run_result(const rv_run *run, uint32_t node) { return rv_run_kept(run, run->nodes[node].result); }
 rv_str rv_run_output(const rv_run *run, uint32_t node) { return rv_run_kept(run, run->nodes[node].output); }
+rv_str rv_run_steer(const rv_run *run, uint32_t index) { return rv_run_kept(run, run->steers.at[index].value); }
 rv_str rv_run_error(const rv_run *run, uint32_t node) { return rv_run_kept(run, run->nodes[node].error); }
 
 /* ---- derived: counts, ready sets, gating ---- */
@@ -268,6 +270,13 @@ static bool apply_signal_taken(rv_run *run, uint32_t node)
     return true;
 }
 
+static bool apply_steer(rv_run *run, const rv_event *event)
+{
+    if (run->steers.count >= RV_STEERS_MAX || event->text.size == 0) return false;
+    rv_vec_push(&run->steers, ((rv_steer){event->node, rv_run_keep(run, event->text)}));
+    return true;
+}
+
 static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
 {
     bool needs_node = (rv_event_fields(event->type) & RV_F_NODE) && !(event->type == RV_EVENT_NODE_TIMER && event->flags == RV_TIMER_RUN);
@@ -296,6 +305,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_KEPT:
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
     case RV_EVENT_FAIL_FAST: run->fail_fast = true; return true;
+    case RV_EVENT_STEER: return apply_steer(run, event);
     case RV_EVENT_RESUME:
         if (event->flags & RV_RESUME_AFTER_DEATH) run->epoch_last += RV_EPOCH_GAP;
         return true;

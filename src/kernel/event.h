@@ -71,6 +71,8 @@
     /* nodes that a running node gives [K20]; key: its own for them; value: their definition in normal form; output: {"user":…,"env":…} of \
      * load time, what it has of its own; text: digest of the definition */                                               \
     X(SUBMIT, 16, "submit", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                \
+    /* a directive for a node's next turn, and nothing else; key: by whom */                                              \
+    X(STEER, 18, "steer", 'I', RV_F_NODE | RV_F_KEY | RV_F_TEXT)                                                          \
     /* facts */                                                                                                           \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                              \
     X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                \
@@ -186,7 +188,8 @@ void rv_event_json(rv_json_writer *w, const rv_event *event, rv_event_id_fn *id,
     X(STOP, "stop")             /* stop attempt (node, epoch): TERM, grace, KILL */ \
     X(ARM_TIMER, "arm_timer")   /* the earliest due time is now due_ms (engine) */ \
     X(RUN_ENDED, "run_ended")   /* the run reached `state` (also INTERRUPTED) */   \
-    X(NOTE, "note")
+    X(NOTE, "note")             \
+    X(STEER, "steer")           /* the running attempt (node, epoch) is given the node's latest directive */
 #define X(name_, text_) RV_EFFECT_##name_,
 typedef enum rv_effect_type { RV_EFFECT_MAP(X) RV_EFFECT_COUNT } rv_effect_type;
 #undef X

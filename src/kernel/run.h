@@ -116,6 +116,11 @@ struct rv_run;
 /* The graph of what `submitter` gave, in normal form; it outlives the run. NULL: it cannot be had. The same for the same run. */
 typedef const rv_graph *rv_run_compile_fn(void *user, struct rv_run *run, uint32_t submitter, rv_str definition);
 
+/* A directive that was given to a node [K61]: for its attempts, the one that runs and those to come. */
+typedef struct rv_steer { uint32_t node, value; /* index + 1 in values */ } rv_steer;
+#define RV_STEERS_MAX 4096u /* of a run */
+#define RV_STEER_SIZE_MAX 65536u /* bytes of one */
+
 /* An event from outside that nobody has waited for yet [K60]. */
 typedef struct rv_signal { rv_str name; uint32_t value; /* index + 1 in values; 0: nothing came with it */ } rv_signal;
 #define RV_SIGNALS_MAX 4096u /* kept at once, of a run */
@@ -167,6 +172,7 @@ typedef struct rv_run {
     RV_VEC(rv_place) places;
     RV_VEC(rv_control) controls;
     RV_VEC(rv_signal) signals; /* kept, in the order of their coming */
+    RV_VEC(rv_steer) steers;   /* in the order of their coming */
     RV_VEC(rv_submission) submissions; /* in the order of their places */
     RV_VEC(rv_str) values;     /* results, outputs and error texts that are kept; bytes in `arena` */
     rv_limits limits;
@@ -294,6 +300,8 @@ int64_t rv_run_due_ms(const rv_run *run);
 rv_str rv_run_result(const rv_run *run, uint32_t node);
 rv_str rv_run_output(const rv_run *run, uint32_t node);
 rv_str rv_run_error(const rv_run *run, uint32_t node);
+/* The text of the directive steers[index]. */
+rv_str rv_run_steer(const rv_run *run, uint32_t index);
 /* Node index of an id, or RV_NONE. The first call, and the first after the run grew, indexes what is new. */
 uint32_t rv_run_find(rv_run *run, rv_str id);
 

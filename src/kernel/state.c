@@ -110,6 +110,11 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
     write_budget(out, run);
     rv_buf_varint(out, run->values.count);
     for (uint32_t i = 0; i < run->values.count; i++) write_str(out, run->values.at[i]);
+    rv_buf_varint(out, run->steers.count);
+    for (uint32_t i = 0; i < run->steers.count; i++) {
+        rv_buf_varint(out, run->steers.at[i].node);
+        rv_buf_varint(out, run->steers.at[i].value);
+    }
     rv_buf_varint(out, run->signals.count);
     for (uint32_t i = 0; i < run->signals.count; i++) {
         write_str(out, run->signals.at[i].name);
@@ -419,6 +424,12 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     if (!c.is_bad) take_budget(&c, run, state.size);
     uint64_t value_count = take(&c, state.size);
     for (uint64_t i = 0; i < value_count && !c.is_bad; i++) rv_vec_push(&run->values, take_str(&c, &run->arena));
+    for (uint64_t left = take(&c, RV_STEERS_MAX); left > 0 && !c.is_bad; left--) {
+        rv_steer steer = {.node = (uint32_t)take(&c, RV_MAX(run->node_count, 1u) - 1)};
+        steer.value = (uint32_t)take(&c, run->values.count);
+        c.is_bad |= steer.value == 0;
+        rv_vec_push(&run->steers, steer);
+    }
     for (uint64_t left = take(&c, RV_SIGNALS_MAX); left > 0 && !c.is_bad; left--) {
         rv_str name = take_str(&c, &run->arena);
         rv_vec_push(&run->signals, ((rv_signal){name, (uint32_t)take(&c, run->values.count)}));

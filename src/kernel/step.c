@@ -210,6 +210,12 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
     case RV_EVENT_QUOTA:
         if (rv_run_state_is_terminal(status)) return RV_ANSWER_STALE;
         return input->state < RV_QUOTA_COUNT && input->amount >= -1 && input->amount <= RV_AMOUNT_MAX ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_STEER: {
+        if (rv_node_state_is_terminal((rv_node_state)run->nodes[input->node].state)) return RV_ANSWER_STALE;
+        bool has_turns = rv_kind_needs_slot(rv_run_kind(run, input->node));
+        bool is_said = input->text.size && input->text.size <= RV_STEER_SIZE_MAX;
+        return has_turns && is_said && run->steers.count < RV_STEERS_MAX ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    }
     case RV_EVENT_SUBMIT: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_ANSWER:
@@ -540,6 +546,10 @@ static void decide(rv_step *step)
     case RV_EVENT_DECIDED: on_decided(step); break;
     case RV_EVENT_SIGNAL: on_signal(step); break;
     case RV_EVENT_SUBMIT: rv_step_submitted(step); break;
+    case RV_EVENT_STEER: /* its stored part is kept; who runs is told */
+        if (step->run->nodes[step->input->node].state == RV_NODE_RUNNING)
+            rv_step_effect(step, RV_EFFECT_STEER, step->input->node, RV_DETAIL_NONE);
+        break;
     case RV_EVENT_INTERRUPT: on_interrupt(step); break;
     case RV_EVENT_CANCEL: rv_step_close(step, RV_CLOSING_CANCEL); break;
     case RV_EVENT_PREEMPT: on_preempt(step); break;

@@ -378,7 +378,7 @@ static rv_status load_pinned(rv_store *store, rv_str run, rv_spec **ret, rv_erro
 }
 
 typedef struct word {
-    enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL, WORD_SIGNAL } type;
+    enum { WORD_DECIDE, WORD_ANSWER, WORD_CANCEL, WORD_SIGNAL, WORD_STEER } type;
     rv_str run, key, by, text, digest;
     rv_decision decision;
 } word;
@@ -391,6 +391,7 @@ static void say(rv_engine *engine, const word *said, undriven *u)
         break;
     case WORD_ANSWER: rv_engine_answer(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     case WORD_CANCEL: rv_engine_cancel(engine, said->run, said->by, on_done, u); break;
+    case WORD_STEER: rv_engine_steer(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     case WORD_SIGNAL: rv_engine_signal(engine, said->run, said->key, said->text, said->by, on_done, u); break;
     }
 }
@@ -422,7 +423,7 @@ static rv_status say_undriven(rv_client *client, const word *said, rv_error *err
 
 static rv_status say_owner(rv_client *client, const word *said, rv_error *err)
 {
-    static const char *const ops[] = {"decide", "answer", "cancel", "signal"};
+    static const char *const ops[] = {"decide", "answer", "cancel", "signal", "steer"};
     rv_buf request = {0};
     rv_arena arena = {0};
     rv_json_writer w;
@@ -431,6 +432,7 @@ static rv_status say_owner(rv_client *client, const word *said, rv_error *err)
     rv_jw_kv_str(&w, "run", said->run);
     rv_jw_kv_str(&w, said->type == WORD_SIGNAL ? "name" : "key", said->key);
     rv_jw_kv_str(&w, "by", said->by);
+    if (said->type == WORD_STEER) rv_jw_kv_str(&w, "text", said->text);
     if (said->type == WORD_DECIDE) {
         rv_jw_kv_i64(&w, "decision", said->decision);
         rv_jw_kv_str(&w, "comment", said->text);
@@ -478,6 +480,11 @@ rv_status rv_client_signal(rv_client *client, rv_str run, rv_str name, rv_str va
     rv_arena_deinit(&arena);
     if (status != RV_OK) return rv_error_context(err, "what comes with the event is not JSON");
     return say_word(client, &(word){.type = WORD_SIGNAL, .run = run, .key = name, .by = by, .text = value_json}, err);
+}
+
+rv_status rv_client_steer(rv_client *client, rv_str run, rv_str node, rv_str text, rv_str by, rv_error *err)
+{
+    return say_word(client, &(word){.type = WORD_STEER, .run = run, .key = node, .by = by, .text = text}, err);
 }
 
 rv_status rv_client_submit(const rv_client_submission *given, rv_arena *arena, const rv_json **ret_told, rv_error *err)

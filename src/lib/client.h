@@ -37,6 +37,8 @@ RV_MUST_USE rv_status rv_client_answer(rv_client *client, rv_str run, rv_str key
 /* An event from outside for the waits of a run, with what comes with it (JSON; size 0: nothing). INVALID: no name, or not JSON;
  * CONFLICT: the run has ended, or keeps as many as it may. Synced on return. */
 RV_MUST_USE rv_status rv_client_signal(rv_client *client, rv_str run, rv_str name, rv_str value_json, rv_str by, rv_error *err);
+/* A directive for the next turn of a node: errors as rv_engine_steer. Synced on return. */
+RV_MUST_USE rv_status rv_client_steer(rv_client *client, rv_str run, rv_str node, rv_str text, rv_str by, rv_error *err);
 /* From within a running node: give its run the nodes in `source` [K20]. socket, token: REEVE_SOCKET, REEVE_TOKEN. ret_told, in the
  * arena: {"key","is_new","nodes":[ids]}; of INVALID the array of problems, or NULL. Errors as rv_engine_submit_nodes; UNAVAILABLE:
  * nobody answers there. Synced on return. */

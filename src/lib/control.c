@@ -200,6 +200,13 @@ static void op_signal(client *c, const rv_json *request)
     rv_buf_deinit(&value);
 }
 
+static void op_steer(client *c, const rv_json *request)
+{
+    c->is_busy = true;
+    rv_engine_steer(c->control->engine, text_of(request, "run"), text_of(request, "key"), text_of(request, "text"), text_of(request, "by"),
+                    on_done, c);
+}
+
 static void op_submit(client *c, const rv_json *request)
 {
     char file[256];
@@ -246,6 +253,7 @@ static void op_ping(client *c, const rv_json *request) { (void)request; answer_o
 static const struct { const char *name; void (*fn)(client *c, const rv_json *request); } ops[] = {
     {"ping", op_ping}, {"query", op_query}, {"decide", op_decide}, {"answer", op_answer}, {"cancel", op_cancel}, {"watch", op_watch},
     {"signal", op_signal}, {"submit", op_submit},
+    {"steer", op_steer},
 };
 
 static void take_request(client *c, rv_str line)

@@ -220,6 +220,14 @@ static void add_spawns(reeve_kernel *kernel)
     rv_vec_push(&kernel->effects, effect);
 }
 
+/* The latest directive of the node. */
+static const char *steer_text(reeve_kernel *kernel, uint32_t node)
+{
+    uint32_t index = kernel->run->steers.count - 1;
+    while (kernel->run->steers.at[index].node != node) index--;
+    return rv_kernel_text(kernel, rv_run_steer(kernel->run, index));
+}
+
 static void add_effect(reeve_kernel *kernel, uint32_t index, const char **notes_at)
 {
     const rv_effect *from = &kernel->out.effects.at[index];
@@ -227,6 +235,7 @@ static void add_effect(reeve_kernel *kernel, uint32_t index, const char **notes_
     reeve_effect effect = {.type = rv_effect_name(from->type), .node = rv_kernel_id(kernel, from->node), .epoch = from->epoch,
                            .number = from->number, .state = "", .detail = rv_detail_name(from->detail), .due_ms = from->due_ms};
     if (from->type == RV_EFFECT_RUN_ENDED) effect.state = rv_run_state_name((rv_run_state)from->state);
+    if (from->type == RV_EFFECT_STEER) effect.text = steer_text(kernel, from->node);
     if (from->type == RV_EFFECT_NOTE) effect.text = note_text(kernel, notes_at);
     if (from->type == RV_EFFECT_REDUCE) {
         if (!described->reducer) return;

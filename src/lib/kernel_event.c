@@ -291,6 +291,7 @@ rv_status rv_kernel_event(reeve_kernel *kernel, const reeve_event *event, rv_eve
     if (type == RV_EVENT_LOAD) return take_load(kernel, ret, err);
     if (type == RV_EVENT_ANSWER) return take_answer(kernel, event, ret, err);
     if (type == RV_EVENT_DECIDED) return take_decided(kernel, event, ret, err);
+    if (type == RV_EVENT_STEER) ret->text = masked(kernel, ret->text);
     if (type == RV_EVENT_SUBMIT) return take_submit(kernel, ret, err);
     if (type == RV_EVENT_SIGNAL) return take_signal(kernel, ret, err);
     return rv_report_value(&kernel->scratch, ret->value, &value, err);

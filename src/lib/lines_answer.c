@@ -133,7 +133,8 @@ static void write_spawn(rv_json_writer *w, const reeve_spawn *spawn)
 
 static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_effect *effect)
 {
-    bool is_stop = rv_str_is(rv_str_of(effect->type), "stop"), is_timer = rv_str_is(rv_str_of(effect->type), "arm_timer");
+    bool is_of_attempt = rv_str_is(rv_str_of(effect->type), "stop") || rv_str_is(rv_str_of(effect->type), "steer"),
+         is_timer = rv_str_is(rv_str_of(effect->type), "arm_timer");
     if (rv_str_is(rv_str_of(effect->type), "park")) {
         write_park(w, effect);
         return;
@@ -141,7 +142,7 @@ static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_ef
     rv_jw_object(w);
     rv_jw_kv_cstring(w, "type", effect->type);
     kv_text(w, "node", effect->node);
-    if (is_stop || effect->reducer) rv_jw_kv_i64(w, "epoch", effect->epoch);
+    if (is_of_attempt || effect->reducer) rv_jw_kv_i64(w, "epoch", effect->epoch);
     if (effect->reducer) rv_jw_kv_i64(w, "number", effect->number);
     kv_text(w, "state", effect->state);
     kv_text(w, "detail", effect->detail);

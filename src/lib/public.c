@@ -499,6 +499,15 @@ reeve_status reeve_signal(reeve *engine, const char *run, const char *name, cons
     return said(engine, &asked, error);
 }
 
+reeve_status reeve_steer(reeve *engine, const char *run, const char *node, const char *text, const char *by, reeve_error *error)
+{
+    word asked = {0};
+    reeve_status refused;
+    if (is_callback(engine, error, &refused)) return refused;
+    rv_engine_steer(rv_host_engine(engine->host), rv_str_of(run), rv_str_of(node), rv_str_of(text), rv_str_of(by), on_done, &asked);
+    return said(engine, &asked, error);
+}
+
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error)
 {
     word asked = {0};

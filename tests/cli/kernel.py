@@ -208,6 +208,14 @@ def submissions(kernel):
     assert kernel.event("submit", node="plan", epoch=epoch, key="l", value={"nodes": {"d": {"run": ["x"]}}})["answer"] == "stale"
 
 
+def directives(kernel):
+    kernel.load(workflow(a={"run": ["a"]}), slots=1)
+    kernel.event("steer", node="a", text="shorter", key="Ada")
+    steer = kernel.effect("steer")
+    assert (steer["node"], steer["epoch"], steer["text"]) == ("a", 1, "shorter"), steer
+    refusal("CONFLICT", kernel.event, "steer", node="a", key="Ada")
+
+
 def interrupt(kernel):
     kernel.load(INTERRUPTED, slots=1)
     kernel.event("started", node="a", epoch=1, pid=77)
@@ -403,6 +411,7 @@ claim("without slots the host admits, in order", host_admits)
 claim("with slots the kernel admits, by slots and tags", slots_and_tags)
 claim("people are asked, and their word is for what was shown", questions)
 claim("a running node submits nodes, and is not doubled when it is run again", submissions)
+claim("a directive comes out for the attempt that runs", directives)
 claim("a signal ends the waits for its event that have begun", events_from_outside)
 claim("a timer is armed, and a clock that goes back is refused", timers)
 claim("an interrupt stops, a resume goes on, a cancel ends", interrupt)

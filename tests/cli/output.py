@@ -48,6 +48,8 @@ def words_of(verb):
         return [waiting(), "ok"]
     if verb == "answer":
         return [waiting(), "word", "text"]
+    if verb == "steer":
+        return [waiting(), "never", "text"]
     if verb == "signal":
         return [waiting(), "go"]
     if verb == "cancel":

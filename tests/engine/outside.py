@@ -1,7 +1,8 @@
 """What comes to a run from outside while it goes on: events that nodes wait for [K16, K60]."""
 import json
+import os
 
-from harness import Wire, argv_to, case, main, need, same, wait_for
+from harness import Wire, argv_to, case, main, need, same, shell, wait_for
 
 
 def waiting(flow, node):
@@ -85,6 +86,31 @@ def signal_secret(flow):
     live.end(0)
     same(flow.read('got'), b'say ***\0', 'the result')
     need('very-secret' not in flow.call('events', run, '--json').text, 'the journal has it')
+
+
+@case('a directive reaches the command that runs, and the attempts to come, also after a death [K61]')
+def steered(flow):
+    os.mkfifo(flow.path('tick'))
+    workflow = {'nodes': {'a': shell('read -r _ < tick; cp "$REEVE_STEER" new; mv new got; '
+        '[ "$(wc -l < got)" = 2 ] || read -r _ < tick')}}
+    live = flow.start(workflow)
+    run = live.started()
+    live.expect('attempt_started', node='a')
+    flow.call('steer', run, 'a', 'shorter')
+    with open(flow.path('tick'), 'w') as tick:
+        tick.write('\n')
+    wait_for(lambda: os.path.exists(flow.path('got')), 'it reads')
+    same(flow.read('got'), b'{"text":"shorter"}\n', 'while it runs')
+    live.kill_engine()
+    flow.call('steer', run, 'a', 'and "bolder"')  # nobody drives it
+    live = flow.start(workflow, '--resume', run)
+    live.expect('attempt_started', node='a')
+    with open(flow.path('tick'), 'w') as tick:
+        tick.write('\n')
+    live.end(0)
+    same([json.loads(line)['text'] for line in flow.read('got').decode().splitlines()], ['shorter', 'and "bolder"'], 'directives')
+    flow.call('steer', run, 'a', 'late', status=4)
+    flow.call('steer', run, 'nobody', 'x', status=4)
 
 
 main()

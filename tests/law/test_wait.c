@@ -395,6 +395,50 @@ static void k60__a_journal_that_keeps_or_takes_an_event_that_is_none_is_damaged(
     drive_free(d);
 }
 
+/* ---- directives ---- */
+
+static void k61__a_directive_is_kept_told_to_who_runs_and_changes_nothing_else(void **state)
+{
+    drive *d = drive_new("a; b: a; i: !input");
+    rv_event steer = {.type = RV_EVENT_STEER, .node = 0, .key = RV_STR("ann"), .text = RV_STR("shorter")};
+    assert_int_equal(drive_step(d, &steer), RV_ANSWER_TAKEN);
+    assert_false(drive_has_effect(d, RV_EFFECT_STEER, "a")); /* nobody runs yet */
+    drive_admit(d, "a");
+    steer.text = RV_STR("longer");
+    assert_int_equal(drive_step(d, &steer), RV_ANSWER_TAKEN);
+    assert_true(drive_has_effect(d, RV_EFFECT_STEER, "a"));
+    assert_string_equal(drive_says(d, "a"), "running");
+    drive_crash(d);
+    drive_crash(d);
+    assert_int_equal(d->run->steers.count, 2);
+    assert_true(rv_str_is(rv_run_steer(d->run, 0), "shorter") && rv_str_is(rv_run_steer(d->run, 1), "longer"));
+    steer.text = (rv_str){NULL, 0};
+    assert_int_equal(drive_step(d, &steer), RV_ANSWER_ILLEGAL);
+    steer.text = RV_STR("x");
+    steer.node = 2;
+    assert_int_equal(drive_step(d, &steer), RV_ANSWER_ILLEGAL); /* a person has no turns */
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    steer.node = 0;
+    assert_int_equal(drive_step(d, &steer), RV_ANSWER_STALE);
+    drive_free(d);
+}
+
+static void k61__a_run_keeps_no_more_directives_than_it_may(void **state)
+{
+    drive *d = drive_new("a");
+    rv_error error = {0};
+    d->is_quick = true;
+    rv_event steer = {.type = RV_EVENT_STEER, .node = 0, .text = RV_STR("x")};
+    for (uint32_t i = 0; i < RV_STEERS_MAX; i++) assert_int_equal(drive_step(d, &steer), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_step(d, &steer), RV_ANSWER_ILLEGAL);
+    assert_int_equal(rv_run_apply(d->run, &steer, NULL, &error), RV_CORRUPT);
+    rv_run *run = rv_run_new(d->graph);
+    steer.text = (rv_str){NULL, 0};
+    assert_int_equal(rv_run_apply(run, &steer, NULL, &error), RV_CORRUPT);
+    rv_run_free(run);
+    drive_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +461,8 @@ int main(void)
         cmocka_unit_test(timer__a_restored_run_has_its_timers),
         cmocka_unit_test(timer__items_come_out_by_time_then_node),
         cmocka_unit_test(w2__timers_that_are_over_are_forgotten),
+        cmocka_unit_test(k61__a_directive_is_kept_told_to_who_runs_and_changes_nothing_else),
+        cmocka_unit_test(k61__a_run_keeps_no_more_directives_than_it_may),
         cmocka_unit_test(k16__a_wait_for_an_event_ends_with_what_comes_with_it),
         cmocka_unit_test(k60__an_event_before_the_wait_is_kept_and_consumed_once),
         cmocka_unit_test(k60__kept_events_are_consumed_in_the_order_of_their_coming),
