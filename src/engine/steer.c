@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Directives for running commands [K61]: a file beside $REEVE_OUTPUT, which is replaced as a whole, so that who reads it sees one that is. */
+/* Directives for running commands [K61]: a file beside $REEVE_OUTPUT, replaced as a whole, so that a reader never sees half of it. */
 
 void rv_steer_write(rv_attempt *attempt)
 {
