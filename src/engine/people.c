@@ -160,12 +160,14 @@ void rv_engine_steer(rv_engine *engine, rv_str run, rv_str node, rv_str text, rv
     uint32_t index = job ? rv_run_find(job->run, node) : RV_NONE;
     if (!job) refuse(done, user, RV_NOT_FOUND, "run %.*s is not driven here", run);
     else if (index == RV_NONE) refuse(done, user, RV_NOT_FOUND, "no node %.*s in this run", node);
-    else if (text.size == 0 || text.size > RV_STEER_SIZE_MAX) refuse(done, user, RV_INVALID, "a directive for %.*s has 1 to 65536 bytes", node);
+    else if (text.size == 0 || text.size > RV_STEER_SIZE_MAX)
+        refuse(done, user, RV_INVALID, "a directive for %.*s has 1 to 65536 bytes", node);
     if (!job || index == RV_NONE || text.size == 0 || text.size > RV_STEER_SIZE_MAX) return;
     bool was_masked = mask_comment(job, text, &masked);
     rv_event event = {.type = RV_EVENT_STEER, .node = index, .key = by, .text = was_masked ? rv_buf_str(&masked) : text};
     rv_answer answer = rv_engine_step(job, &event, true);
-    if (answer == RV_ANSWER_ILLEGAL) refuse(done, user, RV_CONFLICT, "%.*s takes no directives: only commands do, and a run no more than 4096", node);
+    if (answer == RV_ANSWER_ILLEGAL)
+        refuse(done, user, RV_CONFLICT, "%.*s takes no directives: only commands do, and a run no more than 4096", node);
     else finish(engine, answer, node, done, user);
     rv_buf_deinit(&masked);
 }
