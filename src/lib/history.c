@@ -298,10 +298,14 @@ static rv_status choose_checks(verifier *v, rv_error *err)
     const rv_json *table = NULL;
     snprintf(stream, sizeof stream, "run/%.*s", RV_FMT(v->run));
     rv_str arg = rv_str_of(stream);
-    rv_status status = rv_client_query(v->client, &arena, "SELECT count(*) FROM journal WHERE stream = ?1", &arg, 1, 0, &table, err);
+    rv_status status = rv_client_query(v->client, &arena,
+                                       "SELECT count(*), (SELECT count(*) FROM node WHERE 'run/' || run = ?1) "
+                                       "FROM journal WHERE stream = ?1",
+                                       &arg, 1, 0, &table, err);
     if (status == RV_OK) {
-        uint64_t rows = (uint64_t)number_at(rv_json_get(table, RV_STR("rows"))->child, 0);
-        v->check_every = rows * v->by_facts->node_count / CHECK_WORK_MAX + 1;
+        const rv_json *counts = rv_json_get(table, RV_STR("rows"))->child;
+        uint64_t rows = (uint64_t)number_at(counts, 0), nodes = (uint64_t)number_at(counts, 1); /* as many as it has grown to */
+        v->check_every = rows * RV_MAX(nodes, (uint64_t)v->by_facts->node_count) / CHECK_WORK_MAX + 1;
     }
     rv_arena_deinit(&arena);
     return status;
