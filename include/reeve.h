@@ -350,7 +350,8 @@ struct reeve_event {
     const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: the answer; signal: what came with it */
     const char *output;          /* completed: standard output, for templates and expressions that read it */
     size_t output_size;          /* bytes; 0: up to its NUL */
-    const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run; steer: the directive */
+    const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run;
+                                    steer: the directive */
     const char *state;           /* decided: approve, reject, done, failed, again; completed: instead of `termination` the state of the
                                     attempt: ok, partial, error, timeout, denied, cancelled */
     const char *detail;          /* completed: why, as error.kind: exit, signal, unavailable …; of a success: cache; NULL: by the rest */
