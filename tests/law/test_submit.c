@@ -435,7 +435,7 @@ static void crash(world *w, uint64_t *seed)
     (void)drive_signal(w->d, RV_EVENT_RESUME);
 }
 
-/* drive.h compares, after every step, what is replayed, restored and decided again. */
+/* At each crash, and at the end, what is replayed, restored and decided again is compared (drive.h). */
 static void k62__random_lives_that_submit_end_and_replay_to_the_byte(void **state)
 {
     for (uint64_t first = 1; first <= 150; first++) {
