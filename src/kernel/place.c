@@ -96,6 +96,7 @@ void rv_controls_free(rv_run *run)
         rv_vec_deinit(&run->controls.at[i].rounds);
         rv_vec_deinit(&run->controls.at[i].alive);
         rv_vec_deinit(&run->controls.at[i].score);
+        rv_vec_deinit(&run->controls.at[i].decided);
     }
     rv_vec_deinit(&run->controls);
 }

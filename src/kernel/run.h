@@ -138,6 +138,7 @@ typedef struct rv_control {
     RV_VEC(uint32_t) score;    /* swiss: by entrant, matches won */
     uint32_t judged;           /* index in places of the first judge of the round that is under way */
     uint32_t undecided;        /* matches of that round */
+    RV_VEC(bool) decided;      /* of that round: by match */
     RV_VEC(uint32_t) places;   /* in the order of their making */
     uint32_t open;             /* of its places, those with open nodes */
     RV_VEC(rv_str) items;      /* FOREACH: each item's JSON, once somebody asked */

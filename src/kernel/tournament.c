@@ -142,6 +142,8 @@ bool rv_bracket_judge(rv_run *run, uint32_t index, uint32_t ordinal)
         else pair_elimination(control);
         control->judged = control->places.count;
         control->undecided = control->pairs.count - control->rounds.at[round - 1];
+        rv_vec_clear(&control->decided);
+        for (uint32_t i = 0; i < control->undecided; i++) rv_vec_push(&control->decided, false);
     }
     return RV_MATCH_NUMBER(ordinal) < control->pairs.count - control->rounds.at[round - 1];
 }
@@ -152,11 +154,12 @@ bool rv_bracket_match(rv_run *run, uint32_t index, const rv_match *match)
     uint32_t round = RV_MATCH_ROUND(match->ordinal), number = RV_MATCH_NUMBER(match->ordinal);
     if (round == 0 || round != control->rounds.count || control->undecided == 0) return false;
     uint32_t first = control->rounds.at[round - 1], count = control->pairs.count - first;
-    if (number >= count) return false;
+    if (number >= count || control->decided.at[number]) return false;
     rv_pair pair = control->pairs.at[first + number];
     if (match->winner != pair.left && match->winner != pair.right) return false;
     rv_vec_push(&control->matches, *match);
     control->undecided--;
+    control->decided.at[number] = true;
     control->score.at[match->winner]++;
     bool is_swiss = rv_run_control_def(run, control->node)->max != 0;
     if (is_swiss) return true;
@@ -313,6 +316,8 @@ static void tend_judge(rv_step *step, uint32_t node, uint32_t place_index)
     rv_control *control = control_at(run, node);
     uint32_t ordinal = run->places.at[place_index].ordinal, seats = seats_of(rv_run_control_def(run, node));
     uint32_t first = control->judged + RV_MATCH_NUMBER(ordinal) * seats;
+    bool is_late = RV_MATCH_ROUND(ordinal) != control->rounds.count || control->decided.at[RV_MATCH_NUMBER(ordinal)];
+    if (is_late) return; /* another judge of its match, who settled in the same step, was looked at first */
     for (uint32_t i = 0; i < seats; i++)
         if (run->places.at[control->places.at[first + i]].open) return;
     if (!decide(step, node, first, RV_MATCH(RV_MATCH_ROUND(ordinal), RV_MATCH_NUMBER(ordinal), 0, 0))) {
@@ -346,9 +351,11 @@ void rv_step_tournament(rv_step *step, uint32_t node)
 void rv_step_tend_tournament(rv_step *step, uint32_t node, uint32_t place)
 {
     uint32_t ended;
+    const rv_control *control = control_at(step->run, node);
     if (step->run->places.at[place].role == RV_SCOPE_JUDGE) {
         tend_judge(step, node, place);
-    } else if (control_at(step->run, node)->open == 0) { /* entrants that failed are out; one that was called off with the run is not */
+    } else if (control->open == 0 && control->rounds.count == 0) { /* another entrant that settled in this step may have begun it */
+        /* Entrants that failed are out; one that was called off with the run is not. */
         if (rv_place_outcome(step->run, place, &ended) == RV_NODE_SKIPPED && rv_run_is_winding_down(step->run))
             rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
         else next_round(step, node);

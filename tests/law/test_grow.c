@@ -352,6 +352,35 @@ static void k13__exchanged_sides_are_judged_too_and_the_seed_decides_a_split(voi
     world_end(&w);
 }
 
+static void k13__judges_that_settle_in_one_step_decide_a_match_once(void **state)
+{
+    world w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}], swap: true, "
+                       "judge: {set: {winner: \"\\\"left\\\"\"}}}}\n");
+    entrants(&w, 4);
+    uint32_t drawn = 0;
+    const rv_control *c = &w.d->run->controls.at[0];
+    for (uint32_t i = 0; i < c->matches.count; i++) drawn += c->matches.at[i].is_drawn;
+    assert_int_equal(c->matches.count, 3);
+    assert_int_equal(drawn, 3);
+    assert_says(&w, "t", "succeeded");
+    world_end(&w);
+    w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], quorum: 2, judge: {input: {question: q, deadline: 5s}}}}\n");
+    entrants(&w, 2);
+    assert_int_equal(drive_until(w.d, rv_run_due_ms(w.d->run)), RV_ANSWER_TAKEN);
+    assert_says(&w, "t", "failed judge");
+    world_end(&w);
+}
+
+static void k13__entrants_that_settle_in_one_step_begin_a_round_once(void **state)
+{
+    world w = world_of("  a: {run: [x]}\n  t: {needs: [a], tournament: {entrants: [{set: {n: \"1\"}}, {set: {n: \"2\"}}, "
+                       "{set: {n: \"3\"}}], swap: true, judge: {set: {winner: \"\\\"left\\\"\"}}}}\n");
+    drive_ok(w.d, "a");
+    assert_int_equal(w.d->run->controls.at[0].matches.count, 2);
+    assert_says(&w, "t", "succeeded");
+    world_end(&w);
+}
+
 static void k13__swiss_plays_its_rounds_and_nobody_meets_twice(void **state)
 {
     world w = five(", swiss: 3");
@@ -594,6 +623,8 @@ int main(void)
         cmocka_unit_test(k13__those_that_failed_are_out_one_survivor_wins_and_none_fails),
         cmocka_unit_test(k13__a_judge_that_names_no_winner_fails_unless_a_quorum_decides),
         cmocka_unit_test(k13__exchanged_sides_are_judged_too_and_the_seed_decides_a_split),
+        cmocka_unit_test(k13__judges_that_settle_in_one_step_decide_a_match_once),
+        cmocka_unit_test(k13__entrants_that_settle_in_one_step_begin_a_round_once),
         cmocka_unit_test(k13__swiss_plays_its_rounds_and_nobody_meets_twice),
         cmocka_unit_test(k13__existing_nodes_may_enter),
         cmocka_unit_test(k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest),
