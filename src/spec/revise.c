@@ -1,8 +1,9 @@
 /* revise.c: back-edges [K17]: what lies between a target and the node that looks back at it, and whether that can be run again as one.
  *
- * The members are the nodes after the target from which this node follows: a walk backwards from the node, which stops at the
- * target's place in the order, then one pass forwards over what it saw. Two back-edges of one scope must lie apart, or one within
- * the other: taken from the largest to the smallest, all members of one have the same innermost one around them. */
+ * Only edges that are waited for lead back: over an optional one a node may end before what it needs has. The members are the nodes
+ * after the target from which this node follows: a walk backwards from the node, which stops at the target's place in the order, then
+ * one pass forwards over what it saw. Two back-edges of one scope must lie apart, or one within the other: taken from the largest to
+ * the smallest, all members of one have the same innermost one around them. */
 #include "spec/load.h"
 #include <stdlib.h>
 
@@ -29,7 +30,14 @@ static int by_index(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Everything that the node follows from, down to the target's place in the order. */
+/* Whether a node waits for all of its predecessors; else only for those that are in `after`. */
+static bool waits_for_all(rv_loader *l, uint32_t node)
+{
+    uint32_t value = rv_loader_value(l, node, RV_NK_DEP_POLICY);
+    return value == RV_NONE || !rv_str_is(rv_doc_text(&l->doc, value), "optional");
+}
+
+/* Everything that the node waits for, down to the target's place in the order. */
 static void see(reviser *v, uint32_t node, uint32_t target, uint32_t mark)
 {
     rv_loader *l = v->loader;
@@ -39,10 +47,12 @@ static void see(reviser *v, uint32_t node, uint32_t target, uint32_t mark)
     v->visited[node] = mark;
     for (uint32_t next = 0; next < v->seen.count && v->work < RV_REVISE_WORK_MAX; next++) {
         uint32_t at = v->seen.at[next];
+        bool waits = waits_for_all(l, at);
         v->work += 1 + l->pred_begin[at + 1] - l->pred_begin[at];
         for (uint32_t i = l->pred_begin[at]; i < l->pred_begin[at + 1]; i++) {
             uint32_t other = RV_EDGE_NODE(l->pred.at[i]);
-            if (v->visited[other] == mark || l->position[other] < floor) continue;
+            bool leads_back = waits || (l->pred.at[i] & RV_EDGE_SOFT);
+            if (!leads_back || v->visited[other] == mark || l->position[other] < floor) continue;
             v->visited[other] = mark;
             rv_vec_push(&v->seen, other);
         }
@@ -59,9 +69,9 @@ static bool collect(reviser *v, rv_revise_draft *revise, uint32_t mark)
     revise->member_first = l->revise_nodes.count;
     for (uint32_t i = 0; i < v->seen.count; i++) {
         uint32_t node = v->seen.at[i];
-        bool is_member = node == revise->target;
+        bool is_member = node == revise->target, waits = waits_for_all(l, node);
         for (uint32_t e = l->pred_begin[node]; e < l->pred_begin[node + 1] && !is_member; e++)
-            is_member = v->reached[RV_EDGE_NODE(l->pred.at[e])] == mark;
+            is_member = (waits || (l->pred.at[e] & RV_EDGE_SOFT)) && v->reached[RV_EDGE_NODE(l->pred.at[e])] == mark;
         if (!is_member) continue;
         v->reached[node] = mark;
         l->nodes.at[node].is_revised = true;
@@ -88,8 +98,8 @@ static void revise_of(reviser *v, uint32_t node, uint32_t map)
         rv_loader_error(l, value, 0, RV_STR("use a `loop`, or name an ancestor"), "`%.*s` names itself as `target`",
                         RV_FMT(rv_loader_name(l, node)));
     else if (l->position[target] > l->position[node] || !collect(v, &revise, l->revises.count + 1))
-        rv_loader_error(l, value, 0, RV_STR("name a node that it depends on, directly or not"), "`%.*s` is no ancestor of `%.*s`",
-                        RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
+        rv_loader_error(l, value, 0, RV_STR("name a node that it waits for, directly or not; what is optional is not waited for"),
+                        "`%.*s` is no ancestor of `%.*s`", RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
     else {
         rv_vec_push(&l->revises, revise);
         l->nodes.at[node].revise = l->revises.count;

@@ -459,6 +459,19 @@ static void revise__one_within_another_is_allowed(void **state)
     loaded_free(&l);
 }
 
+/* Over an optional edge a node may end while what it needs still runs: that cannot be done again with it. */
+static void revise__what_is_optional_is_no_way_back(void **state)
+{
+    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], needs: [a], dep_policy: optional}\n"
+                              "  c: {run: [x], needs: [a, b], revise: {target: a, when: 'true'}}\n");
+    assert_int_equal(l.spec->graph.revises[0].member_count, 2); /* a and c */
+    loaded_free(&l);
+    l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], after: [a], needs: [z], dep_policy: optional}\n"
+                       "  c: {run: [x], needs: [b], revise: {target: a, when: 'true'}}\n  z: {run: [x]}\n");
+    assert_int_equal(l.spec->graph.revises[0].member_count, 3); /* `after` is waited for */
+    loaded_free(&l);
+}
+
 /* ---- all together ---- */
 
 static void bodies__nest_and_an_image_of_them_is_mapped(void **state)
@@ -634,7 +647,7 @@ int main(void)
         T(workflow__text_of_a_file_within_is_read_and_pinned),
         T(workflow__files_within_cannot_multiply_without_bound),
         T(revise__members_are_what_lies_between),
-        T(revise__one_within_another_is_allowed),
+        T(revise__one_within_another_is_allowed), T(revise__what_is_optional_is_no_way_back),
         T(bodies__nest_and_an_image_of_them_is_mapped),
         T(bodies__nest_as_deep_as_a_file_may),
         T(submitted__nodes_of_the_run_are_externals),

@@ -226,7 +226,7 @@ static const wrong table[] = {
      N "  a: {run: [x]}\n  b: {run: [x], revise: {target: a, when: 'true'}}\n  c: {run: [x], needs: [b], revise: {target: c, when: "
        "'true'}}\n"
        "  d: {run: [x], revise: {target: bb, when: 'true', max: 0}}\n",
-     "flow.yaml:4:34: `a` is no ancestor of `b`; name a node that it depends on, directly or not\n"
+     "flow.yaml:4:34: `a` is no ancestor of `b`; name a node that it waits for, directly or not; what is optional is not waited for\n"
      "flow.yaml:5:46: `c` names itself as `target`; use a `loop`, or name an ancestor\n"
      "flow.yaml:6:34: `target` of `d` names `bb`, which is no node beside it; did you mean `b`?\n"
      "flow.yaml:6:57: `max` wants a whole number of at least 1, not `0`\n"},
