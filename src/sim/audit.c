@@ -8,6 +8,7 @@ typedef struct audit {
     uint64_t next_seq;
     int64_t engine_ms;
     RV_VEC(uint32_t) decided; /* decisions and answers by node */
+    uint32_t signalled;
     bool is_cancelled;
 } audit;
 
@@ -33,6 +34,7 @@ static void decide_again(audit *a, const rv_journal_row *row)
         a->engine_ms = now.engine_ms;
         if (!rv_event_is_input(event.type)) continue;
         if (event.type == RV_EVENT_CANCEL) a->is_cancelled = true;
+        a->signalled += event.type == RV_EVENT_SIGNAL;
         while (a->decided.count < a->by_facts->node_count) rv_vec_push(&a->decided, 0u);
         if (event.type == RV_EVENT_DECIDED || event.type == RV_EVENT_ANSWER) a->decided.at[event.node]++;
         if (rv_run_reserve(a->by_deciding, &out, &event) == RV_OK) rv_run_step(a->by_deciding, &event, now, &out);
@@ -185,6 +187,8 @@ static void check_promises(audit *a)
             rv_sim_break(w, "P1: %u decisions about %.*s were acknowledged, the journal has %u", rv_sim_entry_of(w, name)->decided,
                          RV_FMT(name), recorded);
     }
+    if (w->ledger.signalled > a->signalled)
+        rv_sim_break(w, "P1: %u events were acknowledged, the journal has %u", w->ledger.signalled, a->signalled);
     if (w->ledger.is_cancelled && !a->is_cancelled) rv_sim_break(w, "P1: a cancel was acknowledged and is not in the journal");
 }
 

@@ -87,32 +87,74 @@ static void write_value(rv_sim_world *w, const rv_json *schema, rv_json_writer *
     }
 }
 
-/* Fields of this node that some other node reads: `${NAME.FIELD` anywhere in the definition. */
-static void write_read_fields(rv_sim_world *w, rv_str name, rv_json_writer *j)
+/* A list for a foreach. */
+static void write_items(rv_sim_world *w, rv_json_writer *j)
 {
+    rv_jw_array(j);
+    for (uint32_t i = rv_sim_below(w, 5); i > 0; i--) {
+        if (rv_sim_one_in(w, 3)) rv_jw_cstring(j, "item");
+        else rv_jw_i64(j, i);
+    }
+    rv_jw_array_end(j);
+}
+
+/* Fields that somebody reads as `${NAME.FIELD`, anywhere in the definition; where one is a foreach's whole list, some items. */
+static void write_read_fields(rv_sim_world *w, rv_str name, rv_map *seen, rv_json_writer *j)
+{
+    static const char items_key[] = "\"items\":\"";
     rv_str all = w->job->graph->definition;
-    rv_map seen = {0};
     rv_buf start = {0};
     rv_buf_printf(&start, "${%.*s.", RV_FMT(name));
     const char *at = all.at, *end = all.at + all.size;
     while ((at = memmem(at, (size_t)(end - at), start.at, start.size)) != NULL) {
+        size_t before = (size_t)(at - all.at), key_size = sizeof items_key - 1;
+        bool is_list = before >= key_size && memcmp(at - key_size, items_key, key_size) == 0;
         at += start.size;
         size_t size = 0;
         while (at + size < end && (at[size] == '_' || at[size] == '-' || (at[size] >= '0' && at[size] <= '9') ||
                                    (at[size] >= 'a' && at[size] <= 'z') || (at[size] >= 'A' && at[size] <= 'Z')))
             size++;
-        if (size == 0 || rv_map_add(&seen, (rv_str){at, size}, 0) != RV_NONE || rv_sim_one_in(w, 12)) continue;
+        if (size == 0 || rv_map_add(seen, (rv_str){at, size}, 0) != RV_NONE || rv_sim_one_in(w, 12)) continue;
         rv_jw_key_str(j, (rv_str){at, size});
-        if (rv_sim_one_in(w, 4)) rv_jw_cstring(j, rv_sim_one_in(w, 2) ? "text" : "");
+        if (is_list && !rv_sim_one_in(w, 8)) write_items(w, j);
+        else if (rv_sim_one_in(w, 4)) rv_jw_cstring(j, rv_sim_one_in(w, 2) ? "text" : "");
         else rv_jw_i64(j, rv_sim_below(w, 6));
     }
-    rv_map_deinit(&seen);
     rv_buf_deinit(&start);
 }
 
-static void make_result(rv_sim_world *w, rv_str name, const rv_json *body, rv_buf *out)
+/* What its controller asks of it: a label, a winner, whether to go on. At times it says nothing, or what nobody knows. */
+static void write_wanted(rv_sim_world *w, uint32_t node, rv_map *seen, rv_json_writer *j)
+{
+    const rv_run *run = w->job->run;
+    const rv_place *place = &run->places.at[rv_run_home(run, run->nodes[node].place)];
+    if (place->role == RV_SCOPE_JUDGE && !rv_sim_one_in(w, 12)) {
+        static const char *const winners[] = {"left", "right"};
+        (void)rv_map_add(seen, RV_STR("winner"), 0);
+        rv_jw_kv_cstring(j, "winner", rv_sim_one_in(w, 12) ? "nobody" : winners[rv_sim_below(w, 2)]);
+    } else if (place->role == RV_SCOPE_CLASSIFIER && !rv_sim_one_in(w, 12)) {
+        const rv_graph *graph = rv_run_graph(run, place->parent);
+        const rv_control_def *def = rv_run_control_def(run, place->parent);
+        (void)rv_map_add(seen, RV_STR("branch"), 0);
+        rv_str label = rv_graph_str(graph, graph->branches[def->branch_first + rv_sim_below(w, def->branch_count)].label);
+        rv_jw_key(j, "branch");
+        rv_jw_str(j, rv_sim_one_in(w, 12) ? RV_STR("nowhere") : label);
+    } else if (place->role == RV_SCOPE_ITERATION && rv_sim_one_in(w, 5)) {
+        (void)rv_map_add(seen, RV_STR("continue"), 0);
+        rv_jw_key(j, "continue");
+        if (rv_sim_one_in(w, 3)) rv_jw_cstring(j, "false");
+        else rv_jw_bool(j, rv_sim_one_in(w, 3));
+    }
+    if (place->role == RV_SCOPE_ITERATION) write_read_fields(w, RV_STR("previous"), seen, j);
+    if (place->role != RV_SCOPE_ENTRANT) return;
+    write_read_fields(w, RV_STR("left"), seen, j);
+    write_read_fields(w, RV_STR("right"), seen, j);
+}
+
+static void make_result(rv_sim_world *w, uint32_t node, const rv_json *body, rv_buf *out)
 {
     rv_json_writer j;
+    rv_map seen = {0};
     const rv_json *schema = rv_json_get(body, RV_STR("output_schema"));
     rv_json_writer_init(&j, out, 0);
     if (schema && !rv_sim_one_in(w, 8)) {
@@ -120,8 +162,10 @@ static void make_result(rv_sim_world *w, rv_str name, const rv_json *body, rv_bu
         return;
     }
     rv_jw_object(&j);
-    write_read_fields(w, name, &j);
+    write_wanted(w, node, &seen, &j);
+    write_read_fields(w, rv_graph_str(rv_run_graph(w->job->run, node), rv_run_def(w->job->run, node)->name), &seen, &j);
     rv_jw_object_end(&j);
+    rv_map_deinit(&seen);
     if (rv_sim_one_in(w, 30)) out->size /= 2; /* half a result is no JSON */
 }
 
@@ -262,8 +306,7 @@ static void read_body(fake_proc *p, rv_sim_world *w, rv_str name, const char *di
     const rv_graph *graph = rv_run_graph(w->job->run, node);
     rv_str text = rv_graph_str(graph, rv_run_def(w->job->run, node)->body);
     if (rv_json_parse(&arena, text, &body, NULL) != RV_OK) body = NULL;
-    rv_str local = rv_graph_str(graph, rv_run_def(w->job->run, node)->name); /* as other nodes of its place call it */
-    if (p->how == END_OK && !rv_sim_one_in(w, 10)) make_result(w, local, body, &p->result);
+    if (p->how == END_OK && !rv_sim_one_in(w, 10)) make_result(w, node, body, &p->result);
     const rv_json *outputs = body ? rv_json_get(body, RV_STR("outputs")) : NULL;
     for (const rv_json *path = outputs ? outputs->child : NULL; path; path = path->next) {
         if (rv_sim_one_in(w, 12)) continue; /* a file that it was to make and did not */

@@ -41,6 +41,7 @@ typedef struct rv_sim_ledger {
     bool is_over;             /* its end was given out */
     rv_run_state outcome;     /* that end */
     bool is_cancelled;        /* its cancel was acknowledged */
+    uint32_t signalled;       /* events from outside that were acknowledged */
     uint64_t durable_seq;     /* of the journal: what a sync has covered */
     uint64_t told_seq;        /* what was told as written */
     uint64_t last_engine_ms;
@@ -68,6 +69,7 @@ struct rv_sim_world {
     bool is_dead;             /* nothing that happens now has happened */
     bool has_failed;          /* the engine said that its store failed */
     bool is_interrupted, is_direct;
+    bool has_signal;          /* an event from outside is on its way */
     rv_sim_fate fate;
     bool has_fault;           /* a fault of the disk is armed */
     RV_VEC(struct rv_sim_errand *) errands;
@@ -111,6 +113,10 @@ rv_exec *rv_sim_exec_new(rv_sim_world *w);
 void rv_sim_asked(rv_sim_world *w, const rv_blocker_view *view);
 void rv_sim_cancel_soon(rv_sim_world *w);
 void rv_sim_answer_early(rv_sim_world *w);
+/* When a node waits for an event from outside and none is on its way, somebody sends it in a while. */
+void rv_sim_signal_awaited(rv_sim_world *w);
+/* Events that perhaps nobody waits for, or not yet. */
+void rv_sim_signal_early(rv_sim_world *w);
 /* Give the engine a result that came before, or one of an attempt that is over: it must change nothing. */
 void rv_sim_duplicate(rv_sim_world *w);
 

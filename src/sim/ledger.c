@@ -41,28 +41,75 @@ static bool is_once(const rv_run *run, uint32_t node) { return rv_run_policy(run
 
 /* ---- an attempt begins ---- */
 
-static void check_pred(rv_sim_world *w, uint32_t node, uint32_t pred)
+static void check_told(rv_sim_world *w, uint32_t node, uint32_t before, const char *what)
 {
     const rv_run *run = w->job->run;
-    rv_str name = rv_sim_id(w, run, node), before = rv_sim_id(w, run, pred);
-    const rv_sim_entry *entry = rv_sim_entry_of(w, before);
+    const rv_sim_entry *entry = rv_sim_entry_of(w, rv_sim_id(w, run, before));
     if (!entry->is_told)
-        rv_sim_break(w, "P5: %.*s started before the outcome of %.*s was written", RV_FMT(name), RV_FMT(before));
+        rv_sim_break(w, "P5: %.*s started before the outcome of %s%.*s was written", RV_FMT(rv_sim_id(w, run, node)), what,
+                     RV_FMT(entry->name));
     else if (is_once(run, node) && !entry->is_told_durable)
-        rv_sim_break(w, "P5: %.*s, which may happen once, started before the outcome of %.*s was synced", RV_FMT(name), RV_FMT(before));
+        rv_sim_break(w, "P5: %.*s, which may happen once, started before the outcome of %s%.*s was synced",
+                     RV_FMT(rv_sim_id(w, run, node)), what, RV_FMT(entry->name));
+}
+
+/* A predecessor of `at`, which is `node` or what it stands in: its latest instance, or one before it when `at` was let go before the
+ * back-edge was taken. */
+static void check_pred(rv_sim_world *w, uint32_t node, uint32_t at, uint32_t def)
+{
+    const rv_run *run = w->job->run;
+    const rv_place *home = &run->places.at[rv_run_home(run, run->nodes[at].place)];
+    uint32_t pred = home->base + def - run->graphs.at[home->graph]->scopes[home->scope].first, told = RV_NONE;
+    for (;; pred = run->nodes[pred].next - 1) {
+        if (rv_sim_entry_of(w, rv_sim_id(w, run, pred))->is_told) told = pred;
+        if (!run->nodes[pred].next) break;
+    }
+    bool may_be_older = told != RV_NONE && run->nodes[at].place < run->nodes[pred].place;
+    check_told(w, node, may_be_older ? told : pred, "");
+}
+
+static void check_preds(rv_sim_world *w, uint32_t node, uint32_t at)
+{
+    const rv_run *run = w->job->run;
+    const rv_graph *graph = rv_run_graph(run, at);
+    uint32_t def = run->nodes[at].def;
+    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
+        bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[def].dep_policy != RV_DEP_OPTIONAL;
+        if (gates) check_pred(w, node, at, RV_EDGE_NODE(graph->pred[e]));
+    }
+}
+
+/* What its place waits for: the iteration before, both sides of a match, what is done again. */
+static void check_place(rv_sim_world *w, uint32_t node, uint32_t index)
+{
+    const rv_run *run = w->job->run;
+    const rv_place *place = &run->places.at[index], *home = &run->places.at[rv_run_home(run, index)];
+    for (uint32_t other = 0; place->role == RV_SCOPE_REVISION && other < place->base; other++) {
+        uint32_t next = run->nodes[other].next;
+        if (next > place->base && next <= place->base + place->count) check_told(w, node, other, "what it repeats, ");
+    }
+    for (uint32_t i = 0; home->role == RV_SCOPE_ITERATION && i < run->places.count; i++) {
+        const rv_place *other = &run->places.at[i];
+        if (other->role == RV_SCOPE_ITERATION && other->parent == home->parent && other->ordinal + 1 == home->ordinal)
+            check_told(w, node, other->base, "the iteration before, ");
+    }
+    if (home->role == RV_SCOPE_JUDGE) {
+        uint32_t left, right;
+        rv_run_sides(run, rv_run_home(run, index), &left, &right);
+        check_told(w, node, left, "the entrant ");
+        check_told(w, node, right, "the entrant ");
+    }
 }
 
 static void check_order(rv_sim_world *w, uint32_t node)
 {
     const rv_run *run = w->job->run;
-    const rv_graph *graph = rv_run_graph(run, node);
-    uint32_t def = run->nodes[node].def;
-    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
-        bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[def].dep_policy != RV_DEP_OPTIONAL;
-        if (gates) check_pred(w, node, rv_run_at(run, run->nodes[node].place, RV_EDGE_NODE(graph->pred[e])));
+    for (uint32_t at = node; at != RV_NONE; at = rv_run_place(run, at)->parent) { /* and of all that it stands in */
+        check_preds(w, node, at);
+        check_place(w, node, run->nodes[at].place);
     }
     for (uint32_t other = 0; rv_run_is_handler(run, node) && other < run->node_count; other++)
-        if (!rv_run_is_handler(run, other)) check_pred(w, node, other);
+        if (!rv_run_is_handler(run, other)) check_told(w, node, other, "");
 }
 
 static void check_caps(rv_sim_world *w)
@@ -186,6 +233,7 @@ void rv_sim_ledger_found(rv_sim_world *w, const rv_run *run, uint64_t last_seq)
         rv_sim_break(w, "P2: the run was told as %s; the journal says %s", rv_run_state_name(ledger->outcome),
                      rv_run_state_name((rv_run_state)run->status));
     if (is_over) {
+        w->result->counts[RV_SIM_GROWN] += run->node_count - run->places.at[0].count - run->places.at[1].count;
         ledger->is_over = true;
         ledger->outcome = (rv_run_state)run->status;
     }

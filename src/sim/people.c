@@ -23,7 +23,7 @@ static promise *promise_new(rv_sim_world *w, rv_str node)
     return p;
 }
 
-/* A blocker's key without its revision: the node's name, except where that has a `~` of its own. */
+/* The id of the node that a question's key is about. */
 static rv_str node_of(rv_sim_world *w, rv_str key)
 {
     uint32_t revision;
@@ -91,6 +91,59 @@ void rv_sim_answer_early(rv_sim_world *w)
         (void)snprintf(key, sizeof key, "%.*s", RV_FMT(rv_sim_id(w, w->job->run, node)));
         rv_sim_later(w, rv_sim_below(w, 40), answer, 0, key);
     }
+}
+
+/* ---- events from outside ---- */
+
+static void on_signalled(void *user, rv_status status, const rv_error *err)
+{
+    rv_sim_world *w = user;
+    if (w->is_dead) return;
+    rv_sim_tell(w, "event %s", rv_status_name(status));
+    if (status == RV_OK) w->ledger.signalled++;
+}
+
+static void send(rv_sim_world *w, int64_t is_awaited, const char *name)
+{
+    static const char *const values[] = {"", "{\"n\":1}", "\"text\"", "7", "null"};
+    const char *value = values[rv_sim_below(w, RV_COUNT(values))];
+    if (is_awaited) w->has_signal = false;
+    w->result->counts[RV_SIM_EVENTS]++;
+    rv_sim_tell(w, "send %s %s", name, value);
+    rv_engine_signal(w->engine, rv_str_of(w->ledger.run), rv_str_of(name), rv_str_of(value), RV_STR("somebody"), on_signalled, w);
+}
+
+/* The name of the event that a node is to wait for, or waits for; empty: of another kind. */
+static rv_str event_of(rv_sim_world *w, uint32_t node)
+{
+    const rv_run *run = w->job->run;
+    if (rv_run_kind(run, node) != RV_KIND_WAIT) return RV_STR("");
+    return rv_graph_str(rv_run_graph(run, node), rv_run_gate(run, node)->event);
+}
+
+static void send_later(rv_sim_world *w, uint32_t node, int64_t delay_ms, bool is_awaited)
+{
+    char name[RV_IDENTIFIER_MAX + 1];
+    (void)snprintf(name, sizeof name, "%.*s", RV_FMT(event_of(w, node)));
+    rv_sim_later(w, delay_ms, send, is_awaited, name);
+}
+
+void rv_sim_signal_awaited(rv_sim_world *w)
+{
+    const rv_run *run = w->job->run;
+    if (w->has_signal || run->status != RV_RUN_RUNNING || run->counts[RV_NODE_WAITING] == 0) return;
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        if (run->nodes[node].state != RV_NODE_WAITING || !event_of(w, node).size) continue;
+        w->has_signal = true;
+        send_later(w, node, rv_sim_one_in(w, 4) ? rv_sim_below(w, 20000) : rv_sim_below(w, 100), true);
+        return;
+    }
+}
+
+void rv_sim_signal_early(rv_sim_world *w)
+{
+    for (uint32_t node = 0; node < w->job->run->node_count; node++)
+        if (event_of(w, node).size && rv_sim_one_in(w, 2)) send_later(w, node, rv_sim_below(w, 300), false);
 }
 
 /* ---- results that come late, or twice ---- */

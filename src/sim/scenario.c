@@ -1,41 +1,97 @@
 #include "sim/inner.h"
 
-/* Workflows made up. A new kind of node is one function and one row of `kinds`. Names are n0, n1 …; references go to predecessors,
- * which have settled when the node looks. */
+/* Workflows made up. A new kind of node is one function and one row of `leaves`, or of `holders` when it holds other nodes. Names are
+ * n0, n1 …, each once in the file; references go to predecessors of the node or of one around it, which have settled when it looks. */
 
-#define NODES_MAX 40
-#define PREDS_MAX 4
+#define SCOPE_NODES_MAX 40
+#define PREDS_MAX 6
+#define NAMES_MAX 400 /* in the whole text */
+#define DEPTH_MAX 3   /* bodies within bodies */
+#define TIMES_MAX 24  /* instances that one definition may come to, about */
 
 typedef struct scenario scenario;
-typedef struct made_node {
+
+/* What a body may read that nodes elsewhere may not. */
+typedef enum offer { WORD_NONE, WORD_ITEM, WORD_ITERATION, WORD_SIDES, WORD_PARAM } offer;
+
+typedef struct made_node made_node;
+struct made_node {
+    uint32_t name;
     bool is_process;
-    uint32_t preds[PREDS_MAX], pred_count; /* hard and soft */
+    const char *const *fields; uint32_t field_count;   /* of its result, when it is no process */
+    const made_node *preds[PREDS_MAX]; uint32_t pred_count; /* hard and soft, beside it */
     bool is_soft[PREDS_MAX];
-} made_node;
+    uint64_t self, before;                             /* its bit; that, and those of what it waits for beside it */
+    const made_node *owner;                            /* what it stands in, as far as it may look */
+    offer word;                                         /* that its body gives */
+};
+
+/* Nodes beside each other: the file's, or those of a body. */
+typedef struct scope {
+    made_node nodes[SCOPE_NODES_MAX]; uint32_t count;
+    const made_node *owner;
+    offer word;
+    uint64_t repeated[SCOPE_NODES_MAX]; uint32_t repeated_count; /* by each back-edge */
+    uint32_t promised[SCOPE_NODES_MAX], promised_count;          /* names that stand in a branch and are to be made */
+    const made_node *promised_to;
+} scope;
+
 struct scenario {
     uint64_t rng;
     rv_buf *out;
-    made_node nodes[NODES_MAX];
-    uint32_t count;
+    scope *scope;
+    uint32_t names; /* given out */
+    uint32_t indent, depth, times;
 };
 
 static uint32_t below(scenario *s, uint32_t bound) { return rv_rng_below(&s->rng, bound); }
 static bool one_in(scenario *s, uint32_t n) { return below(s, n) == 0; }
 static const char *word_of(scenario *s, const char *const *words, uint32_t count) { return words[below(s, count)]; }
 #define WORD(s_, ...) word_of(s_, (const char *const[]){__VA_ARGS__}, RV_COUNT(((const char *const[]){__VA_ARGS__})))
+#define SET_FIELDS(node_, ...)                         \
+    do {                                               \
+        static const char *const fields_[] = {__VA_ARGS__}; \
+        (node_)->fields = fields_;                     \
+        (node_)->field_count = RV_COUNT(fields_);      \
+    } while (0)
+
+/* A line of the file. */
+static RV_PRINTF(2, 3) void line(scenario *s, const char *fmt, ...)
+{
+    va_list args;
+    rv_buf_printf(s->out, "%*s", (int)s->indent, "");
+    va_start(args, fmt);
+    rv_buf_vprintf(s->out, fmt, args);
+    va_end(args);
+    rv_buf_byte(s->out, '\n');
+}
 
 /* ---- references ---- */
 
-/* A reference to a field of a predecessor; false: it has none. */
+/* What only the node's body gives. */
+static bool word_reference(scenario *s, const made_node *node, rv_buf *out)
+{
+    switch (node->word) {
+    case WORD_NONE: return false;
+    case WORD_ITEM: rv_buf_cstring(out, WORD(s, "${item}", "${index}", "${item.n:-0}")); return true;
+    case WORD_ITERATION: rv_buf_cstring(out, node->is_process && one_in(s, 2) ? "${previous.n:-0}" : "${iteration}"); return true;
+    case WORD_SIDES: rv_buf_cstring(out, WORD(s, "${left.id}", "${right.id}", "${left.state}")); return true;
+    case WORD_PARAM: rv_buf_cstring(out, "${user.p}"); return true;
+    }
+    return false;
+}
+
+/* A reference to a field of a predecessor, of it or of what it stands in; false: it has none. */
 static bool reference(scenario *s, const made_node *node, bool may_read_output, rv_buf *out)
 {
+    if (one_in(s, 2) && word_reference(s, node, out)) return true;
+    while (node->owner && (node->pred_count == 0 || one_in(s, 4))) node = node->owner;
     if (node->pred_count == 0) return false;
-    uint32_t pred = node->preds[below(s, node->pred_count)];
+    const made_node *pred = node->preds[below(s, node->pred_count)];
     const char *field = WORD(s, "state", "state", "n", "n", "exit_code", "stdout");
-    bool is_of_process = strcmp(field, "state") != 0 && strcmp(field, "n") != 0;
-    if ((is_of_process && !s->nodes[pred].is_process) || (!may_read_output && strcmp(field, "stdout") == 0)) field = "state";
-    if (strcmp(field, "n") == 0 && !s->nodes[pred].is_process) field = "state";
-    rv_buf_printf(out, "${n%u.%s%s}", pred, field, one_in(s, 3) ? ":-1" : "");
+    if (!pred->is_process) field = pred->field_count && one_in(s, 2) ? word_of(s, pred->fields, pred->field_count) : "state";
+    if (!may_read_output && strcmp(field, "stdout") == 0) field = "state";
+    rv_buf_printf(out, "${n%u.%s%s}", pred->name, field, one_in(s, 3) ? ":-1" : "");
     return true;
 }
 
@@ -62,92 +118,103 @@ static void edges(scenario *s, made_node *node)
     for (uint32_t i = 0; i < node->pred_count; i++) soft += node->is_soft[i];
     for (int is_soft = 0; is_soft <= 1; is_soft++) {
         if (is_soft ? soft == 0 : soft == node->pred_count) continue;
-        rv_buf_cstring(s->out, is_soft ? "    after: [" : "    needs: [");
+        rv_buf_printf(s->out, "%*s%s: [", (int)s->indent, "", is_soft ? "after" : "needs");
         const char *comma = "";
         for (uint32_t i = 0; i < node->pred_count; i++) {
             if (node->is_soft[i] != is_soft) continue;
-            rv_buf_printf(s->out, "%sn%u", comma, node->preds[i]);
+            rv_buf_printf(s->out, "%sn%u", comma, node->preds[i]->name);
             comma = ", ";
         }
         rv_buf_cstring(s->out, "]\n");
     }
-    if (node->pred_count > soft && one_in(s, 2))
-        rv_buf_printf(s->out, "    dep_policy: %s\n", WORD(s, "all_success", "accept_partial", "all_terminal", "all_terminal", "optional"));
-    if (node->pred_count == 0 || !one_in(s, 4)) return;
+    if (node->pred_count == soft || !one_in(s, 2)) return;
+    const char *policy = WORD(s, "all_success", "accept_partial", "all_terminal", "all_terminal", "optional");
+    line(s, "dep_policy: %s", policy);
+    if (strcmp(policy, "optional") != 0) return;
+    node->before = node->self; /* what is optional is not waited for, and no back-edge leads over it */
+    for (uint32_t i = 0; i < node->pred_count; i++)
+        if (node->is_soft[i]) node->before |= node->preds[i]->before;
+}
+
+static void when(scenario *s, const made_node *node)
+{
     rv_buf text = {0};
+    if (!one_in(s, 4) || (node->pred_count == 0 && node->word == WORD_NONE)) return;
     condition(s, node, &text, 0);
-    rv_buf_printf(s->out, "    when: \"%s\"\n", text.at);
+    line(s, "when: \"%s\"", text.at);
     rv_buf_deinit(&text);
 }
 
-/* ---- kinds ---- */
+/* ---- leaves ---- */
 
 static void retry(scenario *s)
 {
-    rv_buf_printf(s->out, "    retry: {max_attempts: %u, lost_max: %u, delay: %ums, backoff: %s, jitter: %s%s}\n", 1 + below(s, 4),
-                  below(s, 4), one_in(s, 3) ? 0 : below(s, 400), WORD(s, "fixed", "exponential"), WORD(s, "true", "false"),
-                  WORD(s, "", ", on: [signal, timeout]", ", on: [1, 2, unavailable]", ", on: [timeout, 3]", ", delay_max: 300ms"));
+    line(s, "retry: {max_attempts: %u, lost_max: %u, delay: %ums, backoff: %s, jitter: %s%s}", 1 + below(s, 4), below(s, 4),
+         one_in(s, 3) ? 0 : below(s, 400), WORD(s, "fixed", "exponential"), WORD(s, "true", "false"),
+         WORD(s, "", ", on: [signal, timeout]", ", on: [1, 2, unavailable]", ", on: [timeout, 3]", ", delay_max: 300ms"));
 }
 
-static void process_keys(scenario *s)
+static void process_keys(scenario *s, const made_node *node)
 {
-    if (one_in(s, 6)) rv_buf_printf(s->out, "    delivery: at_most_once\n    on_unknown: %s\n", WORD(s, "ask", "ask", "fail", "retry"));
+    if (one_in(s, 6)) line(s, "delivery: at_most_once"), line(s, "on_unknown: %s", WORD(s, "ask", "ask", "fail", "retry"));
     else if (one_in(s, 2)) retry(s);
-    if (one_in(s, 4)) rv_buf_printf(s->out, "    timeout: %ums\n", 1 + below(s, 300));
-    if (one_in(s, 8)) rv_buf_printf(s->out, "    timeout_total: %ums\n", 1 + below(s, 900));
-    if (one_in(s, 5))
-        rv_buf_cstring(s->out, "    output_schema: {type: object, properties: {n: {type: integer, maximum: 5}}, required: [n]}\n");
-    if (one_in(s, 10)) rv_buf_printf(s->out, "    outputs: [out/%u.txt]\n", s->count);
-    if (one_in(s, 20)) rv_buf_cstring(s->out, "    leave: true\n");
+    if (one_in(s, 4)) line(s, "timeout: %ums", 1 + below(s, 300));
+    if (one_in(s, 8)) line(s, "timeout_total: %ums", 1 + below(s, 900));
+    if (one_in(s, 5)) line(s, "output_schema: {type: object, properties: {n: {type: integer, maximum: 5}}, required: [n]}");
+    if (one_in(s, 10)) line(s, "outputs: [out/%u.txt]", node->name);
+    if (one_in(s, 20)) line(s, "leave: true");
 }
 
 static void run_node(scenario *s, made_node *node)
 {
     rv_buf value = {0};
-    bool has = one_in(s, 3) && reference(s, node, true, &value);
-    rv_buf_printf(s->out, "    run: [work, \"%s\"]\n", has ? value.at : "1");
-    rv_buf_deinit(&value);
     node->is_process = true;
-    process_keys(s);
+    bool has = one_in(s, 3) && reference(s, node, true, &value);
+    line(s, "run: [work, \"%s\"]", has ? value.at : "1");
+    rv_buf_deinit(&value);
+    process_keys(s, node);
 }
 
 static void shell_node(scenario *s, made_node *node)
 {
     rv_buf value = {0};
-    rv_buf_cstring(s->out, "    shell: work\n");
-    if (one_in(s, 3) && reference(s, node, true, &value)) rv_buf_printf(s->out, "    env: {VALUE: \"%s\"}\n", value.at);
-    rv_buf_deinit(&value);
     node->is_process = true;
-    process_keys(s);
+    line(s, "shell: work");
+    if (one_in(s, 3) && reference(s, node, true, &value)) line(s, "env: {VALUE: \"%s\"}", value.at);
+    rv_buf_deinit(&value);
+    process_keys(s, node);
 }
 
 static void approve_node(scenario *s, made_node *node)
 {
     rv_buf value = {0};
     bool has = reference(s, node, false, &value);
-    rv_buf_printf(s->out, "    approve: {message: \"Go on with %s?\"%s%s}\n", has ? value.at : "it",
-                  WORD(s, "", ", on_reject: continue", ", on_reject: fail"), WORD(s, "", "", ", deadline: 120ms", ", deadline: 5s"));
+    line(s, "approve: {message: \"Go on with %s?\"%s%s}", has ? value.at : "it",
+         WORD(s, "", ", on_reject: continue", ", on_reject: fail"), WORD(s, "", "", ", deadline: 120ms", ", deadline: 5s"));
+    SET_FIELDS(node, "decision", "by");
     rv_buf_deinit(&value);
 }
 
 static void input_node(scenario *s, made_node *node)
 {
-    rv_buf_printf(s->out, "    input: {question: How many?%s%s}\n",
-                  WORD(s, "", ", schema: {type: integer}", ", schema: {type: [string, number]}"),
-                  WORD(s, "", ", deadline: 80ms", ", deadline: 80ms, default: 2", ", deadline: 3s, default: 2"));
+    line(s, "input: {question: How many?%s%s}", WORD(s, "", ", schema: {type: integer}", ", schema: {type: [string, number]}"),
+         WORD(s, "", ", deadline: 80ms", ", deadline: 80ms, default: 2", ", deadline: 3s, default: 2"));
+    SET_FIELDS(node, "value");
 }
 
 static void wait_node(scenario *s, made_node *node)
 {
-    if (one_in(s, 6)) rv_buf_cstring(s->out, "    wait: {until: \"2026-09-21T15:40:00Z\"}\n");
-    else rv_buf_printf(s->out, "    wait: {for: %ums}\n", below(s, 600));
+    if (one_in(s, 3)) line(s, "wait: {event: e%u}", below(s, 3));
+    else if (one_in(s, 6)) line(s, "wait: {until: \"2026-09-21T15:40:00Z\"}");
+    else line(s, "wait: {for: %ums}", below(s, 600));
 }
 
 static void set_node(scenario *s, made_node *node)
 {
     rv_buf value = {0};
     bool has = reference(s, node, true, &value);
-    rv_buf_printf(s->out, "    set: {n: \"%s\", m: \"%u\"}\n", has ? value.at : "4", below(s, 9));
+    line(s, "set: {n: \"%s\", m: \"%u\"}", has ? value.at : "4", below(s, 9));
+    SET_FIELDS(node, "n", "m");
     rv_buf_deinit(&value);
 }
 
@@ -157,39 +224,257 @@ static void reduce_node(scenario *s, made_node *node)
         set_node(s, node);
         return;
     }
-    rv_buf_printf(s->out, "    reduce: {reducer: %s, of: [n%u]}\n", WORD(s, "concat", "count", "dedupe_lines", "first", "majority",
-                  "merge_json_arrays"), node->preds[0]);
+    line(s, "reduce: {reducer: %s, of: [n%u]}", WORD(s, "concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays"),
+         node->preds[0]->name);
+    SET_FIELDS(node, "value");
 }
 
-static void (*const kinds[])(scenario *s, made_node *node) = {run_node,     shell_node, shell_node, shell_node, run_node,  run_node,
-                                                               approve_node, input_node, wait_node,  set_node,   reduce_node};
+typedef void make_fn(scenario *s, made_node *node);
+static make_fn *const leaves[] = {run_node,     shell_node, shell_node, shell_node, run_node,  run_node,
+                                  approve_node, input_node, wait_node,  set_node,   reduce_node};
+
+/* ---- holders ---- */
+
+static void make_kind(scenario *s, made_node *node);
+static void make_nodes(scenario *s, scope *in, uint32_t count);
+
+/* Tags and the like, of any node. */
+static void common(scenario *s)
+{
+    if (one_in(s, 3)) line(s, "tags: [%s]", WORD(s, "t0", "t1", "t2", "t0, t1"));
+    if (one_in(s, 5)) line(s, "priority: %u", below(s, 4));
+}
+
+/* One node's body beneath `key`; how the node may be spoken of. */
+static made_node body(scenario *s, const made_node *owner, const char *key, offer word)
+{
+    made_node node = {.name = s->names++, .owner = owner, .word = word};
+    line(s, "%s", key);
+    s->indent += 2;
+    make_kind(s, &node);
+    when(s, &node);
+    if (!one_in(s, 3)) common(s);
+    s->indent -= 2;
+    return node;
+}
+
+/* One that runs something, which gives what it is to give. */
+static void process_body(scenario *s, const made_node *owner, const char *key, offer word)
+{
+    made_node node = {.name = s->names++, .owner = owner, .word = word};
+    line(s, "%s", key);
+    s->indent += 2;
+    leaves[below(s, 6)](s, &node);
+    s->indent -= 2;
+}
+
+static void graph_body(scenario *s, const made_node *owner, offer word)
+{
+    scope *in = rv_alloc(sizeof *in), *outer = s->scope;
+    *in = (scope){.owner = owner, .word = word};
+    line(s, "nodes:");
+    s->indent += 2;
+    make_nodes(s, in, 1 + below(s, 4));
+    s->indent -= 2;
+    s->scope = outer;
+    rv_free(in);
+}
+
+static void foreach_node(scenario *s, made_node *node)
+{
+    static const char *const lists[] = {"[]", "[a]", "[a, b]", "[1, 2, 3]", "[{n: 1}, {n: 2}, x, null]"};
+    uint32_t count = below(s, RV_COUNT(lists)), times = s->times;
+    const made_node *pred = node->pred_count ? node->preds[below(s, node->pred_count)] : NULL;
+    line(s, "foreach:");
+    s->indent += 2;
+    if (pred && pred->is_process && one_in(s, 2))
+        line(s, "items: \"${n%u.%s}\"", pred->name, WORD(s, "list", "list:-[]", "stdout"));
+    else line(s, "items: %s", lists[count]);
+    if (one_in(s, 2)) line(s, "max_parallel: %u", 1 + below(s, 3));
+    if (!one_in(s, 3)) line(s, "join: %s", WORD(s, "all", "any", "race", "all_settled"));
+    s->times *= 3;
+    if (one_in(s, 2)) {
+        (void)body(s, node, "do:", WORD_ITEM);
+    } else {
+        line(s, "do:");
+        s->indent += 2;
+        graph_body(s, node, WORD_ITEM);
+        s->indent -= 2;
+    }
+    s->times = times;
+    s->indent -= 2;
+    SET_FIELDS(node, "results", "failed", "results.0", "failed.0");
+}
+
+static void loop_node(scenario *s, made_node *node)
+{
+    uint32_t times = s->times, max = 1 + below(s, 4);
+    line(s, "loop:");
+    s->indent += 2;
+    s->times *= max;
+    made_node made = body(s, node, "body:", WORD_ITERATION);
+    s->times = times;
+    line(s, "max: %u", max);
+    if (made.is_process && one_in(s, 2)) line(s, "until: \"${previous.n:-0} %s %u\"", WORD(s, ">=", "==", "<"), below(s, 5));
+    else if (one_in(s, 3)) line(s, "until: \"${iteration} == %u\"", 1 + below(s, 4));
+    s->indent -= 2;
+    SET_FIELDS(node, "value", "iterations", "exhausted");
+}
+
+/* Its branches are names of nodes that are made later. */
+static void classify_node(scenario *s, made_node *node)
+{
+    scope *in = s->scope;
+    uint32_t first = s->names, count = 1 + below(s, 3);
+    bool has_room = node->before && in->promised_count == 0 && in->count + count + 1 < SCOPE_NODES_MAX;
+    if (!has_room) {
+        loop_node(s, node);
+        return;
+    }
+    s->names += count;
+    line(s, "classify:");
+    s->indent += 2;
+    if (one_in(s, 6)) line(s, "by: {set: {branch: \"\\\"%s\\\"\"}}", WORD(s, "b0", "b1", "nowhere"));
+    else process_body(s, node, "by:", WORD_NONE);
+    rv_buf_printf(s->out, "%*sbranches: {b0: [n%u]", (int)s->indent, "", first);
+    for (uint32_t i = 1; i < count; i++) rv_buf_printf(s->out, ", b%u: [n%u]", i, first + i);
+    if (count > 1 && one_in(s, 2)) rv_buf_printf(s->out, ", b%u: [n%u, n%u]", count, first, first + 1);
+    rv_buf_cstring(s->out, "}\n");
+    s->indent -= 2;
+    for (uint32_t i = 0; i < count; i++) in->promised[in->promised_count++] = first + count - 1 - i;
+    in->promised_to = node;
+    SET_FIELDS(node, "branch");
+}
+
+static void tournament_node(scenario *s, made_node *node)
+{
+    uint32_t times = s->times, count = 2 + below(s, 4), named = 0;
+    line(s, "tournament:");
+    s->indent += 2;
+    line(s, "entrants:");
+    s->indent += 2;
+    for (uint32_t i = 0; i < node->pred_count; i++) { /* one that is only waited for as an entrant has no other edge */
+        if (!one_in(s, 2)) continue;
+        line(s, "- n%u", node->preds[i]->name);
+        named++;
+        if (!node->is_soft[i]) continue;
+        node->is_soft[i] = node->is_soft[node->pred_count - 1];
+        node->preds[i--] = node->preds[--node->pred_count];
+    }
+    for (uint32_t i = named; i < RV_MAX(count, named + 1); i++) (void)body(s, node, "-", WORD_NONE);
+    s->indent -= 2;
+    s->times *= 4;
+    if (one_in(s, 8)) line(s, "judge: {set: {winner: \"\\\"%s\\\"\"}}", WORD(s, "left", "right", "nobody"));
+    else process_body(s, node, "judge:", WORD_SIDES);
+    s->times = times;
+    if (one_in(s, 3)) line(s, "quorum: %u", 1 + 2 * below(s, 2));
+    if (one_in(s, 3)) line(s, "swap: true");
+    if (one_in(s, 3)) line(s, "swiss: %u", 1 + below(s, 3));
+    s->indent -= 2;
+    SET_FIELDS(node, "winner", "value", "rounds");
+}
+
+static void workflow_node(scenario *s, made_node *node)
+{
+    static const made_node nothing = {.word = WORD_PARAM};
+    rv_buf value = {0};
+    bool has = reference(s, node, false, &value);
+    line(s, "workflow:");
+    s->indent += 2;
+    if (one_in(s, 2)) line(s, "params: {p: \"%s\"}", has ? value.at : "2");
+    line(s, "definition:");
+    s->indent += 2;
+    line(s, "params: {p: {default: one}}");
+    if (one_in(s, 3)) line(s, "result: {p: \"${user.p}\"}");
+    graph_body(s, &nothing, WORD_PARAM);
+    s->indent -= 4;
+    rv_buf_deinit(&value);
+}
+
+static make_fn *const holders[] = {foreach_node, foreach_node, loop_node, classify_node, tournament_node, workflow_node};
+
+static void make_kind(scenario *s, made_node *node)
+{
+    bool may_hold = s->depth < DEPTH_MAX && s->times < TIMES_MAX && s->names < NAMES_MAX;
+    if (!may_hold || !one_in(s, 5)) {
+        leaves[below(s, RV_COUNT(leaves))](s, node);
+        return;
+    }
+    s->depth++;
+    holders[below(s, RV_COUNT(holders))](s, node);
+    s->depth--;
+}
+
+/* ---- back-edges ---- */
+
+static bool lies_well(const scope *in, uint64_t members)
+{
+    for (uint32_t i = 0; i < in->repeated_count; i++) {
+        uint64_t common = in->repeated[i] & members;
+        if (common != 0 && common != members && common != in->repeated[i]) return false;
+    }
+    return true;
+}
+
+static void revise(scenario *s, const made_node *node)
+{
+    scope *in = s->scope;
+    uint32_t self = (uint32_t)(node - in->nodes), target = below(s, self + 1);
+    uint64_t members = 0;
+    if (target == self || !(node->before >> target & 1) || s->times * 2 > TIMES_MAX) return;
+    for (uint32_t i = target; i <= self; i++)
+        if ((node->before >> i & 1) && (in->nodes[i].before >> target & 1)) members |= 1ull << i;
+    if (!lies_well(in, members)) return;
+    in->repeated[in->repeated_count++] = members;
+    line(s, "revise: {target: n%u, when: \"${n%u.%s} %s\", max: %u%s}", in->nodes[target].name, node->name,
+         node->is_process ? WORD(s, "n:-1", "n:-0", "exit_code") : "state", node->is_process ? WORD(s, "< 3", "== 0", "!= 2")
+         : WORD(s, "== \\\"succeeded\\\"", "!= \\\"failed\\\""), 1 + below(s, 3), WORD(s, "", ", at_max: ask", ", at_max: fail"));
+}
 
 /* ---- the file ---- */
 
-static void make_preds(scenario *s, made_node *node)
+static void add_pred(scope *in, made_node *node, const made_node *pred, bool is_soft)
 {
-    uint32_t wanted = RV_MIN(below(s, PREDS_MAX + 1), s->count);
+    for (uint32_t k = 0; k < node->pred_count; k++)
+        if (node->preds[k] == pred) return;
+    node->is_soft[node->pred_count] = is_soft;
+    node->preds[node->pred_count++] = pred;
+    node->before |= pred->before;
+}
+
+static void make_preds(scenario *s, scope *in, made_node *node)
+{
+    uint32_t wanted = RV_MIN(below(s, PREDS_MAX - 1), in->count);
     for (uint32_t i = 0; i < wanted; i++) {
-        uint32_t span = one_in(s, 3) ? s->count : RV_MIN(s->count, 5), pred = s->count - 1 - below(s, span);
-        bool is_there = false;
-        for (uint32_t k = 0; k < node->pred_count; k++) is_there |= node->preds[k] == pred;
-        if (is_there) continue;
-        node->is_soft[node->pred_count] = one_in(s, 5);
-        node->preds[node->pred_count++] = pred;
+        uint32_t span = one_in(s, 3) ? in->count : RV_MIN(in->count, 5), pred = in->count - 1 - below(s, span);
+        add_pred(in, node, &in->nodes[pred], one_in(s, 5));
     }
 }
 
-static void make_node(scenario *s)
+static void make_node(scenario *s, scope *in)
 {
-    made_node *node = &s->nodes[s->count];
-    *node = (made_node){0};
-    make_preds(s, node);
-    rv_buf_printf(s->out, "  n%u:\n", s->count);
-    kinds[below(s, RV_COUNT(kinds))](s, node);
+    made_node *node = &in->nodes[in->count];
+    bool is_promised = in->promised_count > 0 && one_in(s, 2);
+    uint32_t name = is_promised ? in->promised[--in->promised_count] : s->names++;
+    *node = (made_node){.name = name, .self = 1ull << in->count, .before = 1ull << in->count, .owner = in->owner, .word = in->word};
+    if (is_promised) add_pred(in, node, in->promised_to, false);
+    make_preds(s, in, node);
+    s->scope = in;
+    line(s, "n%u:", node->name);
+    s->indent += 2;
+    make_kind(s, node);
+    s->scope = in;
     edges(s, node);
-    if (one_in(s, 3)) rv_buf_printf(s->out, "    tags: [%s]\n", WORD(s, "t0", "t1", "t2", "t0, t1"));
-    if (one_in(s, 5)) rv_buf_printf(s->out, "    priority: %u\n", below(s, 4));
-    s->count++;
+    when(s, node);
+    common(s);
+    if (one_in(s, 8)) revise(s, node);
+    s->indent -= 2;
+    in->count++;
+}
+
+static void make_nodes(scenario *s, scope *in, uint32_t count)
+{
+    while (in->count < count || in->promised_count > 0) make_node(s, in);
 }
 
 static void make_handlers(scenario *s)
@@ -206,12 +491,15 @@ static void make_handlers(scenario *s)
 
 void rv_sim_scenario(uint64_t seed, rv_buf *out)
 {
-    scenario s = {.rng = seed ^ 0x5ce2a210ull, .out = out};
-    uint32_t count = 1 + below(&s, one_in(&s, 4) ? NODES_MAX - 1 : 12);
+    scenario s = {.rng = seed ^ 0x5ce2a210ull, .out = out, .indent = 2, .times = 1};
+    uint32_t count = 1 + below(&s, one_in(&s, 4) ? SCOPE_NODES_MAX - 8 : 12);
+    scope *file = rv_alloc(sizeof *file);
+    *file = (scope){0};
     rv_buf_printf(out, "reeve: 1\nname: made-up-%llu\n", (unsigned long long)seed);
     rv_buf_printf(out, "concurrency: {tags: {t0: 1, t1: 2, t2: 3}}\n");
     if (one_in(&s, 10)) rv_buf_printf(out, "timeout: %ums\n", 1 + below(&s, 3000));
     rv_buf_cstring(out, "nodes:\n");
-    while (s.count < count) make_node(&s);
+    make_nodes(&s, file, count);
     make_handlers(&s);
+    rv_free(file);
 }

@@ -37,6 +37,8 @@ typedef struct rv_sim_config {
     X(DECISIONS, "decisions")                                                    \
     X(CANCELS, "cancels")                                                        \
     X(CHILDREN, "child runs")                                                    \
+    X(EVENTS, "events from outside")                                             \
+    X(GROWN, "nodes that grew")                                                  \
     X(ROWS, "journal rows")
 #define X(name_, text_) RV_SIM_##name_,
 typedef enum rv_sim_count { RV_SIM_COUNT_MAP(X) RV_SIM_COUNT_COUNT } rv_sim_count;

@@ -74,5 +74,6 @@ void rv_sim_plan_run(rv_sim_world *w)
         rv_sim_later(w, rv_sim_below(w, (uint32_t)span_ms), jump, 0, NULL);
     if (rv_sim_one_in(w, 3)) rv_sim_later(w, rv_sim_below(w, 200), duplicate, some(w, 3), NULL);
     if (rv_sim_one_in(w, 3)) rv_sim_answer_early(w);
+    if (rv_sim_one_in(w, 3)) rv_sim_signal_early(w);
     if (rv_sim_one_in(w, 20)) rv_sim_cancel_soon(w);
 }

@@ -235,6 +235,7 @@ static void on_step(void *user)
         rv_sim_later(w, rv_sim_one_in(w, 4) ? rv_sim_below(w, 30) : rv_sim_below(w, 3), pump_write, 0, NULL);
     }
     rv_sim_ledger_step(w);
+    rv_sim_signal_awaited(w);
 }
 
 static void on_sync(void *user) { rv_sim_ledger_synced(user); }
@@ -393,7 +394,7 @@ static void live(rv_sim_world *w, rv_spec *spec)
     steps s = {.w = w};
     rv_buf state = {0};
     w->calm = w->life >= (w->config->lives_max ? w->config->lives_max : TROUBLED_LIVES);
-    w->has_failed = w->is_interrupted = w->has_fault = false;
+    w->has_failed = w->is_interrupted = w->has_fault = w->has_signal = false;
     w->is_direct = rv_sim_one_in(w, 4);
     w->slots = 1 + rv_sim_below(w, rv_sim_one_in(w, 2) ? 3 : 16);
     w->log_size = 0;
