@@ -122,6 +122,8 @@ static rv_status condition(rv_step *step, uint32_t node, const rv_revise_def *re
 static void at_max(rv_step *step, uint32_t node, const rv_revise_def *revise)
 {
     if (revise->at_max_ask) {
+        bool is_first = rv_run_kind(step->run, node) == RV_KIND_APPROVE && step->run->nodes[node].result == 0;
+        if (is_first) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node, .value = RV_STR("{}")}); /* it was decided */
         rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_APPROVAL, 0);
         rv_step_effect(step, RV_EFFECT_PARK, node, RV_DETAIL_APPROVAL);
         return;

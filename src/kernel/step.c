@@ -395,7 +395,8 @@ static void on_decided(rv_step *step)
     const rv_event *input = step->input;
     uint32_t node = input->node;
     bool may_reject = rv_run_kind(step->run, node) == RV_KIND_APPROVE && rv_run_gate(step->run, node)->on_reject_continue;
-    if (step->run->nodes[node].detail == RV_DETAIL_APPROVAL && rv_run_kind(step->run, node) != RV_KIND_APPROVE) { /* revise.at_max: ask */
+    bool has_ended = rv_run_kind(step->run, node) != RV_KIND_APPROVE || step->run->nodes[node].result; /* then revise.at_max asks */
+    if (step->run->nodes[node].detail == RV_DETAIL_APPROVAL && has_ended) {
         if (input->state == RV_DECISION_APPROVE) rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_PERSON, 0);
         else rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_REVISE_MAX, node + 1);
         return;

@@ -458,6 +458,24 @@ static void k17__at_the_maximum_it_fails_or_asks(void **state)
     }
 }
 
+static void k17__an_approval_that_may_not_be_done_again_is_asked_about_once(void **state)
+{
+    static const char *const given[] = {"{\"decision\":\"approved\"}", NULL};
+    for (int i = 0; i < 4; i++) {
+        rv_decision last = i % 2 ? RV_DECISION_REJECT : RV_DECISION_APPROVE;
+        world w = world_of("  a: {run: [x]}\n  ok: {approve: {message: m}, needs: [a], revise: {target: a, "
+                           "when: \"${ok.state} != \\\"failed\\\"\", max: 1, at_max: ask}}\n");
+        drive_ok(w.d, "a");
+        drive_decide(w.d, "ok", RV_DECISION_APPROVE, given[i / 2]);
+        drive_ok(w.d, "a~1");
+        drive_decide(w.d, "ok~1", RV_DECISION_APPROVE, given[i / 2]);
+        assert_says(&w, "ok~1", "waiting approval");
+        drive_decide(w.d, "ok~1", last, given[i / 2]);
+        assert_says(&w, "ok~1", last == RV_DECISION_APPROVE ? "succeeded person" : "failed revise_max");
+        world_end(&w);
+    }
+}
+
 static void k17__a_controller_may_be_revised_and_asked_about(void **state)
 {
     world w = world_of("  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 1}, needs: [a], revise: {target: a, "
@@ -629,6 +647,7 @@ int main(void)
         cmocka_unit_test(k13__existing_nodes_may_enter),
         cmocka_unit_test(k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest),
         cmocka_unit_test(k17__at_the_maximum_it_fails_or_asks),
+        cmocka_unit_test(k17__an_approval_that_may_not_be_done_again_is_asked_about_once),
         cmocka_unit_test(k17__a_controller_may_be_revised_and_asked_about),
         cmocka_unit_test(k1__ids_say_where_a_node_stands),
         cmocka_unit_test(k61__preempting_ends_children_too),
