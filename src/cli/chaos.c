@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,12 +41,19 @@ static int64_t mono_ms(void)
 
 static char last_words[600];
 static size_t last_words_size;
+static char last_root[300]; /* the scratch folder, which goes with it */
 
 static void on_fatal(int number)
 {
     ssize_t size = write(STDERR_FILENO, last_words, last_words_size);
     (void)size;
     signal(number, SIG_DFL);
+    pid_t child = last_root[0] ? fork() : -1; /* nothing here may allocate: another program removes it */
+    if (child == 0) {
+        execl("/bin/rm", "rm", "-rf", "--", last_root, (char *)NULL);
+        _exit(1);
+    }
+    if (child > 0) (void)waitpid(child, NULL, 0);
     raise(number);
 }
 
@@ -72,7 +80,9 @@ static rv_status make_root(chaos *c, rv_error *err)
     for (size_t i = 0; i < RV_COUNT(folders); i++) {
         if (!folders[i] || !folders[i][0]) continue;
         (void)snprintf(c->root, sizeof c->root, "%s/reeve-chaos-XXXXXX", folders[i]);
-        if (mkdtemp(c->root)) return RV_OK;
+        if (!mkdtemp(c->root)) continue;
+        (void)snprintf(last_root, sizeof last_root, "%s", c->root);
+        return RV_OK;
     }
     return rv_error_set(err, RV_IO, "cannot make a scratch folder in /dev/shm or /tmp; name one that can be written in $TMPDIR");
 }

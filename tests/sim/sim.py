@@ -4,8 +4,10 @@
 What it found is mended, with a test of its own where the fault was; a seed that fails here prints the command that plays it again."""
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 
 REEVE, SECONDS, ROOT = os.path.abspath(sys.argv[1]), int(sys.argv[2]), os.path.abspath(sys.argv[3])
 FILES = [
@@ -51,6 +53,13 @@ if kept(status, said):
     claim('sim__every_kind_of_bad_luck_was_met', not idle or said['plays'] < 100, idle)
 first, second = chaos('--made-up', '--seed', '1', '--plays', '12'), chaos('--made-up', '--seed', '1', '--plays', '12')
 claim('sim__two_processes_tell_the_same_story', kept(*first) and first[1]['hash'] == second[1]['hash'], (first, second))
+with tempfile.TemporaryDirectory() as folder:
+    dying = subprocess.Popen([REEVE, 'chaos', '--made-up', '--for', '10m'], env={**os.environ, 'TMPDIR': folder},
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while dying.poll() is None and not any(os.listdir(os.path.join(folder, name)) for name in os.listdir(folder)):
+        pass
+    dying.send_signal(signal.SIGABRT)
+    claim('sim__a_play_that_dies_leaves_no_folder_behind', dying.wait(60) == -signal.SIGABRT and not os.listdir(folder), os.listdir(folder))
 for words, plays in FILES:
     status, said = chaos(*words, '--plays', str(plays))
     claim('sim__every_promise_is_kept_in_%s' % words[0], kept(status, said), why(said))
