@@ -43,7 +43,7 @@ BUGS = [
      '    for (uint32_t i = 0; i < flight->done.count; i++) flight->done.at[i].fn(flight->done.at[i].user, RV_OK, NULL);\n'
      '    rv_vec_clear(&flight->done);\n    if (!flight->wants_sync) flight_free(flight);\n'),
     ('caps_of_tags_are_forgotten', 'src/kernel/admit.c',
-     'admit->used < admit->cap && rv_admit_blocker(admit, graph, class_index) == RV_NONE',
+     'admit->used < admit->cap && rv_admit_blocker(admit, run, class_index) == RV_NONE',
      'admit->used < admit->cap'),
     ('node_rows_lag_behind', 'src/engine/rows.c', '        job->stamp[index] = turn;\n',
      '        job->stamp[index] = turn;\n        if (job->run->nodes[index].state == RV_NODE_FAILED) continue;\n'),
