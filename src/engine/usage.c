@@ -54,7 +54,7 @@ void rv_usage_take(rv_attempt *attempt)
     rv_json *result = NULL;
     int64_t in = 0, out = 0, cached = 0;
     rv_str text = rv_buf_str(&attempt->result);
-    bool may_say = text.size && (memmem(text.at, text.size, "\"cost_usd\"", 10) || memmem(text.at, text.size, "\"tokens_", 8));
+    bool may_say = text.at && text.size && (memmem(text.at, text.size, "\"cost_usd\"", 10) || memmem(text.at, text.size, "\"tokens_", 8));
     if (may_say && rv_json_parse(&arena, text, &result, NULL) == RV_OK && result->kind == RV_JSON_OBJECT) {
         attempt->has_usage |= take(attempt, result, "cost_usd", 6, &attempt->cost);
         attempt->has_usage |= take(attempt, result, "tokens_in", 0, &in);

@@ -25,6 +25,17 @@ prepare() {
         "$reeve" run release.yaml --no-wait >/dev/null
         [ $? -eq 76 ]
         ;;
+    signal)
+        printf 'reeve: 1\nname: wait\nnodes:\n  w: {wait: {event: deployed}}\n' >wait.yaml
+        "$reeve" run wait.yaml --no-wait >/dev/null
+        [ $? -eq 76 ]
+        ;;
+    submit) # its examples are of a node that runs
+        printf 'nodes:\n  more: {run: [echo, more]}\n' >more.yaml
+        printf '#!/bin/sh\ncat more.yaml\n' >plan
+        chmod +x plan
+        PATH=.:$PATH
+        ;;
     kernel)
         {
             printf '{"v":1,"now":{"wall_ms":1,"engine_ms":1},'
@@ -48,7 +59,12 @@ while IFS="$(printf '\t')" read -r verb command; do
         claim "$verb --help names its usage" out_has "reeve $verb"
     else
         prepare "$verb" || echo "# preparing for $verb failed"
-        claim "example: $command" exits 0 sh -c "$command"
+        if [ "$verb" = submit ]; then
+            printf 'reeve: 1\nname: grow\nnodes:\n  giver: {shell: "%s"}\n' "$command" >grow.yaml
+            claim "example: $command" exits 0 "$reeve" run grow.yaml
+        else
+            claim "example: $command" exits 0 sh -c "$command"
+        fi
         claim "the manual has it: $command" grep -qF -- "\`$command\`" "$manual"
     fi
 done <"$work/list"

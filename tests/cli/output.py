@@ -41,7 +41,7 @@ def words_of(verb):
     made += 1
     own = {"run": ["flow.yaml"], "each": ["--", "echo", "item", "{}"], "check": ["flow.yaml"], "graph": ["flow.yaml"],
            "init": [f"made{made}.yaml"], "logs": [ran, "a"], "show": [ran], "events": [ran], "verify": [ran],
-           "sql": ["select 1"], "completions": ["bash"]}
+           "sql": ["select 1"], "completions": ["bash"], "chaos": ["flow.yaml", "--seeds", "1"], "why": ["--run", ran, "a"]}
     if verb in own:
         return own[verb]
     if verb in ("approve", "reject"):
@@ -63,7 +63,7 @@ for verb in verbs:
     if verb in silent:
         continue
     for redirect, why in ((">&-", b"closed"), (">/dev/full", b"No space left")):
-        done = call([verb, *words_of(verb)], redirect, b"one\ntwo\n" if verb == "each" else b"")
+        done = call([verb, *words_of(verb)], redirect, {"each": b"one\ntwo\n", "kernel": b'{"v":1,"state":true}\n'}.get(verb, b""))
         said = b"standard output" in done.stderr and why in done.stderr
         claim(f"{verb} {redirect}: exit 75 and a word about it", done.returncode == 75 and said, done)
 for words in (["--version"], ["--help"], ["run", "--help"], ["ls", "--json"], ["show", "nothing", "--json"]):
