@@ -417,7 +417,8 @@ static void on_idle(void *user, rv_job *job)
     rv_progress *p = user;
     p->job = job;
     rv_progress_touch(p);
-    if (!p->no_wait || p->questions.count == 0 || !rv_job_waits_for_people(job)) return;
+    if (!p->no_wait || !rv_job_waits_for_people(job)) return;
+    if (p->questions.count == 0 && !rv_job_waits_for_event(job)) return; /* a question that was not told yet */
     if (p->gave_up) return;
     p->gave_up = true;
     rv_engine_interrupt(rv_host_engine(p->host), 0); /* recorded as interrupted: nobody drives it until it is resumed */

@@ -111,6 +111,8 @@ void rv_job_counts(const rv_job *job, uint32_t ret_counts[RV_NODE_STATE_COUNT], 
 /* Nothing of it goes on without a person's word: no attempt runs or may start, and what waits waits for people, who may not leave it to
  * a deadline with a default. O(nodes). */
 bool rv_job_waits_for_people(const rv_job *job);
+/* Whether a node waits for an event from outside (`reeve signal`). */
+bool rv_job_waits_for_event(const rv_job *job);
 rv_node_state rv_job_node_state(const rv_job *job, uint32_t node);
 void rv_job_node_view(const rv_job *job, uint32_t node, rv_node_view *ret);
 int64_t rv_job_started_ms(const rv_job *job);

@@ -259,10 +259,18 @@ bool rv_job_waits_for_people(const rv_job *job)
     if (run->running > 0 || (run->ready_count > 0 && !run->paused)) return false; /* in a pause what is ready waits, too */
     for (uint32_t node = 0; node < run->node_count; node++) {
         if (run->nodes[node].state != RV_NODE_WAITING || run->nodes[node].detail == RV_DETAIL_CHILDREN) continue;
-        if (!rv_blocker_is_for_people((rv_detail)run->nodes[node].detail) || settles_itself(run, node)) return false;
+        bool is_event = run->nodes[node].detail == RV_DETAIL_EVENT; /* somebody outside must send it */
+        if (!is_event && (!rv_blocker_is_for_people((rv_detail)run->nodes[node].detail) || settles_itself(run, node))) return false;
         is_asked = true;
     }
     return is_asked;
+}
+
+bool rv_job_waits_for_event(const rv_job *job)
+{
+    for (uint32_t node = 0; node < job->run->node_count; node++)
+        if (job->run->nodes[node].state == RV_NODE_WAITING && job->run->nodes[node].detail == RV_DETAIL_EVENT) return true;
+    return false;
 }
 
 uint64_t rv_job_log_size(const rv_job *job)
