@@ -30,6 +30,11 @@ prepare() {
         "$reeve" run wait.yaml --no-wait >/dev/null
         [ $? -eq 76 ]
         ;;
+    steer)
+        printf 'reeve: 1\nname: post\nnodes:\n  ok: {approve: {message: "Go?"}}\n  draft: {run: [echo, draft], needs: [ok]}\n' >post.yaml
+        "$reeve" run post.yaml --no-wait >/dev/null
+        [ $? -eq 76 ]
+        ;;
     submit) # its examples are of a node that runs
         printf 'nodes:\n  more: {run: [echo, more]}\n' >more.yaml
         printf '#!/bin/sh\ncat more.yaml\n' >plan

@@ -30,7 +30,7 @@ def waiting():
 
 
 open("flow.yaml", "w").write("reeve: 1\nname: flow\nnodes:\n  a: {shell: 'echo out; echo file >\"$REEVE_ARTIFACTS/file\"'}\n")
-open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n  word: {input: {question: '?'}}\n")
+open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n  word: {input: {question: '?'}}\n  later: {run: [echo], needs: [ok]}\n")
 ran = json.loads(call(["run", "flow.yaml", "--json"]).stdout.splitlines()[0])["run"]
 made = 0
 
@@ -41,7 +41,7 @@ def words_of(verb):
     made += 1
     own = {"run": ["flow.yaml"], "each": ["--", "echo", "item", "{}"], "check": ["flow.yaml"], "graph": ["flow.yaml"],
            "init": [f"made{made}.yaml"], "logs": [ran, "a"], "show": [ran], "events": [ran], "verify": [ran],
-           "sql": ["select 1"], "completions": ["bash"], "chaos": ["flow.yaml", "--seeds", "1"], "why": ["--run", ran, "a"]}
+           "sql": ["select 1"], "completions": ["bash"], "chaos": ["flow.yaml", "--plays", "1"], "why": ["--run", ran, "a"]}
     if verb in own:
         return own[verb]
     if verb in ("approve", "reject"):
@@ -49,7 +49,7 @@ def words_of(verb):
     if verb == "answer":
         return [waiting(), "word", "text"]
     if verb == "steer":
-        return [waiting(), "never", "text"]
+        return [waiting(), "later", "text"]
     if verb == "signal":
         return [waiting(), "go"]
     if verb == "cancel":

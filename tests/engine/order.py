@@ -31,9 +31,9 @@ def jobs(flow):
 @case('-j beyond what open files serve is cut to that, said, and reached')
 def open_files(flow):
     def few_files():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (76, 76))
     live = flow.start({'nodes': {f'n{i}': flow.held() for i in range(17)}}, '-j', '50', before=few_files)
-    running = [flow.hub.next() for _ in range(7)]  # (64 - 36) / 4
+    running = [flow.hub.next() for _ in range(7)]  # (76 - 48) / 4
     for held in running[:5]:
         held.end()
         flow.hub.next()
