@@ -30,7 +30,8 @@ def waiting():
 
 
 open("flow.yaml", "w").write("reeve: 1\nname: flow\nnodes:\n  a: {shell: 'echo out; echo file >\"$REEVE_ARTIFACTS/file\"'}\n")
-open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n  word: {input: {question: '?'}}\n  later: {run: [echo], needs: [ok]}\n")
+open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n"
+                             "  word: {input: {question: '?'}}\n  later: {run: [echo], needs: [ok]}\n")
 ran = json.loads(call(["run", "flow.yaml", "--json"]).stdout.splitlines()[0])["run"]
 made = 0
 
