@@ -233,9 +233,15 @@ reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve
 /* value_json: the answer to an input; text needs its quotes. REEVE_INVALID: not JSON, or not what the input's schema wants. */
 reeve_status reeve_answer(reeve *engine, const char *run, const char *key, const char *value_json, const char *by, reeve_error *error);
 /* An event from outside: every node that waits for it (`wait: {event: NAME}`) succeeds, with value_json (NULL: nothing) as its result; when
- * none waits yet, it is kept for the first that will. REEVE_INVALID: no such name can be, or not JSON. */
+ * none waits yet, it is kept for the first that will. Errors as above, and
+ * REEVE_INVALID   no such name can be (1 to 64 of [A-Za-z0-9_-], the first alphanumeric), or value_json is not JSON
+ * REEVE_LIMIT     value_json is over 1 MiB
+ * REEVE_CONFLICT  also: 4096 events are kept already. After any of these nothing has changed. */
 reeve_status reeve_signal(reeve *engine, const char *run, const char *name, const char *value_json, const char *by, reeve_error *error);
-/* A directive for the next turn of a node that has not ended: a command finds it in the file $REEVE_STEER. Nothing else follows. */
+/* A directive for the next turn of a node that has not ended: a command finds it in the file $REEVE_STEER. Nothing else follows.
+ * Errors as above, and
+ * REEVE_INVALID   text (NUL-terminated) has not 1 to 65536 bytes
+ * REEVE_CONFLICT  also: the node is no command, or the run has 4096 directives already. After any of these nothing has changed. */
 reeve_status reeve_steer(reeve *engine, const char *run, const char *node, const char *text, const char *by, reeve_error *error);
 /* End a run for good: what runs is stopped (TERM, grace, KILL), the rest is not started. run_ended comes when it is over. */
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error);
