@@ -328,7 +328,7 @@ reeve_status reeve_kernel_node(reeve_kernel *kernel, uint32_t index, reeve_node 
 
 reeve_status reeve_kernel_waiting(reeve_kernel *kernel, uint32_t index, reeve_effect *ret)
 {
-    if (index >= kernel->graph->node_count || kernel->run->nodes[index].state != RV_NODE_WAITING) return REEVE_NOT_FOUND;
+    if (index >= kernel->run->node_count || kernel->run->nodes[index].state != RV_NODE_WAITING) return REEVE_NOT_FOUND;
     *ret = rv_kernel_park(kernel, index);
     return REEVE_OK;
 }

@@ -378,6 +378,29 @@ def events_of_a_row(kernel):
     assert events[3]["node"] == "a"
 
 
+def grown_nodes(kernel):
+    flow = workflow(list={"run": ["list"]}, each={"needs": ["list"], "foreach": {"items": "${list.names}", "do": {"nodes": {
+        "ok": {"approve": {"message": "${item}?"}}, "do": {"run": ["do", "${item}"], "needs": ["ok"]}}}}},
+        try_={"needs": ["list"], "loop": {"max": 2, "body": {"wait": {"event": "go"}}}})
+    kernel.load(flow, slots=2)
+    kernel.event("completed", node="list", epoch=1, value={"names": ["x", "y"]})
+    parked = [effect for effect in kernel.effects if effect["type"] == "park"]
+    assert sorted(effect["node"] for effect in parked) == ["each[0].ok", "each[1].ok", "try_#1"], parked
+    kernel.event("decided", node="each[0].ok", state="approve")
+    assert kernel.spawned()["each[0].do"]["argv"] == ["do", "x"]
+    named = [event for row in kernel.rows for event in kernel.ask(journal=row)["events"]]
+    assert all(isinstance(event[member], str) for event in named for member in ("node", "root") if member in event), named
+    assert {"each[0].do", "each[1].ok", "try_#1"} <= {event.get("node") for event in named}, named
+    with Kernel(reeve) as second:
+        replayed = second.ask(replay={"workflow": flow, "rows": kernel.rows})["replayed"]
+        waits = {node["node"]: node.get("waits") for node in replayed["nodes"]}
+        asked = [effect for effect in parked if effect["node"] == "each[1].ok"][0]
+        assert waits["each[1].ok"] == asked and asked["payload"]["message"] == "y?", waits
+        assert waits["try_#1"]["key"] == "go" and "each[0].do" in waits, waits
+        second.ask(now={"wall_ms": kernel.now, "engine_ms": kernel.now}, event={"type": "decided", "key": "each[1].ok", "state": "approve",
+                                                                               "digest": waits["each[1].ok"]["digest"]})
+
+
 def secrets(kernel):
     kernel.load(FULL, vars={"who": "Ada", "token": "s3cret-t0ken"}, slots=1)
     kernel.event("completed", node="a", epoch=1, value={"n": "s3cret-t0ken!"}, output="s3cret-t0ken", text="no")
@@ -422,5 +445,6 @@ claim("a late completion changes nothing and is stale", stale)
 claim("a replay gives the same state, and only what remained is handed out", replay)
 claim("damaged rows are refused", damaged)
 claim("a row can be read", events_of_a_row)
+claim("nodes that grew are named by their ids, also in rows, and asked about anew after a replay", grown_nodes)
 claim("secrets are in the environment of an attempt and nowhere else", secrets)
 sys.exit(1 if failures else 0)
