@@ -18,14 +18,18 @@ enum {
     EXIT,
     FILE_COLUMN,
     RESUMED_FROM,
-    IS_WAITING
+    IS_WAITING,
+    COST,
+    TOKENS,
+    CACHED
 };
 static const char runs_sql[] =
     "select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
     "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from, "
     "status in ('running', 'interrupted') and exists (select 1 from blocker where blocker.run = run.id and blocker.state = "
     "'open') "
-    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')) from run where ?1 = '' "
+    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')), "
+    "cast(round(cost_usd * 1000000) as integer), tokens, tokens_cached from run where ?1 = '' "
     "or status = ?1 order by created_ms desc, id desc";
 
 static void json_row(rv_json_writer *w, const rv_row *row)
@@ -36,6 +40,8 @@ static void json_row(rv_json_writer *w, const rv_row *row)
     } times[] = {{"created_ms", CREATED}, {"started_ms", STARTED}, {"ended_ms", ENDED}};
     static const struct { const char *key; uint32_t column; } counts[] = {
         {"total", TOTAL}, {"succeeded", SUCCEEDED}, {"failed", FAILED}, {"skipped", SKIPPED}, {"cancelled", CANCELLED}};
+    static const struct { const char *key; uint32_t column; } spent[] = {
+        {"spent_micro_usd", COST}, {"spent_tokens", TOKENS}, {"tokens_cached", CACHED}};
     rv_jw_object(w);
     rv_jw_kv_str(w, "run", rv_row_str(row, ID));
     rv_jw_kv_str(w, "name", rv_row_str(row, NAME));
@@ -48,6 +54,8 @@ static void json_row(rv_json_writer *w, const rv_row *row)
     rv_jw_object(w);
     for (size_t i = 0; i < RV_COUNT(counts); i++) rv_jw_kv_i64(w, counts[i].key, rv_row_i64(row, counts[i].column));
     rv_jw_object_end(w);
+    for (size_t i = 0; i < RV_COUNT(spent); i++)
+        if (rv_row_i64(row, spent[i].column)) rv_jw_kv_i64(w, spent[i].key, rv_row_i64(row, spent[i].column));
     if (rv_row_str(row, FILE_COLUMN).size) rv_jw_kv_str(w, "file", rv_row_str(row, FILE_COLUMN));
     if (rv_row_str(row, RESUMED_FROM).size) rv_jw_kv_str(w, "resumed_from", rv_row_str(row, RESUMED_FROM));
     rv_jw_object_end(w);

@@ -25,10 +25,10 @@ static void text_field(rv_buf *out, const char *name, rv_str text)
     rv_buf_byte(out, '\n');
 }
 
-/* What attempts reported, where they did. */
-static void spent_line(rv_buf *out, const rv_report *r)
+/* What attempts reported, where they did; of a node with all that is beneath it, or (RV_NONE) of the run. */
+static void spent_line(rv_buf *out, const rv_report *r, uint32_t node)
 {
-    rv_purse purse = r->run ? rv_run_purse(r->run, RV_NONE) : (rv_purse){0};
+    rv_purse purse = r->run ? rv_run_purse(r->run, node) : (rv_purse){0};
     bool has_money = purse.spent[RV_DIMENSION_USD] > 0, has_tokens = purse.spent[RV_DIMENSION_TOKENS] > 0;
     if (!has_money && !has_tokens) return;
     field(out, "spent");
@@ -67,7 +67,7 @@ static void header(const rv_report *r, rv_buf *out)
     field(out, "nodes");
     rv_words_counts(out, r->counts);
     rv_buf_byte(out, '\n');
-    spent_line(out, r);
+    spent_line(out, r, RV_NONE);
     if (r->wall_ms > 0 && r->attempt_count > 0) {
         field(out, "parallel");
         rv_buf_printf(out, "%.1f on average, %u at most\n", (double)r->busy_ms / (double)r->wall_ms, r->peak);
@@ -232,6 +232,7 @@ static void node_header(const rv_report *r, rv_session *session, uint32_t n, rv_
     rv_report_words(r, n, &words);
     text_field(out, "why", rv_buf_str(&words));
     rv_buf_deinit(&words);
+    spent_line(out, r, n);
     node_attempts(r, n, out);
     if (rv_session_query(session, "select result from node where run = ?1 and id = ?2", bound, 2, 1, &rows, &ignored) == RV_OK &&
         rv_rows_next(&rows, &row))

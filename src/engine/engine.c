@@ -351,7 +351,10 @@ static void take_turn(rv_engine *engine)
 {
     if (rv_store_fd(engine->config.store) < 0) drain_store(engine);
     if (engine->has_failed) return;
-    for (uint32_t i = 0; i < engine->jobs.count; i++) admit_job(engine->jobs.at[i]);
+    for (uint32_t i = 0; i < engine->jobs.count; i++) {
+        if (engine->jobs.at[i]->run->paused) rv_group_look(engine->jobs.at[i], RV_EVENT_TICK); /* others may have given something back */
+        admit_job(engine->jobs.at[i]);
+    }
     if (engine->flying) return;
     if (!has_something(engine)) {
         tell_idle(engine);
@@ -401,6 +404,8 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
 {
     rv_engine *engine = job->engine;
     rv_error error = {0};
+    bool is_told = input->type == RV_EVENT_BUDGET && (input->flags & RV_BUDGET_ELSEWHERE);
+    if (job->group.size && !is_told) rv_group_look(job, input->type);
     rv_status status = rv_run_reserve(job->run, &job->out, input);
     if (status != RV_OK) {
         rv_error_set(&error, status, "no memory for the next step; what is recorded is safe, resume later");

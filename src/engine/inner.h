@@ -128,6 +128,9 @@ struct rv_job {
     uint64_t trace_seed;
     rv_str resumed_from;
     uint64_t last_seq;         /* of what was stepped */
+    rv_str group;              /* the budget's, in the graph; size 0: none */
+    int64_t group_stored[RV_DIMENSION_COUNT]; /* what its runs that this engine does not drive have taken */
+    rv_purse purse_written;    /* as the run's row has it */
     bool is_second_child;      /* an earlier child used what people had said: they are asked again [P7] */
     bool is_new, is_resumed, is_undriven, is_announced, row_is_dirty, is_ended;
     uint32_t task_version;
@@ -318,6 +321,13 @@ void rv_usage_tell(rv_attempt *attempt);
 /* Add to the run's budget what {"add":{"usd":5}} says, all or nothing. INVALID, CONFLICT: nothing was added; else *ret is the kernel's
  * answer to the last of it. */
 RV_MUST_USE rv_status rv_usage_more(rv_job *job, rv_str value_json, rv_str by, rv_answer *ret, rv_error *err);
+
+/* group.c */
+/* Of a run whose budget has a group [K53]: sum up what the others of it have taken that this engine does not drive, from their rows;
+ * once, when the job is in engine->jobs. Others: nothing. On failure nothing changed. */
+RV_MUST_USE rv_status rv_group_load(rv_job *job, rv_error *err);
+/* Before a step of `next` (or when the run may go on): tell its run what the others have taken, where that has changed. */
+void rv_group_look(rv_job *job, rv_event_type next);
 
 /* environment.c */
 /* Take what is inherited and make what is the same for all; after rv_jobserver_open. */

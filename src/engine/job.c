@@ -209,6 +209,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->task_state = RV_TASK_QUEUED;
     rv_status status = open_log(job, err);
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_load(job, err);
+    if (status == RV_OK) status = rv_group_load(job, err);
     if (status != RV_OK) return drop(job, status);
     rv_event load = {.type = RV_EVENT_LOAD, .key = rv_str_of(job->id), .value = rv_buf_str(&job->load_value)};
     rv_engine_random(engine, &load.seed, sizeof load.seed);
@@ -365,6 +366,7 @@ static rv_status load_job(rv_engine *engine, rv_str run_id, rv_spec *spec, bool 
     if (status == RV_OK) status = rv_blocker_load(job, err);
     if (status == RV_OK && job->resumed_from.size && !is_undriven) status = rv_adopt_load(job, err);
     if (status == RV_OK) status = open_log(job, err);
+    if (status == RV_OK) status = rv_group_load(job, err);
     rv_arena_deinit(&arena);
     if (status != RV_OK) return drop(job, status);
     RV_FAIL_POINT(RESUME_REPLAYED);
@@ -429,6 +431,17 @@ static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, r
     }
 }
 
+/* What was spent or reserved goes into the row with the journal that says it: other runs of the group read it there. */
+static void collect_purse(rv_job *job)
+{
+    const rv_purse *now = &job->run->purse, *before = &job->purse_written;
+    bool is_same = memcmp(now->spent, before->spent, sizeof now->spent) == 0 && now->cached == before->cached &&
+                   memcmp(now->reserved, before->reserved, sizeof now->reserved) == 0;
+    if (is_same) return;
+    job->purse_written = *now;
+    job->row_is_dirty = true;
+}
+
 static void collect_status(rv_job *job)
 {
     rv_run_state status = (rv_run_state)job->run->status;
@@ -458,6 +471,7 @@ void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight)
         return;
     }
     collect_status(job);
+    collect_purse(job);
     if (job->out.event_count) {
         rv_batch_append(batch, rv_str_of(job->stream), job->last_seq + 1, job->out.event_count, job->out.first_now,
                         rv_buf_str(&job->out.journal));

@@ -15,6 +15,8 @@ static void write_shortage(rv_json_writer *w, const rv_value_scope *scope)
     rv_budget_words(shortage.dimension, shortage.wanted, &wanted);
     rv_buf_cstring(&text, "The budget does not do for ");
     rv_run_id(run, scope->node, &text);
+    rv_str group = run->graph->budget ? rv_graph_str(run->graph, run->graph->budgets[run->graph->budget - 1].group) : RV_STR("");
+    if (group.size && shortage.owner == RV_NONE) rv_buf_printf(&text, ", with the other runs of the group %.*s", RV_FMT(group));
     rv_buf_printf(&text, ": %s left, %s needed. Give more, such as %s=5.", left.at, wanted.at, rv_dimension_name(shortage.dimension));
     rv_jw_kv_str(w, "message", rv_buf_str(&text));
     rv_jw_kv_cstring(w, "dimension", rv_dimension_name(shortage.dimension));

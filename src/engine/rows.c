@@ -88,7 +88,16 @@ void rv_rows_run(rv_job *job, rv_batch *batch)
                       .nodes_failed = run->counts[RV_NODE_FAILED] + run->counts[RV_NODE_DENIED],
                       .nodes_skipped = sum_skipped(run),
                       .nodes_cancelled = run->counts[RV_NODE_CANCELLED],
-                      .last_seq = job->last_seq};
+                      .last_seq = job->last_seq,
+                      .budget_group = job->group,
+                      .cost_micro = run->purse.spent[RV_DIMENSION_USD],
+                      .tokens = run->purse.spent[RV_DIMENSION_TOKENS],
+                      .tokens_cached = run->purse.cached,
+                      .reserved_micro = run->purse.reserved[RV_DIMENSION_USD],
+                      .reserved_tokens = run->purse.reserved[RV_DIMENSION_TOKENS],
+                      .counted_ms = run->purse.spent[RV_DIMENSION_TIME],
+                      .counted_attempts = (uint64_t)run->purse.spent[RV_DIMENSION_ATTEMPTS],
+                      .counted_nodes = (uint64_t)run->purse.spent[RV_DIMENSION_NODES]};
     if (job->is_new) {
         rv_workflow_row workflow = {.workspace = RV_STR("default"), .hash = rv_str_of(hash), .name = name, .body = job->graph->definition,
                                     .created_ms = job->created_ms};
@@ -145,6 +154,8 @@ static void attempt_row(rv_job *job, rv_attempt *attempt, rv_batch *batch)
     row.number = attempt->number;
     row.epoch = attempt->epoch;
     row.error = rv_buf_str(&attempt->error);
+    row.cost_micro = attempt->cost;
+    row.tokens_in = attempt->tokens_in, row.tokens_out = attempt->tokens_out, row.tokens_cached = attempt->tokens_cached;
     if (attempt->is_ended && row.ended_ms == 0) row.ended_ms = rv_engine_now(job->engine).wall_ms;
     if (row.detail != RV_DETAIL_NONE && row.error_source.size == 0) row.error_source = RV_STR("task");
     rv_batch_attempt(batch, &row);

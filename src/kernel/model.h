@@ -495,6 +495,11 @@ typedef struct rv_run_row {
     int32_t exit_status;   /* what `reeve run` returned or would; -1 while not ended */
     uint32_t nodes_total, nodes_succeeded, nodes_failed, nodes_skipped, nodes_cancelled;
     uint64_t last_seq;     /* of its stream */
+    rv_str budget_group;   /* whose limits it shares with other runs [K53]; empty: none */
+    /* what it was charged so far [K52]: micro-dollars, tokens in and out, tokens that a provider's cache gave; and what is reserved */
+    int64_t cost_micro, tokens, tokens_cached, reserved_micro, reserved_tokens;
+    int64_t counted_ms;    /* time in which something of it ran, where it has a budget or a quota of attempts; up to its last end */
+    uint64_t counted_attempts, counted_nodes; /* likewise: attempts and nodes that were started */
 } rv_run_row;
 
 typedef struct rv_node_row {
@@ -523,6 +528,8 @@ typedef struct rv_attempt_row {
     uint64_t stdout_size, stderr_size; /* bytes that the process wrote, also where the capture was cut */
     uint64_t log_last;     /* offset of its last frame in the run's log; UINT64_MAX: no output */
     uint64_t user_us, system_us, rss_max; /* CPU time, peak bytes */
+    int64_t cost_micro;    /* micro-dollars that it reported */
+    uint64_t tokens_in, tokens_out, tokens_cached; /* likewise */
 } rv_attempt_row;
 
 typedef struct rv_artifact_row {

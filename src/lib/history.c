@@ -378,7 +378,8 @@ static void verify_run_row(verifier *v, rv_buf *problem)
     const rv_json *table = NULL;
     const rv_run *run = v->by_facts;
     rv_status status = rv_client_query(v->client, &arena,
-                                       "SELECT status, nodes_succeeded, nodes_failed, nodes_cancelled, last_seq FROM run WHERE id = ?1",
+                                       "SELECT status, nodes_succeeded, nodes_failed, nodes_cancelled, last_seq, "
+                                       "cast(round(cost_usd * 1000000) AS INTEGER), tokens, tokens_cached FROM run WHERE id = ?1",
                                        &v->run, 1, 1, &table, &error);
     const rv_json *row = status == RV_OK ? rv_json_get(table, RV_STR("rows"))->child : NULL;
     if (!row) rv_buf_cstring(problem, status == RV_OK ? "the run has no row" : error.text);
@@ -388,7 +389,9 @@ static void verify_run_row(verifier *v, rv_buf *problem)
         bool is_same = rv_str_is(rv_json_at(row, 0)->text, rv_run_state_name(state)) &&
                        number_at(row, 1) == run->counts[RV_NODE_SUCCEEDED] &&
                        number_at(row, 2) == (int64_t)run->counts[RV_NODE_FAILED] + run->counts[RV_NODE_DENIED] &&
-                       number_at(row, 3) == run->counts[RV_NODE_CANCELLED];
+                       number_at(row, 3) == run->counts[RV_NODE_CANCELLED] &&
+                       number_at(row, 5) == run->purse.spent[RV_DIMENSION_USD] &&
+                       number_at(row, 6) == run->purse.spent[RV_DIMENSION_TOKENS] && number_at(row, 7) == run->purse.cached;
         if (!is_same) rv_buf_cstring(problem, "the row of the run does not say what the journal says");
     } else if (is_read_whole && v->replay.size == 0) {
         rv_run_state told = RV_RUN_STATE_COUNT;
@@ -476,7 +479,7 @@ static void write_checks(verifier *v)
     snprintf(text, sizeof text, "%u node rows say what the journal says", count);
     check(v, "rows", &rows, text);
     verify_run_row(v, &run);
-    check(v, "run", &run, "the run's row says what the journal says: status and counts");
+    check(v, "run", &run, "the run's row says what the journal says: status, counts and spend");
     verify_log(v, &log, &frames);
     snprintf(text, sizeof text, "%llu frames of output are whole", (unsigned long long)frames);
     check(v, "log", &log, text);

@@ -58,6 +58,8 @@ uint32_t rv_writer_budget(rv_writer *w, uint32_t map, rv_at_limit fallback)
     rv_budget_def budget = {.at_limit = (uint8_t)fallback};
     if (map == RV_NONE) return 0;
     uint32_t estimate = rv_doc_get(doc, map, "estimate"), at_limit = rv_doc_get(doc, map, "at_limit");
+    uint32_t group = rv_doc_get(doc, map, "group");
+    if (group != RV_NONE) budget.group = rv_writer_extra(w, rv_doc_text(doc, group));
     take_amounts(doc, map, budget.limit, &budget.limits);
     if (estimate != RV_NONE) take_amounts(doc, estimate, budget.estimate, &budget.estimates);
     for (uint32_t i = 0; i < RV_AT_LIMIT_COUNT && at_limit != RV_NONE; i++)

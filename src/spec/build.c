@@ -361,6 +361,7 @@ static void settle_all(rv_writer *w, rv_image *header)
     }
     for (uint32_t i = 0; i < w->gates.count; i++) settle(&w->gates.at[i].fallback, size), settle(&w->gates.at[i].event, size);
     for (uint32_t i = 0; i < w->tags.count; i++) settle(&w->tags.at[i].name, size);
+    for (uint32_t i = 0; i < w->budgets.count; i++) settle(&w->budgets.at[i].group, size);
     for (uint32_t i = 0; i < w->controls.count; i++)
         settle(&w->controls.at[i].items, size), settle(&w->controls.at[i].until, size), settle(&w->controls.at[i].params, size);
     for (uint32_t i = 0; i < w->externals.count; i++) settle(&w->externals.at[i].name, size);

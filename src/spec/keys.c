@@ -279,7 +279,7 @@ TABLE(rv_concurrency_table, concurrency_keys, "concurrency", "concurrency", "`co
 static const rv_key budget_keys[] = {
     KEY_IF("at_limit", &run_at_limit, "pause", "What happens when a start does not fit: `pause` asks for more, `stop` skips the rest."),
     KEY("attempts", &amount, "Attempts that are started, in all."),
-    NOT_YET("group"),
+    KEY("group", &identifier, "Runs of the store with the same group count together: what one spends or reserves, all have."),
     KEY("nodes", &amount, "Nodes that are started."),
     KEY("time", &duration, "Time in which something of it runs; what is paused or waiting does not count."),
     KEY("tokens", &amount, "Tokens, in and out, that attempts report."),

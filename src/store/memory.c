@@ -200,6 +200,7 @@ static rv_status read_runs(memory *self, rv_read *read) {
         const rv_run_row *row = table->rows.at[i];
         if ((filter->file.size && !rv_str_eq(filter->file, row->file)) || (filter->name.size && !rv_str_eq(filter->name, row->name)) ||
             (filter->workflow_hash.size && !rv_str_eq(filter->workflow_hash, row->workflow_hash)) ||
+            (filter->budget_group.size && !rv_str_eq(filter->budget_group, row->budget_group)) ||
             (filter->unfinished && row->status >= RV_RUN_OK))
             continue;
         rv_run_row *copy = rv_vec_add(rows);

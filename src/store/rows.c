@@ -44,7 +44,9 @@ static const rv_column run_columns[] = {
     WORD(R, status, run_state_words), WORD(R, interaction, interaction_words), PLAIN(R, file), PLAIN(R, dir), PLAIN(R, params),
     PLAIN(R, secrets), PLAIN(R, env), PLAIN(R, resumed_from), PLAIN(R, forked_from), PLAIN(R, created_ms), PLAIN(R, started_ms),
     PLAIN(R, ended_ms), PLAIN(R, exit_status), PLAIN(R, nodes_total), PLAIN(R, nodes_succeeded), PLAIN(R, nodes_failed),
-    PLAIN(R, nodes_skipped), PLAIN(R, nodes_cancelled), PLAIN(R, last_seq),
+    PLAIN(R, nodes_skipped), PLAIN(R, nodes_cancelled), PLAIN(R, last_seq), PLAIN(R, budget_group), PLAIN(R, cost_micro),
+    PLAIN(R, tokens), PLAIN(R, tokens_cached), PLAIN(R, reserved_micro), PLAIN(R, reserved_tokens), PLAIN(R, counted_ms),
+    PLAIN(R, counted_attempts), PLAIN(R, counted_nodes),
 };
 #undef R
 #define R rv_node_row
@@ -59,7 +61,8 @@ static const rv_column attempt_columns[] = {
     PACKED(R, run), PLAIN(R, node), PACKED(R, node_index), PLAIN(R, number), KEY(R, epoch), WORD(R, state, attempt_state_words),
     WORD(R, detail, detail_words), PLAIN(R, error_source), PLAIN(R, error), PLAIN(R, exit_status), PLAIN(R, signal), PLAIN(R, pid),
     PLAIN(R, pid_start_ticks), PLAIN(R, started_ms), PLAIN(R, ended_ms), PLAIN(R, stdout_size), PLAIN(R, stderr_size),
-    PLAIN(R, log_last), PLAIN(R, user_us), PLAIN(R, system_us), PLAIN(R, rss_max),
+    PLAIN(R, log_last), PLAIN(R, user_us), PLAIN(R, system_us), PLAIN(R, rss_max), PLAIN(R, cost_micro), PLAIN(R, tokens_in),
+    PLAIN(R, tokens_out), PLAIN(R, tokens_cached),
 };
 #undef R
 #define R rv_artifact_row
@@ -87,10 +90,11 @@ static const rv_column meta_columns[] = {KEY(R, key), PLAIN(R, value)};
 /* A struct whose size changes must be described again: these break the build until it is. */
 _Static_assert(sizeof(rv_workflow_row) == 4 * 16 + 8, "describe the new field of rv_workflow_row above and in a migration");
 _Static_assert(sizeof(rv_task_row) == 6 * 16 + 16 + 3 * 8, "describe the new field of rv_task_row above and in a migration");
-_Static_assert(sizeof(rv_run_row) == 12 * 16 + 16 + 3 * 8 + 6 * 4 + 8, "describe the new field of rv_run_row above and in a migration");
+_Static_assert(sizeof(rv_run_row) == 13 * 16 + 16 + 3 * 8 + 6 * 4 + 9 * 8,
+               "describe the new field of rv_run_row above and in a migration");
 _Static_assert(sizeof(rv_node_row) == 2 * 16 + 16 + 16 + 8 + 2 * 16 + 4 * 8,
                "describe the new field of rv_node_row above and in a migration");
-_Static_assert(sizeof(rv_attempt_row) == 2 * 16 + 24 + 2 * 16 + 8 + 10 * 8,
+_Static_assert(sizeof(rv_attempt_row) == 2 * 16 + 24 + 2 * 16 + 8 + 14 * 8,
                "describe the new field of rv_attempt_row above and in a migration");
 
 #define X(name_, table_, struct_) [RV_ROW_##name_] = {#table_, table_##_columns, RV_COUNT(table_##_columns), sizeof(struct_)},

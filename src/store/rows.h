@@ -2,7 +2,7 @@
  *
  * A row struct of kernel/model.h is plain data: numbers, words (enums) and rv_str. Its description here drives the
  * encoding of batches, the binding and reading of SQL columns, the memory backend and the test that compares docs,
- * schema and structs. A column's name is the field's name. */
+ * schema and structs. A column's name is the field's name; people see X_micro, millionths of a dollar, as X_usd, dollars. */
 #ifndef RV_STORE_ROWS_H
 #define RV_STORE_ROWS_H
 

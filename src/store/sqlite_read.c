@@ -131,6 +131,8 @@ static void runs_sql(rv_buf *sql, const rv_run_filter *filter) {
         rv_buf_cstring(sql, " AND d.name = ?2");
     if (filter->workflow_hash.size)
         rv_buf_cstring(sql, " AND d.workflow_hash = ?3");
+    if (filter->budget_group.size)
+        rv_buf_cstring(sql, " AND d.budget_group <> '' AND d.budget_group = ?5"); /* the first half is what its index holds */
     rv_buf_cstring(sql, " ORDER BY d.key DESC LIMIT ?4");
 }
 
@@ -146,6 +148,8 @@ static rv_status read_runs(rv_sqlite *self, rv_read *read) {
         for (int i = 0; i < 3; i++)
             if (texts[i].size)
                 rv_sqlite_bind_str(statement, i + 1, texts[i]);
+        if (filter->budget_group.size)
+            rv_sqlite_bind_str(statement, 5, filter->budget_group);
         sqlite3_bind_int64(statement, 4, filter->limit ? (int64_t)filter->limit : -1);
     }
     READ_ROWS(self, read, statement, rows, RV_ROW_RUN, status);

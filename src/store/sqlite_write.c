@@ -36,9 +36,11 @@ void rv_sqlite_upsert_sql(rv_buf *out, rv_row_kind kind) {
     rv_buf_cstring(out, ")");
 }
 
-static bool is_indexed(const rv_column *column) { return strcmp(column->name, "status") == 0 || strcmp(column->name, "file") == 0; }
+static bool is_indexed(const rv_column *column) {
+    return strcmp(column->name, "status") == 0 || strcmp(column->name, "file") == 0 || strcmp(column->name, "budget_group") == 0;
+}
 
-/* Parameters as in the insert. The columns of the index are written apart, and only when they differ, so that the
+/* Parameters as in the insert. The columns of the indexes are written apart, and only when they differ, so that the
  * many updates of counters do not touch the index's page. */
 void rv_sqlite_run_update_sql(rv_buf *out, bool indexed) {
     const rv_row_type *type = &rv_row_types[RV_ROW_RUN];

@@ -110,7 +110,7 @@ RV_MUST_USE rv_status rv_store_run(rv_store *store, rv_arena *arena, rv_str id, 
 RV_MUST_USE rv_status rv_store_task(rv_store *store, rv_arena *arena, rv_str id, rv_task_row *ret, rv_error *err);
 /* Runs, newest first (by when they were first stored; a run's row is written before, or with, the first row that names
  * it). limit 0: all. file: only runs of this file (empty: all); unfinished: only those not in a terminal state. */
-typedef struct rv_run_filter { rv_str file, name, workflow_hash; bool unfinished; uint32_t limit; } rv_run_filter;
+typedef struct rv_run_filter { rv_str file, name, workflow_hash, budget_group; bool unfinished; uint32_t limit; } rv_run_filter;
 typedef RV_VEC(rv_run_row) rv_run_rows;
 RV_MUST_USE rv_status rv_store_runs(rv_store *store, rv_arena *arena, const rv_run_filter *filter, rv_run_rows *ret_add, rv_error *err);
 typedef RV_VEC(rv_attempt_row) rv_attempt_rows;

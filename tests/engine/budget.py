@@ -132,5 +132,53 @@ def quarantine(flow):
          [('a', 'denied', 'denied'), ('b', 'skipped', 'upstream'), ('c', 'succeeded', 'fresh')], 'nodes')
 
 
+def in_group(usd, reserved):
+    return {'budget': {'usd': 1, 'group': 'team'}, 'nodes': {'a': spending(usd, budget={'estimate': {'usd': reserved}})}}
+
+
+@case('runs of a group share its limit: what one spent is gone for the next, who may be given more [K53]')
+def group(flow):
+    flow.run(in_group('0.7', 0.7))
+    flow.run(in_group('0.3', 0.3))  # exactly at the limit
+    flow.run({'budget': {'usd': 1, 'group': 'others'}, 'nodes': {'a': spending('1', budget={'estimate': {'usd': 1}})}})
+    done = flow.run(in_group('0.4', 0.4), '--no-wait', status=76)
+    need('with the other runs of the group team: usd 0.00 left, usd 0.40 needed' in done.of('blocker_opened')[0]['payload']['message'],
+         done.of('blocker_opened'))
+    flow.call('approve', done.run, '--add', 'usd=0.5')
+    flow.run(in_group('0.4', 0.4), '--resume', done.run)
+    same(flow.ask("select budget_group, count(*), round(sum(cost_usd), 6) from run group by budget_group order by 1"),
+         [('others', 1, 1.0), ('team', 3, 1.4)], 'spent')
+    flow.run(in_group('0', 0.1), '--no-wait', status=76)  # what was added was for that run alone
+
+
+@case('what a killed run had reserved stays reserved for its group until it is cancelled, and is charged then [K53]')
+def group_death(flow):
+    live = flow.start({'budget': {'usd': 1, 'group': 'team'}, 'nodes': {'a': {**flow.held(), 'budget': {'estimate': {'usd': 0.8}}}}})
+    run = live.started()
+    flow.hub.next()
+    live.kill_engine()
+    same(flow.one('select reserved_usd from run'), 0.8, 'reserved')
+    flow.run(in_group('0.2', 0.2))
+    second = flow.run(in_group('0.1', 0.1), '--no-wait', status=76).run
+    flow.call('cancel', run)
+    same(flow.ask(f"select cost_usd, reserved_usd from run where id = '{run}'"), [(0.8, 0.0)], 'charged')
+    flow.run(in_group('0.1', 0.1), '--resume', second, '--no-wait', status=76)
+    flow.call('cancel', second)
+
+
+@case('SQL, ls and show say what attempts reported and runs were charged [K52]')
+def told(flow):
+    script = ('printf "cost_usd=0.25\\ntokens_in=%s\\ntokens_out=2\\ntokens_cached=7\\n" $((100 * REEVE_EPOCH)) >> "$REEVE_OUTPUT"; '
+              '[ $REEVE_EPOCH = 2 ]')
+    done = flow.run({'nodes': {'a': shell(script, retry={'max_attempts': 2}), 'b': shell('true', needs=['a'])}})
+    same(flow.ask('select node, number, cost_usd, tokens_in, tokens_out, tokens_cached from attempt order by epoch'),
+         [('a', 1, 0.25, 100, 2, 7), ('a', 2, 0.25, 200, 2, 7), ('b', 1, 0.0, 0, 0, 0)], 'attempts')
+    same(flow.one('select cost_usd, tokens, tokens_cached, reserved_usd, reserved_tokens, counted_attempts from run'),
+         (0.5, 304, 14, 0.0, 0, 0), 'the run')
+    row = json.loads(flow.call('ls', '--json').text)['runs'][0]
+    same([row['spent_micro_usd'], row['spent_tokens'], row['tokens_cached']], [500000, 304, 14], 'ls')
+    need('spent     usd 0.50, tokens 304' in flow.call('show', done.run, 'a').text, flow.call('show', done.run, 'a').text)
+
+
 if __name__ == '__main__':
     main()

@@ -203,11 +203,12 @@ static void runs__come_newest_first_and_filtered(void **state) {
     rv_batch_run(batch, &rows[8]);
     submit_done(w->store, batch, ++w->batch_id);
     world_reopen(w);
-    for (uint32_t mask = 0; mask < 32; mask++) {
+    for (uint32_t mask = 0; mask < 64; mask++) {
         rv_run_filter filter = {.unfinished = mask & 1, .limit = mask & 2 ? 2 : 0};
         filter.file = mask & 4 ? rows[5].file : (rv_str){0};
         filter.name = mask & 8 ? rows[5].name : (rv_str){0};
         filter.workflow_hash = mask & 16 ? rows[5].workflow_hash : (rv_str){0};
+        filter.budget_group = mask & 32 ? rows[5].budget_group : (rv_str){0};
         rv_run_rows found = {0};
         assert_ok(rv_store_runs(w->store, &w->arena, &filter, &found, &err), &err);
         uint32_t at = 0;
@@ -215,7 +216,8 @@ static void runs__come_newest_first_and_filtered(void **state) {
             bool wanted = (!filter.unfinished || rows[i].status < RV_RUN_OK) &&
                           (!filter.file.size || rv_str_eq(filter.file, rows[i].file)) &&
                           (!filter.name.size || rv_str_eq(filter.name, rows[i].name)) &&
-                          (!filter.workflow_hash.size || rv_str_eq(filter.workflow_hash, rows[i].workflow_hash));
+                          (!filter.workflow_hash.size || rv_str_eq(filter.workflow_hash, rows[i].workflow_hash)) &&
+                          (!filter.budget_group.size || rv_str_eq(filter.budget_group, rows[i].budget_group));
             if (!wanted || (filter.limit && at == filter.limit))
                 continue;
             assert_true(at < found.count);

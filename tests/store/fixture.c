@@ -35,7 +35,10 @@ rv_run_row sample_run(rv_arena *arena, rv_str id, uint64_t n) {
         .interaction = (rv_interaction)(n % RV_INTERACTION_COUNT), .file = text(arena, "/file", n % 4), .dir = text(arena, "/dir", n),
         .params = RV_STR("{\"a\":1}"), .secrets = RV_STR("{}"), .env = text(arena, "env", n), .resumed_from = text(arena, "from", n),
         .forked_from = {NULL, 0}, .created_ms = (int64_t)n, .started_ms = (int64_t)n + 1, .ended_ms = (int64_t)n + 2, .exit_status = -1,
-        .nodes_total = UINT32_MAX, .nodes_succeeded = 1, .nodes_failed = 2, .nodes_skipped = 3, .nodes_cancelled = 4, .last_seq = n * 11};
+        .nodes_total = UINT32_MAX, .nodes_succeeded = 1, .nodes_failed = 2, .nodes_skipped = 3, .nodes_cancelled = 4, .last_seq = n * 11,
+        .budget_group = n % 3 ? text(arena, "group", n % 3) : (rv_str){NULL, 0}, .cost_micro = (int64_t)n * 250000,
+        .tokens = (int64_t)n + 3, .tokens_cached = 1, .reserved_micro = 1ll << 60, .reserved_tokens = 2, .counted_ms = (int64_t)n,
+        .counted_attempts = n, .counted_nodes = 5};
 }
 
 rv_task_row sample_task(rv_arena *arena, rv_str id, uint32_t version, uint64_t n) {
@@ -74,7 +77,11 @@ rv_attempt_row sample_attempt(rv_arena *arena, rv_str run, uint32_t index, uint3
                             .log_last = UINT64_MAX,
                             .user_us = n,
                             .system_us = 5,
-                            .rss_max = 6};
+                            .rss_max = 6,
+                            .cost_micro = (int64_t)n * 1500000,
+                            .tokens_in = n,
+                            .tokens_out = 7,
+                            .tokens_cached = 8};
 }
 
 rv_artifact_row sample_artifact(rv_arena *arena, rv_str run, rv_str node, uint64_t n) {

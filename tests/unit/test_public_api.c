@@ -312,6 +312,31 @@ static void public__engines_of_two_stores_live_side_by_side(void **state)
     assert_int_equal(reeve_close(other.engine, NULL), REEVE_OK);
 }
 
+/* [K53] Two at once: the second finds the group's money reserved, and goes on when the first gives the rest of it back. */
+static void public__runs_of_a_group_share_its_budget_while_both_go_on(void **state)
+{
+    scene *s = *state;
+    char first[REEVE_RUN_SIZE], second[REEVE_RUN_SIZE], text[1024], gate[160];
+    static const char file[] = "reeve: 1\nbudget: {usd: 1, group: team}\nnodes:\n"
+                               "  %s: {shell: '%s; echo cost_usd=0.4 > $REEVE_OUTPUT', budget: {estimate: {usd: 0.6}}}\n";
+    snprintf(gate, sizeof gate, "until [ -e %s/open ]; do sleep 0.01; done", s->dir);
+    snprintf(text, sizeof text, file, "a", gate);
+    submit(s, text, first);
+    for (int i = 0; !strstr(s->text, "run_started") && i < LIMIT_MS / 10; i++) (void)reeve_wait(s->engine, NULL, 10, NULL);
+    snprintf(text, sizeof text, file, "b", "true");
+    submit(s, text, second);
+    wait_asked(s);
+    assert_told(s, "with the other runs of the group team: usd 0.40 left, usd 0.60 needed");
+    snprintf(text, sizeof text, "%s/open", s->dir);
+    FILE *open_file = fopen(text, "w");
+    assert_non_null(open_file);
+    fclose(open_file);
+    wait_for(s, first);
+    wait_for(s, second);
+    assert_told(s, "closed budget there is enough by ");
+    assert_told(s, "node b shell succeeded\n");
+}
+
 static void public__children_of_the_program_are_left_alone(void **state)
 {
     scene *s = *state;
@@ -491,6 +516,7 @@ int main(void)
         CLAIM(public__query_refuses_to_write),
         CLAIM(public__second_owner_is_a_conflict),
         CLAIM(public__engines_of_two_stores_live_side_by_side),
+        CLAIM(public__runs_of_a_group_share_its_budget_while_both_go_on),
         CLAIM(public__children_of_the_program_are_left_alone),
         CLAIM(public__what_a_killed_program_left_is_ended_by_the_next_open),
         CLAIM(public__wait_times_out_and_cancel_is_for_good),
