@@ -48,7 +48,8 @@ rv_status rv_answer_value(rv_str payload, rv_str text, rv_buf *out, rv_error *er
     return status;
 }
 
-rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err)
+/* {"KEY":{"NAME":"AMOUNT",…}} of "NAME=AMOUNT …". */
+static rv_status amounts(rv_str text, const char *key, const char *example, const char *none, rv_buf *out, rv_error *err)
 {
     rv_json_writer w;
     rv_buf made = {0};
@@ -56,7 +57,7 @@ rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err)
     uint32_t count = 0;
     rv_json_writer_init(&w, &made, 0);
     rv_jw_object(&w);
-    rv_jw_key(&w, "add");
+    rv_jw_key(&w, key);
     rv_jw_object(&w);
     while (text.size && status == RV_OK) {
         size_t end = 0;
@@ -66,7 +67,7 @@ rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err)
         size_t equals = rv_str_find(part, 0, '=');
         if (part.size == 0) continue;
         if (equals == SIZE_MAX || equals == 0 || equals + 1 == part.size) {
-            status = rv_error_set(err, RV_INVALID, "`%.*s` is not DIMENSION=AMOUNT, such as usd=5", RV_FMT(part));
+            status = rv_error_set(err, RV_INVALID, "`%.*s` is not %s", RV_FMT(part), example);
             continue;
         }
         rv_jw_key_str(&w, rv_str_cut(part, 0, equals));
@@ -75,10 +76,21 @@ rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err)
     }
     rv_jw_object_end(&w);
     rv_jw_object_end(&w);
-    if (status == RV_OK && count == 0) status = rv_error_set(err, RV_INVALID, "say how much more: usd=5, tokens=1000 or time=10m");
+    if (status == RV_OK && count == 0) status = rv_error_set(err, RV_INVALID, "%s", none);
     if (status == RV_OK) rv_buf_str_add(out, rv_buf_str(&made));
     rv_buf_deinit(&made);
     return status;
+}
+
+rv_status rv_answer_add(rv_str text, rv_buf *out, rv_error *err)
+{
+    return amounts(text, "add", "DIMENSION=AMOUNT, such as usd=5", "say how much more: usd=5, tokens=1000 or time=10m", out, err);
+}
+
+rv_status rv_answer_quota(rv_str text, rv_buf *out, rv_error *err)
+{
+    return amounts(text, "quota", "QUOTA=NUMBER, such as concurrent=4", "say which quota: concurrent=4, attempts=100 or nodes=none", out,
+                   err);
 }
 
 #define SHOWN_LINES_MAX 12u
@@ -128,6 +140,22 @@ void rv_answer_prompt(rv_buf *out, rv_str kind, rv_str payload, uint32_t indent)
         indented(out, rv_buf_str(&shown), indent + 2);
         rv_buf_deinit(&shown);
     }
+    rv_arena_deinit(&arena);
+}
+
+void rv_answer_command(rv_buf *out, rv_str run, rv_str key, rv_str kind, rv_str payload, rv_str store)
+{
+    rv_arena arena = {0};
+    rv_json *question = NULL;
+    rv_error ignored;
+    bool is_budget = rv_str_is(kind, "budget"), is_input = rv_answer_choices(kind)[0] == 0;
+    if (rv_json_parse(&arena, payload, &question, &ignored)) question = NULL;
+    rv_str more = member(question, "add");
+    rv_buf_printf(out, "reeve %s %.*s ", is_input ? "answer" : "approve", RV_FMT(run));
+    if (is_budget) rv_buf_printf(out, "--add %.*s", RV_FMT(more.size ? more : RV_STR("usd=5")));
+    else rv_ui_shell_word(out, key); /* each[3] is a pattern to a shell */
+    if (is_input) rv_buf_cstring(out, " VALUE");
+    rv_buf_str_add(out, store);
     rv_arena_deinit(&arena);
 }
 

@@ -183,10 +183,10 @@ static void tell(rv_progress *p, const rv_question *question)
     const char *store_words = store.size ? store.at : "";
     rv_buf word = {0};
     rv_ui_shell_word(&word, key); /* each[3] is a pattern to a shell */
-    if (is_input) rv_buf_printf(&p->out, "    reeve answer %.*s %s VALUE%s\n", RV_FMT(run), word.at, store_words);
-    else if (is_budget) rv_buf_printf(&p->out, "    reeve approve %.*s --add usd=5%s\n", RV_FMT(run), store_words);
-    else {
-        rv_buf_printf(&p->out, "    reeve approve %.*s %s%s\n", RV_FMT(run), word.at, store_words);
+    rv_buf_cstring(&p->out, "    ");
+    rv_answer_command(&p->out, run, key, kind, rv_buf_str(&question->payload), rv_buf_str(&store));
+    rv_buf_byte(&p->out, '\n');
+    if (!is_input && !is_budget) {
         rv_buf_printf(&p->out, "    reeve reject %.*s %s%s\n", RV_FMT(run), word.at, store_words);
         if (is_unknown) rv_buf_printf(&p->out, "    reeve approve %.*s %s --again%s\n", RV_FMT(run), word.at, store_words);
     }

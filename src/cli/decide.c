@@ -136,23 +136,26 @@ static int decide(const rv_args *args, bool is_yes)
     return status;
 }
 
-/* More of the run's budget: every --add at once. */
-static int give_more(const rv_args *args)
+/* More of the run's budget, every --add at once; or other quotas, every --quota at once. */
+static int give_more(const rv_args *args, const char *option)
 {
+    bool is_quota = strcmp(option, "quota") == 0;
     rv_error err = {0};
     rv_session session = {0};
     rv_buf words = {0}, value = {0};
     uint32_t index = 0;
     const char *key = rv_args_word(args, 1);
-    for (const char *text; (text = rv_args_next(args, "add", &index));) rv_buf_printf(&words, "%s%s", words.size ? " " : "", text);
-    rv_status failed = rv_answer_add(rv_buf_str(&words), &value, &err);
+    for (const char *text; (text = rv_args_next(args, option, &index));) rv_buf_printf(&words, "%s%s", words.size ? " " : "", text);
+    rv_status failed = is_quota ? rv_answer_quota(rv_buf_str(&words), &value, &err) : rv_answer_add(rv_buf_str(&words), &value, &err);
+    if (failed == RV_OK && is_quota && rv_args_has(args, "add"))
+        failed = rv_error_set(&err, RV_INVALID, "--add and --quota: one after the other");
     if (failed == RV_OK && key && strcmp(key, "budget") != 0)
-        failed = rv_error_set(&err, RV_INVALID, "--add is for the run's budget, `%s` asks for something else", key);
+        failed = rv_error_set(&err, RV_INVALID, "--%s is for the run, `%s` asks for something else", option, key);
     if (failed == RV_OK) failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
     if (failed == RV_OK)
         failed = rv_client_answer(session.client, rv_buf_str(&session.run), RV_STR("budget"), rv_buf_str(&value),
                                   rv_str_of(rv_cli_user()), &err);
-    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, "budget", "raised");
+    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, is_quota ? "quota" : "budget", is_quota ? "set" : "raised");
     rv_buf_deinit(&words);
     rv_buf_deinit(&value);
     rv_session_close(&session);
@@ -162,9 +165,10 @@ static int give_more(const rv_args *args)
 int rv_verb_approve(const rv_args *args)
 {
     rv_error err = {0};
-    if (rv_args_has(args, "add")) return give_more(args);
+    if (rv_args_has(args, "quota")) return give_more(args, "quota");
+    if (rv_args_has(args, "add")) return give_more(args, "add");
     if (rv_args_word(args, 1)) return decide(args, true);
-    rv_error_set(&err, RV_INVALID, "say what you approve: RUN KEY, or RUN --add usd=5 for its budget");
+    rv_error_set(&err, RV_INVALID, "say what you approve: RUN KEY, RUN --add usd=5 for its budget, or RUN --quota concurrent=4");
     return rv_cli_fail(args, &err);
 }
 int rv_verb_reject(const rv_args *args) { return decide(args, false); }

@@ -61,9 +61,8 @@ static rv_status on_event(void *user, uint64_t seq, rv_str json)
 {
     listing *l = user;
     l->last_seq = seq;
-    if (l->args->is_json && json.size > 2) { /* the object, with the shape's version in front */
-        rv_buf_printf(&l->out, "{\"v\":%d,", RV_JSON_SHAPE_VERSION);
-        rv_buf_str_add(&l->out, rv_str_from(json, 1));
+    if (l->args->is_json) { /* it has the shape's version already */
+        rv_buf_str_add(&l->out, json);
         rv_buf_byte(&l->out, '\n');
     } else {
         people_line(l, json);

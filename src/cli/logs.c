@@ -2,6 +2,7 @@
 #include "blob/blob.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
+#include "kernel/gate.h"
 
 #define LINE_SIZE_MAX 8192u
 
@@ -53,6 +54,7 @@ static bool is_within(const reading *r, uint32_t node)
 static void line_out(reading *r, uint32_t node, rv_buf *line)
 {
     rv_ui_style(&r->out, RV_STYLE_DIM, r->names.at[node]);
+    if (rv_run_is_quarantined(r->report.run, node)) rv_ui_style(&r->out, RV_STYLE_YELLOW, RV_STR(RV_QUARANTINE_MARK));
     rv_ui_stylef(&r->out, RV_STYLE_DIM, " %s ", rv_ui_glyph(RV_GLYPH_BAR));
     if (rv_ui_get()->is_terminal) rv_ui_plain(&r->out, rv_buf_str(line), 0);
     else rv_buf_str_add(&r->out, rv_buf_str(line));

@@ -94,6 +94,9 @@ void rv_bracket_text(const rv_report *report, uint32_t node, uint32_t indent, ui
 /* The object `bracket` of docs/json.md. */
 void rv_bracket_json(const rv_report *report, uint32_t node, rv_json_writer *w);
 
+/* Behind what a quarantined node is or gives, wherever it is shown [K33]. */
+#define RV_QUARANTINE_MARK " (quarantined)"
+
 /* show_json.c: written to standard output. `only`: that node and what is beneath it; RV_NONE: all. */
 void rv_report_json(const rv_report *report, uint32_t only);
 /* show_html.c: the whole page. */

@@ -3,6 +3,7 @@
 #include "cli/answer.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
+#include "kernel/gate.h"
 
 #define NODES_SHOWN_MAX 60u  /* a longer table is cut to what did not succeed */
 #define CHILDREN_SHOWN_MAX 8u /* rows of one controller's children */
@@ -111,6 +112,7 @@ static void node_row(const rv_report *r, uint32_t n, uint32_t depth, rv_table *t
     rv_buf_clear(&cell);
     rv_report_words(r, n, &cell);
     if (cell.size == 0) rv_buf_cstring(&cell, node->facts.state == RV_NODE_SUCCEEDED ? "" : rv_node_state_name(node->facts.state));
+    if (rv_run_is_quarantined(r->run, n)) rv_ui_style(&cell, RV_STYLE_YELLOW, RV_STR(RV_QUARANTINE_MARK));
     rv_table_cell(table, rv_buf_str(&cell));
     rv_buf_deinit(&cell);
 }
@@ -227,6 +229,7 @@ static void node_header(const rv_report *r, rv_session *session, uint32_t n, rv_
     rv_ui_style(out, RV_STYLE_BOLD, node->name);
     rv_buf_printf(out, "  %.*s  ", RV_FMT(node->kind));
     rv_ui_style(out, style, rv_str_of(rv_node_state_name(node->facts.state)));
+    if (rv_run_is_quarantined(r->run, n)) rv_ui_style(out, RV_STYLE_YELLOW, RV_STR(RV_QUARANTINE_MARK));
     rv_buf_byte(out, '\n');
     text_field(out, "run", r->id);
     rv_report_words(r, n, &words);
@@ -312,14 +315,14 @@ static void waiting(const rv_args *args, const rv_report *r, rv_buf *out)
     for (uint32_t i = 0; i < r->blocker_count; i++) {
         const rv_report_blocker *b = &r->blockers[i];
         if (!rv_str_is(b->state, "open")) continue;
-        bool is_input = rv_answer_choices(b->kind)[0] == 0;
+        bool is_input = rv_answer_choices(b->kind)[0] == 0, is_budget = rv_str_is(b->kind, "budget");
         rv_buf_byte(out, '\n');
         rv_ui_stylef(out, RV_STYLE_YELLOW, "%s %.*s", rv_ui_node_glyph(RV_NODE_WAITING), RV_FMT(b->key));
-        rv_buf_printf(out, "  waits for %s\n", is_input ? "an answer" : "a decision");
+        rv_buf_printf(out, "  waits for %s\n", is_input ? "an answer" : is_budget ? "more" : "a decision");
         rv_answer_prompt(out, b->kind, b->payload, 4);
-        rv_buf_printf(out, "    reeve %s %.*s ", is_input ? "answer" : "approve", RV_FMT(r->id));
-        rv_ui_shell_word(out, b->key);
-        rv_buf_printf(out, "%s%s\n", is_input ? " VALUE" : "", store.size ? store.at : "");
+        rv_buf_cstring(out, "    ");
+        rv_answer_command(out, r->id, b->key, b->kind, b->payload, rv_buf_str(&store));
+        rv_buf_byte(out, '\n');
     }
     rv_buf_deinit(&store);
 }

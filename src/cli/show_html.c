@@ -1,5 +1,6 @@
 /* show_html.c: `reeve show --html`: one page that loads nothing: inline style and SVG, no script, everything escaped. */
 #include "cli/report.h"
+#include "kernel/gate.h"
 
 #define ROWS_MAX 5000u
 #define FAILURES_MAX 50u
@@ -35,7 +36,7 @@ static const char style[] =
     "main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;margin:0}h2{font-size:17px;margin:36px 0 10px}"
     "code,pre,svg text,.mono{font:12px/1.45 ui-monospace,Menlo,Consolas,monospace}svg text{fill:var(--ink)}svg "
     ".dimtext{fill:var(--dim)}"
-    ".dim{color:var(--dim)}.badge{display:inline-block;padding:1px "
+    ".dim{color:var(--dim)}.mark{color:var(--wait)}.badge{display:inline-block;padding:1px "
     "10px;border-radius:10px;color:var(--card);font-weight:600;font-size:13px;"
     "background:var(--c,var(--dim));vertical-align:4px;margin-left:10px}"
     ".facts{display:flex;flex-wrap:wrap;gap:10px;margin:18px 0 0}.fact{background:var(--card);border:1px solid "
@@ -180,6 +181,7 @@ static void node_row(const rv_report *r, rv_buf *out, uint32_t n)
     rv_buf_printf(out, "<tr id=\"n%u\" class=\"s-%s\"><td class=\"mono\" style=\"padding-left:%upx\">", n,
                   rv_node_state_name(node->facts.state), 12 + 16 * RV_MIN(node->depth, 20u));
     rv_html_text(out, node->name);
+    if (rv_run_is_quarantined(r->run, n)) rv_buf_cstring(out, "<span class=\"mark\">" RV_QUARANTINE_MARK "</span>");
     rv_buf_printf(out, "</td><td class=\"dim\">%.*s</td><td class=\"state\">%s</td>", RV_FMT(node->kind),
                   rv_node_state_name(node->facts.state));
     if (node->attempts) rv_buf_printf(out, "<td class=\"number\">%u</td>", node->attempts);

@@ -181,6 +181,8 @@ static void rest_members(rv_json_writer *w, const rv_report *r)
         rv_jw_kv_str(w, "name", a->name);
         rv_jw_kv_str(w, "digest", a->digest);
         text_member(w, "media_type", a->media_type);
+        uint32_t maker = rv_report_find(r, a->node);
+        if (maker != RV_NONE && rv_run_is_quarantined(r->run, maker)) rv_jw_kv_bool(w, "is_quarantined", true);
         rv_jw_key(w, "size");
         rv_jw_u64(w, a->size);
         rv_jw_object_end(w);

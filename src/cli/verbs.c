@@ -128,16 +128,19 @@ const rv_verb rv_verbs[] = {
              {"json", 0, NULL, "one JSON object a line, as docs/json.md describes them", 0}, STORE),
      EXAMPLES({"reeve events latest", "for reading"}, {"reeve events latest --json", "for programs"}), EXIT_LOOK, 0, 1, false,
      rv_verb_events},
-    {"approve", "say yes to what a run asks", "RUN KEY [--comment TEXT]\nRUN --add DIMENSION=AMOUNT...",
+    {"approve", "say yes to what a run asks", "RUN KEY [--comment TEXT]\nRUN --add DIMENSION=AMOUNT...\nRUN --quota QUOTA=NUMBER...",
      "KEY is what `run` and `show` print beside the question: the node's name. For an at-most-once node whose outcome is unknown "
      "it means "
      "that the work was done; --again runs it once more. A run that its budget has paused goes on when --add gives it enough: usd, tokens, "
-     "time (10m), attempts, nodes. Recorded on disk when the command returns.",
+     "time (10m), attempts, nodes. --quota sets a quota of the run: concurrent, attempts, depth, nodes, or `none` for no limit. "
+     "Recorded on disk when the command returns.",
      OPTIONS({"comment", 'm', "TEXT", "kept with the decision", 0},
              {"again", 0, NULL, "for an unknown outcome: run the node again", 0},
-             {"add", 0, "DIMENSION=AMOUNT", "give the run's budget so much more; may be given several times", 0}, JSON, STORE),
+             {"add", 0, "DIMENSION=AMOUNT", "give the run's budget so much more; may be given several times", 0},
+             {"quota", 0, "QUOTA=NUMBER", "set a quota of the run; may be given several times", 0}, JSON, STORE),
      EXAMPLES({"reeve approve latest review --comment 'looks good'", "approve node review of the latest run"},
-              {"reeve approve latest --add usd=5", "five dollars more"}), EXIT_DECIDE, 1, 2,
+              {"reeve approve latest --add usd=5", "five dollars more"},
+              {"reeve approve latest --quota concurrent=8", "eight attempts at a time"}), EXIT_DECIDE, 1, 2,
      false, rv_verb_approve},
     {"reject", "say no to what a run asks", "RUN KEY [--comment TEXT]",
      "The node fails with kind rejected, unless its file says on_reject: continue. For an unknown outcome it means that the work "

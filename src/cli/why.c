@@ -75,14 +75,40 @@ static void explain_person(question *q, uint32_t node, uint32_t depth)
     rv_words_why(&r->text, &q->report.nodes[node].facts);
     if (!b) return;
     rv_buf asked = {0};
-    bool is_input = rv_answer_choices(b->kind)[0] == 0;
     rv_answer_prompt(&asked, b->kind, b->payload, 0);
     rv_str line = rv_str_cut(rv_buf_str(&asked), 0, RV_MIN(rv_str_find(rv_buf_str(&asked), 0, '\n'), asked.size));
     if (line.size) rv_buf_printf(&r->text, ": %.*s", RV_FMT(line));
     rv_buf_deinit(&asked);
-    rv_buf_printf(&r->command, "reeve %s %.*s ", is_input ? "answer" : "approve", RV_FMT(q->report.id));
-    rv_ui_shell_word(&r->command, b->key);
-    rv_buf_printf(&r->command, "%s%s", is_input ? " VALUE" : "", q->store.size ? q->store.at : "");
+    rv_answer_command(&r->command, q->report.id, b->key, b->kind, b->payload, rv_buf_str(&q->store));
+}
+
+/* The run's own question: more of its budget. */
+static void write_more(const question *q, rv_buf *command)
+{
+    for (uint32_t i = 0; i < q->report.blocker_count; i++) {
+        const rv_report_blocker *b = &q->report.blockers[i];
+        if (!rv_str_is(b->kind, "budget") || !rv_str_is(b->state, "open")) continue;
+        rv_answer_command(command, q->report.id, b->key, b->kind, b->payload, rv_buf_str(&q->store));
+        return;
+    }
+}
+
+static void explain_pause(question *q, uint32_t node, uint32_t depth)
+{
+    const rv_run *run = q->report.run;
+    int64_t wants[RV_DIMENSION_COUNT];
+    rv_shortage shortage;
+    reason *r = add(q, "budget", node, depth);
+    rv_buf_cstring(&r->text, "waits until the budget of the run does");
+    rv_budget_wants(run, node, wants);
+    if (!rv_budget_fits(run, node, wants, run->purse.since_ms, &shortage)) {
+        rv_buf_cstring(&r->text, ": ");
+        rv_budget_words(shortage.dimension, shortage.left, &r->text);
+        rv_buf_cstring(&r->text, " left, ");
+        rv_budget_words(shortage.dimension, shortage.wanted, &r->text);
+        rv_buf_cstring(&r->text, " needed");
+    }
+    write_more(q, &r->command);
 }
 
 static void explain_timer(question *q, uint32_t node, uint32_t depth)
@@ -134,6 +160,7 @@ static void explain_waiting(question *q, uint32_t node, uint32_t depth)
     if (rv_str_is(detail, "timer")) explain_timer(q, node, depth);
     else if (rv_str_is(detail, "event")) explain_event(q, node, depth);
     else if (rv_str_is(detail, "children")) explain_children(q, node, depth);
+    else if (rv_str_is(detail, "budget")) explain_pause(q, node, depth);
     else explain_person(q, node, depth);
 }
 
@@ -173,6 +200,27 @@ static bool explain_tag(question *q, uint32_t node, uint32_t depth)
     return false;
 }
 
+/* What a gate of the run holds it back for: the pause of its budget, a quota and who uses it up, its trust. */
+static void explain_gate(question *q, uint32_t node, uint32_t depth, const rv_gate_answer *answer)
+{
+    const rv_run *run = q->report.run;
+    bool is_quota = strcmp(answer->stage, "quota") == 0, is_budget = strcmp(answer->stage, "budget") == 0;
+    reason *r = add(q, answer->stage, node, depth);
+    uint32_t at = q->reasons.count - 1;
+    rv_buf_printf(&r->text, "is ready, but %s", answer->reason);
+    if (is_budget) write_more(q, &r->command);
+    for (uint32_t n = 0; n < run->node_count; n++) {
+        bool is_paused = run->nodes[n].state == RV_NODE_WAITING && run->nodes[n].detail == RV_DETAIL_BUDGET;
+        if (is_budget && is_paused) because_of(q, &q->reasons.at[at], n);
+        if (is_quota && is_at_work(&q->report, n)) rv_vec_push(&r->others, n);
+    }
+    r = &q->reasons.at[at];
+    if (r->others.count) rv_buf_byte(&r->text, ':'), name_others(q, r);
+    if (!is_quota) return;
+    rv_buf_printf(&r->command, "reeve approve %.*s --quota concurrent=%lld%.*s", RV_FMT(q->report.id),
+                  (long long)run->limits.quota[RV_QUOTA_CONCURRENT] + 1, RV_FMT(rv_buf_str(&q->store)));
+}
+
 static void explain_ready(question *q, uint32_t node, uint32_t depth)
 {
     const rv_run *run = q->report.run;
@@ -180,8 +228,7 @@ static void explain_ready(question *q, uint32_t node, uint32_t depth)
     if (explain_tag(q, node, depth)) return;
     rv_gate_answer answer = run->nodes[node].state == RV_NODE_READY ? rv_gate(run, &request) : (rv_gate_answer){.reason = ""};
     if (answer.reason[0]) {
-        reason *r = add(q, answer.is_budget ? "budget" : "gate", node, depth);
-        rv_buf_printf(&r->text, "is ready, but %s", answer.reason);
+        explain_gate(q, node, depth, &answer);
         return;
     }
     reason *r = add(q, "slot", node, depth);
@@ -284,6 +331,7 @@ static void tell(const question *q)
         rv_ui_style(&out, RV_STYLE_BOLD, node->name);
         rv_buf_cstring(&out, "  ");
         rv_ui_plain(&out, rv_buf_str(&r->text), 0);
+        if (rv_run_is_quarantined(q->report.run, r->node)) rv_ui_style(&out, RV_STYLE_YELLOW, RV_STR(RV_QUARANTINE_MARK));
         rv_buf_byte(&out, '\n');
         if (r->command.size == 0) continue;
         rv_buf_printf(&out, "%*s", indent + 4, "");
@@ -313,6 +361,7 @@ static void tell_json(const question *q, uint32_t asked)
         rv_jw_kv_i64(&w, "depth", r->depth);
         rv_jw_kv_str(&w, "text", rv_buf_str(&r->text));
         if (r->command.size) rv_jw_kv_str(&w, "command", rv_buf_str(&r->command));
+        if (rv_run_is_quarantined(q->report.run, r->node)) rv_jw_kv_bool(&w, "is_quarantined", true);
         rv_jw_key(&w, "because_of");
         rv_jw_array(&w);
         for (uint32_t k = 0; k < r->others.count; k++) rv_jw_str(&w, q->report.nodes[r->others.at[k]].name);

@@ -318,8 +318,8 @@ RV_MUST_USE rv_status rv_isolate(rv_attempt *attempt, rv_command *command, const
 void rv_usage_take(rv_attempt *attempt);
 /* Step it, before the completion. */
 void rv_usage_tell(rv_attempt *attempt);
-/* Add to the run's budget what {"add":{"usd":5}} says, all or nothing. INVALID, CONFLICT: nothing was added; else *ret is the kernel's
- * answer to the last of it. */
+/* Add to the run's budget what {"add":{"usd":5}} says, or set the quotas of {"quota":{"concurrent":4}}, all or nothing. INVALID,
+ * CONFLICT: nothing was changed; else *ret is the kernel's answer to the last of it. */
 RV_MUST_USE rv_status rv_usage_more(rv_job *job, rv_str value_json, rv_str by, rv_answer *ret, rv_error *err);
 
 /* group.c */

@@ -2,6 +2,21 @@
 
 /* What people are shown and what their words become [K16, P7]. */
 
+/* What `approve --add` takes: as much again as the limit was, or what is missing when that is more. */
+static void write_more(rv_json_writer *w, const rv_run *run, const rv_shortage *shortage)
+{
+    rv_buf text = {0};
+    int64_t missing = shortage->wanted - shortage->left, more = RV_MAX(RV_MAX(run->limits.limit[shortage->dimension], missing), 1);
+    rv_buf_printf(&text, "%s=", rv_dimension_name(shortage->dimension));
+    if (shortage->dimension == RV_DIMENSION_TIME) rv_buf_printf(&text, "%lldms", (long long)more);
+    else if (shortage->dimension != RV_DIMENSION_USD) rv_buf_printf(&text, "%lld", (long long)more);
+    else rv_buf_printf(&text, "%lld.%06lld", (long long)(more / 1000000), (long long)(more % 1000000));
+    while (shortage->dimension == RV_DIMENSION_USD && text.at[text.size - 1] == '0') text.size--;
+    if (text.at[text.size - 1] == '.') text.size--;
+    rv_jw_kv_str(w, "add", rv_buf_str(&text));
+    rv_buf_deinit(&text);
+}
+
 /* What is missing, and how it is given. */
 static void write_shortage(rv_json_writer *w, const rv_value_scope *scope)
 {
@@ -17,9 +32,10 @@ static void write_shortage(rv_json_writer *w, const rv_value_scope *scope)
     rv_run_id(run, scope->node, &text);
     rv_str group = run->graph->budget ? rv_graph_str(run->graph, run->graph->budgets[run->graph->budget - 1].group) : RV_STR("");
     if (group.size && shortage.owner == RV_NONE) rv_buf_printf(&text, ", with the other runs of the group %.*s", RV_FMT(group));
-    rv_buf_printf(&text, ": %s left, %s needed. Give more, such as %s=5.", left.at, wanted.at, rv_dimension_name(shortage.dimension));
+    rv_buf_printf(&text, ": %s left, %s needed.", left.at, wanted.at);
     rv_jw_kv_str(w, "message", rv_buf_str(&text));
     rv_jw_kv_cstring(w, "dimension", rv_dimension_name(shortage.dimension));
+    write_more(w, run, &shortage);
     rv_buf_deinit(&text);
     rv_buf_deinit(&left);
     rv_buf_deinit(&wanted);

@@ -2,6 +2,7 @@
 
 /* Money and tokens: what an attempt says that it has spent, and what people add to a budget [K42, K50]. */
 
+#define CHANGES_MAX 8u /* that one answer makes */
 #define DIGITS_MAX 17 /* of a number that is kept; what follows them is rounded up */
 
 /* A JSON number, dollars or a count, times 10^places, rounded up: spend is never counted too low. false: below 0, or no number. */
@@ -94,19 +95,38 @@ static rv_status amount_of(const rv_run *run, const rv_json *item, rv_event *ret
     return RV_OK;
 }
 
+static rv_status quota_of(const rv_json *item, rv_event *ret, rv_error *err)
+{
+    *ret = (rv_event){.type = RV_EVENT_QUOTA, .node = RV_NONE, .state = RV_QUOTA_COUNT, .amount = -1};
+    for (uint32_t q = 0; q < RV_QUOTA_COUNT; q++)
+        if (rv_str_is(item->key, rv_quota_name((rv_quota)q))) ret->state = q;
+    if (ret->state == RV_QUOTA_COUNT)
+        return rv_error_set(err, RV_INVALID, "`%.*s` is no quota: concurrent, attempts, depth, nodes, writes", RV_FMT(item->key));
+    bool is_text = item->kind == RV_JSON_STRING || item->kind == RV_JSON_NUMBER;
+    bool is_good = is_text && (rv_str_is(item->text, "none") || scaled(item->text, 0, &ret->amount));
+    return is_good ? RV_OK : rv_error_set(err, RV_INVALID, "`%.*s` wants a number such as concurrent=4, or `none`", RV_FMT(item->key));
+}
+
+/* One event for each member of {"add":{…}} or of {"quota":{…}}. */
+static rv_status events_of(rv_job *job, const rv_json *value, rv_event *events, uint32_t *ret_count, rv_error *err)
+{
+    const rv_json *add = rv_json_get(value, RV_STR("add")), *quota = rv_json_get(value, RV_STR("quota")), *given = add ? add : quota;
+    rv_status status = RV_OK;
+    if (!given || (add && quota) || given->kind != RV_JSON_OBJECT || !given->child || given->count > CHANGES_MAX)
+        return rv_error_set(err, RV_INVALID, "a budget wants {\"add\":{\"usd\":5}} or {\"quota\":{\"concurrent\":4}}");
+    for (const rv_json *item = given->child; item && status == RV_OK; item = item->next, ++*ret_count)
+        status = add ? amount_of(job->run, item, &events[*ret_count], err) : quota_of(item, &events[*ret_count], err);
+    return status;
+}
+
 rv_status rv_usage_more(rv_job *job, rv_str value_json, rv_str by, rv_answer *ret, rv_error *err)
 {
     rv_arena arena = {0};
     rv_json *value = NULL;
-    rv_event events[RV_DIMENSION_COUNT];
+    rv_event events[CHANGES_MAX];
     uint32_t count = 0;
     rv_status status = rv_json_parse(&arena, value_json, &value, err);
-    const rv_json *add = status == RV_OK ? rv_json_get(value, RV_STR("add")) : NULL;
-    if (status == RV_OK && (!add || add->kind != RV_JSON_OBJECT || !add->child))
-        status = rv_error_set(err, RV_INVALID, "a budget wants {\"add\":{\"usd\":5}}");
-    const rv_json *item = status == RV_OK ? add->child : NULL;
-    for (; item && status == RV_OK && count < RV_DIMENSION_COUNT; item = item->next)
-        status = amount_of(job->run, item, &events[count++], err);
+    if (status == RV_OK) status = events_of(job, value, events, &count, err);
     for (uint32_t i = 0; i < count && status == RV_OK; i++) {
         events[i].text = by;
         *ret = rv_engine_step(job, &events[i], true);

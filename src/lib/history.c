@@ -1,6 +1,7 @@
 #include "lib/history.h"
 
 #include "blob/blob.h"
+#include "kernel/gate.h"
 #include "kernel/run.h"
 #include "spec/spec.h"
 #include "spec/submission.h"
@@ -121,7 +122,10 @@ static rv_status tell_event(rv_history *history, const rv_event *event, uint64_t
     rv_json_writer_init(&w, &inner, 0);
     rv_event_json(&w, event, id_of, history);
     rv_buf_printf(&text, "{\"v\":1,\"seq\":%llu,\"at\":%lld,", (unsigned long long)seq, (long long)wall_ms);
-    rv_buf_add(&text, inner.at + 1, inner.size - 1);
+    rv_buf_add(&text, inner.at + 1, inner.size - 2);
+    bool has_node = (rv_event_fields(event->type) & RV_F_NODE) && event->node < history->run->node_count;
+    if (has_node && rv_run_is_quarantined(history->run, event->node)) rv_buf_cstring(&text, ",\"is_quarantined\":true"); /* [K33] */
+    rv_buf_byte(&text, '}');
     rv_status status = history->fn(history->user, seq, rv_buf_str(&text));
     rv_buf_deinit(&inner);
     rv_buf_deinit(&text);

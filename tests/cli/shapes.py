@@ -101,6 +101,26 @@ check("events", "events", "latest", "--json", lines=True)
 check("decision", "approve", "latest", "w", "--json")
 check("error", "approve", "latest", "w", "--json", status=4)
 check("run", "run", "bad.yaml", "--resume", "--json", status=1, lines=True)
+open("spends.yaml", "w").write("""reeve: 1
+name: spends
+budget: {usd: 1}
+quota: {concurrent: 1}
+nodes:
+  a: {shell: "printf 'cost_usd=0.6\\ntokens_in=1\\ntokens_cached=2\\n' > $REEVE_OUTPUT; echo x > $REEVE_ARTIFACTS/x",
+      trust: quarantined, isolation: none, budget: {estimate: {usd: 0.6}}}
+  b: {run: ["true"], needs: [a], budget: {estimate: {usd: 0.6}}}
+  c: {run: ["true"], needs: [b]}
+""")
+check("run", "run", "spends.yaml", "--json", "--no-wait", status=76, lines=True)
+check("show", "show", "--json")
+check("ls", "ls", "--json")
+for node in "abc":
+    check("why", "why", node, "--json")
+check("decision", "approve", "latest", "--quota", "concurrent=2", "--json")
+check("decision", "approve", "latest", "--add", "usd=1", "--json")
+check("run", "run", "spends.yaml", "--resume", "--json", lines=True)
+lines = subprocess.run([reeve, "events", "latest", "--json"], capture_output=True, text=True).stdout.splitlines()
+claim("each line of events says its version once", lines and all(line.count('"v":') == 1 for line in lines), lines[:1])
 os.chdir("/")
 shutil.rmtree(work, ignore_errors=True)
 sys.exit(1 if failures else 0)

@@ -1,10 +1,12 @@
 """Budgets and quotas through the built program: what attempts report, what becomes of a run at its limit [K31, K50-K54]."""
 import json
 import os
+import pty
+import select
 import shutil
 import subprocess
 
-from harness import case, main, need, same, shell
+from harness import DEADLINE_S, case, main, need, same, shell
 
 
 def spending(usd, status=0, **more):
@@ -178,6 +180,75 @@ def told(flow):
     row = json.loads(flow.call('ls', '--json').text)['runs'][0]
     same([row['spent_micro_usd'], row['spent_tokens'], row['tokens_cached']], [500000, 304, 14], 'ls')
     need('spent     usd 0.50, tokens 304' in flow.call('show', done.run, 'a').text, flow.call('show', done.run, 'a').text)
+
+
+class Terminal:
+    """The program on a terminal of its own."""
+
+    def __init__(self, command, env):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(command[0], command, {**env, 'TERM': 'xterm', 'NO_COLOR': '1'})
+        self.seen = ''
+
+    def expect(self, text):
+        while text not in self.seen:
+            ready, _, _ = select.select([self.fd], [], [], DEADLINE_S)
+            need(ready, f'{text!r} does not come: {self.seen!r}')
+            try:
+                piece = os.read(self.fd, 4096)
+            except OSError:  # the other end is closed
+                piece = b''
+            need(piece, f'{text!r} did not come: {self.seen!r}')
+            self.seen += piece.decode(errors='replace')
+        self.seen = self.seen.split(text, 1)[1]
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self, status):
+        try:
+            while os.read(self.fd, 4096):
+                pass
+        except OSError:
+            pass
+        _, ended = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        same(os.waitstatus_to_exitcode(ended), status, 'exit status')
+
+
+@case('on a terminal a run that pauses at its budget asks in place; what is no amount is said, and it asks again [K50]')
+def asked_in_place(flow):
+    command = [word for word in flow.command(PAUSING, []) if word != '--json']
+    terminal = Terminal(command, flow.env({'LANG': 'C.UTF-8'}))
+    terminal.expect('usd 0.40 left, usd 0.50 needed')
+    terminal.expect('how much more, such as usd=5')
+    terminal.type('yes\r')
+    terminal.expect('`yes` is not DIMENSION=AMOUNT')
+    terminal.type('usd=0.1\r')
+    terminal.end(0)
+    same(flow.one('select status, cost_usd from run'), ('ok', 1.1), 'the run')
+    same(flow.one('select decision from blocker'), 'there is enough', 'what was recorded')
+
+
+@case('what a quarantined node gives is marked in show, its page, events, logs, artifacts and why [K33]')
+def quarantine_is_shown(flow):
+    flow.run({'nodes': {'a': shell('echo hi; echo x > "$REEVE_ARTIFACTS/x"', trust='quarantined', isolation='none'),
+                        'b': shell('echo ho')}})
+    lines = flow.call('show').text.splitlines()
+    same([[n for n in 'ab' if f' {n} ' in line] for line in lines if '(quarantined)' in line], [['a']], 'the table')
+    need('shell  succeeded (quarantined)' in flow.call('show', 'latest', 'a').text, 'show a')
+    need('quarantined' not in flow.call('show', 'latest', 'b').text, 'show b')
+    page = flow.call('show', '--html', '-').text
+    same(page.count('(quarantined)'), 1, 'the page')
+    marked = [(e['type'], e['node']) for e in flow.journal('latest') if e.get('is_quarantined')]
+    need(('completed', 'a') in marked and not [e for e in marked if e[1] != 'a'], marked)
+    same(sorted(flow.call('logs', 'latest').text.splitlines()), ['a (quarantined) │ hi', 'b │ ho'], 'lines of all')
+    same(flow.call('logs', 'latest', 'a').text, 'hi\n', 'bytes of one')
+    shown = json.loads(flow.call('show', '--json').text)
+    same([artifact.get('is_quarantined') for artifact in shown['artifacts']], [True], 'artifacts')
+    need('(quarantined)' in flow.call('why', 'a').text, 'why')
+    same(json.loads(flow.call('why', 'a', '--json').text)['reasons'][0]['is_quarantined'], True, 'why --json')
 
 
 if __name__ == '__main__':

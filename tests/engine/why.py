@@ -97,5 +97,41 @@ def ended(flow):
     flow.call('why', 'nobody', status=3)
 
 
+@case('a pause of the budget is told to whoever waits because of it, with the command that lifts it [K50]')
+def budgets(flow):
+    spends = {'shell': 'echo cost_usd=0.9 > "$REEVE_OUTPUT"', 'budget': {'estimate': {'usd': 0.6}}}
+    live = flow.start({'budget': {'usd': 1, 'tokens': 5},
+                       'nodes': {'a': spends, 'b': {**spends, 'needs': ['a']}, 'c': shell('true', needs=['a'])}}, '-j', '1')
+    run = live.started()
+    live.expect('blocker_opened')
+    reasons = why(flow, 'b')['reasons']
+    command = f"reeve approve {run} --add usd=1"
+    same((reasons[0]['kind'], reasons[0]['command'].split(' --store')[0]), ('budget', command), 'who waits for it')
+    need('usd 0.10 left, usd 0.60 needed' in reasons[0]['text'], reasons)
+    reasons = why(flow, 'c')['reasons']
+    same([(r['node'], r['kind'], r['because_of'], r['command'].split(' --store')[0]) for r in reasons],
+         [('c', 'budget', ['b'], command), ('b', 'budget', [], command)], 'who stands behind it')
+    need(command in flow.call('show').text, 'show')
+    flow.call('approve', run, '--add', 'usd=1')
+    live.end(0)
+
+
+@case('a quota that is used up is told with who uses it, and can be raised [K31]')
+def quotas(flow):
+    live = flow.start({'quota': {'concurrent': 1}, 'nodes': {'a': flow.held(), 'b': flow.held()}}, '-j', '4')
+    run = live.started()
+    held = flow.hub.next()
+    live.expect('attempt_started', node=held.node)
+    reason = why(flow, 'b' if held.node == 'a' else 'a')['reasons'][0]
+    same((reason['kind'], reason['because_of'], reason['command'].split(' --store')[0]),
+         ('quota', [held.node], f'reeve approve {run} --quota concurrent=2'), 'the reason')
+    flow.call('approve', run, '--quota', 'concurrency=2', status=2)  # no quota of this name
+    flow.call('approve', run, '--quota', 'concurrent=many', status=2)
+    flow.call('approve', run, '--quota', 'concurrent=2')
+    flow.hub.next().end()
+    held.end()
+    live.end(0)
+
+
 if __name__ == '__main__':
     main()

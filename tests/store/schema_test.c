@@ -263,8 +263,8 @@ static void open__an_older_store_is_brought_up_to_date_with_its_rows(void **stat
         assert_int_equal(by_hand(w, sql), SQLITE_OK);
     }
     assert_int_equal(by_hand(w, "INSERT INTO name VALUES (1, 'R');"
-                                "INSERT INTO run_data VALUES (1, 'default', 'T', 'h', 'n', 1, 3, 2, '', '', '{}', '{}', '{}', '', '', 5, 6, 7, 0, "
-                                "1, 1, 0, 0, 0, 9);"
+                                "INSERT INTO run_data VALUES (1, 'default', 'T', 'h', 'n', 1, 3, 2, '', '', '{}', '{}', '{}', '', '', "
+                                "5, 6, 7, 0, 1, 1, 0, 0, 0, 9);"
                                 "INSERT INTO attempt_data VALUES (1 << 20, 1, 'a', 1, 3, 0, '', '', 0, -1, 0, 0, 6, 7, 0, 0, -1, 0, 0, 0)"),
                      SQLITE_OK);
     assert_status(open_again(w, true, &err), RV_UNSUPPORTED);
