@@ -1,92 +1,70 @@
 /* hash.c: SHA-256 and HMAC through OpenSSL, XXH3 for tables. The only file that includes xxhash.h. */
 #include "base/util.h"
 
-#include <limits.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <pthread.h>
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #include <stdatomic.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* EVP_MD_fetch searches the providers and costs more than hashing a short text: it is done once a process, and each
- * thread keeps one context for whole-text hashes (freed when the thread ends). */
-static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
-static EVP_MD *sha256;
-static pthread_key_t context_key;
-
-static void free_context(void *context) { EVP_MD_CTX_free(context); }
-
-static void fetch_sha256(void)
-{
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    RV_ASSERT(sha256 != NULL);
-    RV_ASSERT(pthread_key_create(&context_key, free_context) == 0);
-}
-
-static EVP_MD_CTX *context_new(void)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    RV_ASSERT(context != NULL);
-    return context;
-}
-
-static EVP_MD_CTX *context_of_thread(void)
-{
-    pthread_once(&sha256_once, fetch_sha256);
-    EVP_MD_CTX *context = pthread_getspecific(context_key);
-    if (!context) {
-        context = context_new();
-        RV_ASSERT(pthread_setspecific(context_key, context) == 0);
-    }
-    return context;
-}
-
+/* OpenSSL's own rounds, called directly: behind EVP the same rounds cost a search through providers and the reading of
+ * openssl.cnf at the first hash of a process (5 ms and 100 pages of memory when measured), for nothing that a plain digest uses.
+ * The calls cannot fail; what they return is 1. */
 rv_digest rv_sha256(rv_str bytes)
 {
     rv_digest digest;
-    EVP_MD_CTX *context = context_of_thread();
-    RV_ASSERT(EVP_DigestInit_ex2(context, sha256, NULL) == 1);
-    RV_ASSERT(EVP_DigestUpdate(context, bytes.at, bytes.size) == 1);
-    RV_ASSERT(EVP_DigestFinal_ex(context, digest.bytes, NULL) == 1);
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, bytes.at, bytes.size);
+    SHA256_Final(digest.bytes, &context);
     return digest;
 }
 
 struct rv_sha256_stream {
-    EVP_MD_CTX *context;
+    SHA256_CTX context;
 };
 
 rv_sha256_stream *rv_sha256_new(void)
 {
-    pthread_once(&sha256_once, fetch_sha256);
     rv_sha256_stream *stream = rv_alloc(sizeof *stream);
-    stream->context = context_new();
-    RV_ASSERT(EVP_DigestInit_ex2(stream->context, sha256, NULL) == 1);
+    SHA256_Init(&stream->context);
     return stream;
 }
 
-void rv_sha256_add(rv_sha256_stream *stream, rv_str bytes)
-{
-    RV_ASSERT(EVP_DigestUpdate(stream->context, bytes.at, bytes.size) == 1);
-}
+void rv_sha256_add(rv_sha256_stream *stream, rv_str bytes) { SHA256_Update(&stream->context, bytes.at, bytes.size); }
 
 rv_digest rv_sha256_end_take(rv_sha256_stream *stream)
 {
     rv_digest digest;
-    RV_ASSERT(EVP_DigestFinal_ex(stream->context, digest.bytes, NULL) == 1);
-    EVP_MD_CTX_free(stream->context);
+    SHA256_Final(digest.bytes, &stream->context);
     rv_free(stream);
     return digest;
 }
 
+/* RFC 2104: H(key ^ opad, H(key ^ ipad, text)); a key longer than a block is its digest. */
 rv_digest rv_hmac_sha256(rv_str key, rv_str bytes)
 {
-    rv_digest digest;
-    RV_ASSERT(key.size <= INT_MAX);
-    pthread_once(&sha256_once, fetch_sha256);
-    const char *key_bytes = key.at ? key.at : ""; /* HMAC takes a NULL key for "the key of the call before" */
-    RV_ASSERT(HMAC(sha256, key_bytes, (int)key.size, (const unsigned char *)bytes.at, bytes.size, digest.bytes, NULL) != NULL);
+    rv_digest digest = {{0}};
+    unsigned char inner[SHA256_CBLOCK], outer[SHA256_CBLOCK];
+    if (key.size > SHA256_CBLOCK) {
+        digest = rv_sha256(key);
+        key = (rv_str){(const char *)digest.bytes, sizeof digest.bytes};
+    }
+    for (size_t i = 0; i < SHA256_CBLOCK; i++) {
+        unsigned char byte = i < key.size ? (unsigned char)key.at[i] : 0;
+        inner[i] = byte ^ 0x36;
+        outer[i] = byte ^ 0x5c;
+    }
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, inner, sizeof inner);
+    SHA256_Update(&context, bytes.at, bytes.size);
+    SHA256_Final(digest.bytes, &context);
+    SHA256_Init(&context);
+    SHA256_Update(&context, outer, sizeof outer);
+    SHA256_Update(&context, digest.bytes, sizeof digest.bytes);
+    SHA256_Final(digest.bytes, &context);
     return digest;
 }
 
