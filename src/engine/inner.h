@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LAZY_MS 4
+#define LAZY_MS 10
 #define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
 #define AHEAD_HORIZON_US 12000

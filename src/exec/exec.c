@@ -260,6 +260,8 @@ static void set_nonblocking(int fd)
 static void drain_pipes(rv_proc *proc)
 {
     struct pollfd ends[2] = {{.fd = proc->pipe_fds[0], .events = POLLIN}, {.fd = proc->pipe_fds[1], .events = POLLIN}};
+    if (ends[0].fd < 0 && ends[1].fd < 0)
+        return; /* read to their ends before */
     (void)poll(ends, 2, 0);
     for (int i = 0; i < 2; i++) {
         if (ends[i].revents == POLLHUP && !proc->is_watched) {

@@ -15,7 +15,7 @@
  *     not to be had (an old container's filter), all signals are blocked around clone and the child resets them itself.
  * (3) Ignored signals stay ignored through both clone and execve: they are reset one by one, the mask is emptied.
  * (4) What failed is (errno, step) in the room, and the child then ends: it is read once the child has ended.
- * (5) After close_range it has 0, 1, 2, the leash and, when given, the two of the jobserver; nothing else. Until then it
+ * (5) After execve it has 0, 1, 2, the leash and, when given, the two of the jobserver; nothing else. Until then it
  *     holds copies of the engine's descriptors, also of ones that the engine closes meanwhile: an epoll registration
  *     can outlive its close by that long, hence one-shot registrations and generations in exec.c. No write end of
  *     another attempt's pipes is among them, since the engine closes those before it starts the next.
@@ -24,6 +24,7 @@
  * clone. Only when a tick passed between them /proc is asked. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -141,26 +142,20 @@ NO_SANITIZER static void reset_signals(uint64_t reset)
     (void)call4(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, SIGNAL_SET_SIZE);
 }
 
-/* keeps (5); 0 or -errno */
+/* keeps (5); 0 or -errno. One pass over the table marks all that is open, execve closes it; what dup3 makes is not marked. */
 NO_SANITIZER static long set_descriptors(const rv_spawn_plan *plan)
 {
-    long failed = 0;
+    long failed = call4(SYS_close_range, 3, (long)~0u, CLOSE_RANGE_CLOEXEC, 0);
     for (int i = 0; i < 3 && failed >= 0; i++)
         failed = call4(SYS_dup3, plan->fds[i], i, 0, 0);
     if (failed >= 0)
         failed = call4(SYS_dup3, plan->leash_fd, RV_EXEC_FD_LEASH, 0, 0);
-    unsigned last = RV_EXEC_FD_LEASH;
     if (plan->jobs_fds[0] >= 0) {
         if (failed >= 0)
             failed = call4(SYS_dup3, plan->jobs_fds[0], RV_EXEC_FD_JOBS_R, 0, 0);
         if (failed >= 0)
             failed = call4(SYS_dup3, plan->jobs_fds[1], RV_EXEC_FD_JOBS_W, 0, 0);
-        last = RV_EXEC_FD_JOBS_W;
     }
-    if (failed >= 0)
-        failed = call4(SYS_close_range, 3, RV_EXEC_FD_LEASH - 1, 0, 0);
-    if (failed >= 0)
-        failed = call4(SYS_close_range, (long)last + 1, (long)~0u, 0, 0);
     return failed < 0 ? failed : 0;
 }
 
