@@ -109,6 +109,13 @@ static rv_status find_attempt(reading *r, uint32_t number, const rv_report_attem
     return RV_OK;
 }
 
+/* The latest revision of a node that an earlier run has under this name: that one was kept. */
+static uint32_t find_latest(const rv_report *report, rv_str name)
+{
+    uint32_t node = rv_report_find(report, name);
+    return node == RV_NONE ? node : rv_run_at(report->run, report->run->nodes[node].place, report->run->nodes[node].def);
+}
+
 /* A node that was kept did not run here: its words are in the log of the run that ran it [R1]. Go back to that one. */
 static rv_status go_to_origin(reading *r, rv_error *err)
 {
@@ -117,8 +124,7 @@ static rv_status go_to_origin(reading *r, rv_error *err)
     rv_status status = RV_OK;
     bool is_kept = true, has_moved = false;
     while (status == RV_OK && is_kept) {
-        const rv_report_node *node = &r->report.nodes[r->node];
-        is_kept = node->attempts == 0 && rv_str_is(node->facts.detail, "replay") && r->report.resumed_from.size > 0;
+        is_kept = rv_report_keeper(&r->report, r->node) != RV_NONE;
         if (!is_kept) break;
         rv_str from = rv_arena_str(&r->session.arena, r->report.resumed_from);
         rv_buf_clear(&r->session.run);
@@ -126,7 +132,7 @@ static rv_status go_to_origin(reading *r, rv_error *err)
         rv_report_deinit(&r->report);
         r->report = (rv_report){0};
         status = rv_report_read(&r->session, &r->report, err);
-        if (status == RV_OK && (r->node = rv_report_find(&r->report, rv_str_of(name))) == RV_NONE)
+        if (status == RV_OK && (r->node = find_latest(&r->report, rv_str_of(name))) == RV_NONE)
             status = rv_error_set(err, RV_NOT_FOUND, "run %.*s kept %s, but run %.*s has no such node", RV_FMT(asked), name, RV_FMT(from));
         has_moved = true;
     }

@@ -267,6 +267,15 @@ void rv_report_deinit(rv_report *report)
     report->history = NULL;
 }
 
+uint32_t rv_report_keeper(const rv_report *report, uint32_t node)
+{
+    bool is_open = !rv_node_state_is_terminal(report->nodes[node].facts.state);
+    if (report->nodes[node].attempts > 0 || report->resumed_from.size == 0 || is_open) return RV_NONE;
+    uint32_t at = node;
+    while (at != RV_NONE && !rv_str_is(report->nodes[at].facts.detail, "replay")) at = report->nodes[at].parent;
+    return at;
+}
+
 uint32_t rv_report_find(const rv_report *r, rv_str id)
 {
     return rv_run_find(r->run, id);

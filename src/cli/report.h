@@ -68,6 +68,8 @@ bool rv_report_is_root(const rv_report *report, uint32_t node);
 
 /* The node of that id, or RV_NONE. */
 uint32_t rv_report_find(const rv_report *report, rv_str id);
+/* Itself or the innermost controller around it that was kept from the run before, when it did not run here; RV_NONE: it was not kept. */
+uint32_t rv_report_keeper(const rv_report *report, uint32_t node);
 /* Whether `node` is `owner` or somewhere beneath it. */
 bool rv_report_is_within(const rv_report *report, uint32_t node, uint32_t owner);
 

@@ -94,7 +94,7 @@ rv_node_state rv_report_place_state(const rv_report *r, uint32_t index)
 
 /* ---- words ---- */
 
-static void add_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT], uint32_t to_come)
+static void add_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT], uint32_t to_come, bool is_over)
 {
     static const rv_node_state order[] = {RV_NODE_SUCCEEDED, RV_NODE_PARTIAL, RV_NODE_FAILED,  RV_NODE_DENIED, RV_NODE_SKIPPED,
                                           RV_NODE_CANCELLED, RV_NODE_RUNNING, RV_NODE_WAITING, RV_NODE_READY,  RV_NODE_PENDING};
@@ -104,15 +104,16 @@ static void add_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT], 
         rv_buf_printf(out, "%s%u %s", before, counts[order[i]], order[i] == RV_NODE_SUCCEEDED ? "ok" : rv_node_state_name(order[i]));
         before = ", ";
     }
-    if (to_come) rv_buf_printf(out, "%s%u to come", before, to_come);
+    if (to_come) rv_buf_printf(out, "%s%u %s", before, to_come, is_over ? "never begun" : "to come");
 }
 
-static void foreach_words(const rv_report *r, const rv_control *control, rv_buf *out)
+static void foreach_words(const rv_report *r, uint32_t node, const rv_control *control, rv_buf *out)
 {
     uint32_t counts[RV_NODE_STATE_COUNT] = {0};
     for (uint32_t i = 0; i < control->places.count; i++) counts[rv_report_place_state(r, control->places.at[i])]++;
     rv_buf_printf(out, "%u item%s", control->count, control->count == 1 ? "" : "s");
-    add_counts(out, counts, control->count - RV_MIN(control->count, control->places.count));
+    add_counts(out, counts, control->count - RV_MIN(control->count, control->places.count),
+               rv_node_state_is_terminal(r->nodes[node].facts.state));
 }
 
 static void loop_words(const rv_report *r, uint32_t node, const rv_control *control, rv_buf *out)
@@ -145,7 +146,7 @@ static void workflow_words(const rv_report *r, const rv_control *control, rv_buf
         for (uint32_t n = place->base; n < place->base + place->count; n++) counts[r->nodes[n].facts.state]++, total++;
     }
     rv_buf_printf(out, "%u node%s", total, total == 1 ? "" : "s");
-    add_counts(out, counts, 0);
+    add_counts(out, counts, 0, false);
 }
 
 void rv_report_controller_words(const rv_report *r, uint32_t node, rv_buf *out)
@@ -153,7 +154,7 @@ void rv_report_controller_words(const rv_report *r, uint32_t node, rv_buf *out)
     const rv_control *control = rv_report_control(r, node);
     if (!control) return;
     switch (rv_run_kind(r->run, node)) {
-    case RV_KIND_FOREACH: foreach_words(r, control, out); return;
+    case RV_KIND_FOREACH: foreach_words(r, node, control, out); return;
     case RV_KIND_LOOP: loop_words(r, node, control, out); return;
     case RV_KIND_TOURNAMENT: tournament_words(r, node, control, out); return;
     case RV_KIND_WORKFLOW: workflow_words(r, control, out); return;
@@ -169,6 +170,11 @@ void rv_report_words(const rv_report *r, uint32_t node, rv_buf *out)
 {
     size_t before = out->size;
     const rv_outcome_facts *facts = &r->nodes[node].facts;
+    uint32_t keeper = facts->state == RV_NODE_CANCELLED ? rv_report_keeper(r, node) : RV_NONE;
+    if (keeper != RV_NONE) {
+        rv_buf_printf(out, "not done again: %.*s was kept", RV_FMT(r->nodes[keeper].name));
+        return;
+    }
     rv_report_controller_words(r, node, out);
     bool is_plain = out->size > before && (facts->state == RV_NODE_SUCCEEDED || rv_str_is(facts->detail, "children"));
     if (is_plain && facts->state != RV_NODE_FAILED) return;

@@ -22,7 +22,7 @@ static const struct why_row { const char *detail; rv_node_state state; const cha
     {"signalled", RV_NODE_CANCELLED, "stopped while it ran"},
     {"run", RV_NODE_CANCELLED, "the run was cancelled"},
     {"upstream_cancelled", RV_NODE_CANCELLED, "because of %r"},
-    {"superseded", RV_NODE_CANCELLED, "superseded"},
+    {"superseded", RV_NODE_CANCELLED, "not needed any more"},
     {"timeout", RV_NODE_FAILED, "timed out"},
     {"rejected", RV_NODE_FAILED, "rejected"},
     {"lost", RV_NODE_FAILED, "lost too often"},

@@ -1,128 +1,137 @@
-#include "engine/inner.h"
+#include "engine/parent.h"
 
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Going on after a failure [R1]. A child run has its own journal; a node that its parent completed, with the same
- * definition and the same values, is adopted when it becomes ready and everything above it was adopted too. What
- * computes without a process (set, reduce) is computed again: that costs nothing and gives the same. */
-
-typedef struct parent { rv_spec *spec; rv_run *run; rv_compiler compiler; rv_arena arena; rv_str dir, params, secrets; } parent;
-
-static rv_status replay_row(void *user, const rv_journal_row *row) { return rv_run_replay(user, row->body, row->event_count, NULL); }
-
-static rv_status load_parent(rv_job *job, parent *p, rv_error *err)
-{
-    rv_run_row row = {0};
-    rv_workflow_row workflow = {0};
-    rv_problems problems = {0};
-    char stream[96];
-    rv_store *store = job->engine->config.store;
-    rv_status status = rv_store_run(store, &p->arena, job->resumed_from, &row, err);
-    if (status == RV_OK) status = rv_store_workflow(store, &p->arena, row.workflow_hash, &workflow, err);
-    if (status != RV_OK) return status;
-    p->params = row.params;
-    p->secrets = row.secrets;
-    p->dir = row.dir;
-    if (!job->name[0]) job->name = rv_arena_cstring(&job->arena, row.name);
-    rv_spec_input input = {.source = workflow.body, .file = "the pinned workflow", .dir = "/", .is_json = true, .skip_values = true,
-                           .has_any_reducer = true};
-    status = rv_spec_load(&input, &p->spec, &problems);
-    rv_problems_deinit(&problems);
-    if (status != RV_OK) return rv_error_set(err, RV_CORRUPT, "the pinned workflow of run %.*s does not load", RV_FMT(job->resumed_from));
-    p->run = rv_run_new(&p->spec->graph);
-    p->compiler = (rv_compiler){.graph = &p->spec->graph};
-    rv_compiler_serve(&p->compiler, p->run);
-    snprintf(stream, sizeof stream, "run/%.*s", RV_FMT(job->resumed_from));
-    return rv_store_journal(store, rv_str_of(stream), 0, replay_row, p->run, err);
-}
+/* Going on after a failure [R1]. A child run has its own journal; a node whose twin in the parent completed, with the same
+ * definition, the same values and everything above it kept, is adopted when it becomes ready. What computes without a
+ * process (set, reduce) is computed again: that costs nothing and gives the same.
+ *
+ * A controller makes its children again, and they are kept or done again one by one. One that succeeded in the parent is kept
+ * whole: once none of its children can be adopted any more it is adopted itself, and what is left of them is called off. */
 
 static bool reads_params(rv_str body)
 {
     return memmem(body.at, body.size, "${user.", 7) != NULL || memmem(body.at, body.size, "${env.", 6) != NULL;
 }
 
-/* Values that are not kept by the run's state stand in the node's row. */
-static void take_row_values(rv_job *job, rv_str run, rv_str sql, bool is_digest)
+/* ---- whether a node may be kept ---- */
+
+static bool is_left_out(const rv_node_run *node)
 {
-    rv_buf lines = {0};
-    bool is_cut;
-    rv_status status = rv_store_query(job->engine->config.store, sql, &run, 1, 0, &lines, &is_cut, NULL);
-    rv_str rest = status == RV_OK ? rv_arena_str(&job->arena, rv_buf_str(&lines)) : (rv_str){NULL, 0};
-    for (uint32_t number = 0; rest.size; number++) {
-        size_t end = rv_str_find(rest, 0, '\n');
-        rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
-        rv_json *cells = NULL;
-        rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
-        if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 2) continue;
-        uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
-        if (node == RV_NONE || node >= job->graph->top_count || !job->kept[node].is_there) continue;
-        rv_str *kept = is_digest ? &job->kept[node].digest : &job->kept[node].value;
-        if (!kept->size) *kept = rv_json_at(cells, 1)->text;
-    }
-    rv_buf_deinit(&lines);
+    return node->state == RV_NODE_SKIPPED && (node->detail == RV_DETAIL_CONDITION || node->detail == RV_DETAIL_PRUNED);
 }
 
-/* What kept nodes made: their bytes are in the store already, and these rows make them the child's too. */
-static void take_artifacts(rv_job *job)
+/* A controller may have ended by itself, its children being kept: then its result tells whether it is what it was. */
+static bool is_adopted(rv_job *job, uint32_t node)
 {
-    static const char sql[] = "SELECT node, name, media_type, digest, size FROM artifact WHERE run = ?1 ORDER BY node, name";
-    rv_buf lines = {0};
-    bool is_cut;
-    rv_str run = job->resumed_from;
-    rv_status status = rv_store_query(job->engine->config.store, RV_STR(sql), &run, 1, 0, &lines, &is_cut, NULL);
-    rv_str rest = status == RV_OK ? rv_arena_str(&job->arena, rv_buf_str(&lines)) : (rv_str){NULL, 0};
-    for (uint32_t number = 0; rest.size; number++) {
-        size_t end = rv_str_find(rest, 0, '\n');
-        rv_str line = end == SIZE_MAX ? rest : rv_str_cut(rest, 0, end);
-        rv_json *cells = NULL;
-        int64_t size = 0;
-        rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
-        if (number == 0 || rv_json_parse(&job->arena, line, &cells, NULL) != RV_OK || cells->count < 5) continue; /* 0: the columns */
-        uint32_t node = rv_run_find(job->run, rv_json_at(cells, 0)->text);
-        bool is_kept = node < job->graph->top_count && job->kept[node].is_there;
-        if (!is_kept || !rv_json_i64(rv_json_at(cells, 4), &size)) continue;
-        rv_kept_artifact *artifact = rv_arena_new(&job->arena, rv_kept_artifact, 1);
-        *artifact = (rv_kept_artifact){.name = rv_json_at(cells, 1)->text,
-                                       .media_type = rv_json_at(cells, 2)->text,
-                                       .digest = rv_json_at(cells, 3)->text,
-                                       .size = (uint64_t)size,
-                                       .next = job->kept[node].artifacts};
-        job->kept[node].artifacts = artifact;
-    }
-    rv_buf_deinit(&lines);
+    const rv_node_run *at = &job->run->nodes[node];
+    bool is_controller = rv_kind_is_controller(rv_run_kind(job->run, node));
+    if (at->state != RV_NODE_SUCCEEDED || (at->detail == RV_DETAIL_REPLAY && !is_controller)) return at->state == RV_NODE_SUCCEEDED;
+    uint32_t twin = rv_twin(job, node);
+    bool is_same = twin != RV_NONE && rv_twin_of(job, node)->is_same;
+    return is_same && (!is_controller || rv_str_eq(rv_run_result(job->run, node), job->parent->kept[twin].value));
 }
 
-void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch)
+static bool is_kept_or_left_out(rv_job *job, uint32_t node) { return is_left_out(&job->run->nodes[node]) || is_adopted(job, node); }
+
+static bool all_before_adopted(rv_job *job, uint32_t node)
 {
-    bool is_kept = job->kept && node < job->graph->top_count && job->kept[node].is_adopted;
-    if (!is_kept || job->run->nodes[node].detail != RV_DETAIL_REPLAY) return;
-    for (const rv_kept_artifact *at = job->kept[node].artifacts; at; at = at->next) {
-        rv_artifact_row row = {.run = rv_str_of(job->id),
-                               .node = rv_graph_name(job->graph, node),
-                               .name = at->name,
-                               .media_type = at->media_type,
-                               .digest = at->digest,
-                               .size = at->size,
-                               .is_complete = true,
-                               .created_ms = rv_engine_now(job->engine).wall_ms};
-        rv_batch_artifact(batch, &row);
+    const rv_graph *graph = rv_run_graph(job->run, node);
+    uint32_t def = job->run->nodes[node].def;
+    for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
+        if (graph->pred[e] & RV_EDGE_SOFT) continue;
+        if (!is_kept_or_left_out(job, rv_run_pred(job->run, job->run->nodes[node].place, graph->pred[e]))) return false;
     }
-    job->kept[node].artifacts = NULL;
+    return true;
 }
 
-/* What was shown, by the run in which it was decided: what a parent had kept itself has no blocker there. */
-static void take_digests(rv_job *job)
+/* What it waited for, and what its owners did. */
+static bool all_above_adopted(rv_job *job, uint32_t node)
 {
-    rv_str run = job->resumed_from;
-    while (run.size) {
-        rv_run_row row = {0};
-        rv_str sql = RV_STR("SELECT node, digest FROM blocker WHERE run = ?1 AND state = 'resolved' ORDER BY revision DESC");
-        take_row_values(job, run, sql, true);
-        run = rv_store_run(job->engine->config.store, &job->arena, run, &row, NULL) == RV_OK ? row.resumed_from : (rv_str){NULL, 0};
+    for (uint32_t at = node; at != RV_NONE; at = rv_run_place(job->run, at)->parent)
+        if (!all_before_adopted(job, at)) return false;
+    return true;
+}
+
+static bool iteration_before_adopted(rv_job *job, const rv_place *place)
+{
+    const rv_control *control = &job->run->controls.at[job->run->nodes[place->parent].control - 1];
+    if (place->ordinal < 2) return true;
+    uint32_t before = control->places.at[place->ordinal - 2];
+    for (uint32_t i = 0; i < job->run->places.at[before].count; i++) {
+        uint32_t node = rv_run_at(job->run, before, job->run->nodes[job->run->places.at[before].base + i].def);
+        if (!is_kept_or_left_out(job, node)) return false;
     }
+    return true;
+}
+
+/* A judge who named a winner, and sees the same two entrants. */
+static bool judged_the_same(rv_job *job, uint32_t node, uint32_t twin)
+{
+    rv_parent *p = job->parent;
+    rv_arena arena = {0};
+    rv_json *result = NULL;
+    uint32_t left, right, left_before, right_before;
+    rv_run_sides(job->run, job->run->nodes[node].place, &left, &right);
+    rv_run_sides(p->run, p->run->nodes[twin].place, &left_before, &right_before);
+    bool is_same = rv_twin(job, left) == left_before && rv_twin(job, right) == right_before && is_adopted(job, left) &&
+                   is_adopted(job, right);
+    bool is_json = is_same && p->kept[twin].value.size && rv_json_parse(&arena, p->kept[twin].value, &result, NULL) == RV_OK;
+    const rv_json *winner = is_json ? rv_json_get(result, RV_STR("winner")) : NULL;
+    is_same &= winner && winner->kind == RV_JSON_STRING && (rv_str_is(winner->text, "left") || rv_str_is(winner->text, "right"));
+    rv_arena_deinit(&arena);
+    return is_same;
+}
+
+static rv_str params_of(const rv_run *run, uint32_t controller)
+{
+    uint32_t value = run->controls.at[run->nodes[controller].control - 1].value;
+    return value ? run->values.at[value - 1] : (rv_str){NULL, 0};
+}
+
+/* What stands around it is what stood around its twin: the item, the params, what came before. */
+static bool is_same_context(rv_job *job, uint32_t node, uint32_t twin)
+{
+    rv_run *run = job->run, *before = job->parent->run;
+    const rv_place *place = rv_run_place(run, node);
+    uint32_t home = rv_run_home(before, before->nodes[twin].place), owner = place->parent;
+    switch ((rv_scope_role)place->role) {
+    case RV_SCOPE_FILE: case RV_SCOPE_ENTRANT: return true;
+    case RV_SCOPE_ITEM: return rv_str_eq(rv_run_item(run, run->nodes[node].place), rv_run_item(before, home));
+    case RV_SCOPE_ITERATION: return iteration_before_adopted(job, place);
+    case RV_SCOPE_WORKFLOW: return rv_str_eq(params_of(run, owner), params_of(before, before->places.at[home].parent));
+    case RV_SCOPE_JUDGE: return judged_the_same(job, node, twin);
+    case RV_SCOPE_CLASSIFIER: /* else its label is no good */
+        return before->nodes[before->places.at[home].parent].state == RV_NODE_SUCCEEDED;
+    case RV_SCOPE_HANDLERS: case RV_SCOPE_REVISION: case RV_SCOPE_SUBMITTED: case RV_SCOPE_COUNT: break;
+    }
+    return false;
+}
+
+static bool is_same_definition(rv_job *job, uint32_t node, uint32_t twin)
+{
+    rv_str body = rv_graph_str(rv_run_graph(job->run, node), rv_run_def(job->run, node)->body);
+    const rv_graph *before = rv_run_graph(job->parent->run, twin);
+    bool is_same = rv_str_eq(body, rv_graph_str(before, before->nodes[job->parent->run->nodes[twin].def].body));
+    return is_same && (job->parent->has_same_params || !reads_params(body));
+}
+
+/* A node that submitted, or stands above one that did, is run again: what it gave is not here, and it gives it again. */
+static bool has_submitted(const rv_run *run, uint32_t twin)
+{
+    for (uint32_t i = 0; i < run->submissions.count; i++)
+        for (uint32_t at = run->submissions.at[i].node; at != RV_NONE; at = rv_run_place(run, at)->parent)
+            if (at == twin) return true;
+    return false;
+}
+
+static bool may_keep(rv_job *job, uint32_t node, uint32_t twin)
+{
+    if (job->parent->run->nodes[twin].state != RV_NODE_SUCCEEDED || has_submitted(job->parent->run, twin)) return false;
+    return is_same_definition(job, node, twin) && all_above_adopted(job, node) && is_same_context(job, node, twin);
 }
 
 /* A node that may happen at most once was begun in the parent and has no outcome there: it may have happened [P3]. */
@@ -133,42 +142,13 @@ static bool may_have_happened(const rv_job *job, uint32_t node, const rv_node_ru
     return old->state != RV_NODE_SUCCEEDED && old->detail != RV_DETAIL_PERSON && last != RV_ATTEMPT_VOID && last != RV_ATTEMPT_ERROR;
 }
 
-static void compare(rv_job *job, parent *p, bool same_params)
+static bool was_shown_the_same(rv_job *job, uint32_t node, uint32_t twin)
 {
-    for (uint32_t node = 0; node < job->graph->plain_count; node++) {
-        uint32_t old = rv_run_find(p->run, rv_graph_name(job->graph, node));
-        if (old == RV_NONE || old >= p->spec->graph.top_count) continue;
-        job->kept[node].is_unknown = may_have_happened(job, node, &p->run->nodes[old]);
-        bool is_submitter = p->run->nodes[old].flags & RV_NODE_R_SUBMITTER; /* what it gave is not here: it gives it again */
-        if (p->run->nodes[old].state != RV_NODE_SUCCEEDED || is_submitter) continue;
-        rv_str body = rv_graph_str(job->graph, job->graph->nodes[node].body);
-        bool is_same = rv_str_eq(body, rv_graph_str(&p->spec->graph, p->spec->graph.nodes[old].body));
-        if (!is_same || (!same_params && reads_params(body))) continue;
-        job->kept[node] = (rv_kept){.is_there = true,
-                                    .exit_status = p->run->nodes[old].exit_status,
-                                    .value = rv_arena_str(&job->arena, rv_run_result(p->run, old)),
-                                    .output = rv_arena_str(&job->arena, rv_run_output(p->run, old))};
-    }
-}
-
-rv_status rv_adopt_load(rv_job *job, rv_error *err)
-{
-    parent p = {0};
-    rv_status status = load_parent(job, &p, err);
-    if (status == RV_OK) {
-        bool same_params = rv_str_eq(p.run->load_value, rv_buf_str(&job->load_value)) && rv_str_is(p.dir, job->dir) &&
-                           rv_str_eq(p.secrets, rv_buf_str(&job->secrets_json)); /* keyed hashes: equal when the values are */
-        job->kept = rv_arena_new(&job->arena, rv_kept, job->graph->top_count);
-        compare(job, &p, same_params);
-        take_row_values(job, job->resumed_from, RV_STR("SELECT id, result FROM node WHERE run = ?1 AND result <> ''"), false);
-        take_digests(job);
-        take_artifacts(job);
-    }
-    rv_run_free(p.run);
-    rv_compiler_deinit(&p.compiler);
-    rv_spec_free(p.spec);
-    rv_arena_deinit(&p.arena);
-    return status;
+    rv_kind kind = rv_run_kind(job->run, node);
+    if (kind != RV_KIND_APPROVE && kind != RV_KIND_INPUT) return true;
+    if (job->is_second_child) return false;
+    rv_detail reason = kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : RV_DETAIL_INPUT;
+    return rv_str_eq(job->parent->kept[twin].digest, rv_blocker_digest(job, node, reason));
 }
 
 /* ---- artifacts come along under the child's own name ---- */
@@ -186,50 +166,71 @@ static int link_entry(const char *path, const struct stat *info, int type, struc
     return is_good ? 0 : -1;
 }
 
-static void adopt_artifacts(rv_job *job, uint32_t node)
+/* `twin` may have another name there. */
+static void adopt_artifacts(rv_job *job, uint32_t node, uint32_t twin)
 {
-    rv_buf from = {0}, to = {0};
+    rv_buf from = {0}, to = {0}, name = {0};
     struct stat info;
-    rv_str name = rv_job_node_id(job, node);
-    rv_artifact_path(job->engine->config.root, job->resumed_from, name, RV_STR(""), &from);
+    rv_run_id(job->parent->run, twin, &name);
+    rv_artifact_path(job->engine->config.root, job->resumed_from, rv_buf_str(&name), RV_STR(""), &from);
     rv_buf_printf(&to, "%s/artifacts/%s", job->engine->config.root, job->id);
     if (stat(from.at, &info) == 0 && (mkdir(to.at, 0700) == 0 || errno == EEXIST)) {
         rv_buf_clear(&to);
-        rv_artifact_path(job->engine->config.root, rv_str_of(job->id), name, RV_STR(""), &to);
+        rv_artifact_path(job->engine->config.root, rv_str_of(job->id), rv_job_node_id(job, node), RV_STR(""), &to);
         link_from = from.at, link_to = to.at;
         if (nftw(from.at, link_entry, 16, FTW_PHYS) != 0)
-            rv_log(RV_LOG_WARN, "artifacts of %.*s could not be linked into %s: %s", RV_FMT(name), to.at, strerror(errno));
+            rv_log(RV_LOG_WARN, "artifacts of %.*s could not be linked into %s: %s", RV_FMT(rv_job_node_id(job, node)), to.at,
+                   strerror(errno));
     }
+    rv_buf_deinit(&name);
     rv_buf_deinit(&from);
     rv_buf_deinit(&to);
 }
 
-/* ---- adopting ---- */
-
-static bool all_above_adopted(const rv_job *job, uint32_t node)
+rv_str rv_adopt_result(rv_job *job, uint32_t node)
 {
-    const rv_graph *graph = job->graph;
-    for (uint32_t e = graph->pred_begin[node]; e < graph->pred_begin[node + 1]; e++) {
-        if (graph->pred[e] & RV_EDGE_SOFT) continue;
-        const rv_node_run *pred = &job->run->nodes[graph->pred[e]];
-        bool is_left_out = pred->state == RV_NODE_SKIPPED && (pred->detail == RV_DETAIL_CONDITION || pred->detail == RV_DETAIL_PRUNED);
-        if (!job->kept[graph->pred[e]].is_adopted && !is_left_out) return false;
-    }
-    return true;
+    uint32_t twin = job->parent ? rv_twin(job, node) : RV_NONE;
+    return twin == RV_NONE ? (rv_str){NULL, 0} : job->parent->kept[twin].value;
 }
 
-static bool was_shown_the_same(rv_job *job, uint32_t node)
+void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch)
 {
-    rv_kind kind = (rv_kind)job->graph->nodes[node].kind;
-    if (kind != RV_KIND_APPROVE && kind != RV_KIND_INPUT) return true;
-    if (job->is_second_child) return false;
-    return rv_str_eq(job->kept[node].digest, rv_blocker_digest(job, node, kind == RV_KIND_APPROVE ? RV_DETAIL_APPROVAL : RV_DETAIL_INPUT));
+    if (!job->parent || job->run->nodes[node].detail != RV_DETAIL_REPLAY) return;
+    uint32_t twin = rv_twin(job, node);
+    if (twin == RV_NONE || rv_twin_of(job, node)->is_listed) return;
+    for (const rv_kept_artifact *at = job->parent->kept[twin].artifacts; at; at = at->next) {
+        rv_artifact_row row = {.run = rv_str_of(job->id),
+                               .node = rv_job_node_id(job, node),
+                               .name = at->name,
+                               .media_type = at->media_type,
+                               .digest = at->digest,
+                               .size = at->size,
+                               .is_complete = true,
+                               .created_ms = rv_engine_now(job->engine).wall_ms};
+        rv_batch_artifact(batch, &row);
+    }
+    rv_twin_of(job, node)->is_listed = true;
+}
+
+/* ---- adopting ---- */
+
+static void adopt(rv_job *job, uint32_t node, uint32_t twin)
+{
+    if (job->parent->kept[twin].artifacts) adopt_artifacts(job, node, twin);
+    rv_event event = {.type = RV_EVENT_ADOPT,
+                      .node = node,
+                      .exit_status = job->parent->run->nodes[twin].exit_status,
+                      .value = job->parent->kept[twin].value,
+                      .output = rv_run_output(job->parent->run, twin),
+                      .text = job->resumed_from};
+    rv_answer answer = rv_engine_step(job, &event, true);
+    RV_ASSERT(answer == RV_ANSWER_TAKEN);
 }
 
 /* Begin the attempt that the parent had begun, and call it lost: its policy then asks, fails or runs it again. */
 static void ask_again(rv_job *job, uint32_t node)
 {
-    job->kept[node].is_unknown = false;
+    rv_twin_of(job, node)->is_asked = true;
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, true);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
     rv_event lost = {.type = RV_EVENT_LOST,
@@ -241,35 +242,68 @@ static void ask_again(rv_job *job, uint32_t node)
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
 }
 
+/* Its outcome is not its children's alone: the seed drew a winner in one of its matches, or who was first decided it. */
+static bool was_chance(const rv_run *run, uint32_t node)
+{
+    const rv_control *control = run->nodes[node].control ? &run->controls.at[run->nodes[node].control - 1] : NULL;
+    rv_join join = (rv_join)rv_run_control_def(run, node)->join;
+    bool is_race = rv_run_kind(run, node) == RV_KIND_FOREACH && (join == RV_JOIN_ANY || join == RV_JOIN_RACE);
+    for (uint32_t i = 0; control && i < control->matches.count && !is_race; i++) is_race = control->matches.at[i].is_drawn;
+    return is_race;
+}
+
+/* A node has changed: keep it, if it may be kept now. */
+static void consider(rv_job *job, uint32_t node)
+{
+    const rv_node_run *at = &job->run->nodes[node];
+    rv_kind kind = rv_run_kind(job->run, node);
+    bool is_computed = kind == RV_KIND_SET || kind == RV_KIND_REDUCE;
+    bool is_due = is_computed ? at->state == RV_NODE_SUCCEEDED
+                              : (at->state == RV_NODE_READY || at->state == RV_NODE_WAITING) && at->number == 0;
+    uint32_t twin = is_due ? rv_twin(job, node) : RV_NONE;
+    if (twin == RV_NONE || rv_twin_of(job, node)->is_same) return;
+    bool is_unknown = at->state == RV_NODE_READY && may_have_happened(job, node, &job->parent->run->nodes[twin]);
+    if (is_unknown && !rv_twin_of(job, node)->is_asked && is_same_context(job, node, twin)) {
+        ask_again(job, node);
+        return;
+    }
+    if (!may_keep(job, node, twin)) return;
+    bool is_controller = rv_kind_is_controller(kind);
+    if (is_computed || is_controller) rv_twin_of(job, node)->is_same = true;
+    if (is_computed) return;
+    if (is_controller && !was_chance(job->parent->run, twin)) rv_vec_push(&job->parent->deferred, node);
+    else if (was_shown_the_same(job, node, twin)) adopt(job, node, twin);
+}
+
 void rv_adopt_changed(rv_job *job, uint32_t first_changed)
 {
-    for (uint32_t i = first_changed; i < job->out.changed.count; i++) { /* grows as adopted nodes make others ready */
-        uint32_t node = job->out.changed.at[i];
-        if (node >= job->graph->top_count) continue; /* what grew in the parent grows again */
-        rv_kept *kept = &job->kept[node];
-        rv_node_state state = (rv_node_state)job->run->nodes[node].state;
-        rv_kind kind = (rv_kind)job->graph->nodes[node].kind;
-        if (kept->is_unknown && state == RV_NODE_READY && job->run->nodes[node].number == 0) {
-            ask_again(job, node);
+    rv_parent *p = job->parent;
+    for (uint32_t i = first_changed; i < job->out.changed.count || p->deferred.count;) {
+        if (i < job->out.changed.count) { /* it grows as adopted nodes make others ready */
+            consider(job, job->out.changed.at[i++]);
             continue;
         }
-        if (!kept->is_there || kept->is_adopted || !all_above_adopted(job, node)) continue;
-        if (kind == RV_KIND_SET || kind == RV_KIND_REDUCE) {
-            kept->is_adopted = state == RV_NODE_SUCCEEDED; /* computed again from the same */
-            continue;
-        }
-        if ((state != RV_NODE_READY && state != RV_NODE_WAITING) || job->run->nodes[node].number > 0 ||
-            !was_shown_the_same(job, node))
-            continue;
-        kept->is_adopted = true;
-        adopt_artifacts(job, node);
-        rv_event adopt = {.type = RV_EVENT_ADOPT,
-                          .node = node,
-                          .exit_status = kept->exit_status,
-                          .value = kept->value,
-                          .output = kept->output,
-                          .text = job->resumed_from};
-        rv_answer answer = rv_engine_step(job, &adopt, true);
-        RV_ASSERT(answer == RV_ANSWER_TAKEN);
+        uint32_t node = rv_vec_pop(&p->deferred); /* the innermost first */
+        if (job->run->nodes[node].state == RV_NODE_WAITING) adopt(job, node, rv_twin(job, node));
     }
+}
+
+/* After a death of the child itself: what it had computed again is known by its values. */
+static void recall(rv_job *job)
+{
+    for (uint32_t node = 0; node < job->run->node_count; node++) {
+        rv_kind kind = rv_run_kind(job->run, node);
+        bool is_computed = kind == RV_KIND_SET || kind == RV_KIND_REDUCE || rv_kind_is_controller(kind);
+        if (!is_computed || job->run->nodes[node].state != RV_NODE_SUCCEEDED) continue;
+        uint32_t twin = rv_twin(job, node);
+        rv_str value = twin == RV_NONE ? (rv_str){NULL, 0} : job->parent->kept[twin].value;
+        rv_twin_of(job, node)->is_same = value.size && rv_str_eq(value, rv_run_result(job->run, node));
+    }
+}
+
+rv_status rv_adopt_load(rv_job *job, rv_error *err)
+{
+    rv_status status = rv_parent_load(job, err);
+    if (status == RV_OK) recall(job);
+    return status;
 }

@@ -418,7 +418,7 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
     for (uint32_t i = effects_before; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type != RV_EFFECT_SPAWN && job->out.effects.at[i].type != RV_EFFECT_ARM_TIMER) urgent = true;
     if (urgent) engine->is_urgent = true;
-    if (job->kept && input->type != RV_EVENT_ADOPT && input->type != RV_EVENT_ADMITTED) rv_adopt_changed(job, changed_before);
+    if (job->parent && input->type != RV_EVENT_ADOPT && input->type != RV_EVENT_ADMITTED) rv_adopt_changed(job, changed_before);
     return answer;
 }
 

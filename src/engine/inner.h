@@ -103,15 +103,6 @@ typedef struct rv_shown { uint32_t node; rv_str payload, digest; int64_t opened_
 
 typedef struct rv_output_ref { uint32_t node; uint64_t log_last; rv_str run; /* whose log */ } rv_output_ref;
 
-/* What an earlier run gave for a node whose definition is the same [R1]. */
-typedef struct rv_kept_artifact { rv_str name, media_type, digest; uint64_t size; struct rv_kept_artifact *next; } rv_kept_artifact;
-typedef struct rv_kept {
-    bool is_there, is_adopted, is_unknown; /* unknown: it may have happened, and may happen once */
-    int32_t exit_status;
-    rv_str value, output, digest;
-    rv_kept_artifact *artifacts; /* whose rows this run does not have yet */
-} rv_kept;
-
 struct rv_job {
     rv_engine *engine;
     rv_spec *spec;             /* owned */
@@ -153,7 +144,7 @@ struct rv_job {
     RV_VEC(rv_attempt *) ended; /* attempts whose end is not in a batch yet */
     RV_VEC(uint32_t) ahead;    /* nodes whose start is written and that wait for a slot, from ahead_begin on */
     uint32_t ahead_begin, ahead_unwritten;
-    rv_kept *kept;             /* kept[node] of the run that this one goes on from; NULL: none */
+    struct rv_parent *parent;  /* the run that this one goes on from; NULL: none, or nobody drives it */
     RV_VEC(rv_shown) shown;    /* open blockers */
     RV_VEC(struct rv_output_ref) outputs; /* where the output of nodes that templates read ends in the log */
     int64_t created_ms, started_run_ms, ended_ms;
@@ -306,6 +297,8 @@ uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);
 /* adopt.c: a child run keeps what its parent completed, node by node, as far as nothing above it has changed [R1]. */
 rv_status rv_adopt_load(rv_job *job, rv_error *err);
 void rv_adopt_changed(rv_job *job, uint32_t first_changed);
+/* The result of an adopted node, as the parent's row has it; size 0: none. */
+rv_str rv_adopt_result(rv_job *job, uint32_t node);
 /* The rows of what an adopted node made, under this run, once. Nothing for other nodes. */
 void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
 

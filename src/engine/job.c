@@ -1,4 +1,5 @@
 #include "engine/inner.h"
+#include "engine/parent.h"
 
 #include <time.h>
 
@@ -116,6 +117,7 @@ void rv_job_free(rv_job *job)
     if (!job) return;
     rv_log_close(job->log);
     rv_mask_free(job->mask);
+    rv_parent_free(job->parent);
     rv_run_free(job->run);
     rv_compiler_deinit(&job->compiler);
     rv_admit_deinit(&job->admit);

@@ -24,16 +24,17 @@ static rv_status add_output(void *user, int stream, int64_t wall_ms, uint64_t cu
     return RV_OK;
 }
 
-/* Where the latest attempt of a node ended in its run's log; false: it had none there. */
+/* Where the latest attempt of a node ended in its run's log; false: it had none there. In an earlier run its latest revision is meant. */
 static bool find_attempt(rv_job *job, rv_str run, rv_str name, uint64_t *ret_last)
 {
     rv_buf out = {0};
-    rv_str args[2] = {run, name};
+    rv_str args[3] = {run, name, rv_str_of(job->id)};
     bool is_cut, is_found = false;
     rv_arena arena = {0};
-    rv_status status = rv_store_query(
-        job->engine->config.store, RV_STR("SELECT log_last FROM attempt WHERE run = ?1 AND node = ?2 ORDER BY epoch DESC LIMIT 1"),
-        args, 2, 1, &out, &is_cut, NULL);
+    static const char sql[] = "SELECT log_last FROM attempt WHERE run = ?1 AND (node = ?2 OR (run <> ?3 AND "
+                              "node > ?2 || '~' AND node < ?2 || '~:' AND rtrim(node, '0123456789') = ?2 || '~')) "
+                              "ORDER BY node_index DESC, epoch DESC LIMIT 1";
+    rv_status status = rv_store_query(job->engine->config.store, RV_STR(sql), args, 3, 1, &out, &is_cut, NULL);
     size_t line = status == RV_OK ? rv_str_find(rv_buf_str(&out), 0, '\n') : SIZE_MAX;
     rv_str row_text = line == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rv_buf_str(&out), line + 1);
     rv_json *row = NULL;

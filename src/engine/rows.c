@@ -139,7 +139,7 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
                        .started_ms = job->started_ms[index]};
     if (node->root) row.root = rv_job_node_id(job, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
-    if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY && job->kept) row.result = job->kept[index].value;
+    if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY) row.result = rv_adopt_result(job, index);
     if (is_terminal) row.ended_ms = attempt && attempt->row.ended_ms ? attempt->row.ended_ms : now.wall_ms;
     if (node->due_ms && node->state == RV_NODE_WAITING) row.due_ms = now.wall_ms + (node->due_ms - now.engine_ms);
     rv_batch_node(batch, &row);

@@ -26,6 +26,24 @@ void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_GREW, .node = node, .state = scope, .number = ordinal, .flags = count});
 }
 
+/* Of its nodes all that were carried out were kept from an earlier run [R1], and one was. */
+static bool are_kept(const rv_run *run, const rv_control *control)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < control->places.count; i++) {
+        const rv_place *place = &run->places.at[control->places.at[i]];
+        for (uint32_t node = place->base; node < place->base + place->count; node++) {
+            const rv_node_run *at = &run->nodes[node];
+            rv_kind kind = rv_run_kind(run, node);
+            bool is_kept = at->state == RV_NODE_SUCCEEDED && at->detail == RV_DETAIL_REPLAY && !at->next;
+            bool is_computed = kind == RV_KIND_SET || kind == RV_KIND_REDUCE || at->state == RV_NODE_SKIPPED;
+            if (!is_kept && !is_computed) return false;
+            kept += is_kept;
+        }
+    }
+    return kept > 0;
+}
+
 void rv_step_result(rv_step *step, uint32_t node, rv_str result)
 {
     if (result.size > RESULT_SIZE_MAX) {
@@ -34,7 +52,9 @@ void rv_step_result(rv_step *step, uint32_t node, rv_str result)
         return;
     }
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node, .value = result});
-    rv_step_succeed(step, node, RV_DETAIL_FRESH);
+    bool was_kept = are_kept(step->run, control_of(step->run, node));
+    if (was_kept) rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_REPLAY, 0); /* final, as what is adopted */
+    else rv_step_succeed(step, node, RV_DETAIL_FRESH);
 }
 
 static void fail_value(rv_step *step, uint32_t node, const rv_error *error)
@@ -126,6 +146,17 @@ void rv_place_result(const rv_run *run, uint32_t place_index, rv_buf *out)
     rv_buf_byte(out, '}');
 }
 
+/* A controller fails with what is beneath it, but a tournament, which looks for others, and a foreach that does not ask for all. */
+bool rv_run_is_doomed_by(const rv_run *run, uint32_t node)
+{
+    for (uint32_t owner = rv_run_place(run, node)->parent; owner != RV_NONE; owner = rv_run_place(run, owner)->parent) {
+        rv_kind kind = rv_run_kind(run, owner);
+        bool is_all = kind != RV_KIND_FOREACH || rv_run_control_def(run, owner)->join == RV_JOIN_ALL;
+        if (run->nodes[owner].state != RV_NODE_WAITING || kind == RV_KIND_TOURNAMENT || !is_all) return false;
+    }
+    return !rv_run_is_handler(run, node);
+}
+
 /* ---- calling off ---- */
 
 static void call_off_node(rv_step *step, uint32_t node)
@@ -210,7 +241,7 @@ static void foreach_fill(rv_step *step, uint32_t node)
     const rv_control *control = control_of(step->run, node);
     uint32_t made = control->places.count, bound = rv_run_control_def(step->run, node)->max, left = control->count - made;
     bool is_ending = step->run->closing != RV_CLOSING_NO && step->run->closing != RV_CLOSING_INTERRUPT;
-    if (is_ending) return; /* nothing begins any more */
+    if (is_ending || step->is_failing) return; /* nothing begins any more */
     if (bound) left = RV_MIN(left, bound > control->open ? bound - control->open : 0);
     rv_step_grow(step, node, 0, made, left);
 }
@@ -268,6 +299,22 @@ static void foreach_begin(rv_step *step, uint32_t node)
     rv_arena_deinit(&arena);
 }
 
+static bool has_failed(const rv_run *run, const rv_control *control)
+{
+    uint32_t child;
+    for (uint32_t i = 0; i < control->places.count; i++)
+        if (rv_place_outcome(run, control->places.at[i], &child) == RV_NODE_FAILED) return true;
+    return false;
+}
+
+/* The run is closing: the rest of the items never begins. */
+static void foreach_give_up(rv_step *step, uint32_t node)
+{
+    bool skips = rv_run_is_winding_down(step->run) || step->is_failing;
+    if (skips) rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
+    else rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
+}
+
 static void foreach_tend(rv_step *step, uint32_t node, uint32_t place)
 {
     const rv_control *control = control_of(step->run, node);
@@ -285,10 +332,8 @@ static void foreach_tend(rv_step *step, uint32_t node, uint32_t place)
     control = control_of(step->run, node);
     if (control->open || step->run->nodes[node].state != RV_NODE_WAITING) return;
     if (join == RV_JOIN_ANY) end_badly(step, node, outcome, RV_DETAIL_CHILDREN_FAILED, child); /* none succeeded: the last one tells */
-    else if (control->places.count < control->count) /* the run is closing: the rest never begins */
-        rv_step_node(step, node, rv_run_is_winding_down(step->run) ? RV_CHANGE_SKIP : RV_CHANGE_CANCEL,
-                     rv_run_is_winding_down(step->run) ? rv_run_skip_cause(step->run) : RV_DETAIL_RUN_CANCELLED,
-                     rv_run_is_winding_down(step->run) ? 0 : node + 1);
+    else if (control->places.count < control->count && !(join == RV_JOIN_ALL && has_failed(step->run, control)))
+        foreach_give_up(step, node);
     else foreach_finish(step, node);
 }
 
@@ -378,10 +423,29 @@ static const rv_branch_def *find_branch(const rv_graph *graph, const rv_control_
     return NULL;
 }
 
+/* The branch that a classifier's result names. NULL: none; *ret_label: what it names, borrowed from the arena. */
+static const rv_branch_def *branch_of(const rv_run *run, uint32_t node, rv_arena *arena, rv_str text, rv_str *ret_label)
+{
+    rv_json *result = NULL;
+    const rv_json *label = NULL;
+    if (text.size && rv_json_parse(arena, text, &result, NULL) == RV_OK) label = rv_json_get(result, RV_STR("branch"));
+    if (!label || label->kind != RV_JSON_STRING) return NULL;
+    *ret_label = label->text;
+    return find_branch(rv_run_graph(run, node), rv_run_control_def(run, node), label->text);
+}
+
+void rv_step_take_branch(rv_step *step, uint32_t node, rv_str result)
+{
+    rv_arena arena = {0};
+    rv_str label = {0};
+    const rv_branch_def *taken = branch_of(step->run, node, &arena, result, &label);
+    if (taken) prune(step, node, taken);
+    rv_arena_deinit(&arena);
+}
+
 static void classify_tend(rv_step *step, uint32_t node, uint32_t place)
 {
     rv_run *run = step->run;
-    const rv_graph *graph = rv_run_graph(run, node);
     uint32_t child = rv_run_at(run, place, run->nodes[run->places.at[place].base].def), bad;
     rv_node_state outcome = rv_place_outcome(run, place, &bad);
     rv_arena arena = {0};
@@ -389,22 +453,17 @@ static void classify_tend(rv_step *step, uint32_t node, uint32_t place)
         end_badly(step, node, outcome, RV_DETAIL_CHILDREN_FAILED, bad);
         return;
     }
-    rv_json *result = NULL;
-    const rv_json *label = NULL;
-    rv_str text = rv_run_result(run, child);
-    if (text.size && rv_json_parse(&arena, text, &result, NULL) == RV_OK) label = rv_json_get(result, RV_STR("branch"));
-    const rv_branch_def *taken = label && label->kind == RV_JSON_STRING ? find_branch(graph, rv_run_control_def(run, node),
-        label->text) : NULL;
+    rv_str label = {0};
+    const rv_branch_def *taken = branch_of(run, node, &arena, rv_run_result(run, child), &label);
     rv_buf out = {0};
     if (taken) {
         prune(step, node, taken);
         rv_buf_cstring(&out, "{\"branch\":");
-        rv_json_quote(&out, label->text);
+        rv_json_quote(&out, label);
         rv_buf_byte(&out, '}');
         rv_step_result(step, node, rv_buf_str(&out));
     } else {
-        if (label && label->kind == RV_JSON_STRING) rv_buf_printf(&out, "`%.*s` is none of its branches",
-            (int)RV_MIN(label->text.size, (size_t)80), label->text.at);
+        if (label.at) rv_buf_printf(&out, "`%.*s` is none of its branches", (int)RV_MIN(label.size, (size_t)80), label.at);
         else rv_buf_cstring(&out, "the classifier named no branch; it writes branch=LABEL to $REEVE_OUTPUT");
         rv_step_error(step, node, rv_buf_str(&out));
         rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_BRANCH, node + 1);

@@ -137,7 +137,7 @@ static void apply_fail_fast(rv_step *step)
 {
     rv_run *run = step->run;
     if (!run->fail_fast || run->closing != RV_CLOSING_NO || run->phase != RV_PHASE_GRAPH) return;
-    if (run->failed == 0) return;
+    if (run->failed == 0 && !step->is_failing) return;
     rv_step_phase(step, run->phase, RV_CLOSING_FAIL_FAST);
     rv_step_call_off_idle(step, RV_CHANGE_SKIP, RV_DETAIL_FAIL_FAST);
     cascade(step);

@@ -85,6 +85,7 @@ typedef struct rv_step {
     const rv_event *input;
     rv_now now;
     rv_out *out;
+    bool is_failing;           /* something failed that will fail the run: under fail-fast nothing more begins */
 } rv_step;
 
 /* Journal a fact and apply it. */
@@ -137,6 +138,10 @@ void rv_place_result(const rv_run *run, uint32_t place, rv_buf *out);
 
 /* Fail a controller because of a child: the error names it. */
 void rv_step_child_failed(rv_step *step, uint32_t node, rv_detail detail, uint32_t child);
+/* Prune the branches that a classify whose result this is did not take. */
+void rv_step_take_branch(rv_step *step, uint32_t node, rv_str result);
+/* Whether the failure of `node` fails the run, though its controllers have not ended yet. Pure; as deep as controllers nest. */
+bool rv_run_is_doomed_by(const rv_run *run, uint32_t node);
 /* Append `count` places of a controller's scope (offset among its own), with ordinals from `ordinal` on. */
 void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal, uint32_t count);
 /* The result of a controller, then its success. */

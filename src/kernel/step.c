@@ -73,6 +73,8 @@ void rv_step_node(rv_step *step, uint32_t node, rv_node_change change, rv_detail
     fact.root = root;
     rv_step_emit(step, &fact);
     if (before == RV_NODE_WAITING) rv_step_effect(step, RV_EFFECT_RESUMED, node, reason);
+    bool has_failed = step->run->fail_fast && (next == RV_NODE_FAILED || next == RV_NODE_DENIED);
+    if (has_failed && rv_run_is_doomed_by(step->run, node)) step->is_failing = true;
     bool was_submitter = (step->run->nodes[node].flags & RV_NODE_R_SUBMITTER) && rv_node_state_is_terminal(next);
     if (was_submitter) rv_step_supersede(step, node);
 }
@@ -359,6 +361,7 @@ static void on_lost(rv_step *step)
 static void on_adopt(rv_step *step)
 {
     uint32_t node = step->input->node;
+    if (rv_run_kind(step->run, node) == RV_KIND_CLASSIFY) rv_step_take_branch(step, node, step->input->value);
     rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node}); /* and the exit status */
     rv_step_node(step, node, RV_CHANGE_SUCCEED, RV_DETAIL_REPLAY, 0); /* final there, so no back-edge is taken */
     if (step->run->nodes[node].control == 0) return;
@@ -439,6 +442,16 @@ static void on_interrupt(rv_step *step)
         if (run->nodes[node].state == RV_NODE_RUNNING) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SIGNALLED);
 }
 
+/* What has failed by now counts under fail-fast that is asked for now, or that an interrupt had kept from counting. */
+static void look_for_failures(rv_step *step)
+{
+    const rv_run *run = step->run;
+    for (uint32_t node = 0; node < run->node_count && !step->is_failing; node++) {
+        bool is_bad = run->nodes[node].state == RV_NODE_FAILED || run->nodes[node].state == RV_NODE_DENIED;
+        step->is_failing = is_bad && !run->nodes[node].next && rv_run_is_doomed_by(run, node);
+    }
+}
+
 /* After a crash or an interrupt: go on. What ran was reported lost before or will be. */
 static void on_resume(rv_step *step)
 {
@@ -446,6 +459,7 @@ static void on_resume(rv_step *step)
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, run->is_over_budget ? RV_CLOSING_BUDGET : RV_CLOSING_NO);
     rv_step_release_times(step);
+    if (run->fail_fast) look_for_failures(step);
     for (uint32_t node = 0; node < run->node_count; node++) {
         bool is_open_handler = rv_run_is_handler(run, node) && run->nodes[node].number == 0;
         if (run->nodes[node].state == RV_NODE_PENDING && run->nodes[node].gating == 0 && !is_open_handler) rv_run_work_push(run, node);
@@ -558,7 +572,7 @@ static void decide(rv_step *step)
     case RV_EVENT_RESUME: on_resume(step); break;
     case RV_EVENT_USAGE: rv_step_usage(step); break;
     case RV_EVENT_BUDGET: case RV_EVENT_QUOTA: break; /* likewise; rv_step_budgets looks at it */
-    case RV_EVENT_FAIL_FAST: break; /* its stored part is all; rv_step_finish looks at it */
+    case RV_EVENT_FAIL_FAST: look_for_failures(step); break; /* its stored part is all; rv_step_finish looks at it */
     case RV_EVENT_RUN_STATE: case RV_EVENT_NODE_STATE: case RV_EVENT_NODE_TIMER: case RV_EVENT_ATTEMPT_STATE: case RV_EVENT_RESULT:
     case RV_EVENT_KEPT: case RV_EVENT_NOTE: case RV_EVENT_ERROR_TEXT: case RV_EVENT_EXPIRED: case RV_EVENT_CLOCK: case RV_EVENT_PHASE:
     case RV_EVENT_CONTROL: case RV_EVENT_GREW: case RV_EVENT_MATCH: case RV_EVENT_REVISED: case RV_EVENT_CALLED_OFF:

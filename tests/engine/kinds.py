@@ -355,19 +355,16 @@ def dead_workflow(flow):
 
 # ---- children of failed runs, people, and looking while it runs ----
 
-@case('a child run keeps controllers that succeeded, with their results, and runs those that failed again whole [R1]')
-def child(flow):
-    flow_ = {'nodes': {
-        'good': {'foreach': {'items': [1, 2], 'do': shell('echo $REEVE_NODE >> "$DIR/ran"; ' + out('x=$I'), env={'I': '${item}'})}},
-        'bad': {'foreach': {'items': [1, 2], 'do': shell('echo $REEVE_NODE >> "$DIR/ran"; test $I = 1 -o -e "$DIR/fine"',
-                                                         env={'I': '${item}'})}},
-        'last': shell('printf %s "$R" > "$DIR/last"', needs=['good', 'bad'], env={'R': '${good.results}'})}}
-    first = flow.run(flow_, status=1).run
-    same(sorted(ran(flow)), ['bad[0]', 'bad[1]', 'good[0]', 'good[1]'], 'the first run')
-    flow.write('fine', '')
-    flow.run(flow_, '--resume', first)
-    same(sorted(ran(flow)), ['bad[0]', 'bad[1]'], 'the child')
-    same(json.loads(flow.read('last')), [{'x': '1'}, {'x': '2'}], 'what it read of the kept one')
+@case('--fail-fast starts no more items of a foreach of which one has failed, and what it leaves is done by a resume [K5, R1]')
+def fail_fast_items(flow):
+    nodes = {'each': {'foreach': {'items': [0, 1, 2, 3, 4, 5], 'max_parallel': 1, 'do': shell(
+        'echo $I >> "$DIR/ran"; test $I != 2 || test -e "$DIR/good"', env={'I': '${item}'})}}}
+    first = flow.run({'nodes': nodes}, '--fail-fast', status=1).run
+    same(flow.read('ran').split(), [b'0', b'1', b'2'], 'what ran')
+    need('6 items: 2 ok, 1 failed, 3 never begun' in flow.call('show', first).text, flow.call('show', first).text)
+    flow.write('good', '')
+    flow.run({'nodes': nodes}, '--resume', first)
+    same(flow.read('ran').split(), [b'0', b'1', b'2', b'2', b'3', b'4', b'5'], 'what ran in both')
 
 
 @case('a question inside a foreach is asked by its id, --no-wait ends with 76 for it, and answers before a resume count [K60]')

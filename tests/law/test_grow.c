@@ -186,6 +186,106 @@ static void k15__a_graph_for_each_item_gives_its_sinks(void **state)
     world_end(&w);
 }
 
+/* ---- fail-fast beneath controllers [K5] ---- */
+
+static void k5__fail_fast_reaches_into_a_foreach_that_has_begun(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b, c, d], do: {run: [x]}, max_parallel: 2}}\n  all: {foreach: {items: [a, b],"
+                       " do: {run: [x]}}}\n  other: {run: [y]}\n  after: {run: [y], needs: [each]}\n");
+    assert_int_equal(drive_signal(w.d, RV_EVENT_FAIL_FAST), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_admit(w.d, "each[1]"), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_admit(w.d, "all[1]"), RV_ANSWER_TAKEN);
+    drive_fail(w.d, "each[0]", 3);
+    assert_false(exists(&w, "each[2]"));
+    assert_says(&w, "all[0]", "skipped fail_fast");
+    assert_says(&w, "other", "skipped fail_fast");
+    assert_says(&w, "each", "waiting children");
+    assert_int_equal(drive_complete(w.d, "each[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
+    assert_false(exists(&w, "each[2]"));
+    assert_says(&w, "each", "failed children root=each[0]");
+    assert_says(&w, "after", "skipped upstream root=each[0]");
+    assert_int_equal(drive_complete(w.d, "all[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
+    assert_says(&w, "all", "skipped fail_fast");
+    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
+    world_end(&w);
+}
+
+/* The controllers of `bodies` stand in each other; its deepest node is the one that fails. */
+static bool closes(const char *body, const char *fails)
+{
+    char text[512];
+    snprintf(text, sizeof text, "  c: %s\n  other: {run: [y]}\n", body);
+    world w = world_of(text);
+    drive_signal(w.d, RV_EVENT_FAIL_FAST);
+    drive_fail(w.d, fails, 3);
+    bool is_closing = w.d->run->closing == RV_CLOSING_FAIL_FAST;
+    if (!is_closing) assert_says(&w, "other", "ready");
+    drive_to_end(w.d);
+    assert_int_equal(w.d->run->status, is_closing ? RV_RUN_ERROR : RV_RUN_OK);
+    world_end(&w);
+    return is_closing;
+}
+
+static void k5__fail_fast_leaves_to_a_controller_what_it_can_bear(void **state)
+{
+    assert_true(closes("{foreach: {items: [a, b], do: {workflow: {definition: {nodes: {p: {run: [x]}, q: {run: [x]}}}}}}}", "c[1].q"));
+    assert_true(closes("{loop: {max: 2, body: {foreach: {items: [a, b], do: {run: [x]}}}}}", "c#1[0]"));
+    assert_true(closes("{workflow: {definition: {nodes: {p: {run: [x]}, q: {run: [x]}}}}}", "c.p"));
+    assert_false(closes("{foreach: {items: [a, b], do: {run: [x]}, join: all_settled}}", "c[0]"));
+    assert_false(closes("{foreach: {items: [a, b], do: {run: [x]}, join: any}}", "c[0]"));
+    assert_false(closes("{foreach: {items: [a], join: all_settled, do: {foreach: {items: [a, b], do: {run: [x]}}}}}", "c[0][1]"));
+}
+
+static void k5__fail_fast_that_is_asked_for_later_counts_what_failed_before(void **state)
+{
+    for (int interrupted = 0; interrupted < 2; interrupted++) {
+        world w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 2}}\n");
+        assert_int_equal(drive_admit(w.d, "each[0]"), RV_ANSWER_TAKEN);
+        if (interrupted) drive_signal(w.d, RV_EVENT_FAIL_FAST);
+        if (interrupted) drive_signal(w.d, RV_EVENT_INTERRUPT);
+        assert_int_equal(drive_complete(w.d, "each[0]", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 3), RV_ANSWER_TAKEN);
+        assert_int_equal(w.d->run->status, interrupted ? RV_RUN_INTERRUPTED : RV_RUN_RUNNING);
+        drive_signal(w.d, interrupted ? RV_EVENT_RESUME : RV_EVENT_FAIL_FAST);
+        assert_says(&w, "each[1]", "skipped fail_fast");
+        assert_says(&w, "each", "failed children root=each[0]");
+        assert_int_equal(w.d->run->status, RV_RUN_ERROR);
+        world_end(&w);
+    }
+}
+
+/* ---- kept from an earlier run [R1] ---- */
+
+static void r1__a_controller_whose_children_were_all_kept_was_kept_too(void **state)
+{
+    for (uint32_t kept = 0; kept <= 2; kept++) {
+        world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {p: {run: [x]}, s: {set: {v: \"1\"}, needs: [p]}}}}}\n");
+        char node[32];
+        for (uint32_t i = 0; i < 2; i++) {
+            snprintf(node, sizeof node, "each[%u].p", i);
+            if (i < kept) assert_int_equal(drive_adopt(w.d, node), RV_ANSWER_TAKEN);
+            else drive_ok(w.d, node);
+        }
+        assert_says(&w, "each", kept == 2 ? "succeeded replay" : "succeeded");
+        world_end(&w);
+    }
+}
+
+/* drive_adopt gives {"n":1}: here a host gives what the classifier said. */
+static void r1__a_classify_that_is_kept_prunes_what_it_pruned(void **state)
+{
+    world w = world_of("  sort: {classify: {by: {run: [x]}, branches: {left: [l], right: [r]}}}\n  l: {run: [y], needs: [sort]}\n"
+                       "  r: {run: [y], needs: [sort]}\n");
+    rv_event adopt = {.type = RV_EVENT_ADOPT, .node = drive_index(w.d, "sort"), .value = RV_STR("{\"branch\":\"right\"}")};
+    assert_int_equal(drive_step(w.d, &adopt), RV_ANSWER_TAKEN);
+    assert_says(&w, "sort", "succeeded replay");
+    assert_says(&w, "sort.by", "cancelled superseded");
+    assert_says(&w, "l", "skipped pruned");
+    assert_says(&w, "r", "ready");
+    drive_ok(w.d, "r");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
 /* ---- loop [K11] ---- */
 
 static void k11__a_loop_goes_on_until_its_body_says_no(void **state)
@@ -631,6 +731,11 @@ int main(void)
         cmocka_unit_test(k15__one_line_of_text_is_one_item),
         cmocka_unit_test(k15__items_that_are_a_text_are_the_list_it_holds_else_its_lines),
         cmocka_unit_test(k15__a_graph_for_each_item_gives_its_sinks),
+        cmocka_unit_test(k5__fail_fast_reaches_into_a_foreach_that_has_begun),
+        cmocka_unit_test(k5__fail_fast_leaves_to_a_controller_what_it_can_bear),
+        cmocka_unit_test(k5__fail_fast_that_is_asked_for_later_counts_what_failed_before),
+        cmocka_unit_test(r1__a_controller_whose_children_were_all_kept_was_kept_too),
+        cmocka_unit_test(r1__a_classify_that_is_kept_prunes_what_it_pruned),
         cmocka_unit_test(k11__a_loop_goes_on_until_its_body_says_no),
         cmocka_unit_test(k11__a_no_may_be_a_line_of_text),
         cmocka_unit_test(k11__until_ends_a_loop_and_max_exhausts_it),

@@ -1,0 +1,213 @@
+"""What a child run keeps of controllers and of what stands beneath them [R1]: of one that failed what was done, of one that succeeded
+everything, with the words and the artifacts of the run that did it."""
+import json
+import os
+import signal
+
+from harness import case, main, need, same, shell
+
+
+def counted(script='true', **more):
+    """A node that says in `ran` that it ran; it fails as long as a file `bad:ID` is there, and says nothing while `mute:ID` is."""
+    return shell('echo "$REEVE_NODE" >> "$DIR/ran"; echo "words of $REEVE_NODE"; id=$(echo "$REEVE_NODE" | tr / _); '
+                 '! test -e "$DIR/bad:$id" || exit 3; ! test -e "$DIR/mute:$id" || exit 0; ' + script, **more)
+
+
+def result(*pairs):
+    return "printf '%s\\n' " + ' '.join(f'"{pair}"' for pair in pairs) + ' > "$REEVE_OUTPUT"'
+
+
+def ran(flow):
+    names = sorted(flow.read('ran').decode().split()) if os.path.exists(flow.path('ran')) else []
+    flow.write('ran', '')
+    return names
+
+
+def bad(flow, *ids):
+    for name in ids:
+        flow.write('bad:' + name, '')
+
+
+def mend(flow):
+    for name in os.listdir(flow.dir):
+        if name.startswith(('bad:', 'mute:')):
+            os.unlink(flow.path(name))
+
+
+def value(flow, run, node):
+    return json.loads(flow.one(f"select result from node where run = '{run}' and id = '{node}'"))
+
+
+def details(flow, run):
+    return {i: (s, d) for i, s, d in flow.ask(f"select id, state, detail from node where run = '{run}'")}
+
+
+def goes_on(flow, before, failing, again, after=None, words=()):
+    """Run `before` until `failing` fail, mend, go on with `after`: exactly `again` run. Returns both runs."""
+    bad(flow, *failing)
+    first = flow.run({'nodes': before}, status=1).run
+    ran(flow)
+    mend(flow)
+    second = flow.run({'nodes': after or before}, '--resume', first, *words).run
+    same(ran(flow), sorted(again), 'what ran in the child')
+    return first, second
+
+
+@case('of a failed foreach the items that were done are kept, with results, words and artifacts, and only the others are done again')
+def foreach(flow):
+    body = counted('echo $I > "$REEVE_ARTIFACTS/f"; ' + result('up=$I$I'), env={'I': '${item}'})
+    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': body}},
+             'last': shell('echo "$R" > "$DIR/last"', needs=['each'], env={'R': '${each.results}'})}
+    first, second = goes_on(flow, nodes, ['each[1]'], ['each[1]'])
+    same(json.loads(flow.read('last')), [{'up': 'aa'}, {'up': 'bb'}, {'up': 'cc'}], 'what was read of it')
+    same(details(flow, second)['each[2]'], ('succeeded', 'replay'), 'an item that was kept')
+    done = flow.call('logs', second, 'each[2]')
+    same(done.text, 'words of each[2]\n', 'its words')
+    need(first in done.stderr.decode(), done.stderr)
+    same(flow.ask(f"select node, name from artifact where run = '{second}' order by node"), [(f'each[{i}]', 'f') for i in range(3)],
+         'artifacts')
+    same(flow.read(f'store/artifacts/{second}/each[2]/f'), b'c\n', 'its file')
+
+
+@case('an item whose value has changed is done again, one that stands where it stood is kept, also with another bound')
+def items(flow):
+    def each(items, bound):
+        return {'each': {'foreach': {'items': items, 'max_parallel': bound, 'do': counted(env={'I': '${item}'})}}}
+    goes_on(flow, each(['a', 'b', 'c'], 3), ['each[2]'], ['each[1]', 'each[2]', 'each[3]'], each(['a', 'x', 'c', 'd'], 1), ['--edit'])
+
+
+@case('in a foreach over a graph and in a sub-workflow the nodes that were done are kept, as far as what they wait for is')
+def graphs(flow):
+    part = {'params': {'n': {}}, 'nodes': {'p': counted(result('v=1')), 'q': counted(needs=['p'], env={'V': '${p.v}'}),
+                                           'r': counted(needs=['q'])}}
+    body = {'nodes': {'a': counted(), 'sub': {'workflow': {'definition': part, 'params': {'n': '${item}'}}, 'needs': ['a']}}}
+    nodes = {'each': {'foreach': {'items': ['x', 'y'], 'do': body}}}
+    first, second = goes_on(flow, nodes, ['each[1].sub.q'], ['each[1].sub.q', 'each[1].sub.r'])
+    found = details(flow, second)
+    same({found[i] for i in ('each[0].a', 'each[0].sub', 'each[0].sub.q', 'each[1].a', 'each[1].sub.p')}, {('succeeded', 'replay')}, 'kept')
+    same((found['each[1].sub'], found['each']), (('succeeded', 'fresh'), ('succeeded', 'fresh')), 'what went on')
+
+
+@case('of a failed loop the iterations before the one that failed are kept, with their results')
+def loop(flow):
+    body = counted(result('sum=$((P + N))'), env={'N': '${iteration}', 'P': '${previous.sum:-0}'})
+    first, second = goes_on(flow, {'sum': {'loop': {'max': 4, 'body': body}}}, ['sum#3'], ['sum#3', 'sum#4'])
+    same(value(flow, second, 'sum')['value'], {'sum': '10'}, 'its value')
+
+
+JUDGE = counted('[ "$L" -lt "$R" ] && ' + result('winner=right') + ' || ' + result('winner=left'), env={'L': '${left.score}',
+                                                                                                        'R': '${right.score}'})
+
+
+@case('of a failed tournament entrants and judges who named a winner are kept; one who named none is asked again')
+def tournament(flow):
+    nodes = {'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5, 1)], 'judge': JUDGE}}}
+    flow.write('mute:best_r1m1', '')
+    first = flow.run({'nodes': nodes}, '-j', '1', status=1).run
+    ran(flow)
+    mend(flow)
+    second = flow.run({'nodes': nodes}, '--resume', first).run
+    same(ran(flow), ['best/r1m1', 'best/r2m0'], 'what ran in the child')
+    same(value(flow, second, 'best')['winner'], 'best/e1', 'the winner')
+
+
+@case('a classifier whose label was no good is asked again')
+def classify(flow):
+    nodes = {'sort': {'classify': {'by': counted('cp "$DIR/label" "$REEVE_OUTPUT"'), 'branches': {'a': ['x'], 'b': ['y']}}},
+             'x': counted(needs=['sort']), 'y': counted(needs=['sort'])}
+    flow.write('label', 'branch=c\n')
+    first = flow.run({'nodes': nodes}, status=1).run
+    ran(flow)
+    flow.write('label', 'branch=a\n')
+    flow.run({'nodes': nodes}, '--resume', first)
+    same(ran(flow), ['sort.by', 'x'], 'what ran in the child')
+
+
+@case('a controller that succeeded is kept with all that is beneath it: shown as kept, with the words and artifacts of its run')
+def whole(flow):
+    nodes = {'each': {'foreach': {'items': ['a', 'b'], 'do': counted('echo x > "$REEVE_ARTIFACTS/f"; ' + result('n=1'))}},
+             'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5)], 'judge': JUDGE}},
+             'sort': {'classify': {'by': counted(result('branch=a')), 'branches': {'a': ['x'], 'b': ['y']}}},
+             'x': counted(needs=['sort']), 'y': counted(needs=['sort']),
+             'last': counted(needs=['each', 'best', 'x'])}
+    first, second = goes_on(flow, nodes, ['last'], ['last'])
+    for run in (second, flow.run({'nodes': {**nodes, 'more': counted('exit 1')}}, '--resume', first, '--edit', status=1).run):
+        found = details(flow, run)
+        kept = [i for i, state in found.items() if state == ('succeeded', 'replay')]
+        same(sorted(kept), sorted(['each', 'each[0]', 'each[1]', 'best', 'best/e0', 'best/e1', 'best/e2', 'best/r1m0', 'best/r2m0', 'sort',
+                                   'sort.by', 'x']), 'what was kept')
+        same(value(flow, run, 'best'), value(flow, first, 'best'), 'a result')
+        same(flow.call('logs', run, 'best/r2m0').text, 'words of best/r2m0\n', 'words of a child')
+        same(flow.call('logs', run, 'each').text.count('words of each['), 2, 'words beneath a controller')
+        same(flow.ask(f"select node from artifact where run = '{run}' and name = 'f' order by node"), [('each[0]',), ('each[1]',)], 'files')
+        need('best/e1' in flow.call('show', run).text.split('Bracket of best')[1], 'the bracket')
+
+
+@case('what a kept controller could bear is not done again: items that failed, those that came too late, a draw of the seed')
+def borne(flow):
+    flow.write('bad:each[1]', '')
+    judge = counted(result('winner=left'))
+    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'join': 'all_settled', 'do': counted()}},
+             'any': {'foreach': {'items': ['a', 'b'], 'join': 'any', 'max_parallel': 1, 'do': counted()}},
+             'best': {'tournament': {'entrants': [counted(result(f'n={n}')) for n in range(4)], 'judge': judge, 'swap': True}},
+             'last': counted(needs=['each', 'any', 'best'])}
+    first, second = goes_on(flow, nodes, ['last'], ['last'])
+    for name in ('each', 'any', 'best'):
+        same(value(flow, second, name), value(flow, first, name), name)
+    same(details(flow, second)['each'], ('succeeded', 'replay'), 'its controller')
+    need('not done again: each was kept' in flow.call('show', second, '--all').text, 'what show says')
+    same(flow.call('logs', second, 'each[1]').text, 'words of each[1]\n', 'the words of the one that failed')
+
+
+@case('of a node that was revised the latest is kept, with its result, its words and its artifacts')
+def revised(flow):
+    nodes = {'draft': counted('echo $N > "$REEVE_ARTIFACTS/f"; ' + result('n=$N'), env={'N': '${feedback.n:-0}'}),
+             'review': counted(result('n=$((N + 1))'), needs=['draft'], env={'N': '${draft.n}'},
+                               revise={'target': 'draft', 'when': '${review.n} < "3"'}),
+             'last': counted('echo "$N $S" > "$DIR/last"; cat "$F" >> "$DIR/last"', needs=['draft', 'review'],
+                             env={'N': '${review.n}', 'S': '${draft.stdout}', 'F': '${draft.artifact.f}'})}
+    first, second = goes_on(flow, nodes, ['last'], ['last'])
+    same(flow.read('last'), b'3 words of draft~2\n2\n', 'what was read')
+    same(flow.call('logs', second, 'draft').text, 'words of draft~2\n', 'its words')
+
+
+@case('a child run that died goes on and still does nothing again that was kept')
+def died(flow):
+    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': counted(result('n=1'))}},
+             'sum': {'set': {'v': '1 == 1'}, 'needs': ['each']},
+             'kept': counted(needs=['sum']), 'hold': {**flow.held(), 'needs': ['kept']}, 'last': counted(needs=['hold'])}
+    live = flow.start({'nodes': nodes})
+    first = live.started()
+    flow.hub.next().end(1)
+    live.end(1)
+    ran(flow)
+    live = flow.start({'nodes': nodes}, '--resume', first)
+    second = live.started()
+    flow.hub.next()
+    live.kill_engine()
+    live = flow.start({'nodes': nodes}, '--resume', second)
+    flow.hub.next().end(0)
+    live.end(0)
+    same(ran(flow), ['last'], 'what ran after')
+
+
+@case('a child that may happen at most once, and was begun in the parent without an end, is asked about [P3]')
+def unknown(flow):
+    nodes = {'each': {'foreach': {'items': ['a', 'b'], 'max_parallel': 1, 'do': {**flow.held(), 'delivery': 'at_most_once'}}}}
+    live = flow.start({'nodes': nodes})
+    first = live.started()
+    flow.hub.next().end(0)
+    flow.hub.next()
+    live.process.send_signal(signal.SIGINT)
+    live.end(128 + signal.SIGINT)
+    child = flow.run({'nodes': nodes}, '--resume', first, '--edit', '--no-wait', status=76).run
+    need(child != first and not flow.hub.has_more(), 'it ran again')
+    same(details(flow, child), {'each': ('waiting', 'children'), 'each[0]': ('succeeded', 'replay'),
+                                'each[1]': ('waiting', 'unknown_outcome')}, 'who is asked about')
+    flow.call('approve', child, 'each[1]')
+    flow.run({'nodes': nodes}, '--resume', child)
+    need(not flow.hub.has_more(), 'it ran again')
+
+
+if __name__ == '__main__':
+    main()
