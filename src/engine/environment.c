@@ -64,7 +64,7 @@ void rv_environment_open(rv_engine *engine)
     static const char *const own[] = {
         "REEVE_RUN=",       "REEVE_NODE=",   "REEVE_ATTEMPT=",   "REEVE_EPOCH=",    "REEVE_OUTPUT=",
         "REEVE_ARTIFACTS=", "REEVE_SOCKET=", "REEVE_TOKEN=",     "REEVE_FEEDBACK=", "REEVE_STORE_MARK=",
-        "REEVE_STEER=",     "TRACEPARENT=",     "MAKEFLAGS=",    "REEVE_FAIL_POINT="};
+        "REEVE_STEER=",     "REEVE_BUDGET=", "TRACEPARENT=",     "MAKEFLAGS=",    "REEVE_FAIL_POINT="};
     for (const char *const *at = engine->config.environ; at && *at; at++) {
         bool is_own = false;
         for (size_t i = 0; i < RV_COUNT(own); i++) is_own |= rv_str_starts(rv_str_of(*at), rv_str_of(own[i]));
@@ -87,6 +87,18 @@ void rv_environment_job(rv_job *job)
     job->env_run = JOIN(&job->arena, RV_STR("REEVE_RUN="), id);
     job->env_trace = rv_str_of(JOIN(&job->arena, RV_STR("TRACEPARENT=00-"), hex(&high, rv_hash64(id, 1)), hex(&low, job->trace_seed),
                                     RV_STR("-")));
+}
+
+/* The headroom [K51]: the budgets and quotas of the run, with this attempt's own reservation taken. */
+static void put_headroom(rv_job *job)
+{
+    rv_engine *engine = job->engine;
+    rv_buf text = {0};
+    rv_json_writer w;
+    rv_json_writer_init(&w, &text, 0);
+    bool is_bounded = rv_run_headroom(job->run, rv_engine_now(engine).engine_ms, &w);
+    if (is_bounded) rv_vec_push(&engine->envp, JOIN(&engine->scratch, RV_STR("REEVE_BUDGET="), rv_buf_str(&text)));
+    rv_buf_deinit(&text);
 }
 
 const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uint32_t env_count)
@@ -115,6 +127,7 @@ const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uin
                                     RV_STR("-01")));
     if (attempt->number > 1 && job->run->nodes[attempt->node].error)
         rv_vec_push(&engine->envp, JOIN(scratch, RV_STR("REEVE_FEEDBACK="), rv_run_error(job->run, attempt->node)));
+    if (job->run->limits.limits || job->run->limits.quotas) put_headroom(job);
     rv_vec_push(&engine->envp, NULL);
     return of_attempt + attempt_is.size;
 }

@@ -81,7 +81,7 @@ static rv_status step_submission(rv_attempt *attempt, rv_str key, const rv_spec 
     char digest[RV_DIGEST_TEXT_SIZE + 1];
     rv_buf load_value = {0};
     bool is_new = rv_run_submission(job->run, attempt->node, key) == RV_NONE;
-    rv_gate_answer growth = is_new ? rv_gate_growth(job->run, attempt->node, spec->graph.scopes[0].count) : (rv_gate_answer){0};
+    rv_gate_answer growth = is_new ? rv_gate_growth(job->run, attempt->node, spec->graph.scopes[0].count, false) : (rv_gate_answer){0};
     rv_status status = check_secrets(attempt, spec->graph.definition, err);
     if (status != RV_OK) return status;
     make_load_value(spec, &load_value);

@@ -98,7 +98,8 @@ static const char *check_node(const rv_run *run, uint32_t index)
           "a node waits for an event that is kept");
     bool is_plain = !rv_run_is_handler(run, index), goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
     HOLDS(!(is_plain && goes_on && node->state == RV_NODE_PENDING && gating == 0), "a node that nothing holds back was not decided");
-    HOLDS(node->total_due_ms >= 0 || is_terminal || run->closing == RV_CLOSING_INTERRUPT, "the time of a node stands still");
+    bool may_stand = run->closing == RV_CLOSING_INTERRUPT || rv_run_stands_still(run);
+    HOLDS(node->total_due_ms >= 0 || is_terminal || may_stand, "the time of a node stands still");
     return check_attempts(run, index);
 }
 
@@ -148,7 +149,8 @@ static const char *check_run(const rv_run *run)
           "an interrupted run in which something runs");
     HOLDS(status != RV_RUN_RUNNING || run->closing != RV_CLOSING_INTERRUPT || run->running > 0, "an interrupted run that does not say so");
     HOLDS(status != RV_RUN_RUNNING || run->phase != RV_PHASE_GRAPH || open > 0, "a run that has nothing left to do goes on");
-    HOLDS(run->due_ms >= 0 || run->closing == RV_CLOSING_INTERRUPT, "the time of a run that goes on stands still");
+    bool may_stand = run->closing == RV_CLOSING_INTERRUPT || rv_run_stands_still(run);
+    HOLDS(run->due_ms >= 0 || may_stand, "the time of a run that goes on stands still");
     HOLDS(!run->is_hurried || run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT,
           "a hurried run that is not called off");
     HOLDS(run->due_ms == 0 || run->phase == RV_PHASE_GRAPH, "the run's timeout outlived its graph");

@@ -203,9 +203,9 @@ rv_gate_answer rv_gate(const rv_run *run, const rv_gate_request *request)
     return ALLOWED;
 }
 
-rv_gate_answer rv_gate_growth(const rv_run *run, uint32_t node, uint32_t count)
+rv_gate_answer rv_gate_growth(const rv_run *run, uint32_t node, uint32_t count, bool beside)
 {
-    rv_gate_request request = {.verb = RV_GATE_VERB_SUBMIT, .node = node, .count = count, .depth = 1};
+    rv_gate_request request = {.verb = RV_GATE_VERB_SUBMIT, .node = node, .count = count, .depth = !beside};
     for (uint32_t at = rv_run_above(run, node); at != RV_NONE; at = rv_run_above(run, at)) request.depth++;
     return rv_gate(run, &request);
 }

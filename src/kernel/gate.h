@@ -59,8 +59,9 @@ typedef struct rv_gate_answer {
 
 /* Adjudicate. Pure. SPAWN in the order of [K31a]: trust, quota, slot, budget. O(depth + capabilities). */
 rv_gate_answer rv_gate(const rv_run *run, const rv_gate_request *request);
-/* The same for `count` nodes that `node`, a controller or a submitter, would add beneath itself. */
-rv_gate_answer rv_gate_growth(const rv_run *run, uint32_t node, uint32_t count);
+/* The same for `count` nodes that `node` would add: a controller or a submitter beneath itself, one whose back-edge is taken beside
+ * itself (`beside`), no deeper than it stands. */
+rv_gate_answer rv_gate_growth(const rv_run *run, uint32_t node, uint32_t count, bool beside);
 /* Whether nothing may be admitted now, whatever it is: a budget pause, or the quota of concurrent attempts is used up (and not 0: that
  * denies). What frees it is an input. O(1). */
 bool rv_run_is_held_back(const rv_run *run);

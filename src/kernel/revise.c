@@ -152,6 +152,7 @@ void rv_step_succeed(rv_step *step, uint32_t node, rv_detail detail)
         at_max(step, node, revise);
         return;
     }
+    if (holds && rv_step_denies_revision(step, node, revise->member_count)) return;
     rv_step_node(step, node, RV_CHANGE_SUCCEED, detail, 0);
     if (!holds) return;
     rv_str feedback = rv_run_result(run, node);

@@ -29,6 +29,11 @@ static inline bool rv_run_is_winding_down(const rv_run *run)
 {
     return run->closing == RV_CLOSING_FAIL_FAST || run->closing == RV_CLOSING_BUDGET;
 }
+/* Whether its times stand still because somebody has to give its budget more, and nothing of it runs [K52]. */
+static inline bool rv_run_stands_still(const rv_run *run)
+{
+    return run->paused > 0 && run->running == 0 && run->closing == RV_CLOSING_NO && run->status == RV_RUN_RUNNING;
+}
 /* The cause with which it skips what has not begun. */
 static inline rv_detail rv_run_skip_cause(const rv_run *run)
 {
@@ -100,6 +105,8 @@ void rv_step_timer(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind);
 /* Let the run's timeout and each timeout_total stand still, with what is left of them; let them go on [K52]. */
 void rv_step_hold_times(rv_step *step);
 void rv_step_release_times(rv_step *step);
+/* At the end of a step: a pause of the budget in which nothing runs is nobody's time; was_still: it was one before the step. */
+void rv_step_stand(rv_step *step, bool was_still);
 void rv_step_note(rv_step *step, uint32_t node, const char *text);
 void rv_step_phase(rv_step *step, uint32_t phase, uint32_t closing);
 /* Keep an error text made here (copied). */
@@ -213,6 +220,8 @@ void rv_step_overspent(rv_step *step, uint32_t node);
 void rv_step_budgets(rv_step *step);
 /* A quota forbids to grow; node: the controller. true: it was denied. */
 bool rv_step_denies_growth(rv_step *step, uint32_t node, uint32_t count);
+/* Likewise for the nodes of a back-edge that `node` is about to take. */
+bool rv_step_denies_revision(rv_step *step, uint32_t node, uint32_t count);
 /* Skip or cancel what has not started (finish.c). */
 void rv_step_call_off_idle(rv_step *step, rv_node_change change, rv_detail detail);
 /* Call off the children of a controller that has its outcome (control.c). */

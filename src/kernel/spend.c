@@ -81,10 +81,18 @@ bool rv_step_may_start(rv_step *step, uint32_t node)
 
 bool rv_step_denies_growth(rv_step *step, uint32_t node, uint32_t count)
 {
-    rv_gate_answer answer = rv_gate_growth(step->run, node, count);
+    rv_gate_answer answer = rv_gate_growth(step->run, node, count, false);
     if (answer.kind == RV_GATE_ALLOW) return false;
     deny(step, node, answer.stage, answer.reason);
     rv_step_call_off_children(step, node);
+    return true;
+}
+
+bool rv_step_denies_revision(rv_step *step, uint32_t node, uint32_t count)
+{
+    rv_gate_answer answer = rv_gate_growth(step->run, node, count, true);
+    if (answer.kind == RV_GATE_ALLOW) return false;
+    deny(step, node, answer.stage, answer.reason);
     return true;
 }
 

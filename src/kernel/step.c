@@ -617,10 +617,12 @@ rv_answer rv_run_step(rv_run *run, const rv_event *input, rv_now now, rv_out *ou
     }
     if (answer != RV_ANSWER_TAKEN) return answer;
     int64_t due_ms = rv_run_due_ms(run);
+    bool was_still = rv_run_stands_still(run);
     tell_time(&step);
     rv_step_emit(&step, input);
     decide(&step);
     rv_step_finish(&step);
+    rv_step_stand(&step, was_still);
     if (rv_run_due_ms(run) != due_ms) rv_step_effect(&step, RV_EFFECT_ARM_TIMER, RV_NONE, RV_DETAIL_NONE);
     return answer;
 }

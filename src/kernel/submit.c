@@ -182,7 +182,7 @@ rv_answer rv_submission_guard(rv_run *run, const rv_event *input, const rv_graph
     const rv_graph *graph = input->graph ? input->graph : rv_run_compile(run, input);
     if (!graph || graph->top_count != graph->scopes[0].count || graph->scopes[0].count > RV_RUN_NODES_MAX - run->node_count)
         return RV_ANSWER_ILLEGAL;
-    if (rv_gate_growth(run, input->node, graph->scopes[0].count).kind != RV_GATE_ALLOW) return RV_ANSWER_ILLEGAL;
+    if (rv_gate_growth(run, input->node, graph->scopes[0].count, false).kind != RV_GATE_ALLOW) return RV_ANSWER_ILLEGAL;
     for (uint32_t i = 0; i < graph->external_count; i++)
         if (rv_run_find_for(run, input->node, rv_graph_str(graph, graph->externals[i].name)) == RV_NONE) return RV_ANSWER_ILLEGAL;
     for (uint32_t i = 0; i < graph->top_count; i++)

@@ -89,7 +89,7 @@ int64_t rv_run_due_ms(const rv_run *run)
     return run->timers.count && run->status == RV_RUN_RUNNING ? run->timers.at[0].due_ms : 0;
 }
 
-/* ---- standing still: who interrupts a run at night has as much of its time left in the morning ---- */
+/* ---- standing still: who interrupts a run at night, or is asked for money then, has as much of its time left in the morning ---- */
 
 /* A time that is over, but not seen yet, has its last millisecond left: zero says that there is none. */
 static void hold(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
@@ -119,3 +119,9 @@ void rv_step_hold_times(rv_step *step)
 }
 
 void rv_step_release_times(rv_step *step) { for_each_time(step, release); }
+
+void rv_step_stand(rv_step *step, bool was_still)
+{
+    if (rv_run_stands_still(step->run)) rv_step_hold_times(step);
+    else if (was_still && step->run->closing != RV_CLOSING_INTERRUPT) rv_step_release_times(step);
+}

@@ -251,5 +251,32 @@ def quarantine_is_shown(flow):
     same(json.loads(flow.call('why', 'a', '--json').text)['reasons'][0]['is_quarantined'], True, 'why --json')
 
 
+@case('a command finds what is left of its run in $REEVE_BUDGET, its own reservation taken; without a bound it is not there [K51]')
+def headroom(flow):
+    look = 'printf %s "$REEVE_BUDGET" > "$REEVE_ARTIFACTS/$REEVE_NODE"; echo cost_usd=0.25 > "$REEVE_OUTPUT"'
+    done = flow.run({'budget': {'usd': 2, 'attempts': 9}, 'quota': {'attempts': 5},
+                     'nodes': {'a': shell(look, budget={'estimate': {'usd': 1}}), 'b': shell(look, needs=['a'], budget={'usd': 0.5})}},
+                    env={'REEVE_BUDGET': 'of somebody else'})
+    told = [json.loads(flow.read(f'store/artifacts/{done.run}/{name}/{name}')) for name in 'ab']
+    same([one['usd'] for one in told], [{'used': 0, 'reserved': 1, 'max': 2, 'remaining': 1},
+                                        {'used': 0.25, 'reserved': 0.5, 'max': 2, 'remaining': 1.25}], 'dollars')
+    same([one['attempts']['remaining'] for one in told], [8, 7], 'attempts')
+    same((told[1]['quota'], told[1]['running']), ({'attempts': {'used': 2, 'max': 5, 'remaining': 3}}, 1), 'the rest')
+    flow.run({'nodes': {'a': shell('[ -z "${REEVE_BUDGET+set}" ]')}}, env={'REEVE_BUDGET': 'of somebody else'})
+
+
+@case('a pause of the budget does not use up the run\'s timeout [K52]')
+def timeouts(flow):
+    flow_ = {**PAUSING, 'timeout': '1h'}
+    live = flow.start(flow_)
+    run = live.started()
+    live.expect('blocker_opened')
+    held = [e.get('due_ms', 0) for e in flow.journal(run, 'node_timer')]
+    need(held[0] > 0 > held[1] > -3600001, held)
+    flow.call('approve', run, '--add', 'usd=1')
+    live.end(0)
+    need([e.get('due_ms', 0) for e in flow.journal(run, 'node_timer')][2] > held[0], 'it goes on')
+
+
 if __name__ == '__main__':
     main()

@@ -483,6 +483,51 @@ static void k50__a_paused_run_can_be_cancelled_and_interrupted(void **state)
     drive_free(d);
 }
 
+/* [K52] What was left of a time at the pause is left when it ends. */
+static void k52__a_pause_in_which_nothing_runs_is_nobodys_time(void **state)
+{
+    drive *d = drive_new("%limit=usd/100; %timeout=1000; a: %estimate.usd=60 %total=500 %attempts=2; b: %estimate.usd=60");
+    drive_admit(d, "a");
+    drive_admit(d, "b");
+    assert_string_equal(drive_says(d, "b"), "waiting budget");
+    drive_tick(d, 100); /* a runs: its time and the run's go on */
+    assert_int_equal(d->run->due_ms, 2000);
+    drive_usage(d, "a", 50, 0, RV_USAGE_FINAL);
+    drive_complete(d, "a", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 1);
+    assert_string_equal(drive_says(d, "a"), "ready");
+    assert_int_equal(d->run->due_ms, -900);
+    assert_int_equal(drive_node(d, "a")->total_due_ms, -400);
+    drive_crash(d);
+    drive_tick(d, 100000);
+    assert_int_equal(d->run->status, RV_RUN_RUNNING);
+    drive_signal(d, RV_EVENT_INTERRUPT); /* and in the night somebody goes home */
+    drive_tick(d, 100000);
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_int_equal(d->run->due_ms, -900);
+    drive_budget(d, RV_DIMENSION_USD, 100, 0);
+    assert_int_equal(d->run->due_ms, d->now.engine_ms + 900);
+    assert_int_equal(drive_node(d, "a")->total_due_ms, d->now.engine_ms + 400);
+    drive_tick(d, 399);
+    assert_string_equal(drive_says(d, "a"), "ready");
+    drive_tick(d, 1);
+    assert_string_equal(drive_says(d, "a"), "failed timeout");
+    drive_tick(d, 500);
+    assert_int_equal(d->run->status, RV_RUN_TIMEOUT);
+    drive_free(d);
+}
+
+static void k52__who_is_cancelled_in_a_pause_has_no_time_left_over(void **state)
+{
+    drive *d = drive_new("%limit=usd/10; %timeout=1000; a: %estimate.usd=60; on.cancel: %total=100");
+    drive_admit(d, "a");
+    assert_int_equal(d->run->due_ms, -1000);
+    drive_signal(d, RV_EVENT_CANCEL);
+    assert_int_equal(d->run->due_ms, 0);
+    drive_ok(d, "on.cancel");
+    assert_int_equal(d->run->status, RV_RUN_CANCELLED);
+    drive_free(d);
+}
+
 static void k51__the_headroom_says_what_is_used_and_what_remains(void **state)
 {
     drive *d = drive_new("%limit=usd/1500000; %limit=time/1000; %quota=concurrent/2; a: %estimate.usd=250000; b");
@@ -602,6 +647,8 @@ int main(void)
         cmocka_unit_test(k50__a_limit_may_be_lowered_beneath_what_is_spent),
         cmocka_unit_test(k53__what_other_runs_of_the_group_spend_leaves_less),
         cmocka_unit_test(k50__a_paused_run_can_be_cancelled_and_interrupted),
+        cmocka_unit_test(k52__a_pause_in_which_nothing_runs_is_nobodys_time),
+        cmocka_unit_test(k52__who_is_cancelled_in_a_pause_has_no_time_left_over),
         cmocka_unit_test(k51__the_headroom_says_what_is_used_and_what_remains),
         cmocka_unit_test(k50__the_books_agree_with_a_slow_twin),
     };

@@ -576,6 +576,42 @@ static void k17__an_approval_that_may_not_be_done_again_is_asked_about_once(void
     }
 }
 
+static void k31__a_back_edge_beyond_the_quota_of_nodes_denies_its_node(void **state)
+{
+    for (int most = 7; most <= 8; most++) { /* five of the file, three more */
+        char text[600];
+        snprintf(text, sizeof text, REVISE, "");
+        world w = world_of(text);
+        drive_quota(w.d, RV_QUOTA_NODES, most);
+        drive_quota(w.d, RV_QUOTA_DEPTH, 0); /* a revision stands no deeper than what it repeats */
+        drive_ok(w.d, "draft");
+        drive_ok(w.d, "tone");
+        gives(&w, "review", "{\"ok\":false}");
+        assert_int_equal(exists(&w, "review~1"), most == 8);
+        if (most == 8) {
+            world_end(&w);
+            continue;
+        }
+        assert_says(&w, "review", "denied denied");
+        assert_says(&w, "publish", "skipped upstream root=review"); /* [K34] */
+        assert_true(rv_str_eq(rv_run_error(w.d->run, drive_index(w.d, "review")),
+                              RV_STR("denied at stage growth: the run may have 7 nodes, it has 5 and would grow by 3")));
+        drive_ok(w.d, "log");
+        assert_int_equal(w.d->run->status, RV_RUN_ERROR);
+        world_end(&w);
+    }
+}
+
+static void k31__a_node_that_needs_no_start_is_denied_its_back_edge_too(void **state)
+{
+    world w = world_of("  a: {run: [x]}\n  s: {set: {n: \"1\"}, needs: [a], revise: {target: a, when: \"${s.n} == 1\"}}\n");
+    drive_quota(w.d, RV_QUOTA_NODES, 2);
+    drive_ok(w.d, "a");
+    assert_says(&w, "s", "denied denied");
+    assert_true(w.d->pairs_seen[RV_NODE_PENDING][RV_NODE_DENIED]);
+    world_end(&w);
+}
+
 static void k17__a_controller_may_be_revised_and_asked_about(void **state)
 {
     world w = world_of("  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 1}, needs: [a], revise: {target: a, "
@@ -753,6 +789,8 @@ int main(void)
         cmocka_unit_test(k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest),
         cmocka_unit_test(k17__at_the_maximum_it_fails_or_asks),
         cmocka_unit_test(k17__an_approval_that_may_not_be_done_again_is_asked_about_once),
+        cmocka_unit_test(k31__a_back_edge_beyond_the_quota_of_nodes_denies_its_node),
+        cmocka_unit_test(k31__a_node_that_needs_no_start_is_denied_its_back_edge_too),
         cmocka_unit_test(k17__a_controller_may_be_revised_and_asked_about),
         cmocka_unit_test(k1__ids_say_where_a_node_stands),
         cmocka_unit_test(k61__preempting_ends_children_too),
