@@ -314,7 +314,7 @@ static void started(rv_attempt *attempt)
                                .epoch = attempt->epoch,
                                .pid = (uint64_t)attempt->row.pid,
                                .pid_start = (uint64_t)attempt->row.pid_start_ticks},
-                   false);
+                   rv_job_spends_money(job, attempt->node)); /* what dies before this is recorded has spent nothing as far as is known */
     RV_FAIL_POINT(ATTEMPT_STARTED);
     if (job->engine->config.observer.attempt_started) {
         rv_node_view view;

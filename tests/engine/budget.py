@@ -6,7 +6,7 @@ import select
 import shutil
 import subprocess
 
-from harness import DEADLINE_S, case, main, need, same, shell
+from harness import DEADLINE_S, case, main, need, same, shell, wait_for
 
 
 def spending(usd, status=0, **more):
@@ -158,6 +158,7 @@ def group_death(flow):
     live = flow.start({'budget': {'usd': 1, 'group': 'team'}, 'nodes': {'a': {**flow.held(), 'budget': {'estimate': {'usd': 0.8}}}}})
     run = live.started()
     flow.hub.next()
+    wait_for(lambda: flow.one('select state from attempt') == 'running', 'its start is recorded')
     live.kill_engine()
     same(flow.one('select reserved_usd from run'), 0.8, 'reserved')
     flow.run(in_group('0.2', 0.2))
