@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cli/ui.h"
@@ -17,13 +19,15 @@
 /* Static: a thread that is left behind in its write still refers to it. */
 static struct out {
     bool is_open, is_ending;   /* is_ending: under lock */
+    bool is_direct;            /* what never waits for a reader is written at once, without the thread */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t has_more;
     rv_buf pending;            /* under lock: what the thread has not taken yet */
     atomic_size_t waiting;
+    atomic_bool is_awaited;    /* rv_out_drain wants to hear of it */
     atomic_int error;
-    int event_fd;              /* nothing waits any more, or a write failed */
+    int event_fd;              /* nothing waits any more and that is awaited, or a write failed */
     rv_watch *watch;
     rv_loop_fn *failed;
     void *user;
@@ -71,10 +75,19 @@ static void *write_on(void *user)
         pthread_mutex_unlock(&out.lock);
         is_sound = write_all(rv_buf_str(&taken));
         rv_buf_clear(&taken);
-        if (!is_sound || rv_out_waiting() == 0) eventfd_write(out.event_fd, 1);
+        /* The loop is woken for what it waits for alone: two wake-ups a line would cost short nodes more than the line does. */
+        if (!is_sound || (atomic_load(&out.is_awaited) && rv_out_waiting() == 0)) eventfd_write(out.event_fd, 1);
     }
     rv_buf_deinit(&taken);
     return user;
+}
+
+/* A file, or /dev/null. */
+static bool never_waits(int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0) return false;
+    return S_ISREG(info.st_mode) || (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3));
 }
 
 static rv_status start_thread(rv_error *err)
@@ -107,7 +120,8 @@ rv_status rv_out_begin(rv_loop *loop, rv_loop_fn *failed, void *user, rv_error *
     out.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (out.event_fd < 0) return rv_error_set(err, RV_IO, "no descriptor for standard output: %s", strerror(errno));
     rv_status status = rv_watch_start(loop, out.event_fd, RV_LOOP_READ, on_event, NULL, &out.watch, err);
-    if (status == RV_OK) status = start_thread(err);
+    out.is_direct = never_waits(STDOUT_FILENO);
+    if (status == RV_OK && !out.is_direct) status = start_thread(err);
     out.is_open = status == RV_OK;
     if (out.is_open) return RV_OK;
     rv_watch_end(out.watch);
@@ -121,7 +135,9 @@ const char *rv_out_error_text(int error) { return error == EBADF ? "it is closed
 
 void rv_out_drain(rv_loop *loop, const int *is_given_up)
 {
+    atomic_store(&out.is_awaited, true); /* then look: either the thread sees it, or nothing waits here */
     while (out.is_open && rv_out_waiting() > 0 && !*is_given_up) rv_loop_step(loop, -1);
+    atomic_store(&out.is_awaited, false);
 }
 
 void rv_out_end(void)
@@ -129,6 +145,10 @@ void rv_out_end(void)
     if (!out.is_open) return;
     out.is_open = false;
     rv_watch_end(out.watch);
+    if (out.is_direct) {
+        close(out.event_fd);
+        return;
+    }
     if (rv_out_waiting() > 0) { /* it may be held in its write for as long as the reader likes */
         pthread_detach(out.thread);
         return;
@@ -145,6 +165,11 @@ void rv_out_end(void)
 static void add(rv_str text)
 {
     if (text.size == 0 || rv_out_error()) return;
+    if (out.is_direct) {
+        atomic_fetch_add(&out.waiting, text.size);
+        if (!write_all(text)) eventfd_write(out.event_fd, 1);
+        return;
+    }
     pthread_mutex_lock(&out.lock);
     atomic_fetch_add(&out.waiting, text.size);
     rv_buf_str_add(&out.pending, text);

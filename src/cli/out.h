@@ -7,8 +7,9 @@
 #include "base/base.h"
 #include "loop/loop.h"
 
-/* From now on rv_ui_out only adds to what waits. `failed` is called once, by the loop, when a write failed; from then on what is
- * given is dropped. IO: no descriptor or no thread for it; rv_ui_out writes at once as before. */
+/* From now on rv_ui_out only adds to what waits; a file, where no reader can stand still, is written at once. `failed` is called
+ * once, by the loop, when a write failed; from then on what is given is dropped. IO: no descriptor or no thread for it;
+ * rv_ui_out writes at once as before. */
 RV_MUST_USE rv_status rv_out_begin(rv_loop *loop, rv_loop_fn *failed, void *user, rv_error *err);
 /* Bytes that are not written yet; 0 after a failure. Never limited here: who gives what may be left out looks at this first. */
 size_t rv_out_waiting(void);
