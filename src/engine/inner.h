@@ -273,6 +273,8 @@ rv_slot_dir *rv_slot_dir_take(rv_engine *engine, rv_error *err);
 /* Of an attempt of which nothing lives: is there anything in its directory, or may there be? */
 bool rv_slot_dir_look(rv_slot_dir *dir);
 void rv_slot_dir_give(rv_slot_dir *dir);
+/* Remove a file or folder with all that is in it, links as such; as far as that is possible. */
+void rv_tree_remove(const char *path);
 rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err);
 void rv_slot_dirs_free(rv_engine *engine);
 
@@ -305,6 +307,9 @@ void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
 /* isolation.c: let a command be held as its node's isolation says: its argv, and *dir where it starts. UNAVAILABLE: what holds it is not
  * there, or its directory cannot be made. */
 RV_MUST_USE rv_status rv_isolate(rv_attempt *attempt, rv_command *command, const char **dir, rv_error *err);
+
+/* Take away the entry that git keeps of a worktree in a scratch directory, which is about to be removed; nothing if there is none. */
+void rv_worktree_forget(const char *slot_dir);
 
 /* usage.c */
 /* Take what the attempt's result says of its spend. */

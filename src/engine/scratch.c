@@ -1,5 +1,6 @@
 #include "engine/inner.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/inotify.h>
@@ -24,13 +25,31 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 
 static void remove_tree(const char *path) { (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 
+void rv_tree_remove(const char *path) { remove_tree(path); }
+
+/* All scratch directories, with what git knows of worktrees in them. */
+static void remove_all(const char *path_tmp)
+{
+    rv_buf path = {0};
+    DIR *listing = opendir(path_tmp);
+    for (struct dirent *entry; listing && (entry = readdir(listing));) {
+        if (entry->d_name[0] != 's') continue;
+        rv_buf_clear(&path);
+        rv_buf_printf(&path, "%s/%s", path_tmp, entry->d_name);
+        rv_worktree_forget(path.at);
+    }
+    if (listing) closedir(listing);
+    rv_buf_deinit(&path);
+    remove_tree(path_tmp);
+}
+
 rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err)
 {
     rv_buf path = {0};
     rv_buf_printf(&path, "%s/tmp", engine->config.root);
     engine->path_tmp = rv_cstring_dup(rv_buf_str(&path));
     rv_buf_deinit(&path);
-    remove_tree(engine->path_tmp); /* of a dead engine: the owner lock is ours */
+    remove_all(engine->path_tmp); /* of a dead engine: the owner lock is ours */
     if (mkdir(engine->path_tmp, 0700) != 0)
         return rv_error_set(err, RV_STORE_IO, "cannot make %s: %s; check the permissions of the store", engine->path_tmp, strerror(errno));
     engine->notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -46,7 +65,7 @@ void rv_slot_dirs_free(rv_engine *engine)
     }
     rv_vec_deinit(&engine->dirs);
     if (engine->notify_fd >= 0) close(engine->notify_fd);
-    if (engine->path_tmp) remove_tree(engine->path_tmp);
+    if (engine->path_tmp) remove_all(engine->path_tmp);
 }
 
 /* ---- news ---- */
@@ -147,6 +166,9 @@ static bool empty(rv_slot_dir *dir)
     if (lstat(dir->output, &info) == 0) remove_tree(dir->output);
     rv_buf_printf(&work, "%s/work", dir->path); /* of an isolated command */
     if (lstat(work.at, &info) == 0) remove_tree(work.at);
+    rv_buf_clear(&work);
+    rv_buf_printf(&work, "%s/worktree", dir->path); /* of one that was stopped */
+    if (lstat(work.at, &info) == 0) rv_worktree_forget(dir->path), remove_tree(work.at);
     rv_buf_deinit(&work);
     (void)unlink(dir->env_steer + sizeof RV_STEER_IS - 1);
     remove_tree(dir->artifacts);

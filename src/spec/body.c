@@ -177,6 +177,9 @@ static void finish_node(rv_writer *w, uint32_t node, rv_node_def *def, const uin
     if (rv_writer_word(&l->doc, values[RV_NK_TRUST], rv_node_table.keys[RV_NK_TRUST].type)) def->flags |= RV_NODE_F_QUARANTINED;
     if (def->isolation == RV_ISOLATION_NONE && values[RV_NK_DIR] != RV_NONE)
         rv_loader_error(l, values[RV_NK_DIR], 0, RV_STR("remove one of them"), "`dir` and `isolation: none` both say where it starts");
+    if (rv_node_isolation(def) == RV_ISOLATION_WORKTREE && values[RV_NK_OUTPUTS] != RV_NONE)
+        rv_loader_error(l, values[RV_NK_OUTPUTS], 0, RV_STR("remove it"),
+                        "`outputs` are looked for where the run is; what a node makes in its worktree is in its artifact worktree.patch");
     def->budget = rv_writer_budget(w, values[RV_NK_BUDGET], RV_AT_LIMIT_STOP);
     def->dep_policy = rv_writer_word(&l->doc, values[RV_NK_DEP_POLICY], rv_node_table.keys[RV_NK_DEP_POLICY].type);
     if (values[RV_NK_PRIORITY] != RV_NONE) RV_ASSERT(rv_doc_i64(&l->doc, values[RV_NK_PRIORITY], &priority));

@@ -15,8 +15,8 @@ static const char *const at_maxima[] = {"fail", "ask", NULL};
 static const char *const run_at_limits[] = {"pause", "stop", "warn", NULL};
 static const char *const node_at_limits[] = {"stop", "warn", NULL};
 static const char *const trusts[] = {"trusted", "quarantined", NULL};
-static const char *const isolations[] = {"none", "read_only", "shared", NULL}; /* from NONE on; no worktree yet */
-static const char *const roles[] = {"custom", "explore", "verify", "plan", NULL}; /* no implement yet: it wants a worktree */
+static const char *const isolations[] = {"none", "read_only", "shared", "worktree", NULL}; /* from NONE on */
+static const char *const roles[] = {"custom", "explore", "verify", "plan", "implement", NULL};
 static const char *const retried[] = {"signal", "timeout", "unavailable", NULL};
 static const char *const param_types[] = {"string", "number", "integer", "boolean", "array", "object", NULL};
 static const char *const reducers[] = {"concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays", NULL};
@@ -205,7 +205,8 @@ static const rv_key node_keys[] = {
     NOT_YET("inputs"),
     NODE_KEY("isolation", &isolation, RV_KEY_DEFAULT, RV_ON_PROCESS, "the role's",
              "Where a command may write: `shared` anywhere, `none` into an empty directory of its own, in which it starts, "
-             "`read_only` nowhere but its results (needs bubblewrap)."),
+             "`read_only` nowhere but its results (needs bubblewrap), `worktree` into a git worktree of its own, whose changes are kept as "
+             "a patch."),
     NOT_YET("lane"),
     NODE_KEY("leave", &boolean, RV_KEY_DEFAULT, RV_ON_PROCESS, "false",
              "Processes that the command leaves behind are not killed."),
@@ -230,7 +231,7 @@ static const rv_key node_keys[] = {
     NODE_KEY("revise", &revise, 0, RV_ON_ALL, NULL,
              "A back-edge: after a success whose condition holds, everything from `target` to this node is done again."),
     NODE_KEY("role", &role, RV_KEY_DEFAULT, RV_ON_PROCESS, "custom",
-             "What a node is there for; gives its isolation: explore and verify read_only, plan and custom shared."),
+             "What a node is there for; gives its isolation: explore and verify read_only, plan and custom shared, implement worktree."),
     KIND_KEY("run", &arguments, "A command and its arguments. No shell reads them."),
     KIND_KEY("set", &set, "Values computed from other values, without a process. Result: its own keys."),
     KIND_KEY("shell", &script, "A script for a shell. Nothing is substituted in it: values reach it through `env`."),

@@ -279,5 +279,69 @@ def timeouts(flow):
     need([e.get('due_ms', 0) for e in flow.journal(run, 'node_timer')][2] > held[0], 'it goes on')
 
 
+def git(flow, *words):
+    identity = {'GIT_AUTHOR_NAME': 'n', 'GIT_AUTHOR_EMAIL': 'e', 'GIT_COMMITTER_NAME': 'n', 'GIT_COMMITTER_EMAIL': 'e'}
+    env = {**flow.env(identity), 'GIT_CONFIG_GLOBAL': '/dev/null'}
+    done = subprocess.run(['git', *words], cwd=flow.dir, env=env, capture_output=True, text=True)
+    need(done.returncode == 0, done.stderr)
+    return done.stdout
+
+
+def repository(flow):
+    git(flow, 'init', '--quiet', '.')
+    flow.write('.gitignore', 'store\nflow.json\nhub\n')
+    flow.write('f', 'one\n')
+    git(flow, 'add', '-A')
+    git(flow, 'commit', '--quiet', '-m', 'first')
+
+
+@case('an implementer has a git worktree of its own; what it changed is a patch, and nothing is left of it [K40, E14]')
+def worktree(flow):
+    repository(flow)
+    flow.write('f', 'not committed\n')
+    work = 'cat f; echo two >> f; echo new > n; git status --short; echo k=1 > "$REEVE_OUTPUT"'
+    done = flow.run({'nodes': {'a': shell(work, role='implement'), 'same': shell('true', isolation='worktree'),
+                               'b': shell('git apply --check "$P" || git -C "$DIR" diff --quiet HEAD -- n', needs=['a'],
+                                          env={'P': '${a.artifact.worktree.patch}'}),
+                               'signal': shell('kill -9 $$', isolation='worktree'), 'status': shell('exit 7', isolation='worktree'),
+                               'late': shell('sleep 1000', isolation='worktree', timeout='300ms')}}, status=1)
+    same(flow.call('logs', 'latest', 'a').text, 'one\n M f\n?? n\n', 'what it saw')
+    same(flow.read('f'), b'not committed\n', 'where the run is')
+    same(flow.one("select result from node where id = 'a'"), '{"k":"1"}', 'its result')
+    same(flow.ask('select node, name from artifact'), [('a', 'worktree.patch')], 'patches')
+    flow.write('f', 'one\n')
+    git(flow, 'apply', flow.path('store', 'artifacts', done.run, 'a', 'worktree.patch'))
+    same((flow.read('f'), flow.read('n')), (b'one\ntwo\n', b'new\n'), 'the patch')
+    same([(done.node(n)['detail'], done.node(n).get('signal'), done.node(n).get('exit_status')) for n in ('signal', 'status', 'late')],
+         [('signal', 9, None), ('exit', None, 7), ('timeout', done.node('late').get('signal'), None)], 'how they ended')
+    same(len(git(flow, 'worktree', 'list').splitlines()), 1, 'worktrees')
+
+
+@case('after a death of the engine its worktrees are taken away, with what git knows of them [E14]')
+def worktree_death(flow):
+    repository(flow)
+    flow_ = {'nodes': {'a': {**flow.held(), 'isolation': 'worktree'}}}
+    live = flow.start(flow_)
+    run = live.started()
+    flow.hub.next()
+    same(len(git(flow, 'worktree', 'list').splitlines()), 2, 'worktrees')
+    live.kill_engine()
+    live = flow.start(flow_, '--resume', run)
+    flow.hub.next().end()
+    live.end(0)
+    same(len(git(flow, 'worktree', 'list').splitlines()), 1, 'worktrees')
+
+
+@case('a worktree outside of a repository, or where nothing is committed, is an error that says so')
+def worktree_nowhere(flow):
+    flow_ = {'nodes': {'a': shell('true', role='implement')}}
+    flow.run(flow_, status=1)
+    need('needs a git repository, and ' in flow.one("select error from node"), flow.one('select error from node'))
+    same(flow.one('select detail from node'), 'start', 'its kind')
+    git(flow, 'init', '--quiet', '.')
+    flow.run(flow_, status=1)
+    need('nothing is committed' in flow.call('logs', 'latest', 'a').text, flow.call('logs', 'latest', 'a').text)
+
+
 if __name__ == '__main__':
     main()

@@ -66,8 +66,9 @@ static const wrong table[] = {
      "flow.yaml:2:16: the file alone has 2 nodes and handlers, its quota allows 1; raise the quota\n"},
     {"K40 dir and an own directory exclude each other", N "  a: {run: [x], dir: d, isolation: none}\n",
      "flow.yaml:3:22: `dir` and `isolation: none` both say where it starts; remove one of them\n"},
-    {"K40 a worktree is refused at its position", N "  a: {run: [x], isolation: worktree}\n",
-     "flow.yaml:3:28: `isolation` wants none, read_only or shared, not `worktree`\n"},
+    {"K40 what is made in a worktree is no output", N "  a: {run: [x], role: implement, outputs: [o]}\n",
+     "flow.yaml:3:43: `outputs` are looked for where the run is; what a node makes in its worktree is in its artifact worktree.patch; "
+     "remove it\n"},
     {"K53 a group has a name", "reeve: 1\nbudget: {usd: 1, group: a b}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:25: `a b` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"},
     {"W2b a workflow by name is refused", N "  a: {workflow: release}\n",
