@@ -276,6 +276,7 @@ static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, 
 {
     rv_progress *p = user;
     rv_slot *slot = slot_of(p, view->node);
+    bool waits = view->state == RV_NODE_WAITING && !will_retry; /* for people: they are told what they are asked */
     if (slot) lines_end(p, slot);
     if (will_retry && p->mode != RV_OUTPUT_QUIET) {
         rv_outcome_facts facts = facts_of(view);
@@ -292,7 +293,7 @@ static void on_attempt_ended(void *user, rv_job *job, const rv_node_view *view, 
         }
         rv_buf_byte(&p->out, '\n');
     }
-    if (will_retry) slot_release(p, view->node);
+    if (will_retry || waits) slot_release(p, view->node);
     rv_progress_touch(p);
 }
 

@@ -62,7 +62,7 @@ static const rv_report_blocker *blocker_of(const question *q, uint32_t node)
     for (uint32_t i = 0; i < q->report.blocker_count; i++) {
         const rv_report_blocker *b = &q->report.blockers[i];
         rv_str name = q->report.nodes[node].name;
-        bool is_its = rv_str_eq(b->key, name) || (rv_str_starts(b->key, name) && b->key.at[name.size] == '~');
+        bool is_its = rv_str_eq(b->key, name) || (rv_str_starts(b->key, name) && b->key.at[name.size] == '@');
         if (rv_str_is(b->state, "open") && is_its) return b;
     }
     return NULL;

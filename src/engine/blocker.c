@@ -22,12 +22,13 @@ static void make_payload(rv_job *job, uint32_t node, rv_detail reason, rv_buf *o
     rv_arena_clear(&job->engine->scratch);
 }
 
-/* A pause is the run's: whoever it is that waits first, its key is `budget`. */
+/* A pause is the run's: whoever it is that waits first, its key is `budget`. A node's second question is ID@2: no id has an @, while
+ * ID~2 is a node's second revision. */
 static rv_str key_of(rv_job *job, uint32_t node, rv_detail reason, uint32_t revision)
 {
     if (reason == RV_DETAIL_BUDGET) return RV_STR("budget");
     rv_str name = rv_job_node_id(job, node);
-    return revision <= 1 ? name : rv_arena_printf(&job->arena, "%.*s~%u", RV_FMT(name), revision);
+    return revision <= 1 ? name : rv_arena_printf(&job->arena, "%.*s@%u", RV_FMT(name), revision);
 }
 
 const rv_shown *rv_blocker_shown(rv_job *job, uint32_t node)
@@ -167,26 +168,26 @@ void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *ba
     rv_arena_deinit(&arena);
 }
 
-/* The end of a key's last `~` and a number after it; 0 where it has none. */
+/* The end of a key's `@` and a number after it; 0 where it has none. */
 static size_t split_revision(rv_str key, uint32_t *ret_revision)
 {
-    size_t tilde = key.size;
+    size_t at = key.size;
     uint32_t revision = 0;
-    while (tilde > 0 && key.at[tilde - 1] != '~') tilde--;
-    for (size_t i = tilde; i < key.size; i++) {
+    while (at > 0 && key.at[at - 1] != '@') at--;
+    for (size_t i = at; i < key.size; i++) {
         if (key.at[i] < '0' || key.at[i] > '9' || revision > 1000000) return 0;
         revision = revision * 10 + (uint32_t)(key.at[i] - '0');
     }
-    if (tilde > 0) *ret_revision = revision;
-    return tilde;
+    if (at > 0) *ret_revision = revision;
+    return at;
 }
 
 uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision)
 {
     rv_run *run = job->run;
     uint32_t node = rv_run_find(run, key), revision = 0;
-    size_t tilde = node == RV_NONE ? split_revision(key, &revision) : 0;
-    if (tilde > 0) node = rv_run_find(run, rv_str_cut(key, 0, tilde - 1));
+    size_t end = node == RV_NONE ? split_revision(key, &revision) : 0;
+    if (end > 0) node = rv_run_find(run, rv_str_cut(key, 0, end - 1));
     bool is_pause = run->paused && rv_str_is(key, "budget") && (node == RV_NONE || run->nodes[node].state != RV_NODE_WAITING);
     for (uint32_t i = 0; i < run->node_count && is_pause; i++)
         if (run->nodes[i].state == RV_NODE_WAITING && run->nodes[i].detail == RV_DETAIL_BUDGET) node = i, is_pause = false;

@@ -177,12 +177,20 @@ static rv_node_view view_of(rv_job *job, uint32_t index, const rv_attempt *attem
     return view;
 }
 
+/* Whether another attempt follows by itself: not when people are asked, about a result that they have or an outcome that nobody knows. */
+static bool goes_on(const rv_node_run *node, rv_attempt_state state)
+{
+    bool is_result = state == RV_ATTEMPT_OK || state == RV_ATTEMPT_PARTIAL;
+    bool waits = node->state == RV_NODE_WAITING && (node->detail == RV_DETAIL_TIMER || node->detail == RV_DETAIL_BUDGET);
+    return !is_result && (waits || node->state == RV_NODE_READY || node->state == RV_NODE_RUNNING);
+}
+
 static void tell_attempt(rv_job *job, const rv_attempt *attempt)
 {
     const rv_node_run *node = &job->run->nodes[attempt->node];
     rv_notice notice = {
         .type = NOTICE_ENDED, .job = job, .view = view_of(job, attempt->node, attempt), .attempt_state = attempt->row.state};
-    notice.will_retry = node->state == RV_NODE_READY || node->state == RV_NODE_RUNNING || node->state == RV_NODE_WAITING;
+    notice.will_retry = goes_on(node, attempt->row.state);
     if (node->due_ms && notice.will_retry) notice.retry_in_ms = RV_MAX(node->due_ms - rv_engine_now(job->engine).engine_ms, 0);
     if (!attempt->is_ghost) rv_engine_notice(job->engine, notice, RV_STR(""), RV_STR(""));
 }

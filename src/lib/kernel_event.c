@@ -233,7 +233,7 @@ static rv_status take_submit(reeve_kernel *kernel, rv_event *ret, rv_error *err)
     return RV_OK;
 }
 
-/* The node that an event names: by its id, or by its question's key ID or ID~REVISION. */
+/* The node that an event names: by its id, or by its question's key, which is its id. */
 static rv_status take_node(reeve_kernel *kernel, const reeve_event *event, rv_event *ret, rv_error *err)
 {
     const char *name = event->node ? event->node : event->key;

@@ -56,7 +56,7 @@ def refusals(flow):
     flow.call('approve', run, 'ok')
     for verb in ('approve', 'reject'):
         flow.call(verb, run, 'ok', status=4)
-    for key, wanted in {'later': 'CONFLICT', 'hold': 'CONFLICT', 'nobody': 'NOT_FOUND', 'in~7': 'CONFLICT', 'in~x': 'NOT_FOUND',
+    for key, wanted in {'later': 'CONFLICT', 'hold': 'CONFLICT', 'nobody': 'NOT_FOUND', 'in@7': 'CONFLICT', 'in~x': 'NOT_FOUND',
         '': 'NOT_FOUND', 'ok': 'CONFLICT'}.items():
         same(wire.say('decide', run=run, key=key, decision=0, by='x'), wanted, f'a decision on {key!r}')
     same(wire.say('decide', run='no-such-run', key='ok', decision=0, by='x'), 'NOT_FOUND', 'another run')
@@ -267,6 +267,41 @@ def revised_at_max(flow):
     flow.call('reject', run, key, status=4)
     flow.run(workflow, '--resume', run, status=1)
     same(flow.one(f"select state from node where id = 'after' and run = '{run}'"), 'skipped', 'what needs it')
+
+
+@case('the second question of a node is ID@2, and never the one of its second revision, ID~2 [K1, K60]')
+def question_keys(flow):
+    nodes = {'pay': {**flow.held(), 'delivery': 'at_most_once'},
+             'draft': shell('true'), 'check': {'approve': {'message': 'good?', 'on_reject': 'continue'}, 'needs': ['draft'],
+                                               'revise': {'target': 'draft', 'when': '${check.decision} == "rejected"'}}}
+    live = flow.start({'nodes': nodes})
+    run = live.started()
+    flow.hub.next()
+    for key in ('pay', 'pay@2'):
+        live.process.send_signal(signal.SIGINT)
+        live.end(128 + signal.SIGINT)
+        stopped = flow.run({'nodes': nodes}, '--resume', run, '--no-wait', status=76)
+        need(key in [b['key'] for b in stopped.of('blocker_opened')], f'{key} is asked: {stopped.of("blocker_opened")}')
+        flow.call('approve', run, key, '--again')
+        live = flow.start({'nodes': nodes}, '--resume', run)
+        flow.hub.next().end(0) if key == 'pay@2' else flow.hub.next()
+    for key in ('check', 'check~1'):
+        flow.call('reject', run, key)
+    flow.call('approve', run, 'check~3', status=3)
+    flow.call('approve', run, 'check~2')
+    live.end(0)
+    same(flow.ask("select key, node from blocker order by opened_ms, key"), [('check', 'check'), ('pay', 'pay'), ('pay@2', 'pay'),
+                                                                             ('check~1', 'check~1'), ('check~2', 'check~2')], 'questions')
+
+
+@case('a result that people are asked about is not followed by another attempt, and nobody says so [K17]')
+def no_attempt_follows(flow):
+    nodes = {'a': shell('echo ok=false > "$REEVE_OUTPUT"'), 'b': shell('echo ok=no > "$REEVE_OUTPUT"', needs=['a'], revise={
+        'target': 'a', 'when': '${b.ok} == "no"', 'max': 1, 'at_max': 'ask'})}
+    done = flow.run({'nodes': nodes}, '--no-wait', status=76)
+    same([e['will_retry'] for e in done.of('attempt_ended')], [False] * 4, 'in JSON')
+    said = flow.call('run', flow.path('flow.json'), '--no-wait', status=76)
+    need('b~1' in said.text and 'follows' not in said.text, said.text)
 
 
 if __name__ == '__main__':
