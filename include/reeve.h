@@ -271,11 +271,27 @@ typedef struct reeve_executor {
 
 /* Copied. Executors are asked in the order in which they were registered. REEVE_INVALID: it has no start. */
 reeve_status reeve_executor_register(reeve *engine, const reeve_executor *executor, reeve_error *error);
-/* An attempt has ended. completed: node and epoch say which; type is not looked at, nor are artifacts (write them to
- * REEVE_ARTIFACTS of its environment). Written with the next reeve_wait or reeve_dispatch, which also starts what follows.
+/* Nodes that an attempt which goes on gives to its run, as a command does with `reeve submit`: they may need nodes that the run has, run as
+ * soon as they may, and the run ends with them. The same key with the same nodes, given again by a later attempt, gives the same ids.
+ * node, epoch   the attempt: of an executor's, or any command's
+ * key           tells what a node gives apart, 1 to 64 of [A-Za-z0-9_-]; NULL: its number among those of the attempt
+ * nodes         text (`nodes: {…}`, or a whole workflow), text_size and name; the rest is not looked at
+ * ret_told      may be NULL; on REEVE_OK {"key","is_new","nodes":[ids]}; reeve_free it
+ * ret_problems  as of reeve_submit
+ * REEVE_INVALID    a bad workflow: nothing of it is taken; no key; it holds a secret of the run, which would be recorded
+ * REEVE_NOT_FOUND  no such run or node here         REEVE_DENIED  a quota of the run
+ * REEVE_CONFLICT   that attempt does not go on, is a handler's, or has given other nodes under this key
+ * REEVE_LIMIT      the run would be too large. After any of these nothing has changed
+ * On return it survives power loss. Callbacks may come from within. */
+reeve_status reeve_submit_nodes(reeve *engine, const char *run, const char *node, uint32_t epoch, const char *key,
+                                const reeve_workflow *nodes, char **ret_told, char **ret_problems, reeve_error *error);
+/* An attempt has ended. completed: node and epoch say which; type is not looked at. artifacts are files of the program's, copied before
+ * this returns; what is in REEVE_ARTIFACTS of the attempt's environment counts too. Written with the next reeve_wait or
+ * reeve_dispatch, which also starts what follows.
  * REEVE_NOT_FOUND  no such run or node here
  * REEVE_CONFLICT   that attempt is over, or an executor never took it; nothing changed
- * REEVE_INVALID, REEVE_LIMIT   as of reeve_kernel_step; it is still to be completed */
+ * REEVE_INVALID, REEVE_LIMIT   as of reeve_kernel_step, or an artifact's name leads elsewhere, or it is no regular file
+ * REEVE_IO, REEVE_STORE_FULL   an artifact cannot be copied. After these three it is still to be completed */
 reeve_status reeve_complete(reeve *engine, const char *run, const struct reeve_event *completed, reeve_error *error);
 /* Bytes that it says as it goes: stream 1 or 2, to the run's log and the observer. Errors as reeve_complete. */
 reeve_status reeve_output(reeve *engine, const char *run, const char *node, uint32_t epoch, int stream, const char *bytes, size_t size,

@@ -4,8 +4,9 @@
  *     ./embed STORE [--die]
  *
  * The program has a loop of its own, as programs have: here it polls the engine's descriptor beside a clock of its own
- * that ticks. It runs a small graph, answers the approval in it, and asks the store in SQL what happened. With --die it
- * kills itself when the first node has ended; started again with the same STORE it goes on with the rest. */
+ * that ticks. It runs a small graph, answers the approval in it, carries one of its nodes out itself, which gives the run more nodes
+ * while it goes on, and asks the store in SQL what happened. With --die it kills itself when the first node has ended; started
+ * again with the same STORE it goes on with the rest. */
 #include <reeve.h>
 
 #include <poll.h>
@@ -21,13 +22,20 @@ static const char workflow_text[] =
     "  greet:  {run: [echo, \"Hello, ${user.who}\"]}\n"
     "  think:  {shell: 'echo \"answer=42\" >\"$REEVE_OUTPUT\"', needs: [greet]}\n"
     "  review: {approve: {message: \"Is ${think.answer} right?\"}, needs: [think]}\n"
-    "  tell:   {run: [echo, \"It is ${think.answer}, says ${review.by}\"], needs: [review]}\n";
+    "  tell:   {run: [echo, \"It is ${think.answer}, says ${review.by}\"], needs: [review]}\n"
+    "  plan:   {run: [planner, \"${think.answer}\"], needs: [review]}\n";
+
+/* What the planner has the run do when it knows the answer; `needs` may name what the run has. */
+static const char more_text[] =
+    "nodes:\n"
+    "  each: {foreach: {items: [6, 9], do: {run: [echo, \"${item} of ${think.answer}\"]}}, needs: [think]}\n";
 
 typedef struct program {
     int dies;              /* --die */
     int is_over;
     int exit_status;
     char asked[128];       /* the key of an approval that waits; "": none */
+    uint32_t planning;     /* epoch of the attempt at `plan` that this program carries out; 0: none */
 } program;
 
 /* ---- what the engine tells; called from within reeve_dispatch ---- */
@@ -54,6 +62,15 @@ static void on_blocker_opened(void *user, const char *run, const reeve_blocker *
     (void)run;
     printf("%s asks: %s\n", blocker->key, blocker->payload);
     snprintf(self->asked, sizeof self->asked, "%s", blocker->key);
+}
+
+/* Commands that are called `planner` are the program's; others are processes of the engine's. */
+static int on_start(void *user, const reeve_spawn *attempt)
+{
+    program *self = user;
+    if (strcmp(attempt->argv[0], "planner") != 0) return 0;
+    self->planning = attempt->epoch;
+    return 1;
 }
 
 static void on_run_ended(void *user, const char *run, const char *state, int exit_status)
@@ -93,6 +110,23 @@ static reeve_status begin(reeve *engine, char *ret_run, reeve_error *error)
     return status;
 }
 
+static reeve_status plan(program *self, reeve *engine, const char *run, reeve_error *error)
+{
+    reeve_workflow nodes = REEVE_WORKFLOW_INIT;
+    reeve_event done = REEVE_EVENT_INIT;
+    char *told = NULL;
+    nodes.text = more_text;
+    reeve_status status = reeve_submit_nodes(engine, run, "plan", self->planning, NULL, &nodes, &told, NULL, error);
+    if (status != REEVE_OK) return status;
+    printf("planned: %s\n", told);
+    reeve_free(told);
+    done.node = "plan";
+    done.epoch = self->planning;
+    done.value = "{\"planned\": true}";
+    self->planning = 0;
+    return reeve_complete(engine, run, &done, error);
+}
+
 /* The program's own loop: one poll for everything. */
 static reeve_status loop(program *self, reeve *engine, const char *run, reeve_error *error)
 {
@@ -106,6 +140,7 @@ static reeve_status loop(program *self, reeve *engine, const char *run, reeve_er
             status = reeve_decide(engine, run, self->asked, REEVE_APPROVE, "embed", "looks right", error);
             self->asked[0] = 0;
         }
+        if (status == REEVE_OK && self->planning) status = plan(self, engine, run, error);
     }
     return status;
 }
@@ -127,6 +162,10 @@ int main(int argc, char **argv)
     options.observer.blocker_opened = on_blocker_opened;
     options.observer.run_ended = on_run_ended;
     if (reeve_open(argv[1], &options, &engine, &error) != REEVE_OK) return fail("opening the store", &error);
+    reeve_executor executor = REEVE_EXECUTOR_INIT;
+    executor.user = &self;
+    executor.start = on_start;
+    if (reeve_executor_register(engine, &executor, &error) != REEVE_OK) return fail("registering", &error);
     if (begin(engine, run, &error) != REEVE_OK) return fail("beginning", &error);
     if (loop(&self, engine, run, &error) != REEVE_OK) return fail("running", &error);
 

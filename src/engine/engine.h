@@ -63,6 +63,7 @@ typedef struct rv_engine_config {
     rv_observer observer;
     /* Reduce with a reducer of the host's: inputs as rv_reduce_inputs (describe.h); append the value, JSON. NULL: it has none. */
     rv_status (*reduce)(void *user, rv_job *job, uint32_t node, rv_str reducer, rv_str inputs, rv_buf *ret_value, rv_error *err);
+    const char *const *(*reducers)(void *user); /* the names of these, as of now, NULL-terminated; NULL: there are none. For submissions */
     void *reduce_user;
     void (*failed)(void *user, const rv_error *err); /* the store failed: nothing more is taken; end with the error's exit status */
     void *failed_user;
@@ -137,12 +138,19 @@ void rv_engine_signal(rv_engine *engine, rv_str run, rv_str name, rv_str value_j
 /* A directive for a node's next turn [K61]: in $REEVE_STEER of the attempt that runs, and of those to come. CONFLICT also: it has ended, or
  * has no turns; INVALID: no text, or over 64 KiB. */
 void rv_engine_steer(rv_engine *engine, rv_str run, rv_str node, rv_str text, rv_str by, rv_engine_done_fn *done, void *user);
-/* Nodes that a running command submits [K20]. token: its REEVE_TOKEN; key: its own name for them, size 0 their number among those
- * without one; source: YAML or JSON, `file` its name in messages. OK: ret_told is appended {"key","is_new","nodes":[ids]}. DENIED:
- * no attempt that goes on has this token, or a quota of the run. INVALID: ret_told is appended an array of problems, none where it
- * holds a secret or the key is none. CONFLICT: the key was given with other nodes before, or by a handler. LIMIT: the run would be
- * too large. Nothing changed then. ret_told is whole when this returns, and may be given away once `done` was called. */
-typedef struct rv_submit_nodes { rv_str token, key, source; const char *file; bool is_json; } rv_submit_nodes;
+/* Nodes that a running command submits [K20]. token: its REEVE_TOKEN, or, of a caller who need not prove it, size 0 and which attempt it
+ * is; key: its own name for them, size 0 their number among those without one; source: YAML or JSON, `file` its name in messages.
+ * OK: ret_told is appended {"key","is_new","nodes":[ids]}. DENIED: no attempt that goes on has this token, or a quota of the run.
+ * NOT_FOUND: no such run or node is driven here. INVALID: ret_told is appended an array of problems, none where it holds a secret or
+ * the key is none. CONFLICT: the key was given with other nodes before, or by a handler. LIMIT: the run would be too large. Nothing changed then. ret_told is whole when this returns, and may be given away once `done` was called. */
+typedef struct rv_submit_nodes {
+    rv_str token, run, node;
+    uint32_t epoch;
+    rv_str key, source;
+    const char *file;
+    bool is_json;
+    rv_buf *ret_problems;      /* what is wrong, for people, a line each; also warnings; NULL: not wanted */
+} rv_submit_nodes;
 void rv_engine_submit_nodes(rv_engine *engine, const rv_submit_nodes *given, rv_buf *ret_told, rv_engine_done_fn *done, void *user);
 /* In a run that is only loaded, attempts that its dead engine left open are settled as lost first: their processes are gone. */
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);

@@ -292,7 +292,8 @@ void rv_blocker_close(rv_job *job, uint32_t node, rv_detail reason, rv_batch *ba
 bool rv_blocker_is_for_people(rv_detail reason);
 /* Digest of what `node` would show now, in the job's arena. */
 rv_str rv_blocker_digest(rv_job *job, uint32_t node, rv_detail reason);
-/* The node that a blocker's key names: a node's id, or one with `@N`, the N-th question of it. `*ret_revision` is that N, or 0 where the key names none. RV_NONE: no such node; it is untouched then. */
+/* The node that a blocker's key names: a node's id, or one with `@N`, the N-th question of it. `*ret_revision` is that
+ * N, or 0 where the key names none. RV_NONE: no such node; it is untouched then. */
 uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);
 
 /* adopt.c: a child run keeps what its parent completed, node by node, as far as nothing above it has changed [R1]. */

@@ -23,6 +23,20 @@ static rv_attempt *attempt_of(rv_engine *engine, rv_str token)
     return found;
 }
 
+/* The attempt that is named instead of proved. */
+static rv_status find_attempt(rv_engine *engine, const rv_submit_nodes *given, rv_attempt **ret, rv_error *err)
+{
+    rv_job *job = rv_engine_job(engine, given->run);
+    uint32_t node = job ? rv_run_find(job->run, given->node) : RV_NONE;
+    rv_attempt *attempt = node == RV_NONE ? NULL : rv_job_attempt(job, node);
+    if (node == RV_NONE)
+        return rv_error_set(err, RV_NOT_FOUND, "this engine drives no node %.*s of a run %.*s", RV_FMT(given->node), RV_FMT(given->run));
+    bool is_live = attempt && attempt->epoch == given->epoch && attempt->is_started && !attempt->is_ended && !attempt->is_ghost;
+    if (!is_live) return rv_error_set(err, RV_CONFLICT, "attempt %u of node %.*s does not go on", given->epoch, RV_FMT(given->node));
+    *ret = attempt;
+    return RV_OK;
+}
+
 /* What a submission has of its own: its params, the environment that it names. Size 0: nothing. */
 static void make_load_value(const rv_spec *spec, rv_buf *out)
 {
@@ -112,16 +126,19 @@ void rv_engine_submit_nodes(rv_engine *engine, const rv_submit_nodes *given, rv_
     rv_problems problems = {0};
     const rv_spec *spec = NULL;
     rv_status status = RV_OK;
-    rv_attempt *attempt = attempt_of(engine, given->token);
-    if (!attempt) status = rv_error_set(&error, RV_DENIED, "this is no token of an attempt that goes on; only a running node submits");
+    rv_attempt *attempt = given->token.size ? attempt_of(engine, given->token) : NULL;
+    if (!attempt && given->run.size) status = find_attempt(engine, given, &attempt, &error);
+    else if (!attempt) status = rv_error_set(&error, RV_DENIED, "this is no token of an attempt that goes on; only a running node submits");
     rv_str key = given->key;
     if (attempt && key.size == 0) key = rv_arena_printf(&attempt->job->arena, "%u", attempt->submission_count + 1);
     if (attempt && !rv_is_identifier(key))
         status = rv_error_set(&error, RV_INVALID, "`%.*s` is no key: 1 to 64 of [A-Za-z0-9_-], the first one alphanumeric", RV_FMT(key));
     if (status == RV_OK) {
         rv_job *job = attempt->job;
+        job->compiler.reducers = engine->config.reducers ? engine->config.reducers(engine->config.reduce_user) : NULL;
         status = rv_compiler_load(&job->compiler, job->run, attempt->node, key, given->source, given->file, given->is_json, &spec,
                                   &problems);
+        if (given->ret_problems) rv_problems_text(given->ret_problems, &problems, given->source, false, false);
         if (status != RV_OK) status = refuse_problems(&problems, given->source, given->file, ret_told, &error);
     }
     if (status == RV_OK) status = step_submission(attempt, key, spec, ret_told, &error);

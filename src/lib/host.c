@@ -175,6 +175,7 @@ static rv_status open_parts(rv_host *host, rv_error *err)
                                       .grace_ms = config->grace_ms,
                                       .observer = config->observer,
                                       .reduce = config->reduce,
+                                      .reducers = config->reducers,
                                       .reduce_user = config->reduce_user,
                                       .failed = on_failed,
                                       .failed_user = host};

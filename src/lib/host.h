@@ -17,7 +17,8 @@ typedef struct rv_host_config {
     rv_exec *(*wrap)(void *user, rv_loop *loop, rv_exec *inner); /* take the executor, give one of another make over it; NULL: as it is */
     void *wrap_user;
     rv_status (*reduce)(void *user, rv_job *job, uint32_t node, rv_str reducer, rv_str inputs, rv_buf *ret_value, rv_error *err);
-    void *reduce_user;           /* as of rv_engine_config */
+    const char *const *(*reducers)(void *user);
+    void *reduce_user;           /* these three as of rv_engine_config */
     bool in_memory;              /* memory store, nothing durable (`--dry-run` needs none of this) */
     bool handles_signals;        /* SIGINT, SIGTERM, SIGHUP once: interrupt; twice: exit at once [W33] */
     void (*signalled)(void *user, int signal); /* tell the person; may be NULL */

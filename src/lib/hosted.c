@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "kernel/run.h"
+#include "lib/bring.h"
 #include "lib/report.h"
 #include "lib/spawn_describe.h"
 
@@ -17,7 +18,7 @@ typedef struct hosted_proc {
     hosted_exec *owner;
     const reeve_executor *executor;
     char run[REEVE_RUN_SIZE];
-    char *node;
+    char *node, *artifacts; /* its id; its $REEVE_ARTIFACTS, NULL: none */
     uint32_t epoch;
     rv_stop_reason stopped;
     int64_t started_ms, grace_ms;
@@ -47,6 +48,7 @@ static void drop(hosted_proc *proc)
     if (last != proc) exec->procs.at[last->index = proc->index] = last;
     rv_timer_free(proc->timer);
     rv_free(proc->node);
+    rv_free(proc->artifacts);
     rv_free(proc);
 }
 
@@ -138,6 +140,8 @@ static rv_proc *take(hosted_exec *exec, const rv_spawn *spawn, const reeve_spawn
                           .started_ms = rv_loop_wall_ms(exec->loop), .grace_ms = spawn->grace_ms, .output = spawn->output,
                           .ended = spawn->ended, .user = spawn->user, .index = exec->procs.count};
     snprintf(proc->run, sizeof proc->run, "%s", attempt->run);
+    const char *artifacts = variable(spawn->envp, "REEVE_ARTIFACTS");
+    if (artifacts) proc->artifacts = rv_cstring_dup(rv_str_of(artifacts));
     proc->timer = rv_timer_new(exec->loop, on_timer, proc);
     if (spawn->timeout_ms) rv_timer_set(proc->timer, rv_loop_mono_ms(exec->loop) + spawn->timeout_ms);
     rv_vec_push(&exec->procs, proc);
@@ -250,6 +254,7 @@ rv_status rv_hosted_complete(rv_exec *self, rv_str run, const reeve_event *event
         status = rv_error_set(err, RV_INVALID, "`detail` is no kind of error");
     if (status == RV_OK) status = rv_report_value(&arena, completed.value, &value, err);
     if (status == RV_OK) status = rv_report_result(&arena, event, value, &completed.value, err);
+    if (status == RV_OK) status = rv_bring_artifacts(proc->artifacts, event->artifacts, event->artifact_count, err);
     if (status == RV_OK) {
         rv_str output = {event->output, event->output_size ? event->output_size : event->output ? strlen(event->output) : 0};
         if (output.size) proc->output(proc->user, 1, output);

@@ -186,6 +186,8 @@ static rv_exec *wrap_exec(void *user, rv_loop *loop, rv_exec *inner)
     return engine->exec;
 }
 
+static const char *const *reducer_names(void *user) { return ((reeve *)user)->reducer_names.at; }
+
 static rv_status reduce(void *user, rv_job *job, uint32_t node, rv_str name, rv_str inputs, rv_buf *ret_value, rv_error *err)
 {
     reeve *engine = user;
@@ -260,7 +262,7 @@ reeve_status reeve_open(const char *directory, const reeve_options *options, ree
     rv_host_config config = {.store_dir = directory, .environ = engine->environ, .slots = engine->options.slots,
                              .grace_ms = engine->options.grace_ms,
                              .keeper_fd = -1, .shares_children = true,
-                             .wrap = wrap_exec, .wrap_user = engine, .reduce = reduce, .reduce_user = engine};
+                             .wrap = wrap_exec, .wrap_user = engine, .reduce = reduce, .reducers = reducer_names, .reduce_user = engine};
     config.observer = (rv_observer){.user = engine, .run_started = on_run_started, .attempt_started = on_attempt_started,
                                     .output = on_output,
                                     .attempt_ended = on_attempt_ended, .node_ended = on_node_ended, .blocker_opened = on_blocker_opened,
@@ -506,6 +508,31 @@ reeve_status reeve_steer(reeve *engine, const char *run, const char *node, const
     if (is_callback(engine, error, &refused)) return refused;
     rv_engine_steer(rv_host_engine(engine->host), rv_str_of(run), rv_str_of(node), rv_str_of(text), rv_str_of(by), on_done, &asked);
     return said(engine, &asked, error);
+}
+
+reeve_status reeve_submit_nodes(reeve *engine, const char *run, const char *node, uint32_t epoch, const char *key,
+                                const reeve_workflow *nodes, char **ret_told, char **ret_problems, reeve_error *error)
+{
+    word asked = {0};
+    rv_buf told = {0}, problems = {0};
+    reeve_status refused;
+    reeve_workflow given = REEVE_WORKFLOW_INIT;
+    if (ret_problems) *ret_problems = NULL;
+    if (is_callback(engine, error, &refused)) return refused;
+    memcpy(&given, nodes, RV_MIN(nodes->size, sizeof given));
+    if (!given.text) return fail(RV_INVALID, error, "there is no text in the workflow");
+    if (!run || !node) return fail(RV_INVALID, error, "which run and which node is not said");
+    rv_submit_nodes submit = {.run = rv_str_of(run), .node = rv_str_of(node), .epoch = epoch, .key = rv_str_of(key),
+                              .source = {given.text, given.text_size ? given.text_size : strlen(given.text)},
+                              .file = given.name ? given.name : "nodes", .ret_problems = &problems};
+    submit.is_json = rv_str_ends(rv_str_of(submit.file), RV_STR(".json"));
+    rv_engine_submit_nodes(rv_host_engine(engine->host), &submit, &told, on_done, &asked);
+    reeve_status status = said(engine, &asked, error);
+    if (status == REEVE_OK && ret_told) *ret_told = told.at;
+    else rv_buf_deinit(&told);
+    if (ret_problems && problems.size) *ret_problems = problems.at;
+    else rv_buf_deinit(&problems);
+    return status;
 }
 
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error)

@@ -256,7 +256,7 @@ def embed__killed_program_goes_on(folder):
     assert status == -9 and 'greet succeeded' in out, (status, out, err)
     out = must(0, './embed', 'store', cwd=folder)
     assert 'going on with run' in out and 'greet: Hello' not in out and 'It is 42, says embed' in out, out
-    assert '["greet","succeeded",1]' in out.replace(' ', ''), out
+    assert '["greet","succeeded",1]' in out.replace(' ', '') and 'each[1]: 9 of 42' in out and '"is_new":true' in out, out
     must(0, REEVE, 'verify', '--store', 'store', cwd=folder)
 
 

@@ -340,6 +340,75 @@ static void run__goes_on_after_the_engine_was_closed_under_an_attempt(void **sta
     expect_row(s, run, "select count(*) from attempt where run = ?1 and node = 'a'", "[[1]]");
 }
 
+static void artifact__that_the_program_names_is_the_attempts(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE], path[96];
+    snprintf(path, sizeof path, "%s/report", s->dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("of the program", file);
+    fclose(file);
+    submit(s, "  a: {run: [agent, a]}\n  b: {run: [cat, '${a.artifact.f}'], needs: [a]}\n", run);
+    pending p = next(s, run);
+    const reeve_var refused[][2] = {{{"../f", path}}, {{"/f", path}}, {{"", path}}, {{"f", path}, {"f", path}}, {{"f", s->dir}},
+                                    {{"f", path}, {"g", "/nowhere/at/all"}}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        reeve_event event = done_of(&p, NULL);
+        event.artifacts = refused[i];
+        event.artifact_count = refused[i][1].name ? 2 : 1;
+        assert_int_equal(reeve_complete(s->engine, run, &event, NULL), i == 5 ? REEVE_NOT_FOUND : REEVE_INVALID);
+    }
+    reeve_event done = done_of(&p, NULL);
+    const reeve_var given[] = {{"f", path}, {"deep/g", path}};
+    done.artifacts = given;
+    done.artifact_count = 2;
+    complete(s, &p, done);
+    assert_int_equal(truncate(path, 0), 0); /* it is the program's again */
+    expect_end(s, run, "ok");
+    assert_non_null(strstr(s->output, "b/1:of the program"));
+    expect_row(s, run, "select name from artifact where run = ?1 order by name", "[\"deep/g\"],[\"f\"]");
+}
+
+static reeve_status give(scene *s, const pending *p, const char *key, const char *text, char **ret_told, char **ret_problems)
+{
+    reeve_workflow nodes = REEVE_WORKFLOW_INIT;
+    nodes.text = text;
+    return reeve_submit_nodes(s->engine, p->run, p->node, p->epoch, key, &nodes, ret_told, ret_problems, NULL);
+}
+
+static void submission__an_attempt_gives_nodes_that_use_a_reducer_of_the_program(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE], *told = NULL, *problems = NULL;
+    const char *text = "nodes: {more: {run: [agent, more]}, both: {reduce: {reducer: join, of: [more, first]}, needs: [more, first]}}";
+    submit(s, "  first: {run: [echo, one]}\n  plan: {run: [agent, plan], needs: [first]}\n", run);
+    pending p = next(s, run), wrong = p;
+    assert_int_equal(give(s, &p, "k", "nodes: {bad: {run: [x], needs: [nobody]}}", &told, &problems), REEVE_INVALID);
+    assert_null(told);
+    assert_non_null(strstr(problems, "nobody"));
+    reeve_free(problems);
+    assert_int_equal(give(s, &p, "no key", text, NULL, NULL), REEVE_INVALID);
+    wrong.epoch++;
+    assert_int_equal(give(s, &wrong, "k", text, NULL, NULL), REEVE_CONFLICT);
+    snprintf(wrong.node, sizeof wrong.node, "nobody");
+    assert_int_equal(give(s, &wrong, "k", text, NULL, NULL), REEVE_NOT_FOUND);
+    assert_int_equal(give(s, &p, "k", text, &told, &problems), REEVE_OK);
+    assert_string_equal(told, "{\"key\":\"k\",\"is_new\":true,\"nodes\":[\"more\",\"both\"]}");
+    assert_null(problems);
+    reeve_free(told);
+    assert_int_equal(give(s, &p, "k", text, NULL, NULL), REEVE_OK);
+    assert_int_equal(give(s, &p, "k", "nodes: {other: {run: [x]}}", NULL, NULL), REEVE_CONFLICT);
+    complete(s, &p, done_of(&p, NULL));
+    assert_int_equal(give(s, &p, "later", text, NULL, NULL), REEVE_CONFLICT);
+    p = next(s, run);
+    assert_string_equal(p.node, "more");
+    complete(s, &p, done_of(&p, "{\"n\":1}"));
+    expect_end(s, run, "ok");
+    assert_non_null(strstr(s->reduced, "\"node\":\"first\""));
+    expect_row(s, run, "select result from node where run = ?1 and id = 'both'", "joined");
+}
+
 static void reducer__of_the_program_is_known_and_called(void **state)
 {
     scene *s = *state;
@@ -378,6 +447,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(completion__how_it_ended_decides_what_follows, setup, teardown),
         cmocka_unit_test_setup_teardown(executor__told_to_stop_and_what_comes_after_is_late, setup, teardown),
         cmocka_unit_test_setup_teardown(run__goes_on_after_the_engine_was_closed_under_an_attempt, setup, teardown),
+        cmocka_unit_test_setup_teardown(artifact__that_the_program_names_is_the_attempts, setup, teardown),
+        cmocka_unit_test_setup_teardown(submission__an_attempt_gives_nodes_that_use_a_reducer_of_the_program, setup, teardown),
         cmocka_unit_test_setup_teardown(reducer__of_the_program_is_known_and_called, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
