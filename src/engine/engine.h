@@ -142,7 +142,8 @@ void rv_engine_steer(rv_engine *engine, rv_str run, rv_str node, rv_str text, rv
  * is; key: its own name for them, size 0 their number among those without one; source: YAML or JSON, `file` its name in messages.
  * OK: ret_told is appended {"key","is_new","nodes":[ids]}. DENIED: no attempt that goes on has this token, or a quota of the run.
  * NOT_FOUND: no such run or node is driven here. INVALID: ret_told is appended an array of problems, none where it holds a secret or
- * the key is none. CONFLICT: the key was given with other nodes before, or by a handler. LIMIT: the run would be too large. Nothing changed then. ret_told is whole when this returns, and may be given away once `done` was called. */
+ * the key is none. CONFLICT: the key was given with other nodes before, or by a handler. LIMIT: the run would be too large. Nothing
+ * changed then. ret_told is whole when this returns, and may be given away once `done` was called. */
 typedef struct rv_submit_nodes {
     rv_str token, run, node;
     uint32_t epoch;
