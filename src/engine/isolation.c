@@ -115,11 +115,10 @@ void rv_worktree_forget(const char *slot_dir)
     const rv_str is_link = RV_STR("gitdir: ");
     const char *link = rv_arena_printf(&arena, "%s/" RV_WORKTREE_DIR "/.git", slot_dir).at;
     rv_str told = line_of(&arena, link);
-    if (rv_str_starts(told, is_link)) {
-        rv_str entry = rv_str_from(told, is_link.size);
-        const char *back = rv_arena_printf(&arena, "%.*s/gitdir", RV_FMT(entry)).at;
-        bool is_its = memmem(entry.at, entry.size, "/worktrees/", 11) && rv_str_is(line_of(&arena, back), link);
-        if (is_its) rv_tree_remove(rv_arena_cstring(&arena, entry));
+    const char *entry = rv_str_starts(told, is_link) ? rv_arena_cstring(&arena, rv_str_from(told, is_link.size)) : "";
+    if (strstr(entry, "/worktrees/")) {
+        const char *back = rv_arena_printf(&arena, "%s/gitdir", entry).at;
+        if (rv_str_is(line_of(&arena, back), link)) rv_tree_remove(entry);
     }
     rv_arena_deinit(&arena);
 }
