@@ -37,6 +37,9 @@ def main():
     status, said, _ = bench('[ "$1 $3" = "run --dry-run" ] && [ -f "$2" ] && [ -d "$5" ]\n', 'load')
     good = status == 0 and 'load JSON, first: under 100 MB' in said and 'failed' not in said
     results.append(('load_gives_the_program_its_files', good, said))
+    status, said, _ = bench('true\n', 'kernel,grow')
+    good = status == 0 and 'kernel: at least 1 million with it |' in said and 'foreach of 100,000 items under 2 s | 0' in said
+    results.append(('figures_of_the_kernel_and_of_growth_are_judged', good and 'not measured' not in said, said))
     for number, (name, good, said) in enumerate(results, 1):
         print('%sok %d - bench__%s' % ('' if good else 'not ', number, name))
         if not good:
