@@ -360,7 +360,7 @@ typedef struct reeve_event reeve_event;
 struct reeve_event {
     size_t size;                 /* sizeof(reeve_event) */
     const char *type;            /* load, admitted, started, completed, lost, answer, decided, adopt, interrupt, resume, cancel,
-                                    preempt, fail_fast, signal, submit, steer, tick */
+                                    preempt, fail_fast, signal, submit, steer, ask, tick */
     const char *node;            /* its id */
     uint32_t epoch;              /* of the attempt */
     uint32_t flags;              /* REEVE_LOST_…, REEVE_RESUME_…, REEVE_CANCEL_… */
@@ -368,13 +368,15 @@ struct reeve_event {
     uint64_t pid, pid_start;     /* started: for people and for recovery; 0: none */
     uint64_t seed;               /* load: of the run's draws, below 2^63 */
     const char *key;             /* load: the run's id, 1 to 63 of [A-Za-z0-9_-]; answer, decided: the question's key; NULL: the node's;
-                                    signal: the event's name */
-    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: the answer; signal: what came with it */
+                                    signal: the event's name; ask: of the tool, the memory or the artifact */
+    const char *value;           /* JSON, at most 1 MiB. completed, adopt: the result; answer: the answer; signal: what came with it;
+                                    ask: what is known of the request, see docs/kernel-protocol.md */
     const char *output;          /* completed: standard output, for templates and expressions that read it */
     size_t output_size;          /* bytes; 0: up to its NUL */
     const char *text;            /* completed: the error, for people; cancel, preempt, signal: by whom; adopt: of which run;
                                     steer: the directive */
-    const char *state;           /* decided: approve, reject, done, failed, again; completed: instead of `termination` the state of the
+    const char *state;           /* ask: tool, memory_read, memory_write, artifact_read;
+                                    decided: approve, reject, done, failed, again; completed: instead of `termination` the state of the
                                     attempt: ok, partial, error, timeout, denied, cancelled */
     const char *detail;          /* completed: why, as error.kind: exit, signal, unavailable …; of a success: cache; NULL: by the rest */
     /* completed: how it ended, and what the executor reports */
@@ -424,17 +426,19 @@ struct reeve_spawn {
 };
 
 typedef struct reeve_effect {
-    const char *type;            /* spawn, reduce, park, resumed, stop, arm_timer, run_ended, note */
+    const char *type;            /* spawn, reduce, park, resumed, stop, steer, gate, arm_timer, run_ended, note */
     const char *node;            /* its id; NULL: it is the run's */
     uint32_t epoch, number;      /* stop, reduce: of the attempt; else of the node's latest; 0: none */
-    const char *state;           /* run_ended: ok, error, timeout, cancelled, interrupted …; else "" */
+    const char *state;           /* gate: allow, deny, gate (somebody must permit it), rate_limited;
+                                    run_ended: ok, error, timeout, cancelled, interrupted …; else "" */
     const char *detail;          /* park, resumed: what it waits or waited for: approval, input, timer, unknown_outcome …; stop: why */
-    int64_t due_ms;              /* arm_timer: the engine ms at which a `tick` is wanted; park: of its deadline; 0: none */
-    const char *text;            /* note: for people */
+    int64_t due_ms;              /* arm_timer: the engine ms at which a `tick` is wanted; park: of its deadline; gate: when it
+                                    may be asked again; 0: none */
+    const char *text;            /* note, gate: for people; steer: the directive */
     const reeve_spawn *spawns;   /* spawn: spawns[0..spawn_count), in order of admission */
     size_t spawn_count;
     const char *budget;          /* spawn: JSON object, the headroom after these; NULL: nothing is bounded */
-    const char *key;             /* park: of the question; reduce: RUN/NODE/EPOCH */
+    const char *key;             /* gate: the stage that did not allow it, or ""; park: of the question; reduce: RUN/NODE/EPOCH */
     const char *payload, *digest; /* park of a question: JSON of what people are shown, and its digest [P7]; else NULL */
     const char *reducer;         /* reduce: one of the host's; complete its node with {"value": …} as the result */
     const char *inputs;          /* reduce: JSON array of {"node","state","value"}, those that succeeded, in order */

@@ -133,6 +133,7 @@ static void perform(rv_job *job, const rv_effect *effect)
     case RV_EFFECT_PARK:
     case RV_EFFECT_RESUMED:
     case RV_EFFECT_ARM_TIMER:
+    case RV_EFFECT_GATE:
     case RV_EFFECT_NOTE: break; /* rows and timers, done in the turn */
     case RV_EFFECT_COUNT: RV_UNREACHABLE();
     }

@@ -428,6 +428,7 @@ static void sort_effect(rv_job *job, const rv_effect *effect, rv_batch *batch, r
     case RV_EFFECT_NOTE:
         rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, note_of((rv_detail)effect->detail), RV_STR(""));
         break;
+    case RV_EFFECT_GATE: break; /* its asker has the answer already */
     case RV_EFFECT_ARM_TIMER: break; /* the engine asks for the due time each turn */
     case RV_EFFECT_COUNT: RV_UNREACHABLE();
     }

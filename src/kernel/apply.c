@@ -314,7 +314,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
         return true;
     case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
     case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
-    case RV_EVENT_SIGNAL: case RV_EVENT_SUBMIT: case RV_EVENT_NOTE: case RV_EVENT_GATE:
+    case RV_EVENT_SIGNAL: case RV_EVENT_SUBMIT: case RV_EVENT_NOTE: case RV_EVENT_ASK: case RV_EVENT_GATE:
     case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;
     }

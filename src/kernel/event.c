@@ -14,6 +14,7 @@ static const type_info types[RV_EVENT_TYPE_MAX] = {RV_EVENT_MAP(X)};
 #define X(name_, text_) text_,
 static const char *const effect_names[] = {RV_EFFECT_MAP(X)};
 static const char *const gate_names[] = {RV_GATE_MAP(X)};
+static const char *const verb_names[] = {RV_GATE_VERB_MAP(X)};
 #undef X
 _Static_assert(RV_FIELD_COUNT <= 32, "fields are bits of a uint32_t");
 
@@ -168,6 +169,12 @@ rv_status rv_event_read(const char **at, const char *end, rv_event *ret, rv_erro
     return RV_OK;
 }
 
+const char *rv_gate_name(rv_gate_kind kind)
+{
+    RV_ASSERT(kind < RV_GATE_COUNT);
+    return gate_names[kind];
+}
+
 /* ---- JSON ---- */
 
 /* The word of `state` depends on the event's type. NULL: write the number. */
@@ -183,6 +190,7 @@ static const char *state_word(const rv_event *event)
     if (event->type == RV_EVENT_BUDGET || event->type == RV_EVENT_WARNED)
         return state < RV_DIMENSION_COUNT ? rv_dimension_name((rv_dimension)state) : NULL;
     if (event->type == RV_EVENT_QUOTA) return state < RV_QUOTA_COUNT ? rv_quota_name((rv_quota)state) : NULL;
+    if (event->type == RV_EVENT_ASK) return state < RV_GATE_VERB_COUNT ? verb_names[state] : NULL;
     if (event->type == RV_EVENT_GATE) return state < RV_GATE_COUNT ? gate_names[state] : NULL;
     if (event->type == RV_EVENT_PHASE) return state < RV_COUNT(phases) ? phases[state] : NULL;
     if (event->type == RV_EVENT_GREW || event->type == RV_EVENT_MATCH) return NULL; /* a scope, an entrant */

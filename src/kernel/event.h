@@ -73,6 +73,8 @@
     X(SUBMIT, 16, "submit", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                \
     /* a directive for a node's next turn, and nothing else; key: by whom */                                              \
     X(STEER, 18, "steer", 'I', RV_F_NODE | RV_F_KEY | RV_F_TEXT)                                                          \
+    /* a running attempt asks the gate; state: rv_gate_verb; key: the tool, the memory's key, the artifact; value: what is known of it */ \
+    X(ASK, 19, "ask", 'I', RV_F_NODE | RV_F_EPOCH | RV_F_STATE | RV_F_KEY | RV_F_VALUE)                                    \
     /* facts */                                                                                                           \
     X(RUN_STATE, 32, "run_state", 'F', RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                              \
     X(NODE_STATE, 33, "node_state", 'F', RV_F_NODE | RV_F_STATE | RV_F_DETAIL | RV_F_ROOT)                                \
@@ -145,6 +147,18 @@ enum rv_usage_flag { RV_USAGE_FINAL = 1 /* its completion follows: there is noth
 #define X(name_, text_) RV_GATE_##name_,
 typedef enum rv_gate_kind { RV_GATE_MAP(X) RV_GATE_COUNT } rv_gate_kind;
 #undef X
+const char *rv_gate_name(rv_gate_kind kind);
+/* What may be asked of it. */
+#define RV_GATE_VERB_MAP(X)                    \
+    X(SPAWN, "spawn")                          \
+    X(SUBMIT, "submit")                        \
+    X(TOOL, "tool")                            \
+    X(MEMORY_READ, "memory_read")              \
+    X(MEMORY_WRITE, "memory_write")            \
+    X(ARTIFACT_READ, "artifact_read")
+#define X(name_, text_) RV_GATE_VERB_##name_,
+typedef enum rv_gate_verb { RV_GATE_VERB_MAP(X) RV_GATE_VERB_COUNT } rv_gate_verb;
+#undef X
 typedef enum rv_decision { RV_DECISION_APPROVE, RV_DECISION_REJECT, RV_DECISION_DONE, RV_DECISION_FAILED, RV_DECISION_AGAIN } rv_decision;
 
 typedef struct rv_event {
@@ -189,7 +203,8 @@ void rv_event_json(rv_json_writer *w, const rv_event *event, rv_event_id_fn *id,
     X(ARM_TIMER, "arm_timer")   /* the earliest due time is now due_ms (engine) */ \
     X(RUN_ENDED, "run_ended")   /* the run reached `state` (also INTERRUPTED) */   \
     X(NOTE, "note")             \
-    X(STEER, "steer")           /* the running attempt (node, epoch) is given the node's latest directive */
+    X(STEER, "steer")           /* the running attempt (node, epoch) is given the node's latest directive */ \
+    X(GATE, "gate")             /* the answer to an ASK of the attempt; state: rv_gate_kind; due_ms: when it may ask again (engine) */
 #define X(name_, text_) RV_EFFECT_##name_,
 typedef enum rv_effect_type { RV_EFFECT_MAP(X) RV_EFFECT_COUNT } rv_effect_type;
 #undef X

@@ -6,18 +6,6 @@
 #include "kernel/event.h"
 #include "kernel/run.h"
 
-/* What may be asked for. */
-#define RV_GATE_VERB_MAP(X)                    \
-    X(SPAWN, "spawn")                          \
-    X(SUBMIT, "submit")                        \
-    X(TOOL, "tool")                            \
-    X(MEMORY_READ, "memory_read")              \
-    X(MEMORY_WRITE, "memory_write")            \
-    X(ARTIFACT_READ, "artifact_read")
-#define X(name_, text_) RV_GATE_VERB_##name_,
-typedef enum rv_gate_verb { RV_GATE_VERB_MAP(X) RV_GATE_VERB_COUNT } rv_gate_verb;
-#undef X
-
 /* The stages of a tool call, in the order in which they are passed; the first that refuses is the last that is looked at [K32]. */
 #define RV_TOOL_STAGE_MAP(X) \
     X(CAPABILITY, "capability") X(CONSTRAINT, "constraint") X(PERMISSION, "permission") X(VETO, "veto") X(RATE, "rate") \
@@ -62,6 +50,10 @@ rv_gate_answer rv_gate(const rv_run *run, const rv_gate_request *request);
 /* The same for `count` nodes that `node` would add: a controller or a submitter beneath itself, one whose back-edge is taken beside
  * itself (`beside`), no deeper than it stands. */
 rv_gate_answer rv_gate_growth(const rv_run *run, uint32_t node, uint32_t count, bool beside);
+/* Whether an ASK can be answered: its verb is of those that attempts ask for, its key is there, its value is an object of members that are
+ * known, each of its type: constraint, veto (text), permission (allow, deny, ask), rate ({max, window_ms}), writes, is_sandboxed,
+ * is_audited (booleans; left out: it is), recent, oldest_ms (see rv_gate_request). Pure. */
+bool rv_ask_is_sound(const rv_run *run, const rv_event *input);
 /* Whether nothing may be admitted now, whatever it is: a budget pause, or the quota of concurrent attempts is used up (and not 0: that
  * denies). What frees it is an input. O(1). */
 bool rv_run_is_held_back(const rv_run *run);

@@ -222,6 +222,8 @@ void rv_step_budgets(rv_step *step);
 bool rv_step_denies_growth(rv_step *step, uint32_t node, uint32_t count);
 /* Likewise for the nodes of a back-edge that `node` is about to take. */
 bool rv_step_denies_revision(rv_step *step, uint32_t node, uint32_t count);
+/* Answer what an attempt asks the gate: a fact if it is no plain allow, and an effect (ask.c). */
+void rv_step_ask(rv_step *step);
 /* Skip or cancel what has not started (finish.c). */
 void rv_step_call_off_idle(rv_step *step, rv_node_change change, rv_detail detail);
 /* Call off the children of a controller that has its outcome (control.c). */

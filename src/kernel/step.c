@@ -218,6 +218,9 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
         bool is_said = input->text.size && input->text.size <= RV_STEER_SIZE_MAX;
         return has_turns && is_said && run->steers.count < RV_STEERS_MAX ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     }
+    case RV_EVENT_ASK:
+        if (!has_current_attempt(run, input)) return RV_ANSWER_STALE;
+        return rv_ask_is_sound(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
     case RV_EVENT_SUBMIT: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_LOST: return has_current_attempt(run, input) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
     case RV_EVENT_ANSWER:
@@ -561,6 +564,7 @@ static void decide(rv_step *step)
     case RV_EVENT_DECIDED: on_decided(step); break;
     case RV_EVENT_SIGNAL: on_signal(step); break;
     case RV_EVENT_SUBMIT: rv_step_submitted(step); break;
+    case RV_EVENT_ASK: rv_step_ask(step); break;
     case RV_EVENT_STEER: /* its stored part is kept; who runs is told */
         if (step->run->nodes[step->input->node].state == RV_NODE_RUNNING)
             rv_step_effect(step, RV_EFFECT_STEER, step->input->node, RV_DETAIL_NONE);

@@ -186,6 +186,19 @@ static const char *note_text(reeve_kernel *kernel, const char **at)
     return "";
 }
 
+/* Why the gate did not allow what was asked in this step: the stage and the reason that are recorded. */
+static void gate_words(reeve_kernel *kernel, reeve_effect *effect)
+{
+    const char *at = kernel->out.journal.at, *end = at + kernel->out.journal.size;
+    rv_event event;
+    while (at < end && rv_event_read(&at, end, &event, NULL) == RV_OK) {
+        if (event.type != RV_EVENT_GATE) continue;
+        effect->key = rv_kernel_text(kernel, event.key);
+        effect->text = rv_kernel_text(kernel, event.text);
+        return;
+    }
+}
+
 static bool is_question(rv_detail reason)
 {
     return reason == RV_DETAIL_APPROVAL || reason == RV_DETAIL_INPUT || reason == RV_DETAIL_UNKNOWN_OUTCOME;
@@ -237,6 +250,10 @@ static void add_effect(reeve_kernel *kernel, uint32_t index, const char **notes_
     if (from->type == RV_EFFECT_RUN_ENDED) effect.state = rv_run_state_name((rv_run_state)from->state);
     if (from->type == RV_EFFECT_STEER) effect.text = steer_text(kernel, from->node);
     if (from->type == RV_EFFECT_NOTE) effect.text = note_text(kernel, notes_at);
+    if (from->type == RV_EFFECT_GATE) {
+        effect.state = rv_gate_name((rv_gate_kind)from->state);
+        if (from->state != RV_GATE_ALLOW) gate_words(kernel, &effect);
+    }
     if (from->type == RV_EFFECT_REDUCE) {
         if (!described->reducer) return;
         effect.reducer = described->reducer;

@@ -133,7 +133,8 @@ static void write_spawn(rv_json_writer *w, const reeve_spawn *spawn)
 
 static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_effect *effect)
 {
-    bool is_of_attempt = rv_str_is(rv_str_of(effect->type), "stop") || rv_str_is(rv_str_of(effect->type), "steer"),
+    bool is_gate = rv_str_is(rv_str_of(effect->type), "gate"),
+         is_of_attempt = is_gate || rv_str_is(rv_str_of(effect->type), "stop") || rv_str_is(rv_str_of(effect->type), "steer"),
          is_timer = rv_str_is(rv_str_of(effect->type), "arm_timer");
     if (rv_str_is(rv_str_of(effect->type), "park")) {
         write_park(w, effect);
@@ -146,7 +147,7 @@ static void write_effect(rv_json_writer *w, reeve_kernel *kernel, const reeve_ef
     if (effect->reducer) rv_jw_kv_i64(w, "number", effect->number);
     kv_text(w, "state", effect->state);
     kv_text(w, "detail", effect->detail);
-    if (is_timer) rv_jw_kv_i64(w, "due_ms", effect->due_ms);
+    if (is_timer || (is_gate && effect->due_ms)) rv_jw_kv_i64(w, "due_ms", effect->due_ms);
     kv_text(w, "key", effect->key);
     kv_text(w, "reducer", effect->reducer);
     kv_json(w, "inputs", effect->inputs);

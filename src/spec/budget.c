@@ -74,7 +74,9 @@ void rv_writer_quota(rv_writer *w, uint32_t map, rv_quota_def *ret)
     for (uint32_t q = 0; q < RV_QUOTA_COUNT && map != RV_NONE; q++) {
         uint32_t value = rv_doc_get(doc, map, rv_quota_name((rv_quota)q));
         if (value == RV_NONE) continue;
-        RV_ASSERT(rv_doc_i64(doc, value, &ret->limit[q]));
+        bool is_window = q == RV_QUOTA_WRITES;
+        if (is_window) RV_ASSERT(rv_doc_ms(doc, rv_doc_get(doc, value, "per"), &ret->window_ms));
+        RV_ASSERT(rv_doc_i64(doc, is_window ? rv_doc_get(doc, value, "max") : value, &ret->limit[q]));
         ret->limits |= (uint8_t)(1u << q);
     }
 }

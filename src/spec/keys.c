@@ -97,6 +97,8 @@ static const rv_type retry_on = {RV_TYPE_LIST, "a list of exit statuses and of s
 static const rv_type param_values = {RV_TYPE_LIST, "a list of values of the param's type", &param_value, .least = 1};
 static const rv_type data_list = {RV_TYPE_LIST, "a list", &data};
 static const rv_type env = {RV_TYPE_MAP, "a map from variable to value", &variable_value, &variable};
+static const rv_type capability = {RV_TYPE_TEXT, "a tool's name of at most 200 bytes", .least = 1, .most = 200};
+static const rv_type capabilities = {RV_TYPE_LIST, "a list of at most 1000 tools", &capability, .most = 1000};
 static const rv_type set = {RV_TYPE_MAP, "a map from name to expression", &expression, &identifier, .least = 1};
 static const rv_type caps = {RV_TYPE_MAP, "a map from tag to cap", &tag_cap, &identifier};
 static const rv_type schemas = {RV_TYPE_MAP, "a map from property to JSON Schema", &schema, &string};
@@ -112,6 +114,7 @@ static const rv_type concurrency = {RV_TYPE_OBJECT, "a map such as {default: 4, 
 static const rv_type budget = {RV_TYPE_OBJECT, "a map such as {usd: 5, tokens: 1000000}", .table = &rv_budget_table};
 static const rv_type node_budget = {RV_TYPE_OBJECT, "a map such as {usd: 0.5}", .table = &rv_node_budget_table};
 static const rv_type estimate = {RV_TYPE_OBJECT, "a map such as {usd: 0.1}", .table = &rv_estimate_table};
+static const rv_type writes = {RV_TYPE_OBJECT, "a map such as {max: 100, per: 1m}", .table = &rv_writes_table};
 static const rv_type quota = {RV_TYPE_OBJECT, "a map such as {attempts: 100, nodes: 500}", .table = &rv_quota_table};
 static const rv_type node_body = {RV_TYPE_NODE_BODY, "a map such as {run: [make, test]}"};
 static const rv_type body_or_nodes = {RV_TYPE_BODY_OR_NODES, "a node's body such as {run: [make, test]}, or {nodes: {…}}"};
@@ -183,7 +186,8 @@ static const rv_key node_keys[] = {
     NODE_KEY("budget", &node_budget, 0, RV_ON_SPENDING, NULL,
              "What this node, and all that is beneath it, may spend; beyond that it fails, and its result is discarded."),
     NOT_YET("cache"),
-    NOT_YET("capabilities"),
+    NODE_KEY("capabilities", &capabilities, 0, RV_ON_PROCESS, "all",
+             "Tools that a host may let it use [K32]: names, or beginnings of names with a `*` behind. A host asks before it uses one."),
     KIND_KEY("classify", &classify, "One of several branches, by the label that a command or a person gives. Result: `branch`."),
     NODE_KEY("criteria", &data, 0, RV_ON_ALL, NULL, "What makes the result good. Kept as data."),
     NODE_KEY("delivery", &delivery, RV_KEY_DEFAULT, RV_ON_PROCESS, "at_least_once",
@@ -310,9 +314,15 @@ static const rv_key quota_keys[] = {
     KEY("concurrent", &amount, "Attempts at a time; others wait. 0 denies all."),
     KEY("depth", &amount, "How deep controllers may stand within each other; what would go deeper is denied."),
     KEY("nodes", &amount, "Nodes of the run, with all that `foreach`, `loop` and others add; who would add more is denied."),
-    NOT_YET("writes"),
+    KEY("writes", &writes, "Writes to memory that hosts ask for, in a window of time; more are told to come back."),
 };
 TABLE(rv_quota_table, quota_keys, "quota", "quota", "`quota`");
+
+static const rv_key writes_keys[] = {
+    KEY_MUST("max", &amount, "How many; 0 denies all."),
+    KEY_MUST("per", &duration, "The window."),
+};
+TABLE(rv_writes_table, writes_keys, "writes", "quota.writes", "`writes`");
 
 static const rv_key on_keys[] = {
     KEY("cancel", &node_body, "The run was cancelled."),
@@ -450,7 +460,7 @@ const rv_key_table *const rv_key_tables[] = {
     &rv_file_table,     &rv_node_table,    &rv_retry_table,       &rv_approve_table,  &rv_input_table,
     &rv_wait_table,     &rv_reduce_table,  &rv_foreach_table,     &rv_loop_table,     &rv_classify_table,
     &rv_tournament_table, &rv_workflow_table, &rv_revise_table,   &rv_param_table,    &rv_concurrency_table,
-    &rv_budget_table,   &rv_node_budget_table, &rv_estimate_table, &rv_quota_table,
+    &rv_budget_table,   &rv_node_budget_table, &rv_estimate_table, &rv_quota_table, &rv_writes_table,
     &rv_on_table,       &rv_schema_table,  NULL,
 };
 

@@ -140,7 +140,7 @@ typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 #undef X
 
 extern const rv_key_table rv_file_table, rv_node_table, rv_retry_table, rv_param_table, rv_concurrency_table, rv_on_table;
-extern const rv_key_table rv_budget_table, rv_node_budget_table, rv_estimate_table, rv_quota_table;
+extern const rv_key_table rv_budget_table, rv_node_budget_table, rv_estimate_table, rv_quota_table, rv_writes_table;
 extern const rv_key_table rv_approve_table, rv_input_table, rv_wait_table, rv_reduce_table, rv_schema_table;
 extern const rv_key_table rv_foreach_table, rv_loop_table, rv_classify_table, rv_tournament_table, rv_workflow_table, rv_revise_table;
 /* Every table, in the order of the reference; NULL-terminated. */

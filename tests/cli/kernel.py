@@ -423,6 +423,46 @@ def secrets(kernel):
         assert "token" in str(refusal("INVALID", second.ask, replay={"workflow": FULL, "vars": {"who": "Ada"}, "rows": kernel.rows}).answer)
 
 
+def asking(kernel):
+    flow = {**workflow(a={"run": ["x"], "capabilities": ["git", "fs.*"]}, b={"run": ["x"]}), "quota": {"writes": {"max": 2, "per": "1s"}}}
+    kernel.load(flow, slots=2)
+
+    def ask(what, key, node="a", now=None, **value):
+        kernel.event("ask", now=now, node=node, epoch=kernel.node(node)["epoch"], state=what, key=key, value=value)
+        return kernel.effect("gate")
+
+    assert ask("tool", "fs.read")["state"] == "allow"
+    refused = ask("tool", "curl")
+    why = "curl is not among the node's capabilities"
+    assert (refused["state"], refused["key"], refused["text"]) == ("deny", "capability", why), refused
+    assert ask("tool", "curl", node="b")["state"] == "allow"
+    assert ask("tool", "git", permission="ask")["state"] == "gate"
+    rate = {"max": 1, "window_ms": 500}
+    first = kernel.now + 1
+    assert ask("tool", "git", node="b", rate=rate)["state"] == "allow"
+    assert ask("tool", "git", rate=rate)["due_ms"] == first + 500  # of the whole run
+    assert ask("tool", "git", now=first + 500, rate=rate)["state"] == "allow"
+    writes = [ask("memory_write", "k")["state"] for _ in range(3)]
+    assert writes == ["allow", "allow", "rate_limited"], writes
+    events = [event for row in kernel.rows for event in kernel.ask(journal=row)["events"]]
+    assert [(e["state"], e["key"]) for e in events if e["type"] == "gate"] == [
+        ("deny", "capability"), ("gate", "permission"), ("rate_limited", "rate"), ("rate_limited", "rate")], events
+    with Kernel(reeve) as second:
+        second.ask(replay={"workflow": flow, "rows": kernel.rows})
+        second.now = kernel.now
+        second.event("ask", node="a", epoch=1, state="memory_write", key="k")
+        assert second.effect("gate")["state"] == "rate_limited", "what was allowed counts after a replay"
+        second.event("ask", now=kernel.now + 1000, node="a", epoch=1, state="memory_write", key="k")
+        assert second.effect("gate")["state"] == "allow"
+    refusal("INVALID", kernel.event, "ask", node="a", epoch=1, state="spawn", key="k")
+    refusal("INVALID", kernel.event, "ask", node="a", epoch=1, state="tool", key="k", value={"recent": 0})
+    refusal("INVALID", kernel.event, "ask", node="a", epoch=1, state="tool", key="k", value={"rate": {"max": 1}})
+    refusal("INVALID", kernel.event, "ask", node="a", epoch=1, state="tool", key="k", value=[1])
+    kernel.event("completed", node="a", epoch=1)
+    assert kernel.event("ask", node="a", epoch=1, state="tool", key="git")["answer"] == "stale"
+
+
+claim("an attempt asks before it uses a tool or writes memory; a refusal is recorded, rates count after a replay", asking)
 claim("a descriptor has what an executor needs, and absent fields are absent", descriptor)
 claim("every event and every effect of the code is in the document", documented)
 claim("each termination makes of the attempt what the document says", terminations)

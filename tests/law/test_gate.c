@@ -7,6 +7,7 @@
 
 #include "drive.h"
 #include "kernel/gate.h"
+#include "spec/spec.h"
 
 /* ---- quotas [K31] ---- */
 
@@ -234,6 +235,107 @@ static void k30__every_answer_but_a_plain_allow_is_an_event(void **state)
     }
 }
 
+/* ---- what attempts ask for [K30, K32] ---- */
+
+static rv_answer asks(drive *d, rv_gate_verb verb, const char *key, const char *value)
+{
+    rv_event ask = {.type = RV_EVENT_ASK, .node = 0, .epoch = d->run->nodes[0].epoch, .state = verb, .key = rv_str_of(key),
+                    .value = rv_str_of(value)};
+    return drive_step(d, &ask);
+}
+
+/* The gate's answer to the step just made; its stage, when it is recorded. */
+static rv_gate_kind answered(const drive *d, char *ret_stage)
+{
+    const char *at = d->out.journal.at + d->step_size, *end = d->out.journal.at + d->out.journal.size;
+    rv_event event;
+    *ret_stage = 0;
+    while (at < end && rv_event_read(&at, end, &event, NULL) == RV_OK)
+        if (event.type == RV_EVENT_GATE) snprintf(ret_stage, 32, "%.*s", RV_FMT(event.key));
+    const rv_effect *last = &d->effects.at[d->effects.count - 1];
+    assert_int_equal(last->type, RV_EFFECT_GATE);
+    assert_int_equal(last->epoch, d->run->nodes[0].epoch);
+    return (rv_gate_kind)last->state;
+}
+
+static void k30__a_running_attempt_asks_and_every_answer_but_an_allow_is_recorded(void **state)
+{
+    static const struct { rv_gate_verb verb; const char *value; rv_gate_kind kind; const char *stage; } cases[] = {
+        {RV_GATE_VERB_TOOL, "", RV_GATE_ALLOW, ""},
+        {RV_GATE_VERB_TOOL, "{\"permission\":\"allow\",\"is_audited\":true}", RV_GATE_ALLOW, ""},
+        {RV_GATE_VERB_TOOL, "{\"permission\":\"deny\"}", RV_GATE_DENY, "permission"},
+        {RV_GATE_VERB_TOOL, "{\"permission\":\"ask\",\"veto\":\"no\"}", RV_GATE_ASK, "permission"},
+        {RV_GATE_VERB_TOOL, "{\"veto\":\"not on a Friday\"}", RV_GATE_DENY, "veto"},
+        {RV_GATE_VERB_TOOL, "{\"constraint\":\"a path outside\",\"veto\":\"no\"}", RV_GATE_DENY, "constraint"},
+        {RV_GATE_VERB_TOOL, "{\"rate\":{\"max\":2,\"window_ms\":100},\"recent\":1}", RV_GATE_ALLOW, ""},
+        {RV_GATE_VERB_TOOL, "{\"rate\":{\"max\":2,\"window_ms\":100},\"recent\":2,\"oldest_ms\":960}", RV_GATE_RATE_LIMITED, "rate"},
+        {RV_GATE_VERB_TOOL, "{\"writes\":true}", RV_GATE_DENY, "sandbox"},
+        {RV_GATE_VERB_TOOL, "{\"writes\":true,\"is_sandboxed\":true}", RV_GATE_ALLOW, ""},
+        {RV_GATE_VERB_TOOL, "{\"is_audited\":false}", RV_GATE_DENY, "audit"},
+        {RV_GATE_VERB_MEMORY_WRITE, "{\"recent\":9}", RV_GATE_RATE_LIMITED, "rate"},
+        {RV_GATE_VERB_MEMORY_READ, "{\"recent\":9}", RV_GATE_ALLOW, ""},
+        {RV_GATE_VERB_ARTIFACT_READ, "{}", RV_GATE_ALLOW, ""},
+    };
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        char stage[32];
+        drive *d = drive_new("%quota=writes/9; a: %isolation=read_only; b: a");
+        drive_admit(d, "a");
+        assert_int_equal(asks(d, cases[i].verb, "git", cases[i].value), RV_ANSWER_TAKEN);
+        assert_int_equal(answered(d, stage), cases[i].kind);
+        assert_string_equal(stage, cases[i].stage);
+        bool is_later = d->effects.at[d->effects.count - 1].due_ms > d->now.engine_ms;
+        assert_int_equal(is_later, cases[i].kind == RV_GATE_RATE_LIMITED);
+        assert_string_equal(drive_says(d, "a"), "running"); /* it goes on, and holds to the answer */
+        drive_crash(d);
+        drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+        assert_int_equal(asks(d, cases[i].verb, "git", cases[i].value), RV_ANSWER_STALE);
+        drive_ok(d, "b");
+        drive_check_replay(d);
+        drive_free(d);
+    }
+}
+
+static void k30__what_cannot_be_asked_changes_nothing(void **state)
+{
+    static const char *const values[] = {"{", "[]", "{\"colour\":1}", "{\"permission\":\"maybe\"}", "{\"permission\":1}", "{\"veto\":1}",
+        "{\"constraint\":true}", "{\"rate\":5}", "{\"rate\":{\"max\":1}}", "{\"rate\":{\"window_ms\":1}}",
+        "{\"rate\":{\"max\":-1,\"window_ms\":1}}", "{\"rate\":{\"max\":1,\"window_ms\":\"x\"}}",
+        "{\"rate\":{\"max\":1,\"window_ms\":1,\"per\":1}}", "{\"writes\":1}", "{\"is_sandboxed\":null}", "{\"is_audited\":\"yes\"}",
+        "{\"recent\":-1}", "{\"recent\":0.5}", "{\"oldest_ms\":-1}"};
+    drive *d = drive_new("a");
+    drive_admit(d, "a");
+    for (size_t i = 0; i < RV_COUNT(values); i++) assert_int_equal(asks(d, RV_GATE_VERB_TOOL, "git", values[i]), RV_ANSWER_ILLEGAL);
+    assert_int_equal(asks(d, RV_GATE_VERB_TOOL, "", "{}"), RV_ANSWER_ILLEGAL);
+    assert_int_equal(asks(d, RV_GATE_VERB_SPAWN, "git", "{}"), RV_ANSWER_ILLEGAL); /* these are decided without being asked for */
+    assert_int_equal(asks(d, RV_GATE_VERB_SUBMIT, "git", "{}"), RV_ANSWER_ILLEGAL);
+    assert_int_equal(asks(d, RV_GATE_VERB_COUNT, "git", "{}"), RV_ANSWER_ILLEGAL);
+    drive_free(d);
+}
+
+/* A node's own list, by name or by the beginning of one; without a list all. */
+static void k32__a_tool_is_among_the_capabilities_of_its_node(void **state)
+{
+    static const struct { const char *node, *tool; rv_gate_kind kind; } cases[] = {
+        {"a", "git", RV_GATE_ALLOW}, {"a", "fs.read", RV_GATE_ALLOW}, {"a", "gitk", RV_GATE_DENY}, {"b", "any", RV_GATE_ALLOW},
+        {"c", "git", RV_GATE_DENY}};
+    rv_problems problems = {0};
+    rv_spec *spec = NULL;
+    rv_spec_input input = {.file = "t.yaml", .source = RV_STR("reeve: 1\nnodes:\n  a: {run: [x], capabilities: [git, fs.*]}\n"
+                                                              "  b: {run: [x]}\n  c: {run: [x], capabilities: []}\n")};
+    assert_int_equal(rv_spec_load(&input, &spec, &problems), RV_OK);
+    drive *d = drive_new_graph(&spec->graph);
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        if (drive_node(d, cases[i].node)->state == RV_NODE_READY) drive_admit(d, cases[i].node);
+        rv_event ask = {.type = RV_EVENT_ASK, .node = drive_index(d, cases[i].node), .epoch = drive_node(d, cases[i].node)->epoch,
+                        .state = RV_GATE_VERB_TOOL, .key = rv_str_of(cases[i].tool)};
+        assert_int_equal(drive_step(d, &ask), RV_ANSWER_TAKEN);
+        assert_int_equal(d->effects.at[d->effects.count - 1].state, cases[i].kind);
+    }
+    drive_free(d);
+    rv_spec_free(spec);
+    rv_problems_deinit(&problems);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +352,9 @@ int main(void)
         cmocka_unit_test(k32__it_stops_at_the_first_refusal),
         cmocka_unit_test(k32__a_sandbox_lets_a_node_that_may_not_write_call_what_writes),
         cmocka_unit_test(k30__every_answer_but_a_plain_allow_is_an_event),
+        cmocka_unit_test(k30__a_running_attempt_asks_and_every_answer_but_an_allow_is_recorded),
+        cmocka_unit_test(k30__what_cannot_be_asked_changes_nothing),
+        cmocka_unit_test(k32__a_tool_is_among_the_capabilities_of_its_node),
     };
     return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
 }

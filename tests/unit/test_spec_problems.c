@@ -69,6 +69,8 @@ static const wrong table[] = {
     {"K40 what is made in a worktree is no output", N "  a: {run: [x], role: implement, outputs: [o]}\n",
      "flow.yaml:3:43: `outputs` are looked for where the run is; what a node makes in its worktree is in its artifact worktree.patch; "
      "remove it\n"},
+    {"K31 writes have a window", "reeve: 1\nquota: {writes: {max: 1}}\nnodes: {a: {run: [x]}}\n",
+     "flow.yaml:2:17: `writes` has no `per`; add `per`: a duration such as 250ms, 30s, 10m, 2h or 1d\n"},
     {"K53 a group has a name", "reeve: 1\nbudget: {usd: 1, group: a b}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:25: `a b` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"},
     {"W2b a workflow by name is refused", N "  a: {workflow: release}\n",
