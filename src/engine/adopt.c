@@ -227,12 +227,20 @@ static void adopt(rv_job *job, uint32_t node, uint32_t twin)
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
 }
 
-/* Begin the attempt that the parent had begun, and call it lost: its policy then asks, fails or runs it again. */
-static void ask_again(rv_job *job, uint32_t node)
+bool rv_adopt_is_unknown(rv_job *job, uint32_t node)
 {
-    rv_twin_of(job, node)->is_asked = true;
+    if (!job->parent || job->run->nodes[node].number > 0) return false;
+    uint32_t twin = rv_twin(job, node);
+    if (twin == RV_NONE || !may_have_happened(job, node, &job->parent->run->nodes[twin])) return false;
+    return !rv_twin_of(job, node)->is_asked && is_same_context(job, node, twin);
+}
+
+void rv_adopt_ask(rv_job *job, uint32_t node)
+{
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, true);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
+    if (job->run->nodes[node].state != RV_NODE_RUNNING) return; /* a gate holds it back, for now or for good */
+    rv_twin_of(job, node)->is_asked = true;
     rv_event lost = {.type = RV_EVENT_LOST,
                      .node = node,
                      .epoch = job->run->nodes[node].epoch,
@@ -262,9 +270,8 @@ static void consider(rv_job *job, uint32_t node)
                               : (at->state == RV_NODE_READY || at->state == RV_NODE_WAITING) && at->number == 0;
     uint32_t twin = is_due ? rv_twin(job, node) : RV_NONE;
     if (twin == RV_NONE || rv_twin_of(job, node)->is_same) return;
-    bool is_unknown = at->state == RV_NODE_READY && may_have_happened(job, node, &job->parent->run->nodes[twin]);
-    if (is_unknown && !rv_twin_of(job, node)->is_asked && is_same_context(job, node, twin)) {
-        ask_again(job, node);
+    if (at->state == RV_NODE_READY && rv_adopt_is_unknown(job, node)) {
+        if (!rv_run_is_held_back(job->run)) rv_adopt_ask(job, node);
         return;
     }
     if (!may_keep(job, node, twin)) return;

@@ -197,7 +197,7 @@ static void on_ended(void *user, const rv_exit *exit)
         state = RV_ATTEMPT_ERROR;
         detail = attempt->row.detail;
     }
-    else if (!has_result(state)) rv_result_look(attempt);
+    if (!has_result(state)) rv_result_look(attempt, exit->result);
     rv_usage_take(attempt);
     if (!has_result(state)) rv_buf_clear(&attempt->result);
     if (attempt->is_output_over) rv_buf_clear(&attempt->output);

@@ -234,6 +234,10 @@ static uint32_t ahead_target(const rv_engine *engine)
 /* false: a gate of the run refused it [K31a]; its slot is given back. */
 static bool admit(rv_job *job, uint32_t node, bool takes_slot)
 {
+    if (rv_adopt_is_unknown(job, node)) {
+        rv_adopt_ask(job, node);
+        return false;
+    }
     if (takes_slot) rv_admit_take(&job->admit, job->run, rv_run_class_of(job->run, node));
     rv_attempt *attempt = rv_attempt_new(job, node);
     attempt->has_slot = takes_slot;

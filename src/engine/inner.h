@@ -260,8 +260,9 @@ void rv_job_take_values(rv_job *job);
 /* result.c: what an attempt left behind; given: the result that its executor gave itself, size 0: $REEVE_OUTPUT has it. Sets
  * row.detail, error, result; false: the attempt failed by it. */
 bool rv_result_collect(rv_attempt *attempt, rv_str given);
-/* Of an attempt that has no result: what it left in $REEVE_OUTPUT all the same, so that its spend is known; else nothing changes. */
-void rv_result_look(rv_attempt *attempt);
+/* Of an attempt that has no result: what it left all the same (given, or in $REEVE_OUTPUT), so that its spend is known; else nothing
+ * changes. */
+void rv_result_look(rv_attempt *attempt, rv_str given);
 void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
 
 /* steer.c: $REEVE_STEER: the directives of the attempt's node, one JSON object a line; not there while there are none. */
@@ -301,6 +302,11 @@ rv_status rv_adopt_load(rv_job *job, rv_error *err);
 void rv_adopt_changed(rv_job *job, uint32_t first_changed);
 /* The result of an adopted node, as the parent's row has it; size 0: none. */
 rv_str rv_adopt_result(rv_job *job, uint32_t node);
+/* Whether the parent had begun an attempt of `node`, which may happen once, and nobody knows what it did: then it is never just started. */
+bool rv_adopt_is_unknown(rv_job *job, uint32_t node);
+/* Such a node is ready: begin that attempt and call it lost; its policy then asks, fails or runs it again. Where a gate of the run holds
+ * it back it stays as it is. */
+void rv_adopt_ask(rv_job *job, uint32_t node);
 /* The rows of what an adopted node made, under this run, once. Nothing for other nodes. */
 void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
 

@@ -297,12 +297,14 @@ static const rv_json *body_of(rv_attempt *attempt)
     return may_have_outputs || (def->flags & RV_NODE_F_HAS_SCHEMA) ? rv_job_body(attempt->job, attempt->node) : NULL;
 }
 
-void rv_result_look(rv_attempt *attempt)
+void rv_result_look(rv_attempt *attempt, rv_str given)
 {
     rv_detail detail = attempt->row.detail;
     size_t error_size = attempt->error.size;
-    if (!attempt->dir || !rv_slot_dir_look(attempt->dir)) return;
-    (void)read_output(attempt);
+    if (attempt->result.size) return; /* it was read, and does not fit its schema */
+    if (given.size) (void)parse_result(attempt, given);
+    else if (attempt->dir && rv_slot_dir_look(attempt->dir)) (void)read_output(attempt);
+    else return;
     attempt->row.detail = detail;
     if (attempt->error.size > error_size) attempt->error.at[attempt->error.size = error_size] = 0;
 }

@@ -156,7 +156,10 @@ static void attempt_row(rv_job *job, rv_attempt *attempt, rv_batch *batch)
     row.error = rv_buf_str(&attempt->error);
     row.cost_micro = attempt->cost;
     row.tokens_in = attempt->tokens_in, row.tokens_out = attempt->tokens_out, row.tokens_cached = attempt->tokens_cached;
-    if (attempt->is_ended && row.ended_ms == 0) row.ended_ms = rv_engine_now(job->engine).wall_ms;
+    const rv_node_run *node = &job->run->nodes[attempt->node];
+    bool is_called_off = !attempt->is_ended && node->epoch == attempt->epoch && node->attempt == RV_ATTEMPT_CANCELLED;
+    if (is_called_off) row.state = RV_ATTEMPT_CANCELLED, row.detail = RV_DETAIL_SIGNALLED; /* its end comes too late [K61] */
+    if ((attempt->is_ended || is_called_off) && row.ended_ms == 0) row.ended_ms = rv_engine_now(job->engine).wall_ms;
     if (row.detail != RV_DETAIL_NONE && row.error_source.size == 0) row.error_source = RV_STR("task");
     rv_batch_attempt(batch, &row);
     if (attempt->is_ended) rv_result_artifacts(job, attempt, batch);

@@ -94,7 +94,8 @@ static const char *check_node(const rv_run *run, uint32_t index)
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");
     HOLDS(node->result <= run->values.count && node->output <= run->values.count && node->error <= run->values.count,
           "a value that is not kept");
-    HOLDS(!is_for_event || node->state != RV_NODE_WAITING || rv_run_signal_for(run, index) == RV_NONE,
+    bool waits_for_event = node->state == RV_NODE_WAITING && node->detail == RV_DETAIL_EVENT; /* not for a yes to its last result */
+    HOLDS(!waits_for_event || rv_run_signal_for(run, index) == RV_NONE,
           "a node waits for an event that is kept");
     bool is_plain = !rv_run_is_handler(run, index), goes_on = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
     HOLDS(!(is_plain && goes_on && node->state == RV_NODE_PENDING && gating == 0), "a node that nothing holds back was not decided");

@@ -15,7 +15,7 @@ void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal
     rv_run *run = step->run;
     const rv_graph *graph = rv_run_graph(run, node);
     uint32_t size = graph->scopes[rv_run_control_def(run, node)->scope_first + scope].count;
-    if (count == 0 || run->nodes[node].state != RV_NODE_WAITING) return;
+    if (count == 0 || !rv_run_tends(run, node)) return;
     if (rv_step_denies_growth(step, node, count * size)) return;
     if (count > (RV_RUN_NODES_MAX - run->node_count) / RV_MAX(size, 1u)) {
         rv_step_error(step, node, RV_STR("the run would have more than 1048576 nodes; let its items be larger pieces of work"));
@@ -165,12 +165,11 @@ static void call_off_node(rv_step *step, uint32_t node)
     rv_node_state state = (rv_node_state)run->nodes[node].state;
     if (rv_node_state_is_terminal(state)) return;
     bool is_unknown = state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_UNKNOWN_OUTCOME;
-    if (is_unknown) return; /* somebody must still say what it did */
-    if (state == RV_NODE_RUNNING) {
+    if (is_unknown || state == RV_NODE_RUNNING) {
         if (run->nodes[node].flags & RV_NODE_R_CALLED_OFF) return;
         rv_step_emit(step, &(rv_event){.type = RV_EVENT_CALLED_OFF, .node = node});
-        rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SUPERSEDED);
-        return;
+        if (!is_unknown) rv_step_effect(step, RV_EFFECT_STOP, node, RV_DETAIL_SUPERSEDED);
+        return; /* somebody must still say what it did; it does not begin again */
     }
     rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_SUPERSEDED, node + 1);
 }
@@ -246,6 +245,14 @@ static void foreach_fill(rv_step *step, uint32_t node)
     rv_step_grow(step, node, 0, made, left);
 }
 
+/* The run is closing: the rest of the items never begins. */
+static void foreach_give_up(rv_step *step, uint32_t node)
+{
+    bool skips = rv_run_is_winding_down(step->run) || step->is_failing;
+    if (skips) rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
+    else rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
+}
+
 /* The lines of a text, but for empty ones, as a list of strings. */
 static rv_json *lines_of(rv_arena *arena, rv_str text)
 {
@@ -293,6 +300,8 @@ static void foreach_begin(rv_step *step, uint32_t node)
         rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_CHILDREN, 0);
         if (list->count == 0) foreach_finish(step, node);
         else foreach_fill(step, node);
+        bool begins = list->count == 0 || control_of(run, node)->places.count > 0 || run->nodes[node].state != RV_NODE_WAITING;
+        if (!begins) foreach_give_up(step, node); /* something failed in this very step, and fails the run */
     }
     rv_buf_deinit(&filled);
     rv_buf_deinit(&items);
@@ -305,14 +314,6 @@ static bool has_failed(const rv_run *run, const rv_control *control)
     for (uint32_t i = 0; i < control->places.count; i++)
         if (rv_place_outcome(run, control->places.at[i], &child) == RV_NODE_FAILED) return true;
     return false;
-}
-
-/* The run is closing: the rest of the items never begins. */
-static void foreach_give_up(rv_step *step, uint32_t node)
-{
-    bool skips = rv_run_is_winding_down(step->run) || step->is_failing;
-    if (skips) rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
-    else rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
 }
 
 static void foreach_tend(rv_step *step, uint32_t node, uint32_t place)
@@ -330,7 +331,7 @@ static void foreach_tend(rv_step *step, uint32_t node, uint32_t place)
     }
     foreach_fill(step, node);
     control = control_of(step->run, node);
-    if (control->open || step->run->nodes[node].state != RV_NODE_WAITING) return;
+    if (control->open || !rv_run_tends(step->run, node)) return;
     if (join == RV_JOIN_ANY) end_badly(step, node, outcome, RV_DETAIL_CHILDREN_FAILED, child); /* none succeeded: the last one tells */
     else if (control->places.count < control->count && !(join == RV_JOIN_ALL && has_failed(step->run, control)))
         foreach_give_up(step, node);
@@ -552,7 +553,7 @@ void rv_step_tend(rv_step *step, uint32_t place)
 {
     uint32_t node = step->run->places.at[place].parent;
     bool is_open = step->run->places.at[place].open > 0; /* again: one of its nodes is being revised */
-    if (node == RV_NONE || is_open || step->run->nodes[node].state != RV_NODE_WAITING) return; /* it was decided without this one */
+    if (node == RV_NONE || is_open || !rv_run_tends(step->run, node)) return; /* it was decided without this one */
     switch (rv_run_kind(step->run, node)) {
     case RV_KIND_FOREACH: foreach_tend(step, node, place); return;
     case RV_KIND_LOOP: loop_tend(step, node, place); return;

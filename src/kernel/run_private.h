@@ -41,6 +41,11 @@ static inline rv_detail rv_run_skip_cause(const rv_run *run)
 }
 
 /* ---- places (place.c) ---- */
+/* Whether a controller still looks after its children: not when it has its outcome, nor when somebody is asked about it (revise.at_max). */
+static inline bool rv_run_tends(const rv_run *run, uint32_t node)
+{
+    return run->nodes[node].state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_CHILDREN;
+}
 /* Append a place of `scope` and its nodes, all pending; those that nothing gates go on the work list. */
 uint32_t rv_place_add(rv_run *run, uint32_t graph, uint32_t scope, uint32_t parent, uint32_t ordinal);
 /* Append `place` and its place.count nodes, pending, without their defs and gating; returns the first. */

@@ -345,7 +345,7 @@ void rv_step_tournament(rv_step *step, uint32_t node)
         const rv_entrant_def *entrant = &graph->entrants[def->entrant_first + i];
         if (entrant->node == RV_NONE) rv_step_grow(step, node, entrant->scope - def->scope_first, i, 1);
     }
-    if (control_at(run, node)->open == 0 && run->nodes[node].state == RV_NODE_WAITING) next_round(step, node);
+    if (control_at(run, node)->open == 0 && rv_run_tends(run, node)) next_round(step, node);
 }
 
 void rv_step_tend_tournament(rv_step *step, uint32_t node, uint32_t place)

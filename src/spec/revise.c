@@ -2,18 +2,25 @@
  *
  * Only edges that are waited for lead back: over an optional one a node may end before what it needs has. The members are the nodes
  * after the target from which this node follows: a walk backwards from the node, which stops at the target's place in the order, then
- * one pass forwards over what it saw. Two back-edges of one scope must lie apart, or one within the other: taken from the largest to
+ * one pass forwards over what it saw. A branch that is not taken is pruned before what else it needs has ended: then the node with the
+ * back-edge waits for that itself, by a soft edge that is in no file.
+ *
+ * Two back-edges of one scope must lie apart, or one within the other: taken from the largest to
  * the smallest, all members of one have the same innermost one around them. */
 #include "spec/load.h"
 #include <stdlib.h>
 
+#define RV_REVISE_WAITS_MAX 1000u
 #define RV_REVISE_WORK_MAX RV_EDGES_MAX /* nodes and edges that all back-edges of a file look at */
+
+typedef struct wait { uint32_t node, other; } wait; /* node: of a back-edge; other: what it is to wait for, too */
 
 typedef struct reviser {
     rv_loader *loader;
     uint32_t *visited; /* of a node: 1 + the back-edge that saw it last */
     uint32_t *reached; /* … that reached it from its target */
     RV_VEC(uint32_t) seen;
+    RV_VEC(wait) extra;
     uint64_t work;
 } reviser;
 
@@ -147,6 +154,85 @@ static void check_crossing(rv_loader *l)
     rv_free(around);
 }
 
+/* ---- what is pruned waits for nobody ---- */
+
+static void mark_branch(const rv_loader *l, uint32_t classify, uint32_t list, uint32_t *branch_of)
+{
+    if (rv_doc_kind_of(&l->doc, list) != RV_DOC_LIST) return;
+    for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item)) {
+        bool is_name = rv_doc_is_scalar(&l->doc, item);
+        uint32_t node = is_name ? rv_loader_find(l, l->nodes.at[classify].scope, rv_doc_text(&l->doc, item)) : RV_NONE;
+        if (node == RV_NONE || node >= l->def_count) continue;
+        branch_of[node] = branch_of[node] == 0 || branch_of[node] == classify + 1 ? classify + 1 : RV_NONE;
+    }
+}
+
+/* Of each node: 1 + the classify in whose branches it stands, RV_NONE: of several; 0: of none. */
+static uint32_t *find_branches(rv_loader *l)
+{
+    uint32_t *branch_of = rv_alloc(sizeof *branch_of * (l->nodes.count + 1u));
+    for (uint32_t node = 0; node < l->def_count; node++) {
+        if (l->nodes.at[node].kind != RV_KIND_CLASSIFY) continue;
+        uint32_t map = rv_doc_get(&l->doc, rv_loader_kind_value(l, node), "branches");
+        if (map == RV_NONE || rv_doc_kind_of(&l->doc, map) != RV_DOC_MAP) continue; /* said by check.c */
+        for (uint32_t key = map + 1, end = rv_doc_next(&l->doc, map); key < end; key = rv_doc_next(&l->doc, key + 1))
+            mark_branch(l, node, key + 1, branch_of);
+    }
+    return branch_of;
+}
+
+/* Append to `extra` the members of a back-edge that a branch among them needs, and that its node does not wait for itself. */
+static void find_waits(reviser *v, const rv_revise_draft *revise, const uint32_t *branch_of, uint32_t mark)
+{
+    rv_loader *l = v->loader;
+    const uint32_t *members = l->revise_nodes.at + revise->member_first;
+    for (uint32_t i = 0; i < revise->member_count; i++) v->reached[members[i]] = mark;
+    v->visited[revise->node] = mark;
+    for (uint32_t e = l->pred_begin[revise->node]; e < l->pred_begin[revise->node + 1]; e++)
+        if (waits_for_all(l, revise->node) || (l->pred.at[e] & RV_EDGE_SOFT)) v->visited[RV_EDGE_NODE(l->pred.at[e])] = mark;
+    for (uint32_t i = 0; i < revise->member_count; i++) {
+        if (!branch_of[members[i]]) continue;
+        for (uint32_t e = l->pred_begin[members[i]]; e < l->pred_begin[members[i] + 1]; e++) {
+            uint32_t other = RV_EDGE_NODE(l->pred.at[e]);
+            bool is_classify = branch_of[members[i]] == other + 1; /* has ended before it prunes */
+            if (is_classify || other >= l->def_count || v->reached[other] != mark || v->visited[other] == mark) continue;
+            v->visited[other] = mark;
+            rv_vec_push(&v->extra, ((wait){revise->node, other}));
+        }
+    }
+}
+
+/* Put the edges of `extra` behind those of their nodes. */
+static void add_waits(reviser *v)
+{
+    rv_loader *l = v->loader;
+    uint32_t count = l->pred.count;
+    rv_vec_reserve(&l->pred, count + v->extra.count);
+    for (uint32_t i = 0; i < v->extra.count; i++) {
+        const wait *w = &v->extra.at[i];
+        uint32_t at = l->pred_begin[w->node + 1];
+        memmove(l->pred.at + at + 1, l->pred.at + at, sizeof *l->pred.at * (l->pred.count - at));
+        l->pred.at[at] = w->other | RV_EDGE_SOFT;
+        l->pred.count++;
+        for (uint32_t node = w->node + 1; node <= l->nodes.count; node++) l->pred_begin[node]++;
+        l->nodes.at[w->other].has_successor = true;
+    }
+}
+
+static void wait_for_members(reviser *v)
+{
+    rv_loader *l = v->loader;
+    uint32_t *branch_of = find_branches(l);
+    memset(v->visited, 0, sizeof *v->visited * (l->nodes.count + 1u));
+    memset(v->reached, 0, sizeof *v->reached * (l->nodes.count + 1u));
+    for (uint32_t i = 0; i < l->revises.count; i++) find_waits(v, &l->revises.at[i], branch_of, i + 1);
+    if (v->extra.count > RV_REVISE_WAITS_MAX)
+        rv_loader_error(l, 0, 0, RV_STR("let fewer branches lie on the way of a back-edge"),
+                        "the revisions have more than %u branches on their ways", RV_REVISE_WAITS_MAX);
+    else add_waits(v);
+    rv_free(branch_of);
+}
+
 void rv_loader_revise(rv_loader *l)
 {
     if (!l->is_acyclic || l->revising.count == 0) return;
@@ -158,8 +244,9 @@ void rv_loader_revise(rv_loader *l)
     if (v.work >= RV_REVISE_WORK_MAX)
         rv_loader_error(l, 0, 0, RV_STR("let `target` be nearer, or revise at fewer nodes"),
                         "the revisions span more than %u nodes and edges", RV_REVISE_WORK_MAX);
-    else check_crossing(l);
+    else check_crossing(l), wait_for_members(&v);
     rv_free(v.visited);
     rv_free(v.reached);
     rv_vec_deinit(&v.seen);
+    rv_vec_deinit(&v.extra);
 }

@@ -126,6 +126,14 @@ def isolation(flow):
     need(not os.path.exists(flow.path('made')), 'it wrote')
 
 
+@case('an attempt that failed for its outputs or its schema has spent what it said, too [K42]')
+def spent_in_vain(flow):
+    schema = {'type': 'object', 'required': ['n']}
+    done = flow.run({'nodes': {'a': spending('0.5', outputs=['not-made']), 'b': spending('0.25', output_schema=schema)}}, status=1)
+    same(flow.ask('select id, detail from node order by id'), [('a', 'output_missing'), ('b', 'schema')], 'nodes')
+    same(spent(flow, done.run), 750000, 'micro-dollars')
+
+
 @case('a quarantined command is denied an isolation that can write; what depends on it is skipped [K33, K34]')
 def quarantine(flow):
     flow.run({'nodes': {'a': shell('true', trust='quarantined'), 'b': shell('true', needs=['a']),

@@ -227,6 +227,23 @@ def once(flow):
     same((ran(flow), flow.hub.has_more()), (['after'], False), 'what ran')
 
 
+@case('what may have happened is not begun in a child whose budget does not let it: it is asked about when it does [P3, K50]')
+def once_and_no_budget(flow):
+    workflow = {'name': 'flow', 'nodes': {'pay': {**flow.held(), 'delivery': 'at_most_once'}}}
+    live = flow.start(workflow)
+    first = live.started()
+    flow.hub.next()
+    live.process.send_signal(signal.SIGINT)
+    live.end(128 + signal.SIGINT)
+    workflow['budget'] = {'attempts': 0}
+    child = flow.run(workflow, '--resume', first, '--edit', '--no-wait', status=76).run
+    states = f"select state || ' ' || detail from node where run = '{child}'"
+    same(flow.one(states), 'waiting budget', 'pay')
+    flow.call('approve', child, '--add', 'attempts=1')
+    flow.run(workflow, '--resume', child, '--no-wait', status=76)
+    same((flow.one(states), flow.hub.has_more()), ('waiting unknown_outcome', False), 'pay')
+
+
 @case('an approval is kept by the first child alone; a run that was gone on with is not resumed itself [P7]')
 def used_once(flow):
     workflow = {'name': 'flow', 'nodes': {'ok': {'approve': {'message': 'Ship?'}}, 'ship': counted('ship', 'test -e "$DIR/good"',

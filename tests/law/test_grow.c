@@ -1,56 +1,6 @@
-/* test_grow.c: runs that grow [K1, K11–K13, K15, K17, K62]: each kind of controller by name, and random lives of many graphs with
+/* test_grow.c: runs that grow [K1, K11–K13, K15, K62]: each kind of controller by name, and random lives of many graphs with
  * crashes, interrupts and late words; after every step the invariants, replay and decode, as in all laws (drive.h). */
-#include "drive.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-#include "spec/spec.h"
-
-typedef struct world { rv_spec *spec; drive *d; } world;
-
-static world world_of(const char *nodes)
-{
-    world w = {0};
-    rv_problems problems = {0};
-    rv_buf text = {0}, said = {0};
-    rv_buf_printf(&text, "reeve: 1\nname: t\nparams: {list: {type: array, default: [1, 2, 3]}}\nnodes:\n%s", nodes);
-    rv_spec_input input = {.source = rv_buf_str(&text), .file = "t.yaml"};
-    rv_status status = rv_spec_load(&input, &w.spec, &problems);
-    rv_problems_text(&said, &problems, rv_buf_str(&text), false, false);
-    if (status != RV_OK) fail_msg("%s", said.at);
-    rv_problems_deinit(&problems);
-    rv_buf_deinit(&text);
-    rv_buf_deinit(&said);
-    w.d = drive_new_graph(&w.spec->graph);
-    return w;
-}
-
-static void world_end(world *w)
-{
-    drive_free(w->d);
-    rv_spec_free(w->spec);
-}
-
-/* Admit and complete with this result. */
-static void gives(world *w, const char *node, const char *value)
-{
-    assert_int_equal(drive_admit(w->d, node), RV_ANSWER_TAKEN);
-    assert_int_equal(drive_complete_value(w->d, node, value, ""), RV_ANSWER_TAKEN);
-}
-
-static void assert_result(world *w, const char *node, const char *json)
-{
-    rv_str result = rv_run_result(w->d->run, rv_run_find(w->d->run, rv_str_of(node)));
-    if (!rv_str_is(result, json)) fail_msg("%s gave %.*s, not %s", node, RV_FMT(result), json);
-}
-
-static void assert_says(world *w, const char *node, const char *text) { assert_string_equal(drive_says(w->d, node), text); }
-
-static bool exists(world *w, const char *node) { return rv_run_find(w->d->run, rv_str_of(node)) != RV_NONE; }
+#include "grown.h"
 
 /* ---- foreach [K15] ---- */
 
@@ -105,6 +55,30 @@ static void k15__any_takes_the_first_success_and_stops_the_rest(void **state)
     assert_says(&w, "each[2]", "cancelled superseded");
     drive_ok(w.d, "after");
     assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k15__an_item_whose_outcome_is_unknown_does_not_begin_again_when_nobody_needs_it(void **state)
+{
+    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x], delivery: at_most_once}, join: any}}\n");
+    assert_int_equal(drive_admit(w.d, "each[0]"), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_lost(w.d, "each[0]", RV_LOST_WAS_STARTED), RV_ANSWER_TAKEN);
+    drive_ok(w.d, "each[1]");
+    assert_says(&w, "each", "succeeded");
+    assert_says(&w, "each[0]", "waiting unknown_outcome"); /* somebody says what it did */
+    assert_int_equal(drive_decide(w.d, "each[0]", RV_DECISION_AGAIN, NULL), RV_ANSWER_TAKEN);
+    assert_says(&w, "each[0]", "cancelled superseded");
+    assert_int_equal(w.d->run->status, RV_RUN_OK);
+    world_end(&w);
+}
+
+static void k5__a_foreach_that_would_begin_when_something_fails_fast_makes_no_item(void **state)
+{
+    world w = world_of("  a: {run: [x]}\n  each: {foreach: {items: [a, b], do: {run: [x]}}, after: [a]}\n");
+    assert_int_equal(drive_signal(w.d, RV_EVENT_FAIL_FAST), RV_ANSWER_TAKEN);
+    drive_fail(w.d, "a", 1);
+    assert_says(&w, "each", "skipped fail_fast");
+    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
     world_end(&w);
 }
 
@@ -511,123 +485,6 @@ static void k13__existing_nodes_may_enter(void **state)
     world_end(&w);
 }
 
-/* ---- back-edges [K17] ---- */
-
-#define REVISE "  draft: {run: [x, \"${feedback.why:-none}\"]}\n  tone: {run: [x], needs: [draft]}\n" \
-    "  review: {run: [x], needs: [tone], revise: {target: draft, when: \"${review.ok} == false\", max: 2%s}}\n" \
-    "  publish: {run: [x], needs: [review]}\n  log: {run: [x], needs: [draft]}\n"
-
-static void k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest(void **state)
-{
-    char text[600];
-    snprintf(text, sizeof text, REVISE, "");
-    world w = world_of(text);
-    drive_ok(w.d, "draft");
-    drive_ok(w.d, "log");
-    drive_ok(w.d, "tone");
-    gives(&w, "review", "{\"ok\":false,\"why\":\"dull\"}");
-    assert_says(&w, "draft~1", "ready");
-    assert_says(&w, "tone~1", "pending");
-    assert_says(&w, "publish", "pending");
-    assert_false(exists(&w, "log~1"));
-    drive_ok(w.d, "draft~1");
-    drive_ok(w.d, "tone~1");
-    gives(&w, "review~1", "{\"ok\":true}");
-    assert_says(&w, "publish", "ready");
-    drive_ok(w.d, "publish");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
-}
-
-static void k17__at_the_maximum_it_fails_or_asks(void **state)
-{
-    for (int asks = 0; asks < 2; asks++) {
-        char text[600];
-        snprintf(text, sizeof text, REVISE, asks ? ", at_max: ask" : "");
-        world w = world_of(text);
-        const char *ids[][3] = {{"draft", "tone", "review"}, {"draft~1", "tone~1", "review~1"}, {"draft~2", "tone~2", "review~2"}};
-        for (int i = 0; i < 3; i++) {
-            drive_ok(w.d, ids[i][0]);
-            drive_ok(w.d, ids[i][1]);
-            gives(&w, ids[i][2], "{\"ok\":false}");
-        }
-        assert_says(&w, "review~2", asks ? "waiting approval" : "failed revise_max");
-        if (asks) drive_decide(w.d, "review~2", RV_DECISION_APPROVE, NULL);
-        assert_says(&w, "publish", asks ? "ready" : "skipped upstream root=review~2");
-        world_end(&w);
-    }
-}
-
-static void k17__an_approval_that_may_not_be_done_again_is_asked_about_once(void **state)
-{
-    static const char *const given[] = {"{\"decision\":\"approved\"}", NULL};
-    for (int i = 0; i < 4; i++) {
-        rv_decision last = i % 2 ? RV_DECISION_REJECT : RV_DECISION_APPROVE;
-        world w = world_of("  a: {run: [x]}\n  ok: {approve: {message: m}, needs: [a], revise: {target: a, "
-                           "when: \"${ok.state} != \\\"failed\\\"\", max: 1, at_max: ask}}\n");
-        drive_ok(w.d, "a");
-        drive_decide(w.d, "ok", RV_DECISION_APPROVE, given[i / 2]);
-        drive_ok(w.d, "a~1");
-        drive_decide(w.d, "ok~1", RV_DECISION_APPROVE, given[i / 2]);
-        assert_says(&w, "ok~1", "waiting approval");
-        drive_decide(w.d, "ok~1", last, given[i / 2]);
-        assert_says(&w, "ok~1", last == RV_DECISION_APPROVE ? "succeeded person" : "failed revise_max");
-        world_end(&w);
-    }
-}
-
-static void k31__a_back_edge_beyond_the_quota_of_nodes_denies_its_node(void **state)
-{
-    for (int most = 7; most <= 8; most++) { /* five of the file, three more */
-        char text[600];
-        snprintf(text, sizeof text, REVISE, "");
-        world w = world_of(text);
-        drive_quota(w.d, RV_QUOTA_NODES, most);
-        drive_quota(w.d, RV_QUOTA_DEPTH, 0); /* a revision stands no deeper than what it repeats */
-        drive_ok(w.d, "draft");
-        drive_ok(w.d, "tone");
-        gives(&w, "review", "{\"ok\":false}");
-        assert_int_equal(exists(&w, "review~1"), most == 8);
-        if (most == 8) {
-            world_end(&w);
-            continue;
-        }
-        assert_says(&w, "review", "denied denied");
-        assert_says(&w, "publish", "skipped upstream root=review"); /* [K34] */
-        assert_true(rv_str_eq(rv_run_error(w.d->run, drive_index(w.d, "review")),
-                              RV_STR("denied at stage growth: the run may have 7 nodes, it has 5 and would grow by 3")));
-        drive_ok(w.d, "log");
-        assert_int_equal(w.d->run->status, RV_RUN_ERROR);
-        world_end(&w);
-    }
-}
-
-static void k31__a_node_that_needs_no_start_is_denied_its_back_edge_too(void **state)
-{
-    world w = world_of("  a: {run: [x]}\n  s: {set: {n: \"1\"}, needs: [a], revise: {target: a, when: \"${s.n} == 1\"}}\n");
-    drive_quota(w.d, RV_QUOTA_NODES, 2);
-    drive_ok(w.d, "a");
-    assert_says(&w, "s", "denied denied");
-    assert_true(w.d->pairs_seen[RV_NODE_PENDING][RV_NODE_DENIED]);
-    world_end(&w);
-}
-
-static void k17__a_controller_may_be_revised_and_asked_about(void **state)
-{
-    world w = world_of("  a: {run: [x]}\n  l: {loop: {body: {run: [x]}, max: 1}, needs: [a], revise: {target: a, "
-                       "when: \"${l.exhausted}\", max: 1, at_max: ask}}\n  z: {run: [x], needs: [l]}\n");
-    drive_ok(w.d, "a");
-    drive_ok(w.d, "l#1");
-    drive_ok(w.d, "a~1");
-    drive_ok(w.d, "l~1#1");
-    assert_says(&w, "l~1", "waiting approval");
-    assert_true(w.d->pairs_seen[RV_NODE_WAITING][RV_NODE_WAITING]);
-    drive_decide(w.d, "l~1", RV_DECISION_REJECT, NULL);
-    assert_says(&w, "l~1", "failed revise_max");
-    assert_says(&w, "z", "skipped upstream root=l~1");
-    world_end(&w);
-}
-
 /* ---- nesting ---- */
 
 static void k1__ids_say_where_a_node_stands(void **state)
@@ -762,6 +619,8 @@ int main(void)
         cmocka_unit_test(k15__all_settled_never_fails),
         cmocka_unit_test(k15__any_takes_the_first_success_and_stops_the_rest),
         cmocka_unit_test(k15__race_fails_with_the_first_to_settle),
+        cmocka_unit_test(k5__a_foreach_that_would_begin_when_something_fails_fast_makes_no_item),
+        cmocka_unit_test(k15__an_item_whose_outcome_is_unknown_does_not_begin_again_when_nobody_needs_it),
         cmocka_unit_test(k15__max_parallel_bounds_what_is_open),
         cmocka_unit_test(k15__items_come_from_a_result_and_none_is_a_success),
         cmocka_unit_test(k15__one_line_of_text_is_one_item),
@@ -786,12 +645,6 @@ int main(void)
         cmocka_unit_test(k13__entrants_that_settle_in_one_step_begin_a_round_once),
         cmocka_unit_test(k13__swiss_plays_its_rounds_and_nobody_meets_twice),
         cmocka_unit_test(k13__existing_nodes_may_enter),
-        cmocka_unit_test(k17__a_revision_makes_the_paths_anew_and_dependents_wait_for_the_latest),
-        cmocka_unit_test(k17__at_the_maximum_it_fails_or_asks),
-        cmocka_unit_test(k17__an_approval_that_may_not_be_done_again_is_asked_about_once),
-        cmocka_unit_test(k31__a_back_edge_beyond_the_quota_of_nodes_denies_its_node),
-        cmocka_unit_test(k31__a_node_that_needs_no_start_is_denied_its_back_edge_too),
-        cmocka_unit_test(k17__a_controller_may_be_revised_and_asked_about),
         cmocka_unit_test(k1__ids_say_where_a_node_stands),
         cmocka_unit_test(k61__preempting_ends_children_too),
         cmocka_unit_test(k62__random_lives_end_and_replay_to_the_byte),

@@ -472,6 +472,22 @@ static void revise__what_is_optional_is_no_way_back(void **state)
     loaded_free(&l);
 }
 
+/* What a pruned branch needs may still run: the node with the back-edge waits for it itself. Others wait for nothing more. */
+static void revise__waits_for_what_a_branch_on_its_way_needs(void **state)
+{
+    loaded l = load_good(HEAD "  c: {classify: {by: {run: [x]}, branches: {x: [a], y: [b]}}}\n  a: {run: [x], needs: [c]}\n"
+                              "  b: {run: [x], needs: [c, a]}\n  r: {run: [x], needs: [b], revise: {target: c, when: 'true'}}\n"
+                              "  s: {run: [x], needs: [b]}\n");
+    const rv_graph *g = &l.spec->graph;
+    uint32_t r = node_named(g, "r"), at = g->pred_begin[r];
+    assert_int_equal(g->pred_begin[r + 1] - at, 2);
+    assert_int_equal(g->pred[at], node_named(g, "b"));
+    assert_int_equal(g->pred[at + 1], node_named(g, "a") | RV_EDGE_SOFT);
+    assert_int_equal(g->pred_begin[r + 2] - g->pred_begin[r + 1], 1);
+    assert_idempotent(g);
+    loaded_free(&l);
+}
+
 /* ---- all together ---- */
 
 static void bodies__nest_and_an_image_of_them_is_mapped(void **state)
@@ -648,6 +664,7 @@ int main(void)
         T(workflow__files_within_cannot_multiply_without_bound),
         T(revise__members_are_what_lies_between),
         T(revise__one_within_another_is_allowed), T(revise__what_is_optional_is_no_way_back),
+        T(revise__waits_for_what_a_branch_on_its_way_needs),
         T(bodies__nest_and_an_image_of_them_is_mapped),
         T(bodies__nest_as_deep_as_a_file_may),
         T(submitted__nodes_of_the_run_are_externals),
