@@ -22,9 +22,10 @@ typedef struct chaos {
     int64_t until_ms;        /* monotonic; 0: no such bound */
     rv_param_value *vars;
     uint32_t var_count;
-    char root[300];
+    char base[300];          /* the scratch folder; in it: */
+    char root[320], files[320]; /* the store's; what a workflow that is made up includes */
     rv_buf trace;
-    uint64_t plays, hash, counts[RV_SIM_COUNT_COUNT];
+    uint64_t plays, hash, counts[RV_SIM_COUNT_COUNT], died_at[RV_FAIL_POINT_COUNT];
     int64_t began_ms, said_ms;
     rv_sim_result broken;    /* of the play that broke a promise */
     bool is_broken;
@@ -73,16 +74,25 @@ static void prepare_last_words(const chaos *c)
 
 /* ---- playing ---- */
 
+static void remove_root(const chaos *c)
+{
+    rv_sim_clear(c->base);
+    (void)rmdir(c->base);
+}
+
 static rv_status make_root(chaos *c, rv_error *err)
 {
     const char *temporary = getenv("TMPDIR");
     const char *folders[] = {temporary, "/dev/shm", "/tmp"};
     for (size_t i = 0; i < RV_COUNT(folders); i++) {
         if (!folders[i] || !folders[i][0]) continue;
-        (void)snprintf(c->root, sizeof c->root, "%s/reeve-chaos-XXXXXX", folders[i]);
-        if (!mkdtemp(c->root)) continue;
-        (void)snprintf(last_root, sizeof last_root, "%s", c->root);
-        return RV_OK;
+        (void)snprintf(c->base, sizeof c->base, "%s/reeve-chaos-XXXXXX", folders[i]);
+        if (!mkdtemp(c->base)) continue;
+        (void)snprintf(last_root, sizeof last_root, "%s", c->base);
+        (void)snprintf(c->root, sizeof c->root, "%s/store", c->base);
+        (void)snprintf(c->files, sizeof c->files, "%s/files", c->base);
+        if (mkdir(c->root, 0700) == 0 && mkdir(c->files, 0700) == 0) return RV_OK;
+        remove_root(c);
     }
     return rv_error_set(err, RV_IO, "cannot make a scratch folder in /dev/shm or /tmp; name one that can be written in $TMPDIR");
 }
@@ -95,16 +105,19 @@ static rv_status play_once(chaos *c, rv_sim_result *ret, rv_buf *trace)
     rv_sim_config config = {.source = rv_buf_str(&c->load.source), .file = c->load.path.at, .dir = c->load.dir.at, .root = c->root,
                             .vars = c->vars, .var_count = c->var_count, .environ = (const char *const *)environ, .trace = trace};
     if (c->is_made_up) {
-        rv_sim_scenario(c->seed, &made);
+        rv_sim_clear(c->files);
+        rv_sim_scenario(c->seed, c->files, &made);
         config.source = rv_buf_str(&made);
         config.file = "made-up.yaml";
-        config.dir = c->root;
+        config.dir = c->files;
+        config.may_submit = true;
         config.environ = nothing;
     } else {
         config.is_json = rv_cli_is_json_file(c->load.path.at);
     }
     rv_status status = rv_sim_play(&config, c->seed, ret, &problems);
     if (status != RV_OK) (void)rv_load_report(c->args, &problems, config.source, config.file);
+    if (status != RV_OK && c->is_made_up) rv_cli_note("seed %llu made up a workflow that does not load", (unsigned long long)c->seed);
     rv_problems_deinit(&problems);
     rv_buf_deinit(&made);
     return status;
@@ -128,6 +141,7 @@ static rv_status play(chaos *c)
     c->plays++;
     c->hash = rv_hash64((rv_str){(const char *)&first.hash, sizeof first.hash}, c->hash);
     for (uint32_t i = 0; i < RV_SIM_COUNT_COUNT; i++) c->counts[i] += first.counts[i];
+    for (uint32_t i = 0; i < RV_FAIL_POINT_COUNT; i++) c->died_at[i] += first.died_at[i];
     c->is_broken = first.broken[0] != 0;
     if (c->is_broken || c->plays == 1) c->broken = first;
     return status;
@@ -150,6 +164,27 @@ static bool has_time(const chaos *c)
 }
 
 /* ---- telling ---- */
+
+/* Fail points at which it can die, and those at which it did. */
+static uint32_t points_of(const chaos *c, uint32_t *ret_died)
+{
+    uint32_t count = 0;
+    *ret_died = 0;
+    for (uint32_t i = 0; i < RV_FAIL_POINT_COUNT; i++) {
+        count += rv_sim_has_point((rv_fail_point)i);
+        *ret_died += c->died_at[i] > 0;
+    }
+    return count;
+}
+
+static void write_points(const chaos *c, rv_json_writer *w)
+{
+    rv_jw_key(w, "deaths_at");
+    rv_jw_object(w);
+    for (uint32_t i = 0; i < RV_FAIL_POINT_COUNT; i++)
+        if (rv_sim_has_point((rv_fail_point)i)) rv_jw_kv_i64(w, rv_fail_point_name((rv_fail_point)i), (int64_t)c->died_at[i]);
+    rv_jw_object_end(w);
+}
 
 static void report_json(const chaos *c, int64_t ms)
 {
@@ -175,6 +210,7 @@ static void report_json(const chaos *c, int64_t ms)
         rv_buf_deinit(&key);
     }
     rv_jw_object_end(&w);
+    write_points(c, &w);
     if (c->is_broken) {
         char again[400];
         again_text(c, again, sizeof again);
@@ -196,7 +232,8 @@ static void report(const chaos *c, int64_t ms)
                   (double)c->plays * 1000 / (double)RV_MAX(ms, 1));
     for (uint32_t i = 0; i < RV_SIM_COUNT_COUNT; i++)
         rv_buf_printf(&out, "%s %llu %s", i ? "," : "", (unsigned long long)c->counts[i], rv_sim_count_name((rv_sim_count)i));
-    rv_buf_byte(&out, '\n');
+    uint32_t died, points = points_of(c, &died);
+    rv_buf_printf(&out, ", deaths at %u of %u fail points\n", died, points);
     if (c->is_broken) {
         char again[400];
         again_text(c, again, sizeof again);
@@ -243,8 +280,7 @@ static int play_all(chaos *c)
     }
     c->seed--;
     if (status == RV_OK) report(c, mono_ms() - c->began_ms);
-    rv_sim_clear(c->root);
-    (void)rmdir(c->root);
+    remove_root(c);
     return status != RV_OK ? rv_status_exit(status) : c->is_broken ? 1 : 0;
 }
 

@@ -7,7 +7,9 @@ typedef struct audit {
     rv_run *by_facts, *by_deciding;
     uint64_t next_seq;
     int64_t engine_ms;
-    RV_VEC(uint32_t) decided; /* decisions and answers by node */
+    rv_compiler compilers[2]; /* of what was submitted: by_facts, by_deciding */
+    rv_sim_money money;
+    RV_VEC(uint32_t) decided, steered; /* decisions and answers, directives by node */
     uint32_t signalled;
     bool is_cancelled;
 } audit;
@@ -35,8 +37,9 @@ static void decide_again(audit *a, const rv_journal_row *row)
         if (!rv_event_is_input(event.type)) continue;
         if (event.type == RV_EVENT_CANCEL) a->is_cancelled = true;
         a->signalled += event.type == RV_EVENT_SIGNAL;
-        while (a->decided.count < a->by_facts->node_count) rv_vec_push(&a->decided, 0u);
+        while (a->decided.count < a->by_facts->node_count) rv_vec_push(&a->decided, 0u), rv_vec_push(&a->steered, 0u);
         if (event.type == RV_EVENT_DECIDED || event.type == RV_EVENT_ANSWER) a->decided.at[event.node]++;
+        if (event.type == RV_EVENT_STEER) a->steered.at[event.node]++;
         if (rv_run_reserve(a->by_deciding, &out, &event) == RV_OK) rv_run_step(a->by_deciding, &event, now, &out);
     }
     decided_only(row->body, row->event_count, &recorded);
@@ -46,6 +49,40 @@ static void decide_again(audit *a, const rv_journal_row *row)
     rv_buf_deinit(&recorded);
     rv_buf_deinit(&again);
     rv_out_deinit(&out);
+}
+
+/* What is met on the way, in numbers. */
+static void count_event(audit *a, const rv_event *event)
+{
+    uint64_t *counts = a->w->result->counts;
+    if (event->type == RV_EVENT_NODE_STATE) {
+        counts[RV_SIM_SUPERSEDED] += event->state == RV_NODE_CANCELLED && event->detail == RV_DETAIL_SUPERSEDED &&
+                                     rv_run_place(a->by_facts, event->node)->role == RV_SCOPE_SUBMITTED;
+        counts[RV_SIM_BUDGET_PAUSES] += event->state == RV_NODE_WAITING && event->detail == RV_DETAIL_BUDGET;
+        counts[RV_SIM_OVERSPENT] += event->state == RV_NODE_FAILED && event->detail == RV_DETAIL_BUDGET_SPENT;
+        counts[RV_SIM_DENIALS] += event->state == RV_NODE_DENIED;
+    }
+    counts[RV_SIM_WARNINGS] += event->type == RV_EVENT_WARNED;
+    counts[RV_SIM_BUDGET_STOPS] += event->type == RV_EVENT_PHASE && event->flags == RV_CLOSING_BUDGET;
+}
+
+/* As rv_run_replay does, with a look at each event before it is applied; what an audit has counted before is not counted again. */
+static rv_status replay(audit *a, const rv_journal_row *row, rv_error *err)
+{
+    const char *at = row->body.at, *end = at + row->body.size;
+    rv_event event, cause = {0};
+    bool has_cause = false, is_new = row->first_seq > a->w->ledger.audited_seq;
+    for (uint32_t i = 0; i < row->event_count; i++) {
+        rv_status status = rv_event_read(&at, end, &event, err);
+        if (status != RV_OK) return status;
+        if (is_new) count_event(a, &event);
+        rv_sim_money_take(&a->money, &event);
+        status = rv_run_apply(a->by_facts, &event, has_cause ? &cause : NULL, err);
+        if (status != RV_OK) return status;
+        if (rv_event_is_input(event.type)) cause = event, has_cause = true;
+    }
+    rv_run_replayed(a->by_facts);
+    return at == end ? RV_OK : rv_error_set(err, RV_CORRUPT, "a row has bytes after its last event");
 }
 
 /* Terminal nodes stay as they are [K4]. */
@@ -66,7 +103,7 @@ static rv_status take_row(void *user, const rv_journal_row *row)
     memcpy(before, a->by_facts->nodes, count * sizeof *before);
     if (row->first_seq != a->next_seq) rv_sim_break(a->w, "the journal has a gap before event %llu", (unsigned long long)row->first_seq);
     a->next_seq = row->first_seq + row->event_count;
-    if (rv_run_replay(a->by_facts, row->body, row->event_count, &err) != RV_OK) rv_sim_break(a->w, "replay: %s", err.text);
+    if (replay(a, row, &err) != RV_OK) rv_sim_break(a->w, "replay: %s", err.text);
     const char *broken = rv_sim_is_broken(a->w) ? NULL : rv_run_check(a->by_facts);
     if (broken) rv_sim_break(a->w, "an invariant after event %llu: %s", (unsigned long long)row->first_seq, broken);
     check_absorbs(a, before, count, row->first_seq);
@@ -187,9 +224,43 @@ static void check_promises(audit *a)
             rv_sim_break(w, "P1: %u decisions about %.*s were acknowledged, the journal has %u", rv_sim_entry_of(w, name)->decided,
                          RV_FMT(name), recorded);
     }
+    for (uint32_t node = 0; node < a->steered.count; node++)
+        if (rv_sim_entry_of(w, rv_sim_id(w, a->by_facts, node))->steered > a->steered.at[node])
+            rv_sim_break(w, "P1: %u directives to %.*s were acknowledged, the journal has %u",
+                         rv_sim_entry_of(w, rv_sim_id(w, a->by_facts, node))->steered, RV_FMT(rv_sim_id(w, a->by_facts, node)),
+                         a->steered.at[node]);
     if (w->ledger.signalled > a->signalled)
         rv_sim_break(w, "P1: %u events were acknowledged, the journal has %u", w->ledger.signalled, a->signalled);
     if (w->ledger.is_cancelled && !a->is_cancelled) rv_sim_break(w, "P1: a cancel was acknowledged and is not in the journal");
+}
+
+/* What was submitted and acknowledged is there, under the ids that were told [K20]; nothing is there twice. */
+static void check_submissions(audit *a)
+{
+    rv_sim_world *w = a->w;
+    const rv_run *run = a->by_facts;
+    rv_map ids = {0};
+    for (uint32_t node = 0; node < run->node_count; node++)
+        if (rv_map_add(&ids, rv_sim_id(w, run, node), node) != RV_NONE)
+            rv_sim_break(w, "K1: two nodes are called %.*s", RV_FMT(rv_sim_id(w, run, node)));
+    for (uint32_t i = 0; i < w->ledger.given.count; i++) {
+        const rv_sim_given *given = &w->ledger.given.at[i];
+        rv_str name = w->ledger.entries.at[given->entry].name;
+        uint32_t submitter = rv_map_get(&ids, name);
+        uint32_t index = submitter == RV_NONE ? RV_NONE : rv_run_submission(run, submitter, rv_str_of(given->key));
+        if (index == RV_NONE && given->is_acknowledged)
+            rv_sim_break(w, "P1: what %.*s submitted as %s was acknowledged, and is not there", RV_FMT(name), given->key);
+        if (index == RV_NONE) continue;
+        const rv_place *place = &run->places.at[run->submissions.at[index].place];
+        rv_buf told = {0};
+        for (uint32_t n = 0; n < place->count; n++)
+            rv_buf_printf(&told, "%s\"%.*s\"", n ? "," : "[", RV_FMT(rv_sim_id(w, run, place->base + n)));
+        rv_buf_byte(&told, ']');
+        if (given->ids.size && !rv_str_eq(given->ids, rv_buf_str(&told)))
+            rv_sim_break(w, "K20: %.*s was told %.*s, the run has %.*s", RV_FMT(name), RV_FMT(given->ids), RV_FMT(rv_buf_str(&told)));
+        rv_buf_deinit(&told);
+    }
+    rv_map_deinit(&ids);
 }
 
 static void read_run(audit *a)
@@ -206,14 +277,22 @@ static void read_run(audit *a)
     if (!rv_str_eq(rv_buf_str(&facts), rv_buf_str(&decisions))) rv_sim_break(a->w, "replaying and deciding give different states");
     rv_buf_deinit(&facts);
     rv_buf_deinit(&decisions);
+    rv_sim_money_take(&a->money, NULL);
     check_rows(a);
     check_promises(a);
+    check_submissions(a);
+    a->w->ledger.audited_seq = a->next_seq - 1;
 }
 
-void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64_t *ret_last_seq)
+void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_sim_look_fn *look, void *user)
 {
     rv_error err = {0};
     audit a = {.w = w, .next_seq = 1, .by_facts = rv_run_new(&spec->graph), .by_deciding = rv_run_new(&spec->graph)};
+    for (int i = 0; i < 2; i++) {
+        a.compilers[i].graph = &spec->graph;
+        rv_compiler_serve(&a.compilers[i], i ? a.by_deciding : a.by_facts);
+    }
+    rv_sim_money_begin(&a.money, w, a.by_facts);
     rv_store_config config = {.path = w->config->root, .vfs = rv_disk_vfs(w->disk), .is_single_threaded = true, .read_only = true};
     rv_status status = rv_store_open_sqlite(&config, &w->store, &err);
     if (status != RV_OK) w->store = NULL;
@@ -223,9 +302,11 @@ void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64
     if (w->store && rv_store_close(w->store, &err) != RV_OK) rv_sim_break(w, "the store cannot be closed: %s", err.text);
     w->store = NULL;
     bool is_there = a.next_seq > 1 && !rv_sim_is_broken(w);
-    *ret_run = is_there ? a.by_facts : NULL;
-    *ret_last_seq = a.next_seq - 1;
-    if (!is_there) rv_run_free(a.by_facts);
+    if (is_there) look(user, a.by_facts, a.next_seq - 1);
+    else look(user, NULL, 0);
+    rv_sim_money_deinit(&a.money);
+    rv_run_free(a.by_facts);
     rv_run_free(a.by_deciding);
-    rv_vec_deinit(&a.decided);
+    for (int i = 0; i < 2; i++) rv_compiler_deinit(&a.compilers[i]);
+    rv_vec_deinit(&a.decided), rv_vec_deinit(&a.steered);
 }

@@ -23,7 +23,9 @@ typedef struct fake_proc {
     uint32_t entry, words;
     bool ignores_term, is_live;
     char *output_path;
+    int64_t due_ms;
     rv_buf result, made; /* the JSON it leaves; files it makes, a NUL after each */
+    rv_sim_report report; /* what that says of its spend */
 } fake_proc;
 
 struct fake_exec {
@@ -151,7 +153,36 @@ static void write_wanted(rv_sim_world *w, uint32_t node, rv_map *seen, rv_json_w
     write_read_fields(w, RV_STR("right"), seen, j);
 }
 
-static void make_result(rv_sim_world *w, uint32_t node, const rv_json *body, rv_buf *out)
+/* So much in dollars, as people and programs write it. */
+static void write_cost(rv_sim_world *w, int64_t micro, rv_json_writer *j)
+{
+    rv_buf text = {0};
+    rv_buf_printf(&text, "%lld.%06lld", (long long)(micro / 1000000), (long long)(micro % 1000000));
+    rv_jw_key(j, "cost_usd");
+    if (rv_sim_one_in(w, 3)) rv_jw_str(j, rv_buf_str(&text));
+    else rv_jw_raw(j, rv_buf_str(&text));
+    rv_buf_deinit(&text);
+}
+
+/* What it spent, at times in words that are no number and count for nothing. */
+static void write_spend(rv_sim_world *w, rv_sim_report *report, rv_json_writer *j)
+{
+    if (rv_sim_one_in(w, 16)) {
+        rv_jw_kv_cstring(j, "cost_usd", rv_sim_one_in(w, 2) ? "much" : "-1");
+    } else if (!rv_sim_one_in(w, 3)) {
+        report->cost = rv_sim_below(w, rv_sim_one_in(w, 6) ? 2000000 : 200000);
+        write_cost(w, report->cost, j);
+    }
+    if (rv_sim_one_in(w, 3)) return;
+    int64_t in = rv_sim_below(w, 300), out = rv_sim_below(w, 100);
+    report->tokens = in + out;
+    report->cached = rv_sim_below(w, 50);
+    rv_jw_kv_i64(j, "tokens_in", in);
+    rv_jw_kv_i64(j, "tokens_out", out);
+    rv_jw_kv_i64(j, "tokens_cached", report->cached);
+}
+
+static void make_result(rv_sim_world *w, uint32_t node, const rv_json *body, rv_buf *out, rv_sim_report *report)
 {
     rv_json_writer j;
     rv_map seen = {0};
@@ -162,14 +193,17 @@ static void make_result(rv_sim_world *w, uint32_t node, const rv_json *body, rv_
         return;
     }
     rv_jw_object(&j);
+    if (rv_sim_one_in(w, rv_run_is_counted(w->job->run) ? 2 : 8)) write_spend(w, report, &j);
     write_wanted(w, node, &seen, &j);
     write_read_fields(w, rv_graph_str(rv_run_graph(w->job->run, node), rv_run_def(w->job->run, node)->name), &seen, &j);
     rv_jw_object_end(&j);
     rv_map_deinit(&seen);
-    if (rv_sim_one_in(w, 30)) out->size /= 2; /* half a result is no JSON */
+    if (!rv_sim_one_in(w, 30)) return;
+    out->size /= 2; /* half a result is no JSON */
+    *report = (rv_sim_report){0};
 }
 
-static void write_file(const char *path, rv_str bytes)
+void rv_sim_write_file(const char *path, rv_str bytes)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     ssize_t size = fd < 0 ? 0 : write(fd, bytes.size ? bytes.at : "", bytes.size);
@@ -189,7 +223,7 @@ static void make_files(const fake_proc *p)
             (void)mkdir(part.at, 0700);
             part.at[i] = '/';
         }
-        write_file(part.at, RV_STR("made"));
+        rv_sim_write_file(part.at, RV_STR("made"));
         rv_buf_deinit(&part);
     }
 }
@@ -219,10 +253,15 @@ static void finish(fake_proc *p)
     rv_ended_fn *ended = p->ended;
     if (w->is_dead) return; /* nobody hears it */
     while (p->is_live && p->words > 0 && p->words--) say(p, w);
-    if (p->is_live && p->exit.exit_status == 0) {
-        make_files(p);
-        if (p->result.size) write_file(p->output_path, rv_buf_str(&p->result));
+    if (p->is_live && p->exit.exit_status == 0) make_files(p);
+    if (p->is_live && p->result.size && (p->exit.exit_status == 0 || rv_sim_one_in(w, 2))) {
+        rv_sim_write_file(p->output_path, rv_buf_str(&p->result));
+        p->report.entry = p->entry;
+        p->report.epoch = w->ledger.entries.at[p->entry].started_epoch;
+        rv_vec_push(&w->ledger.reports, p->report);
     }
+    w->result->counts[RV_SIM_REORDERED] += p->due_ms < w->due_last_ms;
+    w->due_last_ms = p->due_ms;
     p->exit.ended_ms = rv_loop_wall_ms(w->loop);
     rv_sim_tell(w, "exit %.*s %d %d", RV_FMT(w->ledger.entries.at[p->entry].name), p->exit.exit_status, p->exit.signal);
     if (p->is_live) {
@@ -246,6 +285,7 @@ static void on_limit(void *user)
     }
     p->exit.exit_status = -1;
     p->exit.signal = SIGKILL;
+    p->due_ms = rv_loop_mono_ms(of(p->exec)->world->loop);
     finish(p);
 }
 
@@ -263,7 +303,8 @@ static void stop(rv_proc *proc, rv_stop_reason reason, int64_t grace_ms)
         if (!p->ignores_term) {
             p->exit.exit_status = rv_sim_one_in(w, 3) ? p->exit.exit_status : -1; /* some end well, or with a status, all the same */
             p->exit.signal = p->exit.exit_status < 0 ? SIGTERM : -1;
-            rv_timer_set(p->timer, now_ms + rv_sim_below(w, (uint32_t)p->grace_ms));
+            p->due_ms = now_ms + rv_sim_below(w, (uint32_t)p->grace_ms);
+            rv_timer_set(p->timer, p->due_ms);
         }
     }
     rv_timer_set(p->limit, now_ms + grace);
@@ -306,7 +347,7 @@ static void read_body(fake_proc *p, rv_sim_world *w, rv_str name, const char *di
     const rv_graph *graph = rv_run_graph(w->job->run, node);
     rv_str text = rv_graph_str(graph, rv_run_def(w->job->run, node)->body);
     if (rv_json_parse(&arena, text, &body, NULL) != RV_OK) body = NULL;
-    if (p->how == END_OK && !rv_sim_one_in(w, 10)) make_result(w, node, body, &p->result);
+    if (!rv_sim_one_in(w, 10)) make_result(w, node, body, &p->result, &p->report);
     const rv_json *outputs = body ? rv_json_get(body, RV_STR("outputs")) : NULL;
     for (const rv_json *path = outputs ? outputs->child : NULL; path; path = path->next) {
         if (rv_sim_one_in(w, 12)) continue; /* a file that it was to make and did not */
@@ -316,11 +357,29 @@ static void read_body(fake_proc *p, rv_sim_world *w, rv_str name, const char *di
     rv_arena_deinit(&arena);
 }
 
+/* It finds every directive that was acknowledged to who gave it [K61]. */
+static void check_steered(rv_sim_world *w, uint32_t entry, rv_str path)
+{
+    uint32_t lines = 0, steered = w->ledger.entries.at[entry].steered;
+    char *name = rv_cstring_dup(path), bytes[4096];
+    int fd = steered ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    for (ssize_t size; fd >= 0 && (size = read(fd, bytes, sizeof bytes)) > 0;)
+        for (ssize_t i = 0; i < size; i++) lines += bytes[i] == '\n';
+    if (fd >= 0) close(fd);
+    rv_free(name);
+    if (lines < steered)
+        rv_sim_break(w, "K61: %u directives to %.*s were acknowledged, it finds %u", steered,
+                     RV_FMT(w->ledger.entries.at[entry].name), lines);
+}
+
 static rv_status start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int64_t *ret_pid, uint64_t *ret_start_ticks, rv_error *err)
 {
     rv_sim_world *w = of(exec)->world;
     rv_str name = variable(spawn->envp, "REEVE_NODE"), epoch = variable(spawn->envp, "REEVE_EPOCH");
-    if (w->is_dead || (!w->calm && rv_sim_one_in(w, 100))) return rv_error_set(err, RV_NO_MEMORY, "no memory to start %s", spawn->argv[0]);
+    if (w->is_dead || (!w->calm && rv_sim_one_in(w, 100))) {
+        w->result->counts[RV_SIM_REFUSED_STARTS] += !w->is_dead;
+        return rv_error_set(err, RV_NO_MEMORY, "no memory to start %s", spawn->argv[0]);
+    }
     fake_proc *p = rv_alloc(sizeof *p);
     *p = (fake_proc){.exec = exec, .output = spawn->output, .ended = spawn->ended, .user = spawn->user, .how = draw_ending(w),
                      .grace_ms = spawn->grace_ms, .ignores_term = rv_sim_one_in(w, 4), .words = rv_sim_below(w, 4)};
@@ -341,10 +400,13 @@ static rv_status start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int6
         w->ledger.entries.at[p->entry].live++;
         p->exit.started_ms = rv_loop_wall_ms(w->loop);
         rv_sim_ledger_start(w, name, (uint32_t)strtoul(epoch.at, NULL, 10));
+        check_steered(w, p->entry, variable(spawn->envp, "REEVE_STEER"));
+        rv_sim_gives(w, name, variable(spawn->envp, "REEVE_TOKEN"));
         if (spawn->timeout_ms) rv_timer_set(p->limit, rv_loop_mono_ms(w->loop) + spawn->timeout_ms);
     }
     int64_t length_ms = p->how == END_HANG ? (spawn->timeout_ms ? spawn->timeout_ms * 2 : 60000) : draw_length_ms(w);
-    rv_timer_set(p->timer, rv_loop_mono_ms(w->loop) + (p->is_live ? length_ms : 0));
+    p->due_ms = rv_loop_mono_ms(w->loop) + (p->is_live ? length_ms : 0);
+    rv_timer_set(p->timer, p->due_ms);
     return RV_OK;
 }
 

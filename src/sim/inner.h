@@ -3,9 +3,11 @@
  *   world.c     lives: open, run, die, open again
  *   trouble.c   what befalls a life, and when
  *   executor.c  attempts that nobody executes
- *   people.c    answers and decisions
+ *   people.c    answers and decisions, events, directives, more of a budget
+ *   giver.c     what running attempts submit
  *   ledger.c    what was promised to whom, and is it kept
  *   audit.c     what the store says: journal, replay, rows
+ *   money.c     what the journal says was reserved and spent, counted again
  *   scenario.c  workflows made up */
 #ifndef RV_SIM_INNER_H
 #define RV_SIM_INNER_H
@@ -27,8 +29,28 @@ typedef struct rv_sim_entry {
     rv_detail detail;
     uint32_t stopped_epoch;   /* of the latest attempt that was told to stop, by an interrupt or a cancel, before it had ended */
     uint32_t decided;         /* decisions and answers of it that were acknowledged */
+    uint32_t steered;         /* directives likewise */
     uint32_t live;            /* attempts that run now */
+    char token[65];           /* of the latest attempt */
+    uint32_t given;           /* submissions of that attempt that were taken without a key of their own */
 } rv_sim_entry;
+
+/* What an attempt said that it spent, in a result that can be read. */
+typedef struct rv_sim_report {
+    uint32_t entry, epoch;
+    int64_t cost, tokens, cached;
+} rv_sim_report;
+
+/* What a node submits under a key. */
+typedef struct rv_sim_given {
+    uint32_t entry;
+    char key[24];
+    bool is_named;            /* the key is its own; else its number */
+    rv_str source;
+    uint32_t epoch;           /* of the latest attempt that gave it */
+    bool is_taken, is_acknowledged;
+    rv_str ids;               /* JSON, as told; size 0: never */
+} rv_sim_given;
 
 typedef struct rv_sim_world rv_sim_world;
 
@@ -42,8 +64,13 @@ typedef struct rv_sim_ledger {
     rv_run_state outcome;     /* that end */
     bool is_cancelled;        /* its cancel was acknowledged */
     uint32_t signalled;       /* events from outside that were acknowledged */
+    int64_t added[RV_DIMENSION_COUNT]; /* to the budget, likewise */
+    RV_VEC(rv_sim_report) reports;
+    RV_VEC(rv_sim_given) given;
+    uint32_t given_last;      /* texts made up for submissions */
     uint64_t durable_seq;     /* of the journal: what a sync has covered */
     uint64_t told_seq;        /* what was told as written */
+    uint64_t audited_seq;     /* how far an audit has counted */
     uint64_t last_engine_ms;
 } rv_sim_ledger;
 
@@ -73,6 +100,8 @@ struct rv_sim_world {
     rv_sim_fate fate;
     bool has_fault;           /* a fault of the disk is armed */
     RV_VEC(struct rv_sim_errand *) errands;
+    RV_VEC(struct rv_sim_telling *) tellings; /* what is to be told to who submits */
+    int64_t due_last_ms;      /* of the attempt whose end was heard last */
     uint64_t log_size;        /* of the run's log at the moment of death */
     /* of all lives */
     rv_disk *disk;
@@ -100,14 +129,24 @@ void rv_sim_later(rv_sim_world *w, int64_t delay_ms, rv_sim_errand_fn *fn, int64
 void rv_sim_errands_clear(rv_sim_world *w);
 
 /* The process dies here: disk, executor and everybody who listens take nothing any more. */
-void rv_sim_die(rv_sim_world *w, const char *how);
+void rv_sim_die(rv_sim_world *w, rv_sim_count cause, const char *how);
 
 /* ---- trouble.c ---- */
 void rv_sim_plan(rv_sim_world *w);      /* before anything of a life is opened */
 void rv_sim_plan_run(rv_sim_world *w);  /* once its run is driven */
+/* After each life: what befell the disk is counted. */
+void rv_sim_count_faults(rv_sim_world *w, bool has_disk_failed);
 
 /* ---- executor.c ---- */
 rv_exec *rv_sim_exec_new(rv_sim_world *w);
+/* Make the file, or replace what is in it. What does not work leaves a file that is shorter. */
+void rv_sim_write_file(const char *path, rv_str bytes);
+
+/* ---- giver.c ---- */
+/* An attempt has begun, which may submit nodes while it runs. */
+void rv_sim_gives(rv_sim_world *w, rv_str name, rv_str token);
+/* The answers of this life that nobody took. */
+void rv_sim_tellings_clear(rv_sim_world *w);
 
 /* ---- people.c ---- */
 void rv_sim_asked(rv_sim_world *w, const rv_blocker_view *view);
@@ -117,6 +156,10 @@ void rv_sim_answer_early(rv_sim_world *w);
 void rv_sim_signal_awaited(rv_sim_world *w);
 /* Events that perhaps nobody waits for, or not yet. */
 void rv_sim_signal_early(rv_sim_world *w);
+/* Somebody adds to the run's budget, if it has one, before he is asked. */
+void rv_sim_add_early(rv_sim_world *w);
+void rv_sim_steer(rv_sim_world *w);
+void rv_sim_preempt_soon(rv_sim_world *w);
 /* Give the engine a result that came before, or one of an attempt that is over: it must change nothing. */
 void rv_sim_duplicate(rv_sim_world *w);
 
@@ -135,8 +178,38 @@ void rv_sim_ledger_found(rv_sim_world *w, const rv_run *run, uint64_t last_seq);
 void rv_sim_ledger_lost(rv_sim_world *w); /* after a loss of power: what was only told is not any more */
 
 /* ---- audit.c ---- */
+/* `run` is the replayed state, NULL: broken, or the run is not there; last_seq: the journal's end. */
+typedef void rv_sim_look_fn(void *user, const rv_run *run, uint64_t last_seq);
 /* Read the run's journal: its chain, each fact replayed, each decision decided again, invariants after each row, the rows that people
- * query. *ret_run is the replayed state, the caller's (NULL: broken, or the run is not there). */
-void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_run **ret_run, uint64_t *ret_last_seq);
+ * query. `look` is called once, at the end. */
+void rv_sim_audit(rv_sim_world *w, const rv_spec *spec, rv_sim_look_fn *look, void *user);
+
+/* ---- money.c ---- */
+/* The journal's reservations and spend, counted from nothing but its events. */
+typedef struct rv_sim_money {
+    rv_sim_world *world;
+    const rv_run *run;        /* as it is before each event */
+    uint8_t limits, at_limit; /* of the run */
+    int64_t limit[RV_DIMENSION_COUNT], spent[RV_DIMENSION_COUNT], reserved[RV_HELD_COUNT], added[RV_DIMENSION_COUNT];
+    RV_VEC(int64_t) held;     /* by node, RV_HELD_COUNT each; below 0: nothing is reserved for it */
+    uint32_t node, epoch;     /* of the completion whose facts follow; RV_NONE: of none */
+    bool may_be_all;          /* that was perhaps spent to the last of its reservation */
+    uint32_t settled;         /* how often it was */
+    bool is_preempted;
+} rv_sim_money;
+void rv_sim_money_begin(rv_sim_money *money, rv_sim_world *w, const rv_run *run);
+/* The next event of the journal, before it is applied to `run`; NULL: the end. */
+void rv_sim_money_take(rv_sim_money *money, const rv_event *event);
+void rv_sim_money_deinit(rv_sim_money *money);
+
+/* ---- scenario.c ---- */
+/* Who submits: what stands beside it, by number; the first name that is free. */
+typedef struct rv_sim_giver {
+    const uint32_t *beside; uint32_t beside_count;
+    uint32_t first_name;
+    bool has_money, is_bad;
+} rv_sim_giver;
+/* Nodes made up from `seed`, as YAML, appended; of a bad giver they are refused, for the node n*ret_bad (else RV_NONE). */
+void rv_sim_submission(uint64_t seed, const rv_sim_giver *giver, rv_buf *out, uint32_t *ret_bad);
 
 #endif

@@ -10,6 +10,10 @@
  *  P4  epochs of a node rise from start to start
  *  P5  a node starts when every hard predecessor's outcome was told (durable, for at most once); no more at once than slots and caps,
  *      and one of a node
+ *      (what has a budget of money is as careful as what happens at most once: its start, hence its reservation, survives a loss of power)
+ *  K20 what was submitted and acknowledged is in the run, once, under the ids that were told (giver.c, audit.c)
+ *  K31 no more at once than the quota; K33 what is quarantined does not begin where it can write
+ *  K50 what is spent is what attempts reported, once; nothing is reserved beyond a limit (money.c); what was added is in the journal
  *  K5  the run ends (world.c); engine time never goes back (audit.c); whole-state invariants after each call of the loop */
 
 rv_sim_entry *rv_sim_entry_of(rv_sim_world *w, rv_str name)
@@ -27,6 +31,8 @@ void rv_sim_ledger_deinit(rv_sim_ledger *ledger)
 {
     rv_map_deinit(&ledger->names);
     rv_vec_deinit(&ledger->entries);
+    rv_vec_deinit(&ledger->reports);
+    rv_vec_deinit(&ledger->given);
     rv_arena_deinit(&ledger->arena);
     *ledger = (rv_sim_ledger){0};
 }
@@ -39,6 +45,15 @@ void rv_sim_ledger_begin(rv_sim_world *w, const char *run)
 
 static bool is_once(const rv_run *run, uint32_t node) { return rv_run_policy(run, node)->delivery == RV_DELIVERY_AT_MOST_ONCE; }
 
+/* Whether the run, or the node, has a budget of money: then a start is one that must not be forgotten. */
+static bool spends_money(const rv_run *run, uint32_t node)
+{
+    uint32_t own = rv_run_def(run, node)->budget;
+    const rv_budget_def *budget = own ? &rv_run_graph(run, node)->budgets[own - 1] : NULL;
+    uint32_t all = run->limits.limits | (budget ? budget->limits | budget->estimates : 0);
+    return all >> RV_DIMENSION_USD & 1;
+}
+
 /* ---- an attempt begins ---- */
 
 static void check_told(rv_sim_world *w, uint32_t node, uint32_t before, const char *what)
@@ -48,18 +63,20 @@ static void check_told(rv_sim_world *w, uint32_t node, uint32_t before, const ch
     if (!entry->is_told)
         rv_sim_break(w, "P5: %.*s started before the outcome of %s%.*s was written", RV_FMT(rv_sim_id(w, run, node)), what,
                      RV_FMT(entry->name));
-    else if (is_once(run, node) && !entry->is_told_durable)
-        rv_sim_break(w, "P5: %.*s, which may happen once, started before the outcome of %s%.*s was synced",
+    else if ((is_once(run, node) || spends_money(run, node)) && !entry->is_told_durable)
+        rv_sim_break(w, "P5: %.*s, which may happen once or spends money, started before the outcome of %s%.*s was synced",
                      RV_FMT(rv_sim_id(w, run, node)), what, RV_FMT(entry->name));
 }
 
 /* A predecessor of `at`, which is `node` or what it stands in: its latest instance, or one before it when `at` was let go before the
  * back-edge was taken. */
-static void check_pred(rv_sim_world *w, uint32_t node, uint32_t at, uint32_t def)
+static void check_pred(rv_sim_world *w, uint32_t node, uint32_t at, uint32_t entry)
 {
     const rv_run *run = w->job->run;
     const rv_place *home = &run->places.at[rv_run_home(run, run->nodes[at].place)];
-    uint32_t pred = home->base + def - run->graphs.at[home->graph]->scopes[home->scope].first, told = RV_NONE;
+    uint32_t def = RV_EDGE_NODE(entry), told = RV_NONE;
+    uint32_t pred = entry & RV_EDGE_EXTERNAL ? run->submissions.at[home->origin].externals.at[def]
+                                             : home->base + def - run->graphs.at[home->graph]->scopes[home->scope].first;
     for (;; pred = run->nodes[pred].next - 1) {
         if (rv_sim_entry_of(w, rv_sim_id(w, run, pred))->is_told) told = pred;
         if (!run->nodes[pred].next) break;
@@ -75,7 +92,7 @@ static void check_preds(rv_sim_world *w, uint32_t node, uint32_t at)
     uint32_t def = run->nodes[at].def;
     for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
         bool gates = (graph->pred[e] & RV_EDGE_SOFT) || graph->nodes[def].dep_policy != RV_DEP_OPTIONAL;
-        if (gates) check_pred(w, node, at, RV_EDGE_NODE(graph->pred[e]));
+        if (gates) check_pred(w, node, at, graph->pred[e]);
     }
 }
 
@@ -121,6 +138,9 @@ static void check_caps(rv_sim_world *w)
         if (w->ledger.entries.at[i].live > 1) rv_sim_break(w, "two attempts of %.*s run at once", RV_FMT(w->ledger.entries.at[i].name));
     }
     if (all > w->slots) rv_sim_break(w, "%u attempts run at once in %u slots", all, w->slots);
+    int64_t quota = run->limits.quota[RV_QUOTA_CONCURRENT];
+    if ((run->limits.quotas >> RV_QUOTA_CONCURRENT & 1) && all > quota)
+        rv_sim_break(w, "K31: %u attempts run at once, the quota is %lld", all, (long long)quota);
     for (uint32_t tag = 0; tag < run->tags.count; tag++) {
         uint32_t used = 0;
         for (uint32_t node = 0; node < run->node_count; node++) {
@@ -145,11 +165,14 @@ void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
     if (epoch <= entry->started_epoch)
         rv_sim_break(w, "P4: %.*s was started under epoch %u after %u", RV_FMT(name), epoch, entry->started_epoch);
     entry->started_epoch = entry->recorded_epoch = epoch;
-    entry->is_start_durable = rv_disk_is_log_durable(w->disk);
+    entry->is_start_durable = rv_disk_is_log_durable(w->disk) || is_once(w->job->run, node) || spends_money(w->job->run, node);
     bool may_again = rv_run_policy(w->job->run, node)->on_unknown == RV_ON_UNKNOWN_RETRY;
     if (is_once(w->job->run, node) && !may_again && entry->starts > 1 + entry->agains)
         rv_sim_break(w, "P3: %.*s may happen once, and began %u times; %u times somebody said again", RV_FMT(name), entry->starts,
                      entry->agains);
+    rv_isolation isolation = rv_node_isolation(rv_run_def(w->job->run, node));
+    if (rv_run_is_quarantined(w->job->run, node) && isolation != RV_ISOLATION_NONE && isolation != RV_ISOLATION_READ_ONLY)
+        rv_sim_break(w, "K33: %.*s is quarantined and began where it can write", RV_FMT(name));
     check_order(w, node);
     check_caps(w);
 }

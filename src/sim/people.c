@@ -4,7 +4,12 @@
  * nobody; and whoever calls a run off. */
 
 /* What somebody was promised, when the engine says that it is synced. */
-typedef struct promise { rv_sim_world *w; uint32_t entry; bool is_cancel; } promise;
+typedef struct promise {
+    rv_sim_world *w;
+    uint32_t entry;
+    bool is_cancel, is_steer, is_more;
+    int64_t added[RV_DIMENSION_COUNT]; /* of more */
+} promise;
 
 static void on_done(void *user, rv_status status, const rv_error *err)
 {
@@ -13,7 +18,9 @@ static void on_done(void *user, rv_status status, const rv_error *err)
     rv_sim_tell(p->w, "answer %s", rv_status_name(status));
     if (status != RV_OK) return;
     if (p->is_cancel) p->w->ledger.is_cancelled = true;
-    else p->w->ledger.entries.at[p->entry].decided++;
+    else if (p->is_steer) p->w->ledger.entries.at[p->entry].steered++;
+    else if (!p->is_more) p->w->ledger.entries.at[p->entry].decided++;
+    for (uint32_t d = 0; d < RV_DIMENSION_COUNT; d++) p->w->ledger.added[d] += p->added[d];
 }
 
 static promise *promise_new(rv_sim_world *w, rv_str node)
@@ -60,16 +67,65 @@ static void answer(rv_sim_world *w, int64_t tries, const char *key)
 
 static void call_off(rv_sim_world *w, int64_t number, const char *key);
 
+/* ---- more of a budget ---- */
+
+/* Some of what the run has a budget of. */
+static void make_more(rv_sim_world *w, promise *p, rv_buf *out)
+{
+    static const uint32_t most[RV_DIMENSION_COUNT] = {3000000, 3000, 2000, 8, 8};
+    uint32_t limits = w->job->run->limits.limits;
+    const char *comma = "";
+    rv_buf_cstring(out, "{\"add\":{");
+    for (uint32_t d = 0; d < RV_DIMENSION_COUNT; d++) {
+        if (!(limits >> d & 1) || rv_sim_one_in(w, 4)) continue;
+        p->added[d] = 1 + rv_sim_below(w, most[d]);
+        rv_buf_printf(out, "%s\"%s\":", comma, rv_dimension_name((rv_dimension)d));
+        long long added = (long long)p->added[d];
+        if (d == RV_DIMENSION_USD) rv_buf_printf(out, "%lld.%06lld", added / 1000000, added % 1000000);
+        else if (d == RV_DIMENSION_TIME) rv_buf_printf(out, "\"%lldms\"", added);
+        else rv_buf_printf(out, "%lld", added);
+        comma = ",";
+    }
+    rv_buf_cstring(out, "}}");
+}
+
+/* Of nothing, or of what there is no budget of: it is refused, and nothing of it is added. */
+static void make_nonsense(rv_sim_world *w, rv_buf *out)
+{
+    static const char *const values[] = {"{}", "{\"add\":{}}", "{\"add\":{\"usd\":1,\"dollars\":1}}", "{\"add\":{\"usd\":\"x\"}}", "7"};
+    rv_buf_cstring(out, values[rv_sim_below(w, RV_COUNT(values))]);
+}
+
+static void add_more(rv_sim_world *w, int64_t tries, const char *key)
+{
+    rv_buf value = {0};
+    promise *p = promise_new(w, RV_STR("budget"));
+    p->is_more = true;
+    w->result->counts[RV_SIM_RAISES]++;
+    if (rv_sim_one_in(w, 12)) make_nonsense(w, &value);
+    else make_more(w, p, &value);
+    rv_sim_tell(w, "add %s", value.at);
+    rv_engine_answer(w->engine, rv_str_of(w->ledger.run), RV_STR("budget"), rv_buf_str(&value), RV_STR("somebody"), on_done, p);
+    rv_buf_deinit(&value);
+    if (tries > 0 && w->job->run->paused) rv_sim_later(w, 1 + rv_sim_below(w, 50), add_more, tries - 1, key);
+}
+
+void rv_sim_add_early(rv_sim_world *w)
+{
+    if (w->job->run->limits.limits) rv_sim_later(w, rv_sim_below(w, 300), add_more, 0, "budget");
+}
+
 void rv_sim_asked(rv_sim_world *w, const rv_blocker_view *view)
 {
     char key[256];
-    bool is_input = rv_str_is(view->kind, "input");
+    bool is_input = rv_str_is(view->kind, "input"), is_budget = rv_str_is(view->kind, "budget");
     (void)snprintf(key, sizeof key, "%.*s", RV_FMT(view->key));
     if (view->deadline_ms && rv_sim_one_in(w, 3)) return; /* nobody is there */
     int64_t delay_ms = rv_sim_one_in(w, 4) ? rv_sim_below(w, 20000) : rv_sim_below(w, 50);
-    if (is_input) rv_sim_later(w, delay_ms, answer, 40, key);
+    if (is_budget) rv_sim_later(w, delay_ms, add_more, 60, key);
+    else if (is_input) rv_sim_later(w, delay_ms, answer, 40, key);
     else rv_sim_later(w, delay_ms, decide, rv_str_is(view->kind, "unknown_outcome"), key);
-    if (is_input) rv_sim_later(w, 100000, call_off, 0, key); /* a schema that none of our values fits */
+    if (is_input || is_budget) rv_sim_later(w, 100000, call_off, 0, key); /* a schema that none of our values fits; it is never enough */
 }
 
 static void call_off(rv_sim_world *w, int64_t number, const char *key)
@@ -82,6 +138,33 @@ static void call_off(rv_sim_world *w, int64_t number, const char *key)
 }
 
 void rv_sim_cancel_soon(rv_sim_world *w) { rv_sim_later(w, rv_sim_below(w, 400), call_off, 0, "nobody"); }
+
+static void preempt(rv_sim_world *w, int64_t number, const char *text)
+{
+    w->result->counts[RV_SIM_PREEMPTS]++;
+    rv_sim_tell(w, "preempt");
+    (void)rv_engine_step(w->job, &(rv_event){.type = RV_EVENT_PREEMPT, .text = RV_STR("somebody")}, true);
+}
+
+void rv_sim_preempt_soon(rv_sim_world *w) { rv_sim_later(w, rv_sim_below(w, 400), preempt, 0, NULL); }
+
+/* ---- directives ---- */
+
+static void steer(rv_sim_world *w, int64_t left, const char *text)
+{
+    static const char *const texts[] = {"be brief", "{\"n\":1}", "two\nlines", "ß \"quoted\""};
+    uint32_t node = rv_sim_below(w, w->job->run->node_count);
+    rv_str name = rv_sim_id(w, w->job->run, node);
+    promise *p = promise_new(w, name);
+    p->is_steer = true;
+    w->result->counts[RV_SIM_STEERS]++;
+    rv_sim_tell(w, "steer %.*s", RV_FMT(name));
+    rv_engine_steer(w->engine, rv_str_of(w->ledger.run), name, rv_str_of(texts[rv_sim_below(w, RV_COUNT(texts))]), RV_STR("somebody"),
+                    on_done, p);
+    if (left) rv_sim_later(w, rv_sim_below(w, 100), steer, left - 1, text);
+}
+
+void rv_sim_steer(rv_sim_world *w) { rv_sim_later(w, rv_sim_below(w, 200), steer, rv_sim_below(w, 4), NULL); }
 
 void rv_sim_answer_early(rv_sim_world *w)
 {
@@ -160,13 +243,14 @@ void rv_sim_duplicate(rv_sim_world *w)
     const rv_node_run *at = &job->run->nodes[node];
     if (!is_over(at) || rv_run_state_is_terminal((rv_run_state)job->run->status)) return;
     uint32_t epoch = at->epoch - (at->state == RV_NODE_RUNNING); /* its current attempt may still speak */
-    rv_event event = {.type = rv_sim_one_in(w, 3) ? RV_EVENT_LOST : RV_EVENT_COMPLETED, .node = node, .epoch = epoch,
-                      .state = RV_ATTEMPT_OK, .exit_status = 0, .signal = -1};
+    static const rv_event_type types[] = {RV_EVENT_COMPLETED, RV_EVENT_COMPLETED, RV_EVENT_LOST, RV_EVENT_USAGE, RV_EVENT_STARTED};
+    rv_event event = {.type = types[rv_sim_below(w, RV_COUNT(types))], .node = node, .epoch = epoch, .state = RV_ATTEMPT_OK,
+                      .exit_status = 0, .signal = -1, .cost = 1000, .pid = 7};
     rv_buf before = {0}, after = {0};
     rv_run_encode(job->run, &before);
     rv_answer given = rv_engine_step(job, &event, false);
     rv_run_encode(job->run, &after);
-    w->result->counts[RV_SIM_DUPLICATES]++;
+    w->result->counts[epoch == at->epoch ? RV_SIM_DUPLICATES : RV_SIM_LATE_RESULTS]++;
     rv_sim_tell(w, "late result of %.*s epoch %u", RV_FMT(rv_sim_id(w, job->run, node)), epoch);
     if (given != RV_ANSWER_STALE)
         rv_sim_break(w, "P2: a result of %.*s that came again was taken", RV_FMT(rv_sim_id(w, job->run, node)));

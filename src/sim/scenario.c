@@ -24,6 +24,7 @@ struct made_node {
     uint64_t self, before;                             /* its bit; that, and those of what it waits for beside it */
     const made_node *owner;                            /* what it stands in, as far as it may look */
     offer word;                                         /* that its body gives */
+    bool is_outside;                                    /* a node of the run that is submitted to: waited for, and no more */
 };
 
 /* Nodes beside each other: the file's, or those of a body. */
@@ -31,6 +32,7 @@ typedef struct scope {
     made_node nodes[SCOPE_NODES_MAX]; uint32_t count;
     const made_node *owner;
     offer word;
+    uint32_t first;                                     /* of `nodes`: those before it are outside */
     uint64_t repeated[SCOPE_NODES_MAX]; uint32_t repeated_count; /* by each back-edge */
     uint32_t promised[SCOPE_NODES_MAX], promised_count;          /* names that stand in a branch and are to be made */
     const made_node *promised_to;
@@ -40,8 +42,13 @@ struct scenario {
     uint64_t rng;
     rv_buf *out;
     scope *scope;
-    uint32_t names; /* given out */
+    uint32_t names; /* given out, those of this text from names_first on */
+    uint32_t names_first;
     uint32_t indent, depth, times;
+    const char *dir;                /* for files that are named; NULL: there are none */
+    uint32_t files;
+    bool has_money;                 /* nodes have budgets */
+    bool hears_why[NAMES_MAX];      /* by name from names_first on: ${feedback} is there */
 };
 
 static uint32_t below(scenario *s, uint32_t bound) { return rv_rng_below(&s->rng, bound); }
@@ -89,6 +96,10 @@ static bool reference(scenario *s, const made_node *node, bool may_read_output, 
     if (node->pred_count == 0) return false;
     const made_node *pred = node->preds[below(s, node->pred_count)];
     const char *field = WORD(s, "state", "state", "n", "n", "exit_code", "stdout");
+    if (pred->is_outside) { /* of its result there is what the run has kept */
+        rv_buf_printf(out, one_in(s, 2) ? "${n%u.state}" : "${n%u.n:-1}", pred->name);
+        return true;
+    }
     if (!pred->is_process) field = pred->field_count && one_in(s, 2) ? word_of(s, pred->fields, pred->field_count) : "state";
     if (!may_read_output && strcmp(field, "stdout") == 0) field = "state";
     rv_buf_printf(out, "${n%u.%s%s}", pred->name, field, one_in(s, 3) ? ":-1" : "");
@@ -147,20 +158,76 @@ static void when(scenario *s, const made_node *node)
 
 /* ---- leaves ---- */
 
-static void retry(scenario *s)
+/* Why a node is done again is there to be read where a back-edge leads over it, or where a result that violates its schema is tried
+ * again: what stands for it in the text is replaced when that is known. */
+#define FEEDBACK "@why n%u@"
+
+static void hears_why(scenario *s, uint32_t name)
 {
-    line(s, "retry: {max_attempts: %u, lost_max: %u, delay: %ums, backoff: %s, jitter: %s%s}", 1 + below(s, 4), below(s, 4),
+    if (name - s->names_first < NAMES_MAX) s->hears_why[name - s->names_first] = true;
+}
+
+static void replace_feedback(scenario *s, size_t from)
+{
+    rv_buf out = {0};
+    for (size_t i = from; i < s->out->size; i++) {
+        unsigned name = 0;
+        int size = 0;
+        if (s->out->at[i] == '@' && sscanf(s->out->at + i, FEEDBACK "%n", &name, &size) == 1 && size > 0) {
+            bool has_it = name - s->names_first < NAMES_MAX && s->hears_why[name - s->names_first];
+            rv_buf_cstring(&out, has_it ? "${feedback}" : "nothing");
+            i += (size_t)size - 1;
+        } else {
+            rv_buf_byte(&out, s->out->at[i]);
+        }
+    }
+    s->out->size = from;
+    rv_buf_str_add(s->out, rv_buf_str(&out));
+    rv_buf_deinit(&out);
+}
+
+/* How many attempts it may have. */
+static uint32_t retry(scenario *s)
+{
+    uint32_t attempts = 1 + below(s, 4);
+    line(s, "retry: {max_attempts: %u, lost_max: %u, delay: %ums, backoff: %s, jitter: %s%s}", attempts, below(s, 4),
          one_in(s, 3) ? 0 : below(s, 400), WORD(s, "fixed", "exponential"), WORD(s, "true", "false"),
          WORD(s, "", ", on: [signal, timeout]", ", on: [1, 2, unavailable]", ", on: [timeout, 3]", ", delay_max: 300ms"));
+    return attempts;
+}
+
+/* Money and tokens that a node may spend, with all that is beneath it; or what it is expected to. */
+static void node_budget(scenario *s, bool is_process)
+{
+    if (!s->has_money || !one_in(s, 3)) return;
+    const char *at_limit = WORD(s, "", "", ", at_limit: stop", ", at_limit: warn");
+    if (is_process && one_in(s, 2)) line(s, "budget: {estimate: {usd: 0.%u, tokens: %u}}", below(s, 10), below(s, 300));
+    else if (one_in(s, 4)) line(s, "budget: {attempts: %u%s}", 1 + below(s, 8), at_limit);
+    else if (one_in(s, 6)) line(s, "budget: {time: %ums%s}", 50 + below(s, 2000), at_limit);
+    else if (one_in(s, 6) && !is_process) line(s, "budget: {nodes: %u%s}", 1 + below(s, 8), at_limit);
+    else line(s, "budget: {usd: %u.%u, tokens: %u%s}", below(s, 3), below(s, 100), 100 + below(s, 2000), at_limit);
+}
+
+/* Where it may write, and whether it is trusted: what is quarantined and can write is denied. */
+static void trust(scenario *s, bool is_process)
+{
+    if (is_process && one_in(s, 10)) line(s, "isolation: none");
+    if (one_in(s, 30)) line(s, "trust: quarantined");
 }
 
 static void process_keys(scenario *s, const made_node *node)
 {
+    uint32_t attempts = 1;
     if (one_in(s, 6)) line(s, "delivery: at_most_once"), line(s, "on_unknown: %s", WORD(s, "ask", "ask", "fail", "retry"));
-    else if (one_in(s, 2)) retry(s);
+    else if (one_in(s, 2)) attempts = retry(s);
+    node_budget(s, true);
+    trust(s, true);
     if (one_in(s, 4)) line(s, "timeout: %ums", 1 + below(s, 300));
     if (one_in(s, 8)) line(s, "timeout_total: %ums", 1 + below(s, 900));
-    if (one_in(s, 5)) line(s, "output_schema: {type: object, properties: {n: {type: integer, maximum: 5}}, required: [n]}");
+    if (one_in(s, 5)) {
+        line(s, "output_schema: {type: object, properties: {n: {type: integer, maximum: 5}}, required: [n]}");
+        if (attempts > 1) hears_why(s, node->name);
+    }
     if (one_in(s, 10)) line(s, "outputs: [out/%u.txt]", node->name);
     if (one_in(s, 20)) line(s, "leave: true");
 }
@@ -181,6 +248,7 @@ static void shell_node(scenario *s, made_node *node)
     node->is_process = true;
     line(s, "shell: work");
     if (one_in(s, 3) && reference(s, node, true, &value)) line(s, "env: {VALUE: \"%s\"}", value.at);
+    else if (one_in(s, 2)) line(s, "env: {VALUE: \"" FEEDBACK "\"}", node->name);
     rv_buf_deinit(&value);
     process_keys(s, node);
 }
@@ -220,7 +288,7 @@ static void set_node(scenario *s, made_node *node)
 
 static void reduce_node(scenario *s, made_node *node)
 {
-    if (node->pred_count == 0 || node->is_soft[0]) {
+    if (node->pred_count == 0 || node->is_soft[0] || node->preds[0]->is_outside) {
         set_node(s, node);
         return;
     }
@@ -354,7 +422,7 @@ static void tournament_node(scenario *s, made_node *node)
     line(s, "entrants:");
     s->indent += 2;
     for (uint32_t i = 0; i < node->pred_count; i++) { /* one that is only waited for as an entrant has no other edge */
-        if (!one_in(s, 2)) continue;
+        if (!one_in(s, 2) || node->preds[i]->is_outside) continue;
         line(s, "- n%u", node->preds[i]->name);
         named++;
         if (!node->is_soft[i]) continue;
@@ -374,21 +442,48 @@ static void tournament_node(scenario *s, made_node *node)
     SET_FIELDS(node, "winner", "value", "rounds");
 }
 
-static void workflow_node(scenario *s, made_node *node)
+static void definition(scenario *s)
 {
     static const made_node nothing = {.word = WORD_PARAM};
+    line(s, "params: {p: {default: one}}");
+    if (one_in(s, 3)) line(s, "result: {p: \"${user.p}\"}");
+    graph_body(s, &nothing, WORD_PARAM);
+}
+
+/* Another file, beside the first one. */
+static void definition_file(scenario *s)
+{
+    rv_buf text = {0}, path = {0}, *out = s->out;
+    uint32_t indent = s->indent;
+    line(s, "file: part%u.yaml", s->files);
+    rv_buf_printf(&path, "%s/part%u.yaml", s->dir, s->files++);
+    s->out = &text, s->indent = 0;
+    line(s, "reeve: 1");
+    definition(s);
+    replace_feedback(s, 0);
+    s->out = out, s->indent = indent;
+    rv_sim_write_file(path.at, rv_buf_str(&text));
+    rv_buf_deinit(&text);
+    rv_buf_deinit(&path);
+}
+
+static void workflow_node(scenario *s, made_node *node)
+{
     rv_buf value = {0};
     bool has = reference(s, node, false, &value);
     line(s, "workflow:");
     s->indent += 2;
     if (one_in(s, 2)) line(s, "params: {p: \"%s\"}", has ? value.at : "2");
-    line(s, "definition:");
-    s->indent += 2;
-    line(s, "params: {p: {default: one}}");
-    if (one_in(s, 3)) line(s, "result: {p: \"${user.p}\"}");
-    graph_body(s, &nothing, WORD_PARAM);
-    s->indent -= 4;
     rv_buf_deinit(&value);
+    if (s->dir && one_in(s, 2)) {
+        definition_file(s);
+    } else {
+        line(s, "definition:");
+        s->indent += 2;
+        definition(s);
+        s->indent -= 2;
+    }
+    s->indent -= 2;
 }
 
 static make_fn *const holders[] = {foreach_node, foreach_node, loop_node, classify_node, tournament_node, workflow_node};
@@ -403,6 +498,8 @@ static void make_kind(scenario *s, made_node *node)
     s->depth++;
     holders[below(s, RV_COUNT(holders))](s, node);
     s->depth--;
+    node_budget(s, false);
+    trust(s, false);
 }
 
 /* ---- back-edges ---- */
@@ -421,11 +518,13 @@ static void revise(scenario *s, const made_node *node)
     scope *in = s->scope;
     uint32_t self = (uint32_t)(node - in->nodes), target = below(s, self + 1);
     uint64_t members = 0;
-    if (target == self || !(node->before >> target & 1) || s->times * 2 > TIMES_MAX) return;
+    if (target == self || target < in->first || !(node->before >> target & 1) || s->times * 2 > TIMES_MAX) return;
     for (uint32_t i = target; i <= self; i++)
         if ((node->before >> i & 1) && (in->nodes[i].before >> target & 1)) members |= 1ull << i;
     if (!lies_well(in, members)) return;
     in->repeated[in->repeated_count++] = members;
+    for (uint32_t i = target; i <= self; i++)
+        if (members >> i & 1) hears_why(s, in->nodes[i].name);
     line(s, "revise: {target: n%u, when: \"${n%u.%s} %s\", max: %u%s}", in->nodes[target].name, node->name,
          node->is_process ? WORD(s, "n:-1", "n:-0", "exit_code") : "state", node->is_process ? WORD(s, "< 3", "== 0", "!= 2")
          : WORD(s, "== \\\"succeeded\\\"", "!= \\\"failed\\\""), 1 + below(s, 3), WORD(s, "", ", at_max: ask", ", at_max: fail"));
@@ -454,7 +553,9 @@ static void make_preds(scenario *s, scope *in, made_node *node)
 static void make_node(scenario *s, scope *in)
 {
     made_node *node = &in->nodes[in->count];
-    bool is_promised = in->promised_count > 0 && one_in(s, 2);
+    bool is_full = in->count + in->promised_count + 1 >= SCOPE_NODES_MAX;
+    bool is_promised = in->promised_count > 0 && (is_full || one_in(s, 2));
+    RV_ASSERT(in->count < SCOPE_NODES_MAX);
     uint32_t name = is_promised ? in->promised[--in->promised_count] : s->names++;
     *node = (made_node){.name = name, .self = 1ull << in->count, .before = 1ull << in->count, .owner = in->owner, .word = in->word};
     if (is_promised) add_pred(in, node, in->promised_to, false);
@@ -489,17 +590,78 @@ static void make_handlers(scenario *s)
     }
 }
 
-void rv_sim_scenario(uint64_t seed, rv_buf *out)
+/* What the whole run may spend. */
+static void run_budget(scenario *s)
 {
-    scenario s = {.rng = seed ^ 0x5ce2a210ull, .out = out, .indent = 2, .times = 1};
+    uint32_t kind = below(s, 4);
+    rv_buf_cstring(s->out, "budget: {");
+    if (kind != 0) rv_buf_printf(s->out, "usd: %u.%02u, ", below(s, 6), below(s, 100));
+    if (kind != 1) rv_buf_printf(s->out, "tokens: %u, ", below(s, 6000));
+    if (one_in(s, 4)) rv_buf_printf(s->out, "time: %ums, ", 20 + below(s, 3000));
+    if (one_in(s, 4)) rv_buf_printf(s->out, "attempts: %u, ", below(s, 30));
+    if (one_in(s, 6)) rv_buf_printf(s->out, "nodes: %u, ", below(s, 20));
+    rv_buf_printf(s->out, "at_limit: %s}\n", WORD(s, "pause", "pause", "pause", "stop", "warn"));
+}
+
+static void run_quota(scenario *s, uint32_t count)
+{
+    rv_buf_cstring(s->out, "quota: {");
+    if (one_in(s, 2)) rv_buf_printf(s->out, "concurrent: %u, ", one_in(s, 20) ? 0 : 1 + below(s, 3));
+    if (one_in(s, 2)) rv_buf_printf(s->out, "attempts: %u, ", 1 + below(s, 40));
+    if (one_in(s, 3)) rv_buf_printf(s->out, "depth: %u, ", below(s, 4));
+    rv_buf_printf(s->out, "nodes: %u}\n", count + (one_in(s, 2) ? 1000 : below(s, 30)));
+}
+
+void rv_sim_scenario(uint64_t seed, const char *dir, rv_buf *out)
+{
+    scenario s = {.rng = seed ^ 0x5ce2a210ull, .out = out, .indent = 2, .times = 1, .dir = dir};
     uint32_t count = 1 + below(&s, one_in(&s, 4) ? SCOPE_NODES_MAX - 8 : 12);
+    size_t from = out->size;
     scope *file = rv_alloc(sizeof *file);
     *file = (scope){0};
     rv_buf_printf(out, "reeve: 1\nname: made-up-%llu\n", (unsigned long long)seed);
     rv_buf_printf(out, "concurrency: {tags: {t0: 1, t1: 2, t2: 3}}\n");
     if (one_in(&s, 10)) rv_buf_printf(out, "timeout: %ums\n", 1 + below(&s, 3000));
+    s.has_money = one_in(&s, 2);
+    if (s.has_money && !one_in(&s, 4)) run_budget(&s);
     rv_buf_cstring(out, "nodes:\n");
     make_nodes(&s, file, count);
     make_handlers(&s);
+    if (one_in(&s, 4)) run_quota(&s, file->count + 4); /* and as many handlers */
+    replace_feedback(&s, from);
     rv_free(file);
+}
+
+/* ---- what a running node submits ---- */
+
+/* Something that is wrong with it, at a node of the name *ret. */
+static void spoil(scenario *s, uint32_t taken, uint32_t *ret)
+{
+    *ret = s->names++;
+    switch (below(s, taken == RV_NONE ? 2 : 3)) {
+    case 0: line(s, "n%u: {run: [work], needs: [nowhere]}", *ret); break;
+    case 1: line(s, "n%u: {run: [work], needs: [n%u]}", *ret, *ret); break;
+    default: line(s, "n%u: {run: [work]}", *ret = taken); break;
+    }
+}
+
+void rv_sim_submission(uint64_t seed, const rv_sim_giver *giver, rv_buf *out, uint32_t *ret_bad)
+{
+    scenario s = {.rng = seed, .out = out, .indent = 2, .times = 3, .depth = 1, .names = giver->first_name,
+                  .names_first = giver->first_name, .has_money = giver->has_money};
+    scope *in = rv_alloc(sizeof *in);
+    *in = (scope){0};
+    size_t from = out->size;
+    for (uint32_t i = 0; i < giver->beside_count && in->count < PREDS_MAX; i++) {
+        uint64_t bit = 1ull << in->count;
+        in->nodes[in->count++] = (made_node){.name = giver->beside[i], .is_outside = true, .self = bit, .before = bit};
+    }
+    in->first = in->count;
+    if (one_in(&s, 3)) rv_buf_cstring(out, "reeve: 1\n");
+    rv_buf_cstring(out, "nodes:\n");
+    make_nodes(&s, in, in->first + 1 + below(&s, 4));
+    *ret_bad = RV_NONE;
+    if (giver->is_bad) spoil(&s, giver->beside_count ? giver->beside[0] : RV_NONE, ret_bad);
+    replace_feedback(&s, from);
+    rv_free(in);
 }

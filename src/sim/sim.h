@@ -11,6 +11,7 @@
 #ifndef RV_SIM_H
 #define RV_SIM_H
 
+#include "base/failpoint.h"
 #include "spec/spec.h"
 
 typedef struct rv_sim_config {
@@ -20,24 +21,53 @@ typedef struct rv_sim_config {
     const rv_param_value *vars; uint32_t var_count;
     const char *const *environ; /* for ${env.K}; NULL-terminated */
     const char *root;        /* an existing folder of our own, absolute; what is in it is removed before each play */
+    bool may_submit;         /* commands submit nodes that are made up */
     uint32_t lives_max;      /* lives with trouble; the ones after them have none. 0: 12 */
     rv_buf *trace;           /* what happens, a line each, for people; NULL: nobody reads it */
 } rv_sim_config;
 
-/* What happened, in numbers. */
+/* What happened, in numbers: what befell it, what people and nodes did, what came of it. */
 #define RV_SIM_COUNT_MAP(X)                                                      \
     X(LIVES, "lives")                                                            \
-    X(DEATHS, "deaths")              /* of the process, at a random instant */   \
+    X(DEATHS, "deaths")              /* of the process, in all; of these: */     \
+    X(DEATHS_DISK, "within the disk")                                            \
+    X(DEATHS_POINT, "at a fail point")                                           \
+    X(DEATHS_TIME, "at any time")                                                \
     X(POWER_LOSSES, "power losses")                                              \
-    X(DISK_FAULTS, "disk faults")                                                \
+    X(LOST_WRITES, "lost writes")    /* written, not synced, and gone with the power */ \
+    X(TORN_WRITES, "torn writes")                                                \
+    X(DISK_FAULTS, "disk faults")    /* lives in which the disk failed; how often: */ \
+    X(FAULTS_EIO, "i/o errors")                                                  \
+    X(FAULTS_FULL, "writes to a full disk")                                      \
+    X(FAULTS_SHORT, "half writes to a full disk")                                \
+    X(FAULTS_LATE, "write errors after the fact")                                \
+    X(FAULTS_SYNC, "sync failures")                                              \
+    X(FAULTS_OPEN, "open failures")                                              \
+    X(UNKNOWNS, "commits of unknown outcome")                                    \
     X(INTERRUPTS, "interrupts")                                                  \
-    X(JUMPS, "clock jumps")                                                      \
+    X(JUMPS, "clock jumps")          /* of the wall's */                         \
+    X(PAUSES, "pauses")              /* nothing went on for a while, and much is due at once */ \
     X(STARTS, "attempts")                                                        \
-    X(DUPLICATES, "late or duplicate results")                                   \
+    X(REFUSED_STARTS, "attempts without a process")                              \
+    X(DUPLICATES, "duplicate results")                                           \
+    X(LATE_RESULTS, "late results")                                              \
+    X(REORDERED, "results out of order")                                         \
     X(DECISIONS, "decisions")                                                    \
     X(CANCELS, "cancels")                                                        \
+    X(PREEMPTS, "preemptions")                                                   \
     X(CHILDREN, "child runs")                                                    \
     X(EVENTS, "events from outside")                                             \
+    X(STEERS, "directives")                                                      \
+    X(SUBMISSIONS, "submissions")    /* taken as new */                          \
+    X(REPEATS, "submissions repeated")                                           \
+    X(REFUSALS, "submissions refused")                                           \
+    X(SUPERSEDED, "submitted nodes superseded")                                  \
+    X(BUDGET_PAUSES, "budget pauses")                                            \
+    X(RAISES, "budgets raised")                                                  \
+    X(BUDGET_STOPS, "budget stops")                                              \
+    X(WARNINGS, "budget warnings")                                               \
+    X(OVERSPENT, "nodes over their budgets")                                     \
+    X(DENIALS, "starts denied")                                                  \
     X(GROWN, "nodes that grew")                                                  \
     X(ROWS, "journal rows")
 #define X(name_, text_) RV_SIM_##name_,
@@ -49,6 +79,7 @@ typedef struct rv_sim_result {
     uint64_t hash;          /* of the whole story */
     rv_run_state outcome;   /* of the run */
     uint64_t counts[RV_SIM_COUNT_COUNT];
+    uint32_t died_at[RV_FAIL_POINT_COUNT]; /* of the deaths at fail points */
     char broken[512];       /* the promise that was broken first, and by whom; empty: none */
 } rv_sim_result;
 
@@ -58,7 +89,11 @@ RV_MUST_USE rv_status rv_sim_play(const rv_sim_config *config, uint64_t seed, rv
 /* Remove everything in a config's `root`. */
 void rv_sim_clear(const char *root);
 
-/* A workflow made up from `seed`, as YAML, appended: all kinds, edges, policies, retries, times, conditions, handlers. */
-void rv_sim_scenario(uint64_t seed, rv_buf *out);
+/* Whether a simulated engine can die at that point: all but those of processes and of the host. */
+bool rv_sim_has_point(rv_fail_point point);
+
+/* A workflow made up from `seed`, as YAML, appended: all kinds, edges, policies, retries, times, conditions, handlers, budgets, quotas.
+ * dir: an existing folder for files that it includes; NULL: it includes none. */
+void rv_sim_scenario(uint64_t seed, const char *dir, rv_buf *out);
 
 #endif

@@ -12,8 +12,22 @@ static const rv_fail_point points[] = {
     RV_FAIL_ATTEMPT_ENDED, RV_FAIL_ATTEMPT_COLLECTED, RV_FAIL_ATTEMPT_STEPPED, RV_FAIL_LOG_BEFORE_FLUSH, RV_FAIL_LOG_AFTER_FLUSH,
 };
 
-static void on_point(void *user) { rv_sim_die(user, rv_fail_point_name((rv_fail_point)rv_fail_point_armed)); }
-static void on_disk(void *user) { rv_sim_die(user, "within the disk"); }
+bool rv_sim_has_point(rv_fail_point point)
+{
+    for (size_t i = 0; i < RV_COUNT(points); i++)
+        if (points[i] == point) return true;
+    return false;
+}
+
+static void on_point(void *user)
+{
+    rv_sim_world *w = user;
+    rv_fail_point point = (rv_fail_point)rv_fail_point_armed;
+    if (!w->is_dead) w->result->died_at[point]++;
+    rv_sim_die(w, RV_SIM_DEATHS_POINT, rv_fail_point_name(point));
+}
+
+static void on_disk(void *user) { rv_sim_die(user, RV_SIM_DEATHS_DISK, "within the disk"); }
 
 /* Of every size alike: 1, 2–3, 4–7 … */
 static uint32_t some(rv_sim_world *w, uint32_t bits) { return 1 + rv_sim_below(w, 1u << rv_sim_below(w, bits)); }
@@ -37,7 +51,21 @@ void rv_sim_plan(rv_sim_world *w)
     }
 }
 
-static void die(rv_sim_world *w, int64_t number, const char *text) { rv_sim_die(w, "at any time"); }
+void rv_sim_count_faults(rv_sim_world *w, bool has_disk_failed)
+{
+    static const rv_sim_count kinds[RV_DISK_FAULT_COUNT] = {
+        [RV_DISK_FAULT_EIO] = RV_SIM_FAULTS_EIO,   [RV_DISK_FAULT_FULL] = RV_SIM_FAULTS_FULL, [RV_DISK_FAULT_SHORT] = RV_SIM_FAULTS_SHORT,
+        [RV_DISK_FAULT_LATE] = RV_SIM_FAULTS_LATE, [RV_DISK_FAULT_SYNC] = RV_SIM_FAULTS_SYNC, [RV_DISK_FAULT_OPEN] = RV_SIM_FAULTS_OPEN};
+    uint64_t *counts = w->result->counts;
+    rv_disk_tally tally = rv_disk_tally_of(w->disk);
+    counts[RV_SIM_DISK_FAULTS] += has_disk_failed;
+    for (uint32_t i = RV_DISK_FAULT_NONE + 1; i < RV_DISK_FAULT_COUNT; i++) counts[kinds[i]] = tally.faults[i];
+    counts[RV_SIM_LOST_WRITES] = tally.lost;
+    counts[RV_SIM_TORN_WRITES] = tally.torn;
+    counts[RV_SIM_UNKNOWNS] = tally.unknown;
+}
+
+static void die(rv_sim_world *w, int64_t number, const char *text) { rv_sim_die(w, RV_SIM_DEATHS_TIME, "at any time"); }
 
 static void interrupt(rv_sim_world *w, int64_t signal, const char *text)
 {
@@ -50,7 +78,7 @@ static void jump(rv_sim_world *w, int64_t number, const char *text)
 {
     int64_t wall_ms = rv_sim_one_in(w, 2) ? (int64_t)rv_sim_below(w, 8000000) - 4000000 : 0;
     int64_t mono_ms = wall_ms ? 0 : rv_sim_below(w, 20000);
-    w->result->counts[RV_SIM_JUMPS]++;
+    w->result->counts[wall_ms ? RV_SIM_JUMPS : RV_SIM_PAUSES]++;
     rv_sim_tell(w, "clock %+lld %+lld", (long long)wall_ms, (long long)mono_ms);
     rv_loop_jump(w->loop, wall_ms + mono_ms, mono_ms);
 }
@@ -75,5 +103,8 @@ void rv_sim_plan_run(rv_sim_world *w)
     if (rv_sim_one_in(w, 3)) rv_sim_later(w, rv_sim_below(w, 200), duplicate, some(w, 3), NULL);
     if (rv_sim_one_in(w, 3)) rv_sim_answer_early(w);
     if (rv_sim_one_in(w, 3)) rv_sim_signal_early(w);
+    if (rv_sim_one_in(w, 3)) rv_sim_add_early(w);
+    if (rv_sim_one_in(w, 3)) rv_sim_steer(w);
     if (rv_sim_one_in(w, 20)) rv_sim_cancel_soon(w);
+    if (rv_sim_one_in(w, 60)) rv_sim_preempt_soon(w);
 }

@@ -128,12 +128,13 @@ static void log_cut(rv_sim_world *w)
     rv_buf_deinit(&path);
 }
 
-void rv_sim_die(rv_sim_world *w, const char *how)
+void rv_sim_die(rv_sim_world *w, rv_sim_count cause, const char *how)
 {
     if (w->is_dead) return;
     rv_sim_tell(w, "death %s", how);
     w->is_dead = true;
     w->result->counts[RV_SIM_DEATHS]++;
+    w->result->counts[cause]++;
     w->log_size = log_size(w);
     rv_disk_die(w->disk);
     if (w->loop) rv_loop_stop(w->loop);
@@ -191,7 +192,7 @@ static void on_run_ended(void *user, rv_job *job, rv_run_state state)
     w->is_interrupted = state == RV_RUN_INTERRUPTED;
     w->ledger.is_over = !w->is_interrupted;
     w->ledger.outcome = state;
-    if (!w->calm && rv_sim_one_in(w, 8)) rv_sim_die(w, "when its end had been told");
+    if (!w->calm && rv_sim_one_in(w, 8)) rv_sim_die(w, RV_SIM_DEATHS_TIME, "when its end had been told");
     rv_loop_stop(w->loop);
 }
 
@@ -343,6 +344,7 @@ static void close_parts(rv_sim_world *w)
     rv_error err = {0};
     rv_fail_point_call(RV_FAIL_POINT_COUNT, 0, NULL, NULL);
     rv_sim_errands_clear(w);
+    rv_sim_tellings_clear(w);
     w->wall_ms = rv_loop_wall_ms(w->loop);
     w->mono_ms = rv_loop_mono_ms(w->loop);
     rv_loop_set_after(w->loop, NULL, NULL);
@@ -360,7 +362,9 @@ static void between(rv_sim_world *w)
 {
     bool has_lost_power = rv_sim_one_in(w, w->is_dead ? 2 : 4);
     w->is_dead = false;
+    uint64_t hits = rv_disk_hits(w->disk);
     rv_disk_revive(w->disk, has_lost_power);
+    rv_sim_count_faults(w, hits > 0);
     if (has_lost_power) {
         rv_sim_tell(w, "power loss");
         w->result->counts[RV_SIM_POWER_LOSSES]++;
@@ -371,20 +375,20 @@ static void between(rv_sim_world *w)
     w->wall_ms += rv_sim_one_in(w, 4) ? (int64_t)rv_sim_below(w, 20000000) - 10000000 : (int64_t)rv_sim_below(w, 5000);
 }
 
-static void inspect(rv_sim_world *w, rv_spec *spec, const rv_buf *state)
+typedef struct inspection { rv_sim_world *w; const rv_buf *state; /* that the engine had; empty: not known */ } inspection;
+
+static void on_audited(void *user, const rv_run *run, uint64_t last_seq)
 {
-    uint64_t last_seq = 0;
-    rv_run *run = NULL;
-    rv_sim_audit(w, spec, &run, &last_seq);
-    if (run && !rv_sim_is_broken(w)) {
+    inspection *at = user;
+    rv_sim_world *w = at->w;
+    if (run && at->state->size) {
         rv_buf replayed = {0};
         rv_run_encode(run, &replayed);
-        if (state->size && !rv_str_eq(rv_buf_str(state), rv_buf_str(&replayed)))
+        if (!rv_str_eq(rv_buf_str(at->state), rv_buf_str(&replayed)))
             rv_sim_break(w, "the state that the journal gives is not the state that the engine had");
         rv_buf_deinit(&replayed);
     }
     if (!rv_sim_is_broken(w)) rv_sim_ledger_found(w, run, last_seq);
-    rv_run_free(run);
 }
 
 /* ---- a life ---- */
@@ -398,6 +402,7 @@ static void live(rv_sim_world *w, rv_spec *spec)
     w->is_direct = rv_sim_one_in(w, 4);
     w->slots = 1 + rv_sim_below(w, rv_sim_one_in(w, 2) ? 3 : 16);
     w->log_size = 0;
+    w->due_last_ms = 0;
     w->result->counts[RV_SIM_LIVES]++;
     w->loop = rv_loop_new_virtual(w->wall_ms, w->mono_ms, &w->rng_loop);
     rv_sim_tell(w, "life%s", w->is_direct ? " direct" : "");
@@ -411,12 +416,10 @@ static void live(rv_sim_world *w, rv_spec *spec)
         bool is_settled = !w->is_dead && !w->has_failed && w->job->out.event_count == 0;
         if (is_settled && !rv_sim_is_broken(w)) rv_run_encode(w->job->run, &state);
     }
-    uint64_t hits = rv_disk_hits(w->disk);
-    w->result->counts[RV_SIM_DISK_FAULTS] += hits > 0;
     close_parts(w);
     if (w->is_dead || w->has_failed) rv_buf_clear(&state);
     between(w);
-    if (!rv_sim_is_broken(w)) inspect(w, spec, &state);
+    if (!rv_sim_is_broken(w)) rv_sim_audit(w, spec, on_audited, &(inspection){w, &state});
     rv_buf_deinit(&state);
 }
 
@@ -466,6 +469,7 @@ static void world_deinit(rv_sim_world *w)
     rv_sim_ledger_deinit(&w->ledger);
     rv_disk_free(w->disk);
     rv_vec_deinit(&w->errands);
+    rv_vec_deinit(&w->tellings);
     rv_arena_deinit(&w->arena);
     rv_buf_deinit(&w->line);
 }

@@ -33,6 +33,7 @@ struct rv_disk {
     bool is_sticky;
     uint64_t fault_at, fault_base, hits;
     uint64_t count, hash;
+    rv_disk_tally tally;
     void (*died)(void *user);
     void *died_user;
     uint64_t death_at; /* of count */
@@ -104,10 +105,13 @@ static void make_durable(disk_file *file)
 }
 
 /* What a loss of power leaves of a change: all of it, nothing, or a prefix or suffix of whole sectors. */
-static void change_survive(rv_buf *content, const change *made, uint64_t *seed)
+static void change_survive(rv_disk *disk, rv_buf *content, const change *made)
 {
+    uint64_t *seed = disk->seed;
     uint32_t what = rv_rng_below(seed, 4);
     int64_t cut = RV_MIN(made->size, (int64_t)rv_rng_below(seed, (uint32_t)(made->size / SECTOR_SIZE + 1)) * SECTOR_SIZE);
+    disk->tally.lost += what == 0;
+    disk->tally.torn += what > 1 && made->bytes && cut > 0 && cut < made->size;
     if (what == 0) return;
     if (what == 1 || !made->bytes) change_apply(content, made, 0, made->size);
     else change_apply(content, made, what == 2 ? 0 : cut, what == 2 ? cut : made->size);
@@ -116,9 +120,10 @@ static void change_survive(rv_buf *content, const change *made, uint64_t *seed)
 static void lose_power(rv_disk *disk, disk_file *file)
 {
     uint32_t how = rv_rng_below(disk->seed, 4); /* everything unsynced is gone, all of it stays, or each as it comes */
+    if (how == 0) disk->tally.lost += file->pending.count;
     for (uint32_t i = 0; i < file->pending.count && how > 0; i++) {
         if (how == 1) change_apply(&file->durable, &file->pending.at[i], 0, file->pending.at[i].size);
-        else change_survive(&file->durable, &file->pending.at[i], disk->seed);
+        else change_survive(disk, &file->durable, &file->pending.at[i]);
     }
     pending_clear(file);
     content_set(&file->content, &file->durable);
@@ -168,10 +173,12 @@ static rv_disk_fault begin(rv_disk *disk, operation op, int64_t offset, int64_t 
             rv_disk_die(disk);
             return RV_DISK_FAULT_EIO;
         }
+        disk->tally.torn += when == 1;
         if (when == 1) return RV_DISK_FAULT_SHORT; /* the caller dies with a part of it done */
     }
     bool hits = number - disk->fault_base >= disk->fault_at && applies(disk->fault, op) && (disk->is_sticky || disk->hits == 0);
     disk->hits += hits;
+    disk->tally.faults[disk->fault] += hits;
     if (hits) note(disk, disk->fault);
     return hits ? disk->fault : RV_DISK_FAULT_NONE;
 }
@@ -234,6 +241,7 @@ bool rv_disk_is_log_durable(const rv_disk *disk)
 
 uint64_t rv_disk_hash(const rv_disk *disk) { return disk->hash; }
 uint64_t rv_disk_count(const rv_disk *disk) { return disk->count; }
+rv_disk_tally rv_disk_tally_of(const rv_disk *disk) { return disk->tally; }
 
 /* ---- sqlite3_io_methods ---- */
 
@@ -261,6 +269,7 @@ static int file_write(sqlite3_file *file, const void *bytes, int size, sqlite3_i
     rv_disk_fault how = begin(disk, OP_WRITE, offset, size);
     if (how == RV_DISK_FAULT_FULL) return SQLITE_FULL;
     if (how != RV_DISK_FAULT_NONE && how != RV_DISK_FAULT_SHORT && how != RV_DISK_FAULT_LATE) return SQLITE_IOERR_WRITE;
+    disk->tally.unknown += how == RV_DISK_FAULT_LATE && of(file)->file->is_log;
     change_make(of(file)->file, offset, bytes, how == RV_DISK_FAULT_SHORT ? size / 2 : size);
     if (end(disk)) return SQLITE_IOERR_WRITE;
     return how == RV_DISK_FAULT_NONE ? SQLITE_OK : how == RV_DISK_FAULT_SHORT ? SQLITE_FULL : SQLITE_IOERR_WRITE;

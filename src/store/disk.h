@@ -49,6 +49,14 @@ void rv_disk_revive(rv_disk *disk, bool has_lost_power);
 void rv_disk_on_sync(rv_disk *disk, void (*fn)(void *user), void *user);
 /* Is everything that was written to files whose name ends in `-wal` durable? */
 bool rv_disk_is_log_durable(const rv_disk *disk);
+/* What befell it so far. */
+typedef struct rv_disk_tally {
+    uint64_t faults[RV_DISK_FAULT_COUNT];
+    uint64_t lost;             /* changes that were not synced, and went with the power */
+    uint64_t torn;             /* writes of which a part was left, by a loss of power or by a death within */
+    uint64_t unknown;          /* writes to a `-wal` that reported an error and happened: what they commit is then unknown */
+} rv_disk_tally;
+rv_disk_tally rv_disk_tally_of(const rv_disk *disk);
 /* Of every operation and its outcome, in order: the same story, the same number. */
 uint64_t rv_disk_hash(const rv_disk *disk);
 uint64_t rv_disk_count(const rv_disk *disk); /* operations in all */
