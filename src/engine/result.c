@@ -71,8 +71,8 @@ static bool fail_masked(rv_attempt *attempt, rv_detail detail, const char *text)
     return false;
 }
 
-/* It cannot hold a secret: the run has none, and the token, which has no character that needs an escape, is not in it. Most results: making a
- * mask of an attempt's own costs more than all else that is done with them. */
+/* It cannot hold a secret: the run has none, and the token, which has no character that needs an escape, is not in it. Most results:
+ * making a mask of an attempt's own costs more than all else that is done with them. */
 static bool holds_no_secret(const rv_attempt *attempt, rv_str text)
 {
     if (attempt->job->spec->secrets.count || memchr(text.at, '\\', text.size)) return false;

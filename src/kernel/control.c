@@ -424,12 +424,18 @@ static const rv_branch_def *find_branch(const rv_graph *graph, const rv_control_
     return NULL;
 }
 
-/* The branch that a classifier's result names. NULL: none; *ret_label: what it names, borrowed from the arena. */
-static const rv_branch_def *branch_of(const rv_run *run, uint32_t node, rv_arena *arena, rv_str text, rv_str *ret_label)
+/* What of a classifier's result is the label: `branch`; of a person's answer and decision that. */
+static rv_str label_key(rv_kind kind)
+{
+    return kind == RV_KIND_INPUT ? RV_STR("value") : kind == RV_KIND_APPROVE ? RV_STR("decision") : RV_STR("branch");
+}
+
+/* The branch that a result names under `key`. NULL: none; *ret_label: what it names, borrowed from the arena. */
+static const rv_branch_def *branch_of(const rv_run *run, uint32_t node, rv_arena *arena, rv_str text, rv_str key, rv_str *ret_label)
 {
     rv_json *result = NULL;
     const rv_json *label = NULL;
-    if (text.size && rv_json_parse(arena, text, &result, NULL) == RV_OK) label = rv_json_get(result, RV_STR("branch"));
+    if (text.size && rv_json_parse(arena, text, &result, NULL) == RV_OK) label = rv_json_get(result, key);
     if (!label || label->kind != RV_JSON_STRING) return NULL;
     *ret_label = label->text;
     return find_branch(rv_run_graph(run, node), rv_run_control_def(run, node), label->text);
@@ -439,7 +445,7 @@ void rv_step_take_branch(rv_step *step, uint32_t node, rv_str result)
 {
     rv_arena arena = {0};
     rv_str label = {0};
-    const rv_branch_def *taken = branch_of(step->run, node, &arena, result, &label);
+    const rv_branch_def *taken = branch_of(step->run, node, &arena, result, RV_STR("branch"), &label);
     if (taken) prune(step, node, taken);
     rv_arena_deinit(&arena);
 }
@@ -455,7 +461,8 @@ static void classify_tend(rv_step *step, uint32_t node, uint32_t place)
         return;
     }
     rv_str label = {0};
-    const rv_branch_def *taken = branch_of(run, node, &arena, rv_run_result(run, child), &label);
+    rv_kind kind = rv_run_kind(run, child);
+    const rv_branch_def *taken = branch_of(run, node, &arena, rv_run_result(run, child), label_key(kind), &label);
     rv_buf out = {0};
     if (taken) {
         prune(step, node, taken);
@@ -465,6 +472,7 @@ static void classify_tend(rv_step *step, uint32_t node, uint32_t place)
         rv_step_result(step, node, rv_buf_str(&out));
     } else {
         if (label.at) rv_buf_printf(&out, "`%.*s` is none of its branches", (int)RV_MIN(label.size, (size_t)80), label.at);
+        else if (kind == RV_KIND_INPUT) rv_buf_cstring(&out, "the answer is no label; let the question's `schema` have an `enum` of them");
         else rv_buf_cstring(&out, "the classifier named no branch; it writes branch=LABEL to $REEVE_OUTPUT");
         rv_step_error(step, node, rv_buf_str(&out));
         rv_step_node(step, node, RV_CHANGE_FAIL, RV_DETAIL_BRANCH, node + 1);

@@ -113,6 +113,9 @@ static rv_status is_in(machine *m, const char *what, expr_operand item, expr_ope
     return RV_OK;
 }
 
+/* A number that is written as a string, as each value of a line `key=value` is. */
+static bool is_spelt_number(const rv_json *value) { return value->kind == RV_JSON_STRING && rv_expr_is_number(value->text); }
+
 static rv_status order_of(machine *m, expr_operand left, expr_operand right, int *ret)
 {
     rv_json_kind kind = left.value->kind;
@@ -124,8 +127,10 @@ static rv_status order_of(machine *m, expr_operand left, expr_operand right, int
         *ret = rv_str_cmp(left.value->text, right.value->text);
         return RV_OK;
     }
-    return fail(m, left.offset, "< <= > >= need two numbers or two strings; %.*s is %s and %.*s is %s", RV_FMT(quote(m, left)),
-                kind_text(kind), RV_FMT(quote(m, right)), kind_text(right.value->kind));
+    bool is_spelt = is_spelt_number(left.value) || is_spelt_number(right.value);
+    return fail(m, left.offset, "< <= > >= need two numbers or two strings; %.*s is %s and %.*s is %s%s", RV_FMT(quote(m, left)),
+                kind_text(kind), RV_FMT(quote(m, right)), kind_text(right.value->kind),
+                is_spelt ? "; a line key=value gives a string, JSON in $REEVE_OUTPUT a number" : "");
 }
 
 static rv_status compare(machine *m, rv_expr_op op, expr_operand left, expr_operand right, const rv_json **ret)

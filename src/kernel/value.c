@@ -293,16 +293,23 @@ static const rv_json *resolve(void *user, rv_arena *arena, rv_str path)
     return rv_run_value(v->run, v->node, arena, path);
 }
 
+/* The file's lines are not known any more: the expression itself says which it was. */
+static rv_status told(rv_str text, rv_status status, rv_error *err)
+{
+    if (status == RV_OK) return status;
+    return rv_error_context(err, "`%.*s%s`", (int)RV_MIN(text.size, (size_t)160), text.at, text.size > 160 ? "…" : "");
+}
+
 rv_status rv_run_eval_ended(rv_run *run, uint32_t node, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err)
 {
     view v = {run, node, 0, true};
-    return rv_expr_eval(arena, text, resolve, &v, ret, err);
+    return told(text, rv_expr_eval(arena, text, resolve, &v, ret, err), err);
 }
 
 rv_status rv_run_eval(rv_run *run, uint32_t node, uint32_t iteration, rv_arena *arena, rv_str text, const rv_json **ret, rv_error *err)
 {
     view v = {run, node, iteration, false};
-    return rv_expr_eval(arena, text, resolve, &v, ret, err);
+    return told(text, rv_expr_eval(arena, text, resolve, &v, ret, err), err);
 }
 
 typedef struct filling { rv_run *run; uint32_t node; rv_arena *arena; } filling;

@@ -380,7 +380,7 @@ TABLE(rv_loop_table, loop_keys, "loop", "loop", "`loop`");
 
 static const rv_key classify_keys[] = {
     KEY_MUST("branches", &branches, "For each label the nodes that are its branch; each depends on this node."),
-    KEY_MUST("by", &node_body, "What gives the label: its result's `branch`."),
+    KEY_MUST("by", &node_body, "What gives the label: its result's `branch`; of an `input` its answer, of an `approve` its decision."),
 };
 TABLE(rv_classify_table, classify_keys, "classify", "classify", "`classify`");
 

@@ -367,6 +367,17 @@ def fail_fast_items(flow):
     same(flow.read('ran').split(), [b'0', b'1', b'2', b'2', b'3', b'4', b'5'], 'what ran in both')
 
 
+@case('an expression that cannot be evaluated says which it is, and that a line gives a string [K11, W14]')
+def bad_expressions(flow):
+    flow.run({'nodes': {
+        'loop': {'loop': {'max': 3, 'until': '${previous.n} >= 2', 'body': shell(out('n=1'))}},
+        'list': shell(out('n=1')),
+        'each': {'foreach': {'items': [1], 'do': {**shell('true'), 'when': '${list.n} > ${item}'}}, 'needs': ['list']}}}, status=1)
+    errors = dict(flow.ask("select id, error from node where state = 'failed'"))
+    for node, text in (('loop', '`${previous.n} >= 2`: '), ('each[0]', '`${list.n} > ${item}`: ')):
+        need(errors[node].startswith(text) and 'a line key=value gives a string' in errors[node], errors)
+
+
 @case('a question inside a foreach is asked by its id, --no-wait ends with 76 for it, and answers before a resume count [K60]')
 def questions(flow):
     flow_ = {'nodes': {'each': {'foreach': {'items': ['a', 'b'], 'do': {'approve': {'message': 'Publish ${item}?'}}}},

@@ -244,6 +244,24 @@ static void r1__a_controller_whose_children_were_all_kept_was_kept_too(void **st
     }
 }
 
+static void k12__a_person_may_give_the_label(void **state)
+{
+    world w = world_of("  sort: {classify: {by: {input: {question: q}}, branches: {left: [l], right: [r]}}}\n"
+                       "  l: {run: [y], needs: [sort]}\n  r: {run: [y], needs: [sort]}\n"
+                       "  ok: {classify: {by: {approve: {message: m, on_reject: continue}}, branches: {approved: [a], rejected: [b]}}}\n"
+                       "  a: {run: [y], needs: [ok]}\n  b: {run: [y], needs: [ok]}\n"
+                       "  bad: {classify: {by: {input: {question: q}}, branches: {left: [c]}}}\n  c: {run: [y], needs: [bad]}\n");
+    assert_int_equal(drive_answer(w.d, "sort.by", "{\"value\":\"right\"}"), RV_ANSWER_TAKEN);
+    assert_result(&w, "sort", "{\"branch\":\"right\"}");
+    assert_says(&w, "l", "skipped pruned");
+    assert_int_equal(drive_decide(w.d, "ok.by", RV_DECISION_REJECT, "{\"decision\":\"rejected\"}"), RV_ANSWER_TAKEN);
+    assert_says(&w, "a", "skipped pruned");
+    assert_says(&w, "b", "ready");
+    assert_int_equal(drive_answer(w.d, "bad.by", "{\"value\":7}"), RV_ANSWER_TAKEN);
+    assert_says(&w, "bad", "failed branch");
+    world_end(&w);
+}
+
 /* drive_adopt gives {"n":1}: here a host gives what the classifier said. */
 static void r1__a_classify_that_is_kept_prunes_what_it_pruned(void **state)
 {
@@ -630,6 +648,7 @@ int main(void)
         cmocka_unit_test(k5__fail_fast_leaves_to_a_controller_what_it_can_bear),
         cmocka_unit_test(k5__fail_fast_that_is_asked_for_later_counts_what_failed_before),
         cmocka_unit_test(r1__a_controller_whose_children_were_all_kept_was_kept_too),
+        cmocka_unit_test(k12__a_person_may_give_the_label),
         cmocka_unit_test(r1__a_classify_that_is_kept_prunes_what_it_pruned),
         cmocka_unit_test(k11__a_loop_goes_on_until_its_body_says_no),
         cmocka_unit_test(k11__a_no_may_be_a_line_of_text),
