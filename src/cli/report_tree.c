@@ -226,15 +226,30 @@ static uint32_t last_of_place(const rv_report *r, uint32_t index)
     return last;
 }
 
-/* The instance of `def` beside `node` that was the latest to have ended when `node` began. */
-static uint32_t instance_before(const rv_report *r, uint32_t node, uint32_t def)
+/* The first instance of what an edge of `node` comes from: beside it, or, of a submitted node, one that the run had. */
+static uint32_t first_pred(const rv_report *r, uint32_t node, uint32_t entry)
 {
     const rv_place *home = &r->run->places.at[rv_run_home(r->run, r->run->nodes[node].place)];
+    if (entry & RV_EDGE_EXTERNAL) return r->run->submissions.at[home->origin].externals.at[RV_EDGE_NODE(entry)];
+    return home->base + (RV_EDGE_NODE(entry) - r->run->graphs.at[home->graph]->scopes[home->scope].first);
+}
+
+/* The instance, from `first` on, that was the latest to have ended when `node` began. */
+static uint32_t instance_before(const rv_report *r, uint32_t node, uint32_t first)
+{
     int64_t began_ms = r->nodes[node].started_ms ? r->nodes[node].started_ms : r->nodes[node].ended_ms;
-    uint32_t found = home->base + (def - r->run->graphs.at[home->graph]->scopes[home->scope].first);
+    uint32_t found = first;
     for (uint32_t next; (next = next_revision(r, found)) != RV_NONE; found = next)
         if (r->nodes[next].ended_ms == 0 || r->nodes[next].ended_ms > began_ms) break;
     return found;
+}
+
+/* Who gave a node is what it came after, unless what it waits for ended when he was at work already. */
+static uint32_t after_submitter(const rv_report *r, const rv_place *place, uint32_t last)
+{
+    uint32_t submitter = r->run->submissions.at[place->origin].node;
+    bool is_later = last == RV_NONE || r->nodes[submitter].started_ms >= r->nodes[last].ended_ms;
+    return is_later ? submitter : last;
 }
 
 /* The node that ended last among what `node` waited for in its own place. People's nodes have an end without a start. */
@@ -244,10 +259,10 @@ static uint32_t last_pred(const rv_report *r, uint32_t node)
     const rv_place *place = rv_run_place(r->run, node);
     uint32_t def = r->run->nodes[node].def, last = RV_NONE;
     for (uint32_t i = graph->pred_begin[def]; i < graph->pred_begin[def + 1]; i++) {
-        if (graph->pred[i] & RV_EDGE_EXTERNAL) continue;
-        uint32_t pred = instance_before(r, node, RV_EDGE_NODE(graph->pred[i]));
+        uint32_t pred = instance_before(r, node, first_pred(r, node, graph->pred[i]));
         if (pred != node && ends_later(r, pred, last)) last = pred;
     }
+    if (place->role == RV_SCOPE_SUBMITTED) return after_submitter(r, place, last);
     if (place->role != RV_SCOPE_REVISION) return last;
     uint32_t home = rv_run_home(r->run, r->run->nodes[node].place), reviser = RV_NONE; /* it said that all this is done again */
     for (uint32_t n = r->run->places.at[home].base + (graph->revises[place->revise].node - graph->scopes[place->scope].first);
@@ -290,11 +305,12 @@ static uint32_t step_back(const rv_report *r, control_ends *all, uint32_t node)
 /* From the node that ended last, always back to what it waited for that ended last; into a controller's children where one is met. */
 static void critical_path(rv_report *r)
 {
-    uint32_t last = RV_NONE, plain = r->spec->graph.plain_count;
+    uint32_t last = RV_NONE;
     control_ends *all = rv_arena_new(r->arena, control_ends, r->run->controls.count + 1);
-    for (uint32_t first = 0; first < plain; first++)
-        for (uint32_t n = first; n != RV_NONE; n = next_revision(r, n))
-            if (r->nodes[n].started_ms && ends_later(r, n, last)) last = n;
+    for (uint32_t n = 0; n < r->node_count; n++) {
+        bool is_top = r->nodes[n].parent == RV_NONE && !rv_run_is_handler(r->run, n);
+        if (is_top && r->nodes[n].started_ms && ends_later(r, n, last)) last = n;
+    }
     r->path = rv_arena_new(r->arena, uint32_t, r->node_count + 1);
     for (uint32_t steps = 0; last != RV_NONE && steps < 2 * r->node_count && r->path_count < r->node_count; steps++) {
         const control_ends *inside = rv_report_control(r, last) ? ends_of(r, all, last) : NULL;

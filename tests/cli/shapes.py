@@ -101,6 +101,16 @@ check("events", "events", "latest", "--json", lines=True)
 check("decision", "approve", "latest", "w", "--json")
 check("error", "approve", "latest", "w", "--json", status=4)
 check("run", "run", "bad.yaml", "--resume", "--json", status=1, lines=True)
+open("more.json", "w").write('{"nodes": {"n": {"run": ["true"]}}}')
+open("gives.yaml", "w").write("""reeve: 1
+name: gives
+nodes:
+  plan: {shell: '"$REEVE" submit more.json --json > told; "$REEVE" submit wrong.yaml --json > refused; test $? = 2', env: {REEVE: "%s"}}
+""" % reeve)
+check("run", "run", "gives.yaml", "--json", lines=True)
+for name, shape in (("told", "submit"), ("refused", "error")):
+    value = json.load(open(name))
+    claim("submit --json: %s: as documented" % shape, not conforms(shape, value), (conforms(shape, value), value))
 open("spends.yaml", "w").write("""reeve: 1
 name: spends
 budget: {usd: 1}

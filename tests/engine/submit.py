@@ -151,6 +151,14 @@ def secrets(flow):
     need('very-secret' not in flow.call('events', done.run, '--json').text, 'the journal has it')
 
 
+@case('the critical path goes through submitted nodes, back to what they waited for and to who gave them')
+def critical_path(flow):
+    batch(flow, 'more.json', {'a': log(flow, 'ran', needs=['fetch']), 'b': log(flow, 'ran', needs=['a'])})
+    done = flow.run({'nodes': {'fetch': shell('true'), 'plan': submits(flow, '$SUBMIT more.json', needs=['fetch'])}})
+    shown = json.loads(flow.call('show', done.run, '--json').text)
+    same(shown['critical_path'], ['fetch', 'plan', 'a', 'b'], 'the path')
+
+
 @case('a child run runs a submitter again, since what it gave is not the child\'s [R1]')
 def child(flow):
     batch(flow, 'one.json', {'a': log(flow, 'ran')})
