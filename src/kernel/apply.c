@@ -135,6 +135,7 @@ static bool apply_node_state(rv_run *run, const rv_event *event)
     rv_node_state before = (rv_node_state)node->state;
     if (event->state >= RV_NODE_STATE_COUNT || event->root > run->node_count) return false;
     if (!rv_node_may_become(before, (rv_node_state)event->state)) return false;
+    if (rv_node_state_has_root((rv_node_state)event->state) && event->root == 0) return false;
     leave_state(run, event->node, before);
     node->state = (uint8_t)event->state;
     node->detail = (uint8_t)event->detail;

@@ -36,7 +36,20 @@ static const char *check_attempts(const rv_run *run, uint32_t index)
     return NULL;
 }
 
-/* Keeps (8), (9), (10): a place's count of open nodes, and a controller's of open places. */
+static bool owner_waits(const rv_run *run, const rv_place *place)
+{
+    const rv_node_run *owner = place->parent == RV_NONE ? NULL : &run->nodes[place->parent];
+    return owner && owner->state == RV_NODE_WAITING && owner->detail == RV_DETAIL_CHILDREN;
+}
+
+static bool has_cancelled(const rv_run *run, const rv_place *place)
+{
+    for (uint32_t k = 0; k < place->count; k++)
+        if (run->nodes[place->base + k].state == RV_NODE_CANCELLED) return true;
+    return false;
+}
+
+/* Keeps (8) to (11): a place's count of open nodes, and a controller's of open places. */
 static const char *check_places(const rv_run *run)
 {
     for (uint32_t i = 0; i < run->places.count; i++) {
@@ -50,6 +63,8 @@ static const char *check_places(const rv_run *run)
             }
         }
         HOLDS(open == place->open, "a place's count of open nodes disagrees");
+        HOLDS(!owner_waits(run, place) || !has_cancelled(run, place), "a node was cancelled beneath a controller that goes on");
+        HOLDS(place->value <= run->values.count, "a place has a value that is not kept");
         HOLDS(place->parent == RV_NONE || run->nodes[place->parent].control != 0, "a place beneath a node that is no controller");
     }
     for (uint32_t i = 0; i < run->controls.count; i++) {
@@ -58,8 +73,9 @@ static const char *check_places(const rv_run *run)
         uint32_t open = 0;
         for (uint32_t k = 0; k < control->places.count; k++) open += run->places.at[control->places.at[k]].open > 0;
         HOLDS(open == control->open && node->control == i + 1, "a controller's count of open places disagrees");
+        HOLDS(control->value <= run->values.count, "a controller has a value that is not kept");
         bool is_asked = node->detail == RV_DETAIL_APPROVAL; /* revise.at_max: ask */
-        bool waits = node->state == RV_NODE_WAITING && (is_asked || (node->detail == RV_DETAIL_CHILDREN && open > 0));
+        bool waits = node->state == RV_NODE_WAITING && (is_asked || open > 0); /* for what: wait_fits has looked */
         HOLDS(waits || rv_node_state_is_terminal((rv_node_state)node->state), "a controller that has begun has nothing to wait for");
     }
     return NULL;
@@ -91,6 +107,7 @@ static const char *check_node(const rv_run *run, uint32_t index)
           "a wait that nothing can end");
     bool is_derived = node->detail == RV_DETAIL_UPSTREAM || node->detail == RV_DETAIL_UPSTREAM_CANCELLED;
     HOLDS(node->root <= run->node_count && !(is_derived && node->root == 0), "a root that is no node");
+    HOLDS(!rv_node_state_has_root((rv_node_state)node->state) || node->root != 0, "a failure without a root");
     HOLDS(!rv_run_state_is_terminal((rv_run_state)run->status) || is_terminal, "a run ended with a node that has not");
     HOLDS(node->result <= run->values.count && node->output <= run->values.count && node->error <= run->values.count,
           "a value that is not kept");
@@ -244,7 +261,7 @@ const char *rv_run_check(const rv_run *run)
         handler_failed += is_handler && is_bad;
         failed += is_bad && rv_run_place(run, index)->is_top && run->nodes[index].next == 0;
     }
-    if (!broken) broken = check_ready(run);
+    broken = check_ready(run);
     if (!broken) broken = check_places(run);
     if (!broken) broken = check_budgets(run);
     if (broken) return broken;

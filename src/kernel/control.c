@@ -67,7 +67,8 @@ void rv_step_child_failed(rv_step *step, uint32_t node, rv_detail detail, uint32
 {
     rv_run *run = step->run;
     rv_buf text = {0};
-    uint32_t root = run->nodes[child].root ? run->nodes[child].root : child + 1;
+    uint32_t root = run->nodes[child].root;
+    RV_ASSERT(root != 0); /* of what failed there is always one: apply.c and check.c hold it */
     rv_run_id(run, root - 1, &text);
     rv_buf_printf(&text, " %s", rv_node_state_name((rv_node_state)run->nodes[root - 1].state));
     rv_str reason = rv_run_error(run, root - 1);
@@ -77,14 +78,17 @@ void rv_step_child_failed(rv_step *step, uint32_t node, rv_detail detail, uint32
     rv_step_node(step, node, RV_CHANGE_FAIL, detail, root);
 }
 
+void rv_step_child_skipped(rv_step *step, uint32_t node, uint32_t child)
+{
+    const rv_node_run *found = &step->run->nodes[child];
+    rv_step_node(step, node, RV_CHANGE_SKIP, (rv_detail)found->detail, found->root);
+}
+
 /* A settled place that did not succeed decides its controller: it fails, or it shares what befell its child. */
 static void end_badly(rv_step *step, uint32_t node, rv_node_state outcome, rv_detail detail, uint32_t child)
 {
-    rv_detail why = (rv_detail)step->run->nodes[child].detail;
-    uint32_t root = step->run->nodes[child].root ? step->run->nodes[child].root : child + 1;
     if (outcome == RV_NODE_FAILED) rv_step_child_failed(step, node, detail, child);
-    else if (outcome == RV_NODE_CANCELLED) rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_UPSTREAM_CANCELLED, root);
-    else rv_step_node(step, node, RV_CHANGE_SKIP, why, why == RV_DETAIL_UPSTREAM ? root : 0);
+    else rv_step_child_skipped(step, node, child);
 }
 
 rv_node_state rv_place_outcome(const rv_run *run, uint32_t place_index, uint32_t *ret_node)
@@ -103,8 +107,8 @@ rv_node_state rv_place_outcome(const rv_run *run, uint32_t place_index, uint32_t
             *ret_node = node;
             return RV_NODE_FAILED;
         }
-        bool is_first = worst == RV_NODE_SUCCEEDED, is_worse = state == RV_NODE_CANCELLED && worst == RV_NODE_SKIPPED;
-        if (is_first || is_worse) *ret_node = node, worst = state;
+        RV_ASSERT(state == RV_NODE_SKIPPED); /* beneath a controller that goes on nothing is cancelled (11) */
+        if (worst == RV_NODE_SUCCEEDED) *ret_node = node, worst = state;
     }
     return worst;
 }
@@ -202,10 +206,7 @@ void rv_step_call_off_children(rv_step *step, uint32_t node)
 
 /* ---- foreach ---- */
 
-static int badness(rv_node_state outcome)
-{
-    return outcome == RV_NODE_FAILED ? 3 : outcome == RV_NODE_CANCELLED ? 2 : outcome == RV_NODE_SKIPPED ? 1 : 0;
-}
+static int badness(rv_node_state outcome) { return outcome == RV_NODE_FAILED ? 2 : outcome == RV_NODE_SKIPPED; }
 
 static void foreach_finish(rv_step *step, uint32_t node)
 {
@@ -241,16 +242,16 @@ static void foreach_fill(rv_step *step, uint32_t node)
     uint32_t made = control->places.count, bound = rv_run_control_def(step->run, node)->max, left = control->count - made;
     bool is_ending = step->run->closing != RV_CLOSING_NO && step->run->closing != RV_CLOSING_INTERRUPT;
     if (is_ending || step->is_failing) return; /* nothing begins any more */
-    if (bound) left = RV_MIN(left, bound > control->open ? bound - control->open : 0);
+    uint32_t room = bound > control->open ? bound - control->open : 0;
+    if (bound) left = RV_MIN(left, room);
     rv_step_grow(step, node, 0, made, left);
 }
 
-/* The run is closing: the rest of the items never begins. */
+/* The rest of the items never begins. A run that is called off has called its controllers off at once, so this one winds down. */
 static void foreach_give_up(rv_step *step, uint32_t node)
 {
-    bool skips = rv_run_is_winding_down(step->run) || step->is_failing;
-    if (skips) rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
-    else rv_step_node(step, node, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, node + 1);
+    RV_ASSERT(rv_run_is_winding_down(step->run) || step->is_failing);
+    rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
 }
 
 /* The lines of a text, but for empty ones, as a list of strings. */
@@ -511,7 +512,7 @@ static rv_status workflow_result(rv_run *run, uint32_t node, uint32_t place, rv_
         return RV_OK;
     }
     rv_buf_byte(out, '{');
-    for (uint32_t i = def->result_first; i < def->result_first + def->result_count && status == RV_OK; i++) {
+    for (uint32_t i = def->result_first; i < def->result_first + def->result_count; i++) {
         const rv_json *value = NULL;
         status = rv_run_eval(run, run->places.at[place].base, 0, &arena, rv_graph_str(graph, graph->set_items[i].expression), &value, err);
         if (status != RV_OK) break;
@@ -552,16 +553,16 @@ void rv_step_control(rv_step *step, uint32_t node)
         rv_step_grow(step, node, 0, rv_run_kind(step->run, node) == RV_KIND_LOOP, 1);
         return;
     case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET:
-    case RV_KIND_REDUCE: case RV_KIND_COUNT: break;
+    case RV_KIND_REDUCE: case RV_KIND_COUNT: RV_UNREACHABLE();
     }
-    RV_UNREACHABLE();
 }
 
 void rv_step_tend(rv_step *step, uint32_t place)
 {
     uint32_t node = step->run->places.at[place].parent;
     bool is_open = step->run->places.at[place].open > 0; /* again: one of its nodes is being revised */
-    if (node == RV_NONE || is_open || !rv_run_tends(step->run, node)) return; /* it was decided without this one */
+    RV_ASSERT(node != RV_NONE); /* settle_place puts only places of controllers on the list */
+    if (is_open || !rv_run_tends(step->run, node)) return; /* it was decided without this one */
     switch (rv_run_kind(step->run, node)) {
     case RV_KIND_FOREACH: foreach_tend(step, node, place); return;
     case RV_KIND_LOOP: loop_tend(step, node, place); return;
@@ -569,7 +570,6 @@ void rv_step_tend(rv_step *step, uint32_t place)
     case RV_KIND_WORKFLOW: workflow_tend(step, node, place); return;
     case RV_KIND_TOURNAMENT: rv_step_tend_tournament(step, node, place); return;
     case RV_KIND_RUN: case RV_KIND_SHELL: case RV_KIND_APPROVE: case RV_KIND_INPUT: case RV_KIND_WAIT: case RV_KIND_SET:
-    case RV_KIND_REDUCE: case RV_KIND_COUNT: break;
+    case RV_KIND_REDUCE: case RV_KIND_COUNT: RV_UNREACHABLE();
     }
-    RV_UNREACHABLE();
 }

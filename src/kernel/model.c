@@ -35,12 +35,13 @@ static const struct { rv_isolation isolation; rv_inherit inherit; } roles[] = {R
 _Static_assert(RV_COUNT(detail_names) == RV_DETAIL_COUNT, "one text a detail");
 _Static_assert(RV_DETAIL_COUNT <= 256, "a detail fits a byte");
 _Static_assert(RV_NODE_SUCCEEDED == 4, "the states from SUCCEEDED on are the terminal ones");
+_Static_assert(RV_KIND_WORKFLOW + 1 == RV_KIND_COUNT, "the kinds from FOREACH on are the controllers");
 _Static_assert(sizeof(rv_node_def) == 64, "stored layout: raise RV_GRAPH_FORMAT when it changes");
 
 #define LOOK_UP(table_, index_) (RV_ASSERT((size_t)(index_) < RV_COUNT(table_)), (table_)[index_])
 
 const char *rv_kind_name(rv_kind kind) { return LOOK_UP(kind_names, kind); }
-bool rv_kind_is_controller(rv_kind kind) { return kind >= RV_KIND_FOREACH && kind <= RV_KIND_WORKFLOW; }
+bool rv_kind_is_controller(rv_kind kind) { return kind >= RV_KIND_FOREACH; }
 bool rv_kind_needs_slot(rv_kind kind) { return LOOK_UP(kind_needs_slot, kind); }
 const char *rv_dep_policy_name(rv_dep_policy policy) { return LOOK_UP(dep_policy_names, policy); }
 const char *rv_node_state_name(rv_node_state state) { return LOOK_UP(node_state_names, state); }
@@ -65,10 +66,12 @@ const char *rv_role_name(rv_role role) { return LOOK_UP(role_names, role); }
 
 rv_isolation rv_node_isolation(const rv_node_def *node)
 {
-    return node->isolation == RV_ISOLATION_DEFAULT ? LOOK_UP(roles, node->role).isolation : (rv_isolation)node->isolation;
+    RV_ASSERT(node->role < RV_COUNT(roles));
+    return node->isolation == RV_ISOLATION_DEFAULT ? roles[node->role].isolation : (rv_isolation)node->isolation;
 }
 
 rv_inherit rv_node_inherit(const rv_node_def *node)
 {
-    return node->inherit == RV_INHERIT_DEFAULT ? LOOK_UP(roles, node->role).inherit : (rv_inherit)node->inherit;
+    RV_ASSERT(node->role < RV_COUNT(roles));
+    return node->inherit == RV_INHERIT_DEFAULT ? roles[node->role].inherit : (rv_inherit)node->inherit;
 }

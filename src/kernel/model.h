@@ -251,6 +251,11 @@ bool rv_kind_is_controller(rv_kind kind);
 const char *rv_dep_policy_name(rv_dep_policy policy);
 const char *rv_node_state_name(rv_node_state state);
 static inline bool rv_node_state_is_terminal(rv_node_state state) { return state >= RV_NODE_SUCCEEDED; }
+/* Whether a node in it always has a root cause, if only itself. */
+static inline bool rv_node_state_has_root(rv_node_state state)
+{
+    return state == RV_NODE_FAILED || state == RV_NODE_DENIED || state == RV_NODE_CANCELLED;
+}
 const char *rv_detail_name(rv_detail detail);
 char rv_detail_group(rv_detail detail);
 const char *rv_attempt_state_name(rv_attempt_state state);

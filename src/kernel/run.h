@@ -25,7 +25,8 @@
  * tended, and its owner decides what follows: another place, or its own outcome (control.c).
  *
  *  (8) a place's nodes are made by one fact, all pending; (9) a controller is WAITING(children) exactly while it has
- *  begun and is not terminal; (10) nothing grows beneath a terminal controller. */
+ *  begun and is not terminal; (10) nothing grows beneath a terminal controller; (11) nothing is cancelled beneath one that
+ *  waits for its children: who calls off calls off the owner first. */
 #ifndef RV_RUN_H
 #define RV_RUN_H
 

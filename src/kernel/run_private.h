@@ -142,8 +142,8 @@ void rv_step_control(rv_step *step, uint32_t node);
 void rv_step_tend(rv_step *step, uint32_t place);
 /* Nobody needs the nodes of a place any more: what has not started is cancelled, what runs is stopped. Children too. */
 void rv_step_call_off(rv_step *step, uint32_t place);
-/* How a settled place ended: its first failed node, else its first cancelled one, else the first that was skipped for more
- * than a condition, in index order, in *ret_node; RV_NODE_SUCCEEDED: none of these. */
+/* How a settled place of a controller that goes on ended: its first failed node, else the first that was skipped for more
+ * than a condition, in index order, in *ret_node; RV_NODE_SUCCEEDED: neither. */
 rv_node_state rv_place_outcome(const rv_run *run, uint32_t place, uint32_t *ret_node);
 /* The result of a settled place, JSON: its node's where it has one nameless node, else {name: result} of its sinks. null: none. */
 void rv_place_result(const rv_run *run, uint32_t place, rv_buf *out);
@@ -154,6 +154,8 @@ void rv_step_child_failed(rv_step *step, uint32_t node, rv_detail detail, uint32
 void rv_step_take_branch(rv_step *step, uint32_t node, rv_str result);
 /* Whether the failure of `node` fails the run, though its controllers have not ended yet. Pure; as deep as controllers nest. */
 bool rv_run_is_doomed_by(const rv_run *run, uint32_t node);
+/* Skip a controller as its child was skipped, with the same cause and root. */
+void rv_step_child_skipped(rv_step *step, uint32_t node, uint32_t child);
 /* Append `count` places of a controller's scope (offset among its own), with ordinals from `ordinal` on. */
 void rv_step_grow(rv_step *step, uint32_t node, uint32_t scope, uint32_t ordinal, uint32_t count);
 /* The result of a controller, then its success. */

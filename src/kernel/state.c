@@ -257,6 +257,27 @@ static bool make_submission(rv_run *run, const stored_submissions *stored)
     return graph && rv_submission_add(run, given, graph);
 }
 
+/* A back-edge of the nodes that it repeats. */
+static bool is_sound_revision(const rv_run *run, const stored_place *p)
+{
+    if (p->origin >= run->places.count || run->places.at[p->origin].role == RV_SCOPE_REVISION) return false;
+    const rv_place *origin = &run->places.at[p->origin];
+    const rv_graph *graph = run->graphs.at[origin->graph];
+    if (p->revise >= graph->revise_count) return false;
+    const rv_revise_def *revise = &graph->revises[p->revise];
+    return graph->nodes[revise->node].scope == origin->scope && revise->member_count <= RV_RUN_NODES_MAX - run->node_count;
+}
+
+/* A scope of its owner, who has begun. */
+static bool is_sound_child(const rv_run *run, const stored_place *p)
+{
+    if (p->parent >= run->node_count || run->nodes[p->parent].control == 0) return false;
+    const rv_graph *graph = rv_run_graph(run, p->parent);
+    if (p->graph != rv_run_place(run, p->parent)->graph || p->scope >= graph->scope_count) return false;
+    const rv_scope_def *scope = &graph->scopes[p->scope];
+    return scope->owner == run->nodes[p->parent].def && scope->role == p->role && scope->count <= RV_RUN_NODES_MAX - run->node_count;
+}
+
 /* Make the places and the controls of their owners again, as the facts did. Controls come first in the order of their
  * beginning, each before its first place. */
 static bool make_places(rv_run *run, const stored_place *places, uint32_t count, const stored_submissions *submissions)
@@ -264,9 +285,7 @@ static bool make_places(rv_run *run, const stored_place *places, uint32_t count,
     for (uint32_t i = 0; i < count; i++) {
         const stored_place *p = &places[i];
         if (p->role == RV_SCOPE_REVISION) {
-            bool is_sound = p->origin < run->places.count && run->places.at[p->origin].role != RV_SCOPE_REVISION &&
-                            p->revise < run->graphs.at[run->places.at[p->origin].graph]->revise_count;
-            if (!is_sound) return false;
+            if (!is_sound_revision(run, p)) return false;
             rv_revision_add(run, p->origin, p->revise, p->ordinal, p->value);
             continue;
         }
@@ -274,10 +293,7 @@ static bool make_places(rv_run *run, const stored_place *places, uint32_t count,
             if (!make_submission(run, submissions)) return false;
             continue;
         }
-        bool fits = p->graph < run->graphs.count && p->scope < run->graphs.at[p->graph]->scope_count &&
-                    run->graphs.at[p->graph]->scopes[p->scope].role == p->role && p->parent < run->node_count;
-        if (!fits || !rv_kind_is_controller(rv_run_kind(run, p->parent))) return false;
-        if (run->nodes[p->parent].control == 0) return false;
+        if (!is_sound_child(run, p)) return false;
         (void)rv_place_add(run, p->graph, p->scope, p->parent, p->ordinal);
     }
     return true;
@@ -380,6 +396,7 @@ static void take_shape(cursor *c, rv_run *run, size_t size)
     if (run->node_count != nodes.count) c->is_bad = true;
     for (uint32_t i = 0; i < nodes.count && !c->is_bad; i++) {
         rv_node_run made = run->nodes[i];
+        c->is_bad = nodes.at[i].next != made.next; /* the revisions that were made say it, too */
         run->nodes[i] = nodes.at[i];
         run->nodes[i].def = made.def;
         run->nodes[i].place = made.place;

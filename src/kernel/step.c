@@ -532,6 +532,8 @@ static void on_tick(rv_step *step)
         } else if (run->nodes[item.node].state != RV_NODE_PENDING) {
             rv_step_error(step, item.node, RV_STR("timeout_total has passed"));
             rv_step_node(step, item.node, RV_CHANGE_FAIL, RV_DETAIL_TIMEOUT, item.node + 1);
+        } else { /* as a journal may have it in which the time of what had not begun went on: it begins when the node does */
+            rv_step_timer(step, item.node, 0, RV_TIMER_TOTAL);
         }
     }
 }

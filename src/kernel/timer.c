@@ -97,9 +97,12 @@ static void hold(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
     if (due_ms > 0) rv_step_timer(step, node, -RV_MAX(due_ms - step->now.engine_ms, 1), kind);
 }
 
+/* What was put back and now waits for a revision of what it needs begins anew with that: so does its time. */
 static void release(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind)
 {
-    if (due_ms < 0) rv_step_timer(step, node, rv_time_after(step->now.engine_ms, -due_ms), kind);
+    const rv_node_run *held = node == RV_NONE ? NULL : &step->run->nodes[node];
+    bool begins_anew = held && held->state == RV_NODE_PENDING && held->gating > 0;
+    if (due_ms < 0) rv_step_timer(step, node, begins_anew ? 0 : rv_time_after(step->now.engine_ms, -due_ms), kind);
 }
 
 static void for_each_time(rv_step *step, void (*fn)(rv_step *step, uint32_t node, int64_t due_ms, uint32_t kind))

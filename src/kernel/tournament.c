@@ -32,6 +32,16 @@ static void find_entrants(rv_run *run, rv_control *control)
     }
 }
 
+/* Whether there is a place for each entrant that is a body. */
+static bool has_entrants(const rv_run *run, const rv_control *control)
+{
+    const rv_graph *graph = rv_run_graph(run, control->node);
+    const rv_control_def *def = rv_run_control_def(run, control->node);
+    uint32_t bodies = 0;
+    for (uint32_t i = 0; i < def->entrant_count; i++) bodies += graph->entrants[def->entrant_first + i].node == RV_NONE;
+    return bodies <= control->places.count;
+}
+
 static bool have_met(const rv_control *control, uint32_t a, uint32_t b)
 {
     for (uint32_t i = 0; i < control->pairs.count; i++) {
@@ -133,9 +143,9 @@ bool rv_bracket_judge(rv_run *run, uint32_t index, uint32_t ordinal)
 {
     rv_control *control = &run->controls.at[index];
     uint32_t round = RV_MATCH_ROUND(ordinal);
-    if (round != control->rounds.count && round != control->rounds.count + 1) return false;
+    if (round == 0 || (round != control->rounds.count && round != control->rounds.count + 1)) return false;
     if (round == control->rounds.count + 1) {
-        if (control->undecided) return false;
+        if (control->undecided || !has_entrants(run, control)) return false;
         if (control->entrants.count == 0) find_entrants(run, control);
         if (control->alive.count < 2) return false;
         if (rv_run_control_def(run, control->node)->max) pair_swiss(control);
@@ -168,7 +178,7 @@ bool rv_bracket_match(rv_run *run, uint32_t index, const rv_match *match)
     uint32_t bye = control->alive.count % 2 ? control->alive.at[control->alive.count - 1] : RV_NONE;
     for (uint32_t i = 0; i < count; i++) control->alive.at[i] = control->alive.at[2 * i];
     control->alive.count = count;
-    if (bye != RV_NONE) rv_vec_push(&control->alive, bye);
+    if (bye != RV_NONE) control->alive.at[control->alive.count++] = bye; /* where he stood there is room */
     return true;
 }
 
@@ -206,8 +216,7 @@ void rv_run_sides(const rv_run *run, uint32_t place_index, uint32_t *ret_left, u
 static void finish(rv_step *step, uint32_t node)
 {
     rv_run *run = step->run;
-    rv_control *control = control_at(run, node);
-    if (control->entrants.count == 0) find_entrants(run, control);
+    const rv_control *control = control_at(run, node);
     uint32_t best = RV_NONE;
     for (uint32_t i = 0; i < control->alive.count; i++) {
         uint32_t entrant = control->alive.at[i];
@@ -281,6 +290,17 @@ static bool draw(const rv_run *run, uint32_t node, uint32_t ordinal)
     return rv_rng_next(&state) & 1;
 }
 
+/* Of its settled places from the `from`-th on, the first node that was skipped for more than a condition, as a run does that winds
+ * down; RV_NONE: none. An entrant that never began is not out, and a judge who was not asked has not named nobody. */
+static uint32_t first_skipped(const rv_run *run, const rv_control *control, uint32_t from)
+{
+    for (uint32_t i = from; i < control->places.count; i++) {
+        uint32_t place = control->places.at[i], ended;
+        if (run->places.at[place].open == 0 && rv_place_outcome(run, place, &ended) == RV_NODE_SKIPPED) return ended;
+    }
+    return RV_NONE;
+}
+
 static void judges_failed(rv_step *step, uint32_t node, uint32_t place_index)
 {
     rv_buf text = {0};
@@ -321,9 +341,8 @@ static void tend_judge(rv_step *step, uint32_t node, uint32_t place_index)
     for (uint32_t i = 0; i < seats; i++)
         if (run->places.at[control->places.at[first + i]].open) return;
     if (!decide(step, node, first, RV_MATCH(RV_MATCH_ROUND(ordinal), RV_MATCH_NUMBER(ordinal), 0, 0))) {
-        uint32_t ended;
-        bool is_closing = rv_run_is_winding_down(step->run) && rv_place_outcome(run, place_index, &ended) == RV_NODE_SKIPPED;
-        if (is_closing) rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
+        uint32_t skipped = first_skipped(run, control, control->judged);
+        if (skipped != RV_NONE) rv_step_child_skipped(step, node, skipped);
         else judges_failed(step, node, place_index);
         for (uint32_t i = control_at(run, node)->judged; i < control_at(run, node)->places.count; i++)
             if (run->places.at[control_at(run, node)->places.at[i]].open) rv_step_call_off(step, control_at(run, node)->places.at[i]);
@@ -350,14 +369,12 @@ void rv_step_tournament(rv_step *step, uint32_t node)
 
 void rv_step_tend_tournament(rv_step *step, uint32_t node, uint32_t place)
 {
-    uint32_t ended;
     const rv_control *control = control_at(step->run, node);
     if (step->run->places.at[place].role == RV_SCOPE_JUDGE) {
         tend_judge(step, node, place);
     } else if (control->open == 0 && control->rounds.count == 0) { /* another entrant that settled in this step may have begun it */
-        /* Entrants that failed are out; one that was called off with the run is not. */
-        if (rv_place_outcome(step->run, place, &ended) == RV_NODE_SKIPPED && rv_run_is_winding_down(step->run))
-            rv_step_node(step, node, RV_CHANGE_SKIP, rv_run_skip_cause(step->run), 0);
+        uint32_t skipped = first_skipped(step->run, control, 0);
+        if (skipped != RV_NONE) rv_step_child_skipped(step, node, skipped);
         else next_round(step, node);
     }
 }

@@ -107,7 +107,7 @@ static uint32_t around(const rv_run *run, uint32_t node, rv_scope_role role)
 /* The node whose result is `previous` after `iteration` iterations of `loop`; RV_NONE: there is none yet. */
 static uint32_t iteration_node(const rv_run *run, uint32_t loop, uint32_t iteration)
 {
-    if (run->nodes[loop].control == 0 || iteration == 0) return RV_NONE;
+    if (iteration == 0) return RV_NONE;
     const rv_control *control = &run->controls.at[run->nodes[loop].control - 1];
     return iteration <= control->places.count ? run->places.at[control->places.at[iteration - 1]].base : RV_NONE;
 }

@@ -26,7 +26,7 @@ drive *drive_new_bare(const char *text) { return drive_bare(rv_graph_text(text))
 static drive *loaded(drive *d)
 {
     rv_event load = {.type = RV_EVENT_LOAD, .seed = 42, .key = RV_STR("run-1"),
-                     .value = RV_STR("{\"user\":{\"topic\":\"llamas\",\"n\":3},\"env\":{}}")};
+                     .value = RV_STR("{\"user\":{\"topic\":\"llamas\",\"n\":3,\"list\":[1,2,3]},\"env\":{}}")};
     EXPECT(d, drive_step(d, &load) == RV_ANSWER_TAKEN, "LOAD was refused");
     return d;
 }

@@ -11,8 +11,9 @@
 /* a ──► b   s softly after a, o optionally; people, time, an attempt at most once; handlers */
 static const char *const GRAPH =
     "a: %attempts=3; b: a; s: ~a; o: a [optional]; i: !input; p: !approve; w: !wait %for=90;"
-    " u: %delivery=at_most_once %unknown=ask; z: !wait %for=9999; e: !wait %event=go; on.failure; on.exit";
-enum { A, B, S, O, I, P, W, U, Z, E, ON_FAILURE, ON_EXIT };
+    " u: %delivery=at_most_once %unknown=ask; z: !wait %for=9999; e: !wait %event=go; f: !foreach %items=[1,2];"
+    " on.failure; on.exit";
+enum { A, B, S, O, I, P, W, U, Z, E, F, ON_FAILURE, ON_EXIT, F_0, F_1 };
 
 /* ---- sound states ---- */
 
@@ -66,6 +67,8 @@ static void in_handlers(drive *d)
     drive_answer(d, "i", "{}");
     drive_decide(d, "p", RV_DECISION_APPROVE, NULL);
     drive_event(d, "go", NULL);
+    drive_ok(d, "f[0]");
+    drive_ok(d, "f[1]");
     drive_tick(d, 10000);
 }
 
@@ -87,6 +90,13 @@ static void a_holds(drive *d)
     loaded(d);
     drive_budget(d, RV_DIMENSION_USD, 1100, RV_BUDGET_SET);
     drive_admit(d, "a");
+}
+
+static void a_has_spent(drive *d)
+{
+    loaded(d);
+    drive_budget(d, RV_DIMENSION_USD, 1100, RV_BUDGET_SET);
+    drive_spend(d, "a", 100, 0);
 }
 
 static void crowd(drive *d)
@@ -178,13 +188,14 @@ SPOIL(elsewhere, NODE(A).place = 1)
 SPOIL(open_off, run->places.at[0].open++)
 SPOIL(ownerless, run->places.at[1].parent = A)
 SPOIL(controller_unknown, rv_vec_push(&run->controls, ((rv_control){.node = A})))
-SPOIL(controller_idle, rv_vec_push(&run->controls, ((rv_control){.node = A})), NODE(A).control = 1)
+SPOIL(controller_idle, rv_vec_push(&run->controls, ((rv_control){.node = A})), NODE(A).control = 2)
 SPOIL(held_off, run->accounts.at[0].held[RV_DIMENSION_USD]++)
 SPOIL(reserved_off, run->purse.reserved[RV_DIMENSION_USD]--)
 SPOIL(live_off, run->purse.live++)
 SPOIL(too_much, run->purse.spent[RV_DIMENSION_USD] = 1101)
 SPOIL(account_elsewhere, NODE(A).account = 0)
 SPOIL(held_by_nobody, NODE(A).state = RV_NODE_FAILED, NODE(A).detail = RV_DETAIL_START, NODE(A).attempt = RV_ATTEMPT_ERROR,
+    NODE(A).root = A + 1,
       run->counts[RV_NODE_RUNNING]--, run->counts[RV_NODE_FAILED]++, run->running--, run->failed++, run->places.at[0].open--,
       NODE(B).gating = 0, NODE(S).gating = 0, NODE(B).state = NODE(S).state = RV_NODE_SKIPPED,
       NODE(B).detail = NODE(S).detail = RV_DETAIL_PRUNED, run->counts[RV_NODE_PENDING] -= 2, run->counts[RV_NODE_SKIPPED] += 2,
@@ -192,6 +203,24 @@ SPOIL(held_by_nobody, NODE(A).state = RV_NODE_FAILED, NODE(A).detail = RV_DETAIL
 SPOIL(crowded, run->limits.quota[RV_QUOTA_CONCURRENT] = 1, run->limits.crowd = 0)
 SPOIL(paused_off, run->paused--)
 SPOIL(stopped_unsaid, run->closing = RV_CLOSING_BUDGET)
+SPOIL(no_control, NODE(F).control = 0)
+SPOIL(control_open_off, run->controls.at[0].open++)
+SPOIL(control_value_beyond, run->controls.at[0].value = 99)
+SPOIL(place_value_beyond, run->places.at[2].value = 99)
+SPOIL(child_cancelled, NODE(F_0).state = RV_NODE_CANCELLED, NODE(F_0).detail = RV_DETAIL_SUPERSEDED, NODE(F_0).root = F_0 + 1,
+      run->counts[RV_NODE_READY]--, run->ready_count--, run->counts[RV_NODE_CANCELLED]++, run->places.at[2].open--,
+          run->controls.at[0].open--)
+SPOIL(children_settled, NODE(F_0).state = NODE(F_1).state = RV_NODE_SUCCEEDED, NODE(F_0).detail = NODE(F_1).detail = RV_DETAIL_FRESH,
+      run->counts[RV_NODE_READY] -= 2, run->ready_count -= 2, run->counts[RV_NODE_SUCCEEDED] += 2, run->places.at[2].open--,
+      run->places.at[3].open--, run->controls.at[0].open -= 2)
+SPOIL(first_not_ready, run->classes.at[0].ready.row.at[run->classes.at[0].ready.row_begin].node = B)
+SPOIL(no_root_of_its_own, NODE(A).root = 0)
+SPOIL(accepted_and_skipped, NODE(E).state = RV_NODE_SKIPPED, NODE(E).detail = RV_DETAIL_CONDITION, run->counts[RV_NODE_PENDING]--,
+      run->counts[RV_NODE_SKIPPED]++, run->places.at[0].open--)
+SPOIL(accepted_and_grown, rv_vec_push(&run->places, ((rv_place){.base = ON_EXIT, .parent = RV_NONE})))
+SPOIL(money_left_held, run->accounts.at[0].held[0] = 1, run->accounts.at[0].purse.reserved[0]++, run->purse.reserved[0]++)
+SPOIL(tokens_left_held, run->accounts.at[0].held[1] = 1, run->accounts.at[0].purse.reserved[1]++, run->purse.reserved[1]++)
+SPOIL(tend_left, rv_vec_push(&run->tend, 0))
 SPOIL(work_left, rv_vec_push(&run->work, 0))
 
 static const breakage breakages[] = {
@@ -269,6 +298,19 @@ static const breakage breakages[] = {
     {crowd, crowded, "more attempts run than the quota allows"},
     {paused, paused_off, "the count of nodes that wait for the budget disagrees"},
     {loaded, stopped_unsaid, "a budget stopped a run that is not over it"},
+    {loaded, no_control, "a wait that nothing can end"},
+    {loaded, control_open_off, "a controller's count of open places disagrees"},
+    {loaded, control_value_beyond, "a controller has a value that is not kept"},
+    {loaded, place_value_beyond, "a place has a value that is not kept"},
+    {loaded, child_cancelled, "a node was cancelled beneath a controller that goes on"},
+    {loaded, children_settled, "a controller that has begun has nothing to wait for"},
+    {loaded, first_not_ready, "what is first in a queue is not ready"},
+    {a_failed, no_root_of_its_own, "a failure without a root"},
+    {accepted, accepted_and_skipped, "a run began before it was loaded"},
+    {accepted, accepted_and_grown, "a run began before it was loaded"},
+    {a_has_spent, money_left_held, "a reservation without an attempt"},
+    {a_has_spent, tokens_left_held, "a reservation without an attempt"},
+    {loaded, tend_left, "a cascade was left unfinished"},
     {loaded, work_left, "a cascade was left unfinished"},
 };
 

@@ -1,6 +1,6 @@
 /* test_submit.c: nodes that a running node gives [K20, K62]: what becomes the run's and what is refused; a submitter that is run
  * again; edges to what was there before; and random lives that submit, die and submit again. */
-#include "drive.h"
+#include "world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,84 +9,12 @@
 #include <cmocka.h>
 
 #include "kernel/gate.h"
-#include "spec/submission.h"
-
-typedef struct world { rv_spec *spec; rv_compiler compiler; drive *d; } world;
-
-static world *world_of(const char *nodes)
-{
-    world *w = rv_alloc(sizeof *w);
-    rv_problems problems = {0};
-    rv_buf text = {0}, said = {0};
-    rv_buf_printf(&text, "reeve: 1\nname: t\nparams: {city: {default: Rome}}\nnodes:\n%s", nodes);
-    rv_spec_input input = {.source = rv_buf_str(&text), .file = "t.yaml"};
-    rv_status status = rv_spec_load(&input, &w->spec, &problems);
-    rv_problems_text(&said, &problems, rv_buf_str(&text), false, false);
-    if (status != RV_OK) fail_msg("%s", said.at);
-    rv_problems_deinit(&problems);
-    rv_buf_deinit(&text);
-    rv_buf_deinit(&said);
-    w->compiler.graph = &w->spec->graph;
-    w->d = drive_new_graph(&w->spec->graph);
-    rv_compiler_serve(&w->compiler, w->d->run);
-    drive_compile(w->d, w->d->run->compile, w->d->run->compile_user);
-    return w;
-}
-
-static void world_end(world *w)
-{
-    drive_free(w->d);
-    rv_compiler_deinit(&w->compiler);
-    rv_spec_free(w->spec);
-    rv_free(w);
-}
-
-static uint32_t index_of(world *w, const char *node)
-{
-    uint32_t index = rv_run_find(w->d->run, rv_str_of(node));
-    if (index == RV_NONE) fail_msg("there is no node %s", node);
-    return index;
-}
-
-static bool exists(world *w, const char *node) { return rv_run_find(w->d->run, rv_str_of(node)) != RV_NONE; }
-static void assert_says(world *w, const char *node, const char *text) { assert_string_equal(drive_says(w->d, node), text); }
-
-/* As an engine does it: loaded, then stepped with what was loaded. NOT_FOUND: the loader refused it, and its words are in `said`. */
-static rv_answer submit_said(world *w, const char *node, const char *key, const char *text, rv_buf *said)
-{
-    uint32_t index = index_of(w, node);
-    const rv_spec *spec = NULL;
-    rv_problems problems = {0};
-    rv_status status = rv_compiler_load(&w->compiler, w->d->run, index, rv_str_of(key), rv_str_of(text), "more.yaml", false, &spec,
-                                        &problems);
-    rv_problems_text(said, &problems, rv_str_of(text), false, false);
-    rv_problems_deinit(&problems);
-    if (status != RV_OK) return RV_ANSWER_NOT_FOUND;
-    char digest[RV_DIGEST_TEXT_SIZE + 1];
-    rv_buf load_value = {0};
-    if (spec->user.size > 2) rv_buf_printf(&load_value, "{\"user\":%s}", spec->user.at);
-    rv_digest_text(spec->graph.digest, digest);
-    rv_event event = {.type = RV_EVENT_SUBMIT, .node = index, .epoch = w->d->run->nodes[index].epoch, .key = rv_str_of(key),
-                      .value = spec->graph.definition, .output = rv_buf_str(&load_value), .text = rv_str_of(digest), .graph = &spec->graph};
-    rv_answer answer = drive_step(w->d, &event);
-    rv_buf_deinit(&load_value);
-    return answer;
-}
-
-static rv_answer submit(world *w, const char *node, const char *key, const char *text)
-{
-    rv_buf said = {0};
-    rv_answer answer = submit_said(w, node, key, text, &said);
-    if (answer == RV_ANSWER_NOT_FOUND) print_message("%s", said.at);
-    rv_buf_deinit(&said);
-    return answer;
-}
 
 static void refused(world *w, const char *node, const char *text, const char *words)
 {
     rv_buf said = {0};
     uint32_t before = w->d->run->node_count;
-    assert_int_equal(submit_said(w, node, "1", text, &said), RV_ANSWER_NOT_FOUND);
+    assert_int_equal(world_submit_said(w, node, "1", text, &said), RV_ANSWER_NOT_FOUND);
     if (!strstr(said.at, words)) fail_msg("said %s, not %s", said.at, words);
     assert_int_equal(w->d->run->node_count, before);
     rv_buf_deinit(&said);
@@ -99,15 +27,15 @@ static void k20__submitted_nodes_are_the_runs_and_forward_edges_hold(void **stat
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes:\n  last: {run: [x], needs: [first]}\n  first: {run: [x]}\n"), RV_ANSWER_TAKEN);
-    assert_says(w, "first", "ready");
-    assert_says(w, "last", "pending");
-    assert_int_equal(index_of(w, "last"), w->spec->graph.node_count);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes:\n  last: {run: [x], needs: [first]}\n  first: {run: [x]}\n"), RV_ANSWER_TAKEN);
+    world_expect(w, "first", "ready");
+    world_expect(w, "last", "pending");
+    assert_int_equal(world_index(w, "last"), w->spec->graph.node_count);
     drive_crash(w->d);
     drive_crash(w->d);
     drive_complete(w->d, "plan", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
     drive_ok(w->d, "first");
-    assert_says(w, "last", "ready");
+    world_expect(w, "last", "ready");
     drive_ok(w->d, "fetch");
     drive_ok(w->d, "z");
     assert_int_equal(w->d->run->status, RV_RUN_RUNNING); /* it ends with them */
@@ -120,18 +48,18 @@ static void k20__what_the_run_had_before_may_be_needed_and_read(void **state)
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes:\n  more: {run: [x], needs: [fetch], when: \"${fetch.n} == 3\"}\n"
+    assert_int_equal(world_submit(w, "plan", "1", "nodes:\n  more: {run: [x], needs: [fetch], when: \"${fetch.n} == 3\"}\n"
                                             "  soft: {run: [x], after: [fetch, plan]}\n"
                                             "  done: {run: [x], needs: [fetch], dep_policy: optional}\n"), RV_ANSWER_TAKEN);
-    assert_says(w, "more", "pending");
-    assert_says(w, "done", "ready");
+    world_expect(w, "more", "pending");
+    world_expect(w, "done", "ready");
     drive_admit(w->d, "fetch");
     drive_crash(w->d);
     drive_complete_value(w->d, "fetch", "{\"n\":3}", "");
-    assert_says(w, "more", "ready");
-    assert_says(w, "soft", "pending");
+    world_expect(w, "more", "ready");
+    world_expect(w, "soft", "pending");
     drive_complete(w->d, "plan", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
-    assert_says(w, "soft", "ready");
+    world_expect(w, "soft", "ready");
     world_end(w);
 }
 
@@ -139,11 +67,11 @@ static void k20__a_predecessor_from_outside_that_fails_is_their_root(void **stat
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes:\n  more: {run: [x], needs: [fetch]}\n"), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes:\n  more: {run: [x], needs: [fetch]}\n"), RV_ANSWER_TAKEN);
     drive_fail(w->d, "fetch", 3);
-    assert_says(w, "more", "skipped upstream root=fetch");
-    assert_int_equal(submit(w, "plan", "2", "nodes:\n  late: {run: [x], needs: [more]}\n"), RV_ANSWER_TAKEN);
-    assert_says(w, "late", "skipped upstream root=fetch");
+    world_expect(w, "more", "skipped upstream root=fetch");
+    assert_int_equal(world_submit(w, "plan", "2", "nodes:\n  late: {run: [x], needs: [more]}\n"), RV_ANSWER_TAKEN);
+    world_expect(w, "late", "skipped upstream root=fetch");
     world_end(w);
 }
 
@@ -155,7 +83,7 @@ static void k20__one_bad_node_refuses_all_and_is_named(void **state)
     refused(w, "plan", "nodes:\n  good: {run: [x]}\n  bad: {run: [x], needs: [nobody]}\n", "`nobody`");
     refused(w, "plan", "nodes:\n  a: {run: [x], needs: [b]}\n  b: {run: [x], needs: [a]}\n", "a");
     refused(w, "plan", "nodes:\n  a: {run: [x]}\non: {exit: {run: [x]}}\n", "`on`");
-    assert_false(exists(w, "good"));
+    assert_false(world_has(w, "good"));
     world_end(w);
 }
 
@@ -165,23 +93,23 @@ static void k20__a_submitter_run_again_repeats_itself_without_doubling(void **st
                       two[] = "nodes: {c: {run: [x]}, d: {approve: {message: ok}}}\n";
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", one), RV_ANSWER_TAKEN);
-    assert_int_equal(submit(w, "plan", "2", two), RV_ANSWER_TAKEN);
-    uint32_t count = w->d->run->node_count, a = index_of(w, "a");
+    assert_int_equal(world_submit(w, "plan", "1", one), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "2", two), RV_ANSWER_TAKEN);
+    uint32_t count = w->d->run->node_count, a = world_index(w, "a");
     drive_ok(w->d, "a");
     drive_crash(w->d);
     drive_lost(w->d, "plan", RV_LOST_WAS_STARTED);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes: {q: {run: [x]}}\n"), RV_ANSWER_ILLEGAL); /* another digest is a conflict */
-    assert_int_equal(submit(w, "plan", "1", one), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {q: {run: [x]}}\n"), RV_ANSWER_ILLEGAL); /* another digest is a conflict */
+    assert_int_equal(world_submit(w, "plan", "1", one), RV_ANSWER_TAKEN);
     assert_int_equal(w->d->run->node_count, count);
-    assert_int_equal(index_of(w, "a"), a);
-    assert_says(w, "a", "succeeded");
+    assert_int_equal(world_index(w, "a"), a);
+    world_expect(w, "a", "succeeded");
     drive_crash(w->d);
     drive_complete(w->d, "plan", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
-    assert_says(w, "b", "ready"); /* given again */
-    assert_says(w, "c", "cancelled superseded");
-    assert_says(w, "d", "cancelled superseded");
+    world_expect(w, "b", "ready"); /* given again */
+    world_expect(w, "c", "cancelled superseded");
+    world_expect(w, "d", "cancelled superseded");
     world_end(w);
 }
 
@@ -189,13 +117,13 @@ static void k20__what_has_started_is_not_superseded(void **state)
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}, c: {run: [x]}}\n"), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}, c: {run: [x]}}\n"), RV_ANSWER_TAKEN);
     drive_admit(w->d, "a");
     drive_lost(w->d, "plan", RV_LOST_WAS_STARTED);
     drive_ok(w->d, "plan");
-    assert_says(w, "a", "running");
-    assert_says(w, "b", "cancelled superseded");
-    assert_says(w, "c", "cancelled superseded");
+    world_expect(w, "a", "running");
+    world_expect(w, "b", "cancelled superseded");
+    world_expect(w, "c", "cancelled superseded");
     drive_complete(w->d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
     world_end(w);
 }
@@ -204,9 +132,9 @@ static void k20__only_a_running_attempt_submits(void **state)
 {
     world *w = world_of(PLAN "on: {exit: {run: [x]}}\n");
     static const char one[] = "nodes: {a: {run: [x]}}\n";
-    assert_int_equal(submit(w, "plan", "1", one), RV_ANSWER_STALE);
+    assert_int_equal(world_submit(w, "plan", "1", one), RV_ANSWER_STALE);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "", one), RV_ANSWER_ILLEGAL);
+    assert_int_equal(world_submit(w, "plan", "", one), RV_ANSWER_ILLEGAL);
     rv_event event = {.type = RV_EVENT_SUBMIT, .node = 1, .epoch = 77, .key = RV_STR("1"), .value = RV_STR("{}"), .text = RV_STR("x")};
     assert_int_equal(drive_step(w->d, &event), RV_ANSWER_STALE);
     event.epoch = w->d->run->nodes[1].epoch;
@@ -214,11 +142,11 @@ static void k20__only_a_running_attempt_submits(void **state)
     event.node = 99;
     assert_int_equal(drive_step(w->d, &event), RV_ANSWER_NOT_FOUND);
     drive_complete(w->d, "plan", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
-    assert_int_equal(submit(w, "plan", "1", one), RV_ANSWER_STALE);
+    assert_int_equal(world_submit(w, "plan", "1", one), RV_ANSWER_STALE);
     drive_ok(w->d, "fetch");
     drive_ok(w->d, "z");
     drive_admit(w->d, "on.exit");
-    assert_int_equal(submit(w, "on.exit", "1", one), RV_ANSWER_ILLEGAL); /* the graph is over */
+    assert_int_equal(world_submit(w, "on.exit", "1", one), RV_ANSWER_ILLEGAL); /* the graph is over */
     world_end(w);
 }
 
@@ -230,19 +158,19 @@ static void k1__submitted_ids_stand_where_the_submitter_stands(void **state)
     drive_admit(w->d, "each[0].plan");
     drive_admit(w->d, "each[1].plan");
     drive_admit(w->d, "l#1");
-    assert_int_equal(submit(w, "each[1].plan", "1", more), RV_ANSWER_TAKEN);
-    assert_int_equal(submit(w, "each[0].plan", "1", more), RV_ANSWER_TAKEN);
-    assert_int_equal(submit(w, "l#1", "1", "nodes: {more: {run: [x]}}\n"), RV_ANSWER_TAKEN);
-    assert_true(exists(w, "each[1].more") && exists(w, "each[0].more") && exists(w, "l#1.more") && exists(w, "each[1].m[0]"));
-    assert_false(exists(w, "more"));
+    assert_int_equal(world_submit(w, "each[1].plan", "1", more), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "each[0].plan", "1", more), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "l#1", "1", "nodes: {more: {run: [x]}}\n"), RV_ANSWER_TAKEN);
+    assert_true(world_has(w, "each[1].more") && world_has(w, "each[0].more") && world_has(w, "l#1.more") && world_has(w, "each[1].m[0]"));
+    assert_false(world_has(w, "more"));
     refused(w, "each[1].plan", "nodes: {t: {run: [x]}}\n", "the run has a node `t` already");
     drive_ok(w->d, "each[0].t");
     drive_ok(w->d, "top");
-    assert_says(w, "each[0].more", "ready");
-    assert_says(w, "each[1].more", "pending");
+    world_expect(w, "each[0].more", "ready");
+    world_expect(w, "each[1].more", "pending");
     drive_admit(w->d, "each[0].more");
-    assert_int_equal(submit(w, "each[0].more", "1", "nodes: {again: {run: [x], needs: [t]}}\n"), RV_ANSWER_TAKEN);
-    assert_says(w, "each[0].again", "ready");
+    assert_int_equal(world_submit(w, "each[0].more", "1", "nodes: {again: {run: [x], needs: [t]}}\n"), RV_ANSWER_TAKEN);
+    world_expect(w, "each[0].again", "ready");
     drive_crash(w->d);
     drive_crash(w->d);
     world_end(w);
@@ -252,12 +180,12 @@ static void k20__params_are_the_runs_but_for_a_workflow_with_its_own(void **stat
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "params: {town: {default: Oslo}}\nnodes:\n  a: {set: {v: \"${user.town}\"}}\n"),
+    assert_int_equal(world_submit(w, "plan", "1", "params: {town: {default: Oslo}}\nnodes:\n  a: {set: {v: \"${user.town}\"}}\n"),
                      RV_ANSWER_TAKEN);
-    assert_true(rv_str_is(rv_run_result(w->d->run, index_of(w, "a")), "{\"v\":\"Oslo\"}"));
-    assert_true(rv_run_is_inside(w->d->run, index_of(w, "a")));
-    assert_int_equal(submit(w, "plan", "2", "nodes: {b: {run: [x, \"${user.city}\"]}}\n"), RV_ANSWER_TAKEN);
-    assert_false(rv_run_is_inside(w->d->run, index_of(w, "b")));
+    assert_true(rv_str_is(rv_run_result(w->d->run, world_index(w, "a")), "{\"v\":\"Oslo\"}"));
+    assert_true(rv_run_is_inside(w->d->run, world_index(w, "a")));
+    assert_int_equal(world_submit(w, "plan", "2", "nodes: {b: {run: [x, \"${user.city}\"]}}\n"), RV_ANSWER_TAKEN);
+    assert_false(rv_run_is_inside(w->d->run, world_index(w, "b")));
     refused(w, "plan", "nodes: {c: {run: [x, \"${user.town}\"]}}\n", "no such param");
     world_end(w);
 }
@@ -269,22 +197,22 @@ static void k17__submitted_nodes_wait_for_the_latest_revision(void **state)
                         "revise: {target: a, when: \"${b.ok} == false\", max: 2}}\n");
     drive_ok(w->d, "a");
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes: {more: {run: [x], needs: [a, b]}, s: {run: [x], needs: [more],"
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {more: {run: [x], needs: [a, b]}, s: {run: [x], needs: [more],"
                                             " revise: {target: more, when: \"${s.ok} == false\", max: 1}}}\n"), RV_ANSWER_TAKEN);
-    assert_says(w, "more", "pending");
+    world_expect(w, "more", "pending");
     drive_admit(w->d, "b");
     drive_complete_value(w->d, "b", "{\"ok\":false}", "");
-    assert_says(w, "a~1", "ready");
-    assert_says(w, "more", "pending");
+    world_expect(w, "a~1", "ready");
+    world_expect(w, "more", "pending");
     drive_ok(w->d, "a~1");
     drive_crash(w->d);
     drive_admit(w->d, "b~1");
     drive_complete_value(w->d, "b~1", "{\"ok\":true}", "");
-    assert_says(w, "more", "ready");
+    world_expect(w, "more", "ready");
     drive_ok(w->d, "more");
     drive_admit(w->d, "s");
     drive_complete_value(w->d, "s", "{\"ok\":false}", "");
-    assert_says(w, "more~1", "ready");
+    world_expect(w, "more~1", "ready");
     drive_crash(w->d);
     drive_crash(w->d);
     world_end(w);
@@ -295,16 +223,16 @@ static void k21__what_a_quarantined_node_submits_is_quarantined(void **state)
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x]}, l: {loop: {body: {run: [x]}, max: 2}}}\n"), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x]}, l: {loop: {body: {run: [x]}, max: 2}}}\n"), RV_ANSWER_TAKEN);
     drive_admit(w->d, "a");
-    assert_int_equal(submit(w, "a", "1", "nodes: {b: {run: [x]}}\n"), RV_ANSWER_TAKEN);
-    assert_false(rv_run_is_quarantined(w->d->run, index_of(w, "b")));
+    assert_int_equal(world_submit(w, "a", "1", "nodes: {b: {run: [x]}}\n"), RV_ANSWER_TAKEN);
+    assert_false(rv_run_is_quarantined(w->d->run, world_index(w, "b")));
     rv_node_def *plan = (rv_node_def *)(uintptr_t)&w->spec->graph.nodes[1];
     plan->flags |= RV_NODE_F_QUARANTINED;
-    assert_true(rv_run_is_quarantined(w->d->run, index_of(w, "a")));
-    assert_true(rv_run_is_quarantined(w->d->run, index_of(w, "b")));
-    assert_true(rv_run_is_quarantined(w->d->run, index_of(w, "l#1")));
-    assert_false(rv_run_is_quarantined(w->d->run, index_of(w, "z")));
+    assert_true(rv_run_is_quarantined(w->d->run, world_index(w, "a")));
+    assert_true(rv_run_is_quarantined(w->d->run, world_index(w, "b")));
+    assert_true(rv_run_is_quarantined(w->d->run, world_index(w, "l#1")));
+    assert_false(rv_run_is_quarantined(w->d->run, world_index(w, "z")));
     plan->flags &= (uint16_t)~RV_NODE_F_QUARANTINED;
     world_end(w);
 }
@@ -315,14 +243,14 @@ static void k31__a_quota_of_nodes_or_depth_denies_a_submission(void **state)
     drive_admit(w->d, "plan");
     rv_event quota = {.type = RV_EVENT_QUOTA, .node = RV_NONE, .state = RV_QUOTA_NODES, .amount = 4};
     assert_int_equal(drive_step(w->d, &quota), RV_ANSWER_TAKEN);
-    assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x]}}\n"), RV_ANSWER_ILLEGAL);
-    assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x]}}\n"), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x]}}\n"), RV_ANSWER_ILLEGAL);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x]}}\n"), RV_ANSWER_TAKEN);
     quota.amount = -1;
     drive_step(w->d, &quota);
     quota = (rv_event){.type = RV_EVENT_QUOTA, .node = RV_NONE, .state = RV_QUOTA_DEPTH, .amount = 1};
     drive_step(w->d, &quota);
     drive_admit(w->d, "a");
-    assert_int_equal(submit(w, "a", "1", "nodes: {b: {run: [x]}}\n"), RV_ANSWER_ILLEGAL);
+    assert_int_equal(world_submit(w, "a", "1", "nodes: {b: {run: [x]}}\n"), RV_ANSWER_ILLEGAL);
     world_end(w);
 }
 
@@ -330,7 +258,7 @@ static void k61__preempting_ends_what_was_submitted_too(void **state)
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x], needs: [a, fetch]}, "
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x], needs: [a, fetch]}, "
                                             "c: {foreach: {items: [1, 2], do: {run: [x]}}}}\n"),
                      RV_ANSWER_TAKEN);
     drive_admit(w->d, "c[1]");
@@ -338,7 +266,7 @@ static void k61__preempting_ends_what_was_submitted_too(void **state)
     assert_int_equal(w->d->run->status, RV_RUN_CANCELLED);
     for (uint32_t node = 0; node < w->d->run->node_count; node++)
         assert_true(rv_node_state_is_terminal((rv_node_state)w->d->run->nodes[node].state));
-    assert_int_equal(submit(w, "plan", "2", "nodes: {d: {run: [x]}}\n"), RV_ANSWER_STALE);
+    assert_int_equal(world_submit(w, "plan", "2", "nodes: {d: {run: [x]}}\n"), RV_ANSWER_STALE);
     assert_int_equal(drive_complete(w->d, "c[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_STALE);
     world_end(w);
 }
@@ -351,11 +279,11 @@ static void k20__a_run_that_is_being_ended_takes_them_and_ends_them(void **state
         drive_admit(w->d, "plan");
         if (ends[i] == RV_EVENT_FAIL_FAST) drive_fail(w->d, "fetch", 1);
         drive_signal(w->d, ends[i]);
-        assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}}\n"), RV_ANSWER_TAKEN);
+        assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x]}, b: {run: [x], needs: [a]}}\n"), RV_ANSWER_TAKEN);
         drive_complete(w->d, "plan", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
         assert_int_equal(rv_run_state_is_terminal((rv_run_state)w->d->run->status), ends[i] != RV_EVENT_INTERRUPT);
         drive_signal(w->d, RV_EVENT_RESUME);
-        assert_says(w, "a", ends[i] == RV_EVENT_CANCEL ? "cancelled run" : ends[i] == RV_EVENT_FAIL_FAST ? "skipped fail_fast" : "ready");
+        world_expect(w, "a", ends[i] == RV_EVENT_CANCEL ? "cancelled run" : ends[i] == RV_EVENT_FAIL_FAST ? "skipped fail_fast" : "ready");
         world_end(w);
     }
 }
@@ -364,7 +292,7 @@ static void k62__a_journal_or_state_whose_submission_is_none_is_damaged(void **s
 {
     world *w = world_of(PLAN);
     drive_admit(w->d, "plan");
-    assert_int_equal(submit(w, "plan", "1", "nodes: {a: {run: [x], needs: [fetch]}}\n"), RV_ANSWER_TAKEN);
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {a: {run: [x], needs: [fetch]}}\n"), RV_ANSWER_TAKEN);
     rv_error error = {0};
     rv_event submitted = {.type = RV_EVENT_SUBMITTED, .node = 1, .epoch = 1}, tick = {.type = RV_EVENT_TICK},
              cause = {.type = RV_EVENT_SUBMIT, .node = 1, .epoch = 1, .key = RV_STR("1"), .value = RV_STR("{}"), .text = RV_STR("other")};
@@ -410,7 +338,7 @@ static void touch(world *w, uint64_t *seed, uint32_t node)
         char key[2] = {(char)('1' + below(seed, RV_COUNT(given))), 0}; /* which key a node gives what under does not change */
         rv_buf said = {0}, id = {0};
         rv_run_id(d->run, node, &id);
-        (void)submit_said(w, id.at, key, given[key[0] - '1'], &said);
+        (void)world_submit_said(w, id.at, key, given[key[0] - '1'], &said);
         rv_buf_deinit(&said);
         rv_buf_deinit(&id);
         return;
@@ -425,16 +353,6 @@ static void touch(world *w, uint64_t *seed, uint32_t node)
     (void)drive_step(d, &event);
 }
 
-static void crash(world *w, uint64_t *seed)
-{
-    drive_crash(w->d);
-    for (uint32_t node = 0; node < w->d->run->node_count; node++)
-        if (w->d->run->nodes[node].state == RV_NODE_RUNNING)
-            (void)drive_step(w->d, &(rv_event){.type = RV_EVENT_LOST, .node = node, .epoch = w->d->run->nodes[node].epoch,
-                                               .flags = below(seed, 2) ? RV_LOST_NEVER_STARTED : RV_LOST_WAS_STARTED});
-    (void)drive_signal(w->d, RV_EVENT_RESUME);
-}
-
 /* At each crash, and at the end, what is replayed, restored and decided again is compared (drive.h). */
 static void k62__random_lives_that_submit_end_and_replay_to_the_byte(void **state)
 {
@@ -446,7 +364,7 @@ static void k62__random_lives_that_submit_end_and_replay_to_the_byte(void **stat
         for (uint32_t steps = 0; steps < 80 && !rv_run_state_is_terminal((rv_run_state)w->d->run->status); steps++) {
             touch(w, &seed, below(&seed, w->d->run->node_count));
             uint32_t rare = below(&seed, 60);
-            if (rare == 0) crash(w, &seed);
+            if (rare == 0) world_crash(w, &seed);
             if (rare == 1) drive_signal(w->d, below(&seed, 5) ? RV_EVENT_INTERRUPT : RV_EVENT_CANCEL);
             if (w->d->run->status == RV_RUN_INTERRUPTED) drive_signal(w->d, RV_EVENT_RESUME);
         }

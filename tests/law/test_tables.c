@@ -152,10 +152,10 @@ static rv_run *run_with_node_in(const rv_graph *graph, rv_node_state wanted)
     if (wanted != RV_NODE_PENDING && !rv_node_may_become(RV_NODE_PENDING, wanted)) {
         via = RV_NODE_RUNNING;
         assert_true(rv_node_may_become(RV_NODE_RUNNING, wanted));
-        assert_int_equal(rv_run_apply(run, &(rv_event){.type = RV_EVENT_NODE_STATE, .state = via}, NULL, NULL), RV_OK);
+        assert_int_equal(rv_run_apply(run, &(rv_event){.type = RV_EVENT_NODE_STATE, .state = via, .root = 1}, NULL, NULL), RV_OK);
     }
     if (wanted != RV_NODE_PENDING)
-        assert_int_equal(rv_run_apply(run, &(rv_event){.type = RV_EVENT_NODE_STATE, .state = wanted}, NULL, NULL), RV_OK);
+        assert_int_equal(rv_run_apply(run, &(rv_event){.type = RV_EVENT_NODE_STATE, .state = wanted, .root = 1}, NULL, NULL), RV_OK);
     return run;
 }
 
@@ -166,7 +166,7 @@ static void apply__takes_the_pairs_of_the_node_table_and_no_others(void **state)
         for (uint32_t to = 0; to <= RV_NODE_STATE_COUNT; to++) {
             rv_run *run = run_with_node_in(graph, (rv_node_state)from);
             bool is_legal = to < RV_NODE_STATE_COUNT && rv_node_may_become((rv_node_state)from, (rv_node_state)to);
-            expect_apply(run, &(rv_event){.type = RV_EVENT_NODE_STATE, .state = to, .detail = RV_DETAIL_EXIT}, is_legal);
+            expect_apply(run, &(rv_event){.type = RV_EVENT_NODE_STATE, .state = to, .detail = RV_DETAIL_EXIT, .root = 1}, is_legal);
             rv_run_free(run);
         }
     rv_graph_text_free(graph);
