@@ -404,14 +404,17 @@ static rv_run *run_of(const drive *d)
     return run;
 }
 
+static void replay_row(const drive *d, rv_run *run, uint32_t row)
+{
+    rv_str body = {d->journal.at + d->rows.at[row].at, d->rows.at[row].size};
+    rv_error error = {0};
+    EXPECT(d, rv_run_replay(run, body, d->rows.at[row].event_count, &error) == RV_OK, error.text);
+}
+
 static rv_run *replayed(const drive *d)
 {
     rv_run *run = run_of(d);
-    rv_error error = {0};
-    for (uint32_t i = 0; i < d->rows.count; i++) {
-        rv_str body = {d->journal.at + d->rows.at[i].at, d->rows.at[i].size};
-        EXPECT(d, rv_run_replay(run, body, d->rows.at[i].event_count, &error) == RV_OK, error.text);
-    }
+    for (uint32_t i = 0; i < d->rows.count; i++) replay_row(d, run, i);
     EXPECT(d, rv_run_check(run) == NULL, rv_run_check(run));
     return run;
 }
@@ -436,12 +439,12 @@ static void add_decisions(rv_str body, rv_buf *out)
             rv_event_write(out, &event);
 }
 
-static void check_decisions(const drive *d)
+/* The inputs of the rows from `first` on, decided at their times by `run`, give what is recorded. */
+static void go_on_from(const drive *d, rv_run *run, uint32_t first)
 {
-    rv_run *run = run_of(d);
     rv_out out = {0};
     rv_buf recorded = {0}, again = {0};
-    for (uint32_t i = 0; i < d->rows.count; i++) {
+    for (uint32_t i = first; i < d->rows.count; i++) {
         const char *at = d->journal.at + d->rows.at[i].at, *end = at + d->rows.at[i].size;
         rv_now now = d->rows.at[i].now;
         add_decisions((rv_str){at, d->rows.at[i].size}, &recorded);
@@ -459,6 +462,12 @@ static void check_decisions(const drive *d)
     rv_buf_deinit(&recorded);
     rv_buf_deinit(&again);
     rv_out_deinit(&out);
+}
+
+static void check_decisions(const drive *d)
+{
+    rv_run *run = run_of(d);
+    go_on_from(d, run, 0);
     rv_run_free(run);
 }
 
@@ -481,6 +490,48 @@ void drive_check_replay(const drive *d)
     expect_same(d, run, "encode, decode, encode differ");
     check_decisions(d);
     rv_run_free(run);
+}
+
+/* What a state says that is not stored: how nodes are called, and who plays whom. */
+static void expect_same_names(const drive *d, const rv_run *run)
+{
+    rv_buf live = {0}, other = {0};
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        rv_run_id(d->run, node, &live);
+        rv_run_id(run, node, &other);
+    }
+    for (uint32_t i = 0; i < run->controls.count; i++) {
+        const rv_control *a = &d->run->controls.at[i], *b = &run->controls.at[i];
+        rv_buf_add(&live, a->pairs.at, a->pairs.count * sizeof *a->pairs.at);
+        rv_buf_add(&other, b->pairs.at, b->pairs.count * sizeof *b->pairs.at);
+    }
+    EXPECT(d, rv_str_eq(rv_buf_str(&live), rv_buf_str(&other)), "a run that was cut has other ids, or another bracket");
+    rv_buf_deinit(&live);
+    rv_buf_deinit(&other);
+}
+
+void drive_check_cuts(const drive *d)
+{
+    rv_run *front = run_of(d);
+    for (uint32_t row = 0; row < d->rows.count; row++) {
+        rv_buf bytes = {0};
+        rv_error error = {0};
+        rv_run *run = run_of(d);
+        rv_run_encode(front, &bytes);
+        if (row % 2) {
+            EXPECT(d, rv_run_decode(run, rv_buf_str(&bytes), &error) == RV_OK, error.text);
+        } else {
+            for (uint32_t i = 0; i < row; i++) replay_row(d, run, i);
+        }
+        go_on_from(d, run, row);
+        EXPECT(d, rv_run_check(run) == NULL, rv_run_check(run));
+        expect_same(d, run, "a run that was cut came to another end");
+        expect_same_names(d, run);
+        replay_row(d, front, row);
+        rv_run_free(run);
+        rv_buf_deinit(&bytes);
+    }
+    rv_run_free(front);
 }
 
 void drive_crash(drive *d)

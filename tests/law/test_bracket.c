@@ -339,7 +339,7 @@ static void refused(world *w, rv_event fact)
 
 #define MATCH(round_, match_, winner_) ((rv_event){.type = RV_EVENT_MATCH, .number = RV_MATCH(round_, match_, 0, 0), .state = (winner_)})
 /* Of a tournament with so many entrants: the judge's scope stands behind theirs. */
-#define JUDGE(entrants_, round_, match_) ((rv_event){.type = RV_EVENT_GREW, .state = (entrants_), .number = RV_MATCH(round_, match_, 0,
+#define JUDGE(entrants_, round_, match_) ((rv_event){.type = RV_EVENT_GREW, .state = (entrants_), .number = RV_MATCH(round_, match_, 0, \
     0), .flags = 1})
 
 static void k62__a_match_or_a_judge_that_no_bracket_has_is_damage(void **state)

@@ -598,7 +598,7 @@ static void crash(life *l)
     (void)drive_signal(d, RV_EVENT_RESUME);
 }
 
-static void live(const char *nodes, uint64_t seed)
+static world lived(const char *nodes, uint64_t seed)
 {
     life l = {.w = world_of(nodes), .seed = seed};
     drive *d = l.w.d;
@@ -617,7 +617,7 @@ static void live(const char *nodes, uint64_t seed)
         else touch(&l, below(&l, d->run->node_count));
         if (d->run->status == RV_RUN_INTERRUPTED) (void)drive_signal(d, RV_EVENT_RESUME);
     }
-    world_end(&l.w);
+    return l.w;
 }
 
 static void k62__random_lives_end_and_replay_to_the_byte(void **state)
@@ -626,7 +626,23 @@ static void k62__random_lives_end_and_replay_to_the_byte(void **state)
     uint64_t first = given ? strtoull(given, NULL, 0) : 1, last = given ? first : 150;
     print_message("seeds %llu to %llu of %zu graphs\n", (unsigned long long)first, (unsigned long long)last, RV_COUNT(lives));
     for (uint64_t seed = first; seed <= last; seed++)
-        for (size_t i = 0; i < RV_COUNT(lives); i++) live(lives[i], seed * 1000 + i);
+        for (size_t i = 0; i < RV_COUNT(lives); i++) {
+            world w = lived(lives[i], seed * 1000 + i);
+            world_end(&w);
+        }
+}
+
+static void k62__a_run_cut_at_any_row_comes_to_the_same_end(void **state)
+{
+    uint32_t cuts = 0;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        for (size_t i = 0; i < RV_COUNT(lives); i++) {
+            world w = lived(lives[i], seed * 2000 + i);
+            drive_check_cuts(w.d);
+            cuts += w.d->rows.count;
+            world_end(&w);
+        }
+    print_message("# figure: runs that grow, cut at %u rows\n", cuts);
 }
 
 int main(void)
@@ -667,6 +683,7 @@ int main(void)
         cmocka_unit_test(k1__ids_say_where_a_node_stands),
         cmocka_unit_test(k61__preempting_ends_children_too),
         cmocka_unit_test(k62__random_lives_end_and_replay_to_the_byte),
+        cmocka_unit_test(k62__a_run_cut_at_any_row_comes_to_the_same_end),
     };
     return cmocka_run_group_tests_name("grow", tests, NULL, NULL);
 }

@@ -369,6 +369,7 @@ static void k62__random_lives_that_submit_end_and_replay_to_the_byte(void **stat
             if (w->d->run->status == RV_RUN_INTERRUPTED) drive_signal(w->d, RV_EVENT_RESUME);
         }
         drive_to_end(w->d);
+        if (first <= 12) drive_check_cuts(w->d); /* [K62], cut at every row */
         world_end(w);
     }
 }
