@@ -107,9 +107,9 @@ void rv_step_ask(rv_step *step)
     if (answer.kind != RV_GATE_ALLOW)
         rv_step_emit(step, &(rv_event){.type = RV_EVENT_GATE, .node = request.node, .state = answer.kind, .key = rv_str_of(answer.stage),
                                        .text = rv_str_of(answer.reason)});
-    rv_effect effect = {.type = RV_EFFECT_GATE, .node = request.node, .epoch = step->input->epoch, .state = answer.kind,
-                        .number = step->run->nodes[request.node].number};
-    if (answer.retry_after_ms) effect.due_ms = rv_time_after(step->now.engine_ms, answer.retry_after_ms);
-    rv_vec_push(&step->out->effects, effect);
+    rv_step_effect(step, RV_EFFECT_GATE, request.node, RV_DETAIL_NONE);
+    rv_effect *effect = &step->out->effects.at[step->out->effects.count - 1];
+    effect->state = answer.kind;
+    effect->due_ms = answer.retry_after_ms ? rv_time_after(step->now.engine_ms, answer.retry_after_ms) : 0;
     rv_arena_deinit(&arena);
 }

@@ -301,7 +301,7 @@ static void k30__what_cannot_be_asked_changes_nothing(void **state)
         "{\"constraint\":true}", "{\"rate\":5}", "{\"rate\":{\"max\":1}}", "{\"rate\":{\"window_ms\":1}}",
         "{\"rate\":{\"max\":-1,\"window_ms\":1}}", "{\"rate\":{\"max\":1,\"window_ms\":\"x\"}}",
         "{\"rate\":{\"max\":1,\"window_ms\":1,\"per\":1}}", "{\"writes\":1}", "{\"is_sandboxed\":null}", "{\"is_audited\":\"yes\"}",
-        "{\"recent\":-1}", "{\"recent\":0.5}", "{\"oldest_ms\":-1}"};
+        "{\"recent\":-1}", "{\"recent\":4294967296}", "{\"recent\":0.5}", "{\"oldest_ms\":-1}"};
     drive *d = drive_new("a");
     drive_admit(d, "a");
     for (size_t i = 0; i < RV_COUNT(values); i++) assert_int_equal(asks(d, RV_GATE_VERB_TOOL, "git", values[i]), RV_ANSWER_ILLEGAL);
@@ -309,6 +309,8 @@ static void k30__what_cannot_be_asked_changes_nothing(void **state)
     assert_int_equal(asks(d, RV_GATE_VERB_SPAWN, "git", "{}"), RV_ANSWER_ILLEGAL); /* these are decided without being asked for */
     assert_int_equal(asks(d, RV_GATE_VERB_SUBMIT, "git", "{}"), RV_ANSWER_ILLEGAL);
     assert_int_equal(asks(d, RV_GATE_VERB_COUNT, "git", "{}"), RV_ANSWER_ILLEGAL);
+    assert_int_equal(asks(d, RV_GATE_VERB_MEMORY_WRITE, "k", "{\"recent\":9}"), RV_ANSWER_TAKEN); /* without a quota there is no limit */
+    assert_int_equal(d->effects.at[d->effects.count - 1].state, RV_GATE_ALLOW);
     drive_free(d);
 }
 
