@@ -230,7 +230,9 @@ typedef enum reeve_decision {
 } reeve_decision;
 reeve_status reeve_decide(reeve *engine, const char *run, const char *key, reeve_decision decision, const char *by, const char *comment,
                           reeve_error *error);
-/* value_json: the answer to an input; text needs its quotes. REEVE_INVALID: not JSON, or not what the input's schema wants. */
+/* value_json: the answer to an input; text needs its quotes. REEVE_INVALID: not JSON, or not what the input's schema wants.
+ * key "budget" (where no input of that name asks): {"add":{"usd":5}} gives the run's budget more, also before it pauses; {"quota":
+ * {"concurrent":8}} sets quotas, "none" for no limit. REEVE_CONFLICT also: the run has no budget of that dimension. */
 reeve_status reeve_answer(reeve *engine, const char *run, const char *key, const char *value_json, const char *by, reeve_error *error);
 /* An event from outside: every node that waits for it (`wait: {event: NAME}`) succeeds, with value_json (NULL: nothing) as its result; when
  * none waits yet, it is kept for the first that will. Errors as above, and

@@ -335,6 +335,16 @@ static void public__runs_of_a_group_share_its_budget_while_both_go_on(void **sta
     wait_for(s, second);
     assert_told(s, "closed budget there is enough by ");
     assert_told(s, "node b shell succeeded\n");
+    snprintf(text, sizeof text, file, "c", "true");
+    s->asked[0] = 0;
+    submit(s, text, first);
+    wait_asked(s);
+    assert_int_equal(reeve_answer(s->engine, first, "budget", "{\"add\":{\"tokens\":1}}", "me", NULL), REEVE_CONFLICT);
+    assert_int_equal(reeve_answer(s->engine, first, "budget", "{\"give\":1}", "me", NULL), REEVE_INVALID);
+    assert_int_equal(reeve_answer(s->engine, first, "budget", "{\"quota\":{\"concurrent\":4}}", "me", NULL), REEVE_OK);
+    assert_int_equal(reeve_answer(s->engine, first, "budget", "{\"add\":{\"usd\":0.5}}", "me", NULL), REEVE_OK);
+    wait_for(s, first);
+    assert_told(s, "node c shell succeeded\n");
 }
 
 static void public__children_of_the_program_are_left_alone(void **state)
