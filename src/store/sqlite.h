@@ -30,7 +30,7 @@ extern const uint32_t rv_migration_count;
 #define X(name_, ...) RV_STATEMENT_##name_,
 typedef enum rv_statement { RV_STATEMENT_MAP(X) RV_STATEMENT_RUN_UPDATE, RV_STATEMENT_RUN_UPDATE_INDEXED, RV_STATEMENT_ROW } rv_statement;
 #undef X
-#define RV_STATEMENT_COUNT (RV_STATEMENT_ROW + RV_ROW_COUNT) /* ROW + kind: the upsert of that kind */
+#define RV_STATEMENT_COUNT ((int)RV_STATEMENT_ROW + (int)RV_ROW_COUNT) /* ROW + kind: the upsert of that kind */
 
 /* What is known of a name; what is known of a stream's end, once it was looked up. */
 typedef struct rv_name {

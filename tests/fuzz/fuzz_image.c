@@ -62,12 +62,13 @@ static void change(rv_str edits, rv_buf *image)
     }
 }
 
+static volatile uint8_t seen; /* so that each byte is really read */
+
 static void see(const rv_graph *graph, rv_slice slice)
 {
-    static volatile unsigned sum;
     rv_str text = rv_graph_str(graph, slice);
     RV_ASSERT(slice.size == text.size && slice.at + text.size <= graph->strings.size);
-    for (size_t i = 0; i < text.size; i++) sum += (uint8_t)text.at[i];
+    for (size_t i = 0; i < text.size; i++) seen = (uint8_t)text.at[i];
 }
 
 static void see_edges(const rv_graph *graph, const uint32_t *begin, const uint32_t *entries)

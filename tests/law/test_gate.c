@@ -143,7 +143,7 @@ static void k40__roles_give_isolation_and_inheritance_and_own_keys_win(void **st
     };
     assert_int_equal(RV_COUNT(cases), RV_ROLE_COUNT);
     for (size_t i = 0; i < RV_COUNT(cases); i++) {
-        rv_node_def node = {.role = cases[i].role};
+        rv_node_def node = {.role = (uint8_t)cases[i].role};
         assert_int_equal(rv_node_isolation(&node), cases[i].isolation);
         assert_int_equal(rv_node_inherit(&node), cases[i].inherit);
         node.isolation = RV_ISOLATION_NONE;
