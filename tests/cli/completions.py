@@ -57,19 +57,29 @@ WORDS = [
 ]
 
 
-def bash(words):
-    """What COMPREPLY holds; whether names end with a slash is readline's part."""
-    code = 'eval "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _reeve; printf "%s\\n" "${COMPREPLY[@]}"'
-    done = subprocess.run(['bash', '--norc', '-c', code, 'bash', script_of('bash'), 'reeve'] + words, cwd=work, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S)
-    return [line + '/' if os.path.isdir(os.path.join(work, line)) and line else line for line in done.stdout.split('\n') if line]
+END = '----'  # of the answer to one line
 
 
-def fish(words):
-    done = subprocess.run(['fish', '--no-config', '-c', 'source $argv[1]; complete -C $argv[2]', os.path.join(work, 'reeve.fish'),
-                           'reeve ' + ' '.join(words)], cwd=work, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=LIMIT_S)
-    return [line.split('\t')[0] for line in done.stdout.split('\n') if line]
+def ask_all(command, lines):
+    """What one shell answers to each of `lines`, as lists of lines; it reads them from its standard input."""
+    done = subprocess.run(command, cwd=work, env=env, input=''.join(line + '\n' for line in lines), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S)
+    return [[line for line in answer.split('\n') if line] for answer in done.stdout.split(END + '\n')]
+
+
+def bash(lines):
+    """What COMPREPLY holds for each list of words; whether names end with a slash is readline's part."""
+    code = 'eval "$1"; while IFS= read -r line; do IFS="|" read -ra COMP_WORDS <<<"$line"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); ' \
+           '[[ $line != *"|" ]] || COMP_WORDS[++COMP_CWORD]=""; COMPREPLY=(); _reeve; printf "%s\\n" "${COMPREPLY[@]}" "$2"; done'
+    answers = ask_all(['bash', '--norc', '-c', code, 'bash', script_of('bash'), END], ['|'.join(['reeve'] + words) for words in lines])
+    return [[line + '/' if os.path.isdir(os.path.join(work, line)) else line for line in answer] for answer in answers]
+
+
+def fish(lines):
+    code = 'source $argv[1]; while read -l line; complete -C $line; echo $argv[2]; end'
+    answers = ask_all(['fish', '--no-config', '-c', code, os.path.join(work, 'reeve.fish'), END],
+                      ['reeve ' + ' '.join(words) for words in lines])
+    return [[line.split('\t')[0] for line in answer] for answer in answers]
 
 
 class Zsh:
@@ -115,22 +125,21 @@ class Zsh:
 
 
 def words_problem(complete):
-    for words, wanted in WORDS:
-        got = complete(words)
+    for (words, wanted), got in zip(WORDS, complete([words for words, _ in WORDS])):
         if got != wanted:
             return '%s: %s instead of %s' % (' '.join(words), got, wanted)
 
 
 def options_problem(complete):
-    for verb in verbs:
+    for verb, words in zip(verbs, complete([[verb['name'], '--'] for verb in verbs])):
         names = {'--' + name for name in options_of(verb)}
-        got = {word.rstrip('=') for word in complete([verb['name'], '--'])}
+        got = {word.rstrip('=') for word in words}
         if not names <= got:
             return '%s: lacks %s, has %s' % (verb['name'], sorted(names - got), sorted(got))
 
 
 def verbs_problem(complete):
-    got, wanted = set(complete([''])), {verb['name'] for verb in verbs}
+    got, wanted = set(complete([['']])[0]), {verb['name'] for verb in verbs}
     return None if got == wanted else '%s instead of %s' % (sorted(got), sorted(wanted))
 
 

@@ -110,6 +110,7 @@ def quotas(flow):
 
 @case('an isolated command starts in an empty directory; one that may only read can write nothing but its results [K40]')
 def isolation(flow):
+    flow.leave_memory()
     flow.write('seen', 'here')
     flow.run({'nodes': {'none': shell('ls -A | wc -l; pwd > "$REEVE_ARTIFACTS/where"; touch left', isolation='none'),
                         'again': shell('ls -A | wc -l', isolation='none', needs=['none'])}})

@@ -15,8 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RUN RV_STR("fuzz")
 
-static char root[] = "/tmp/rv-fuzz-log-XXXXXX";
-static char dir[64], path[80];
+static char root[256], dir[sizeof root + 8], path[sizeof dir + 16];
 
 static void clean_up(void)
 {
@@ -28,6 +27,8 @@ static void clean_up(void)
 static void set_up(void)
 {
     if (path[0]) return;
+    const char *base = getenv("TMPDIR");
+    (void)snprintf(root, sizeof root, "%s/rv-fuzz-log-XXXXXX", base ? base : "/tmp");
     RV_ASSERT(mkdtemp(root) != NULL);
     (void)snprintf(dir, sizeof dir, "%s/logs", root);
     (void)snprintf(path, sizeof path, "%s/fuzz.log", dir);

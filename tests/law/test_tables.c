@@ -436,6 +436,8 @@ static rv_event any_event(const drive *d, uint64_t *seed)
     return event;
 }
 
+static uint32_t rounds = 500; /* 4,000 with `long` */
+
 /* Anything may be said to a run at any time: what is not possible changes no byte, invariants hold after every step,
  * the replay is the same, and in the end it ends. */
 static void step__survives_anything_that_is_said_to_it(void **state)
@@ -452,7 +454,7 @@ static void step__survives_anything_that_is_said_to_it(void **state)
         "i: !input; j: i !input; k: j when ${j.n} == 3; l: ~k %priority=3; %timeout=900",
     };
     const char *given = getenv("RV_SEED");
-    for (uint32_t round = 0; round < 4000; round++) {
+    for (uint32_t round = 0; round < rounds; round++) {
         uint64_t seed = given ? strtoull(given, NULL, 0) : 1000 + round, start = seed;
         drive *d = drive_new_bare(graphs[seed % RV_COUNT(graphs)]);
         d->seed = start;
@@ -472,8 +474,9 @@ static void step__survives_anything_that_is_said_to_it(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "long") == 0) rounds = 4000;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node_table__terminal_states_have_no_way_out),
         cmocka_unit_test(node_table__every_state_is_reached_and_leads_to_an_end),

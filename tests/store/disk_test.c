@@ -1,5 +1,7 @@
 /* The simulator's disk, and the pumped store on it: each state between submitted and synced is seen, and a loss of power
- * takes what was not synced and nothing else. */
+ * takes what was not synced and nothing else.
+ *
+ *   disk_test [long]     without `long` fewer deaths, and a fault at every fifth operation of making a store */
 #include "fixture.h"
 #include "workload.h"
 
@@ -7,7 +9,8 @@
 
 #include <stdio.h>
 
-enum { BATCHES = 12, DEATHS = 150 };
+enum { BATCHES = 12, DEATHS = 45, DEATHS_LONG = 600 };
+static bool is_long;
 
 typedef struct world {
     char folder[256];
@@ -119,7 +122,7 @@ static void live(world *w, uint64_t first) {
 
 static void disk__death_keeps_what_was_written_and_power_loss_what_was_synced(void **state) {
     uint64_t lost = 0, kept_more = 0;
-    for (uint64_t seed = 1; seed <= DEATHS; seed++) {
+    for (uint64_t seed = 1; seed <= (is_long ? DEATHS_LONG : DEATHS); seed++) {
         world w;
         rv_error err;
         world_init(&w, seed);
@@ -155,7 +158,7 @@ static void disk__death_keeps_what_was_written_and_power_loss_what_was_synced(vo
 static void disk__fault_at_any_operation_of_making_a_store_leaves_none_or_a_durable_one(void **state) {
     uint64_t failed = 0, opened = 0;
     for (uint64_t fault = RV_DISK_FAULT_EIO; fault < RV_DISK_FAULT_COUNT; fault++)
-        for (uint64_t at = 0; at < 400; at++) {
+        for (uint64_t at = is_long ? 0 : fault % 5; at < 400; at += is_long ? 1 : 5) {
             world w;
             rv_error err;
             world_init(&w, at);
@@ -216,7 +219,8 @@ static void disk__copy_is_whole_and_durable(void **state) {
     world_deinit(&w);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    is_long = argc > 1 && strcmp(argv[1], "long") == 0;
     rv_log_set(RV_LOG_ERROR, false); /* a dead disk cannot be checkpointed, and each time that is said */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pumped__written_comes_with_one_pump_and_synced_with_the_next),
