@@ -58,17 +58,27 @@ static bool has_succeeded(const reduce *r, rv_str name)
 
 #define EACH_INPUT(r_, item_) for (const rv_json *item_ = (r_)->of->child; item_; item_ = item_->next) if (has_succeeded((r_), item_->text))
 
+/* What is over the limit already is not read on: a reduction is done on the engine's own thread. */
+static rv_status check_size(reduce *r, size_t size)
+{
+    return size <= RV_RESULT_SIZE_MAX ? RV_OK : rv_error_set(&r->error, RV_LIMIT, "the reduced value is over 1 MiB");
+}
+
 static rv_status reduce_concat(reduce *r, rv_json_writer *w)
 {
-    rv_buf all = {0};
+    rv_buf all = {0}, one = {0}; /* each by itself: an output has a limit of its own */
     rv_status status = RV_OK;
     EACH_INPUT(r, item) {
         if (status != RV_OK) break;
         if (all.size) rv_buf_byte(&all, '\n');
-        status = text_of(r, item->text, &all);
+        rv_buf_clear(&one);
+        status = text_of(r, item->text, &one);
+        rv_buf_str_add(&all, rv_buf_str(&one));
+        if (status == RV_OK) status = check_size(r, all.size);
     }
     if (status == RV_OK) rv_jw_str(w, rv_buf_str(&all));
     rv_buf_deinit(&all);
+    rv_buf_deinit(&one);
     return status;
 }
 
@@ -89,6 +99,7 @@ static rv_status reduce_dedupe_lines(reduce *r, rv_json_writer *w)
             if (line.size && rv_map_add(&seen, line, 0) == RV_NONE) rv_jw_str(w, line);
             rest = end == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rest, end + 1);
         }
+        if (status == RV_OK) status = check_size(r, w->out->size);
     }
     rv_jw_array_end(w);
     rv_map_deinit(&seen);
@@ -114,6 +125,7 @@ static rv_status reduce_merge_json_arrays(reduce *r, rv_json_writer *w)
             rv_jw_raw(w, rv_buf_str(&text));
             rv_buf_deinit(&text);
         }
+        if (status == RV_OK) status = check_size(r, w->out->size);
     }
     rv_jw_array_end(w);
     return status;
@@ -207,7 +219,7 @@ rv_status rv_reduce(const rv_value_scope *scope, const rv_json *body, rv_buf *ou
     rv_status status = fn ? fn(&r, &w)
                           : rv_error_set(&r.error, RV_NOT_FOUND, "no reducer %.*s", RV_FMT(rv_json_get(spec, RV_STR("reducer"))->text));
     if (status == RV_OK) rv_jw_object_end(&w);
-    if (status == RV_OK && out->size > RV_RESULT_SIZE_MAX) status = rv_error_set(&r.error, RV_LIMIT, "the reduced value is over 1 MiB");
+    if (status == RV_OK) status = check_size(&r, out->size);
     if (status != RV_OK) *err = r.error;
     rv_arena_deinit(&r.arena);
     return status;

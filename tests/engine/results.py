@@ -159,6 +159,14 @@ def reduce(reducer, *of, **more):
     return {'reduce': {'reducer': reducer, 'of': list(of)}, 'needs': list(of), **more}
 
 
+@case('a reduction that is over its limit reads no more of its inputs [K14]')
+def reduce_stops(flow):
+    big = "head -c %d /dev/zero | tr '\\0' x"
+    flow.run({'nodes': {'a': shell(big % 700000), 'b': shell(big % 700000), 'unreadable': shell(big % 1100000),
+                        'r': reduce('concat', 'a', 'b', 'unreadable')}}, status=1)
+    same(flow.one("select error from node where id = 'r'"), 'the reduced value is over 1 MiB', 'why it failed')
+
+
 @case('every reducer gives what its twin in Python gives [K14]')
 def reducers(flow):
     texts = {'a': 'one\ntwo\n', 'b': 'two\n\nthree', 'c': '', 'd': 'one\ntwo\n'}
