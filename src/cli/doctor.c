@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "cli/verbs.h"
+#include "exec/exec.h"
 
 typedef enum finding_word { GOOD, WEAK, MISSING } finding_word; /* MISSING: Reeve cannot work here */
 typedef struct finding { const char *name; finding_word word; rv_buf value; const char *means; } finding;
@@ -56,36 +57,19 @@ static void look_at_kernel(examination *e)
     if (fd >= 0) close(fd);
 }
 
-/* Where the version 2 hierarchy is mounted: alone, or beside version 1. NULL: nowhere. */
-static const char *cgroup_mount(void)
-{
-    static const char *const places[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-    struct statfs fs;
-    for (size_t i = 0; i < RV_COUNT(places); i++)
-        if (statfs(places[i], &fs) == 0 && fs.f_type == 0x63677270) return places[i]; /* CGROUP2_SUPER_MAGIC */
-    return NULL;
-}
-
-/* The group of this process in that hierarchy: the line `0::GROUP` among those of version 1. */
+/* Whether attempts get groups of their own is found out by making one. */
 static void look_at_cgroups(examination *e)
 {
     static const char means[] =
-        "this version makes no groups, so P8 has an exception: a process that sheds its group, its environment and its descriptors is "
-        "found only when the last attempt alive at its birth has ended, and not after engine and keeper were both killed";
-    finding *f = add(e, "cgroup v2", WEAK, means);
-    rv_buf lines = {0}, path = {0};
-    rv_error ignored;
-    const char *mount = cgroup_mount();
-    if (mount && rv_cli_read_file("/proc/self/cgroup", &lines, &ignored) == RV_OK) {
-        const char *line = strncmp(lines.at, "0::", 3) == 0 ? lines.at : strstr(lines.at, "\n0::");
-        line = line ? strchr(line, '/') : NULL;
-        if (line) rv_buf_printf(&path, "%s%.*s", mount, (int)strcspn(line, "\n"), line);
-    }
-    if (mount == NULL) rv_buf_cstring(&f->value, "no unified hierarchy");
-    else if (path.size == 0) rv_buf_printf(&f->value, "at %s, but this process is in no group of it", mount);
-    else rv_buf_printf(&f->value, "%s, %s for this user", path.at, access(path.at, W_OK) == 0 ? "writable" : "not writable");
-    rv_buf_deinit(&lines);
-    rv_buf_deinit(&path);
+        "P8 has an exception here: a process that sheds its group, its environment and its descriptors is found only when the last "
+        "attempt alive at its birth has ended, and not after engine and keeper were both killed";
+    char mark[48], path[RV_EXEC_CGROUP_SIZE];
+    const char *why = NULL;
+    snprintf(mark, sizeof mark, "doctor-%ld", (long)getpid());
+    bool is_there = rv_exec_cgroup_path(mark, path, &why) && rv_exec_cgroup_try(mark, &why);
+    finding *f = add(e, "cgroup v2", is_there ? GOOD : WEAK, means);
+    if (is_there) rv_buf_printf(&f->value, "attempts run in groups of their own below %.*s", (int)(strrchr(path, '/') - path), path);
+    else rv_buf_cstring(&f->value, why);
     f = add(e, "leave: true", GOOD, NULL);
     rv_buf_cstring(&f->value, "a node that says so may leave processes behind; that is not an orphan [P8]");
 }
@@ -185,7 +169,7 @@ static void look_at_rest(examination *e)
     long processors = sysconf(_SC_NPROCESSORS_ONLN), files = sysconf(_SC_OPEN_MAX);
     f = add(e, "processors", GOOD, NULL);
     rv_buf_printf(&f->value, "%ld online: -j is %ld unless it is given", processors, processors);
-    f = add(e, "open files", files >= 256 ? GOOD : WEAK, "an attempt takes four descriptors: raise `ulimit -n` before a large -j");
+    f = add(e, "open files", files >= 256 ? GOOD : WEAK, "an attempt takes five descriptors: raise `ulimit -n` before a large -j");
     rv_buf_printf(&f->value, "%ld", files);
     const rv_ui *ui = rv_ui_get();
     uint32_t columns, rows;

@@ -18,9 +18,9 @@
  * (2) A scan that reaps a zombie, or finds anybody, is made again: T may have become ours behind its back.
  * (3) While we have not reaped a child, its pid is its own: signals to it cannot hit a stranger.
  *
- * Attribution: process group, mark (REEVE_ATTEMPT in its environment), an end of the attempt's output pipes, and else
- * birth: it belongs to one of the attempts that were alive then. One is certain; of several it is a stray, which ends
- * with the last of them. */
+ * Attribution: the cgroup of the attempt's slot, where there are cgroups; process group, mark (REEVE_ATTEMPT in its
+ * environment), an end of the attempt's output pipes, and else birth: it belongs to one of the attempts that were alive
+ * then. One is certain; of several it is a stray, which ends with the last of them. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -72,9 +72,21 @@ static bool holds_pipe(const rv_proc *proc, pid_t pid)
 
 static bool is_live(const rv_proc *proc) { return proc->state == RV_PROC_RUNNING || proc->state == RV_PROC_SWEEPING; }
 
+static rv_proc *proc_by_cgroup(const rv_exec *exec, pid_t pid)
+{
+    uint32_t slot;
+    if (!rv_cgroups_slot_of(exec->cgroups, pid, &slot) || slot >= exec->procs.count)
+        return NULL;
+    rv_proc *proc = exec->procs.at[slot];
+    return is_live(proc) && proc->is_in_cgroup ? proc : NULL;
+}
+
 /* The attempt to which the process gives itself away, or NULL. exec->environ_bytes has its environment. */
 static rv_proc *proc_by_evidence(rv_exec *exec, const rv_process *process)
 {
+    rv_proc *inside = proc_by_cgroup(exec, process->pid);
+    if (inside)
+        return inside;
     rv_str mark = rv_environ_value(rv_buf_str(&exec->environ_bytes), RV_STR("REEVE_ATTEMPT="));
     for (uint32_t i = 0; i < exec->procs.count; i++) {
         rv_proc *proc = exec->procs.at[i];

@@ -114,6 +114,7 @@ rv_status rv_exec_new(const rv_exec_config *config, rv_exec **ret, rv_error *err
     exec->later = rv_timer_new(exec->loop, on_later, exec);
     exec->watch_timer = rv_timer_new(exec->loop, on_watch_timer, exec);
     exec->spawner = rv_spawner_new();
+    exec->cgroups = rv_cgroups_new(config->cgroup, exec->spawner);
     rv_status status = open_descriptors(exec, config->leash_fd, err);
     if (status != RV_OK) {
         rv_exec_free(exec);
@@ -151,6 +152,7 @@ void rv_exec_free(rv_exec *exec)
         return;
     }
     end_all(exec);
+    rv_cgroups_free(exec->cgroups, exec->live ? 0 : FREE_TIMEOUT_MS);
     for (uint32_t i = 0; i < exec->orphans.count; i++)
         if (exec->orphans.at[i].owner != RV_ORPHAN_FREE)
             rv_exec_close_fd(&exec->orphans.at[i].pidfd);
@@ -158,6 +160,7 @@ void rv_exec_free(rv_exec *exec)
     rv_timer_free(exec->later);
     rv_timer_free(exec->watch_timer);
     for (uint32_t i = 0; i < exec->procs.count; i++) {
+        rv_exec_close_fd(&exec->procs.at[i]->cgroup_fd);
         rv_timer_free(exec->procs.at[i]->timer);
         rv_buf_deinit(&exec->procs.at[i]->mark);
         rv_spawn_room_free(exec->procs.at[i]->room);
@@ -345,6 +348,8 @@ static void kill_now(rv_proc *proc)
     proc->is_killing = true;
     if (proc->state == RV_PROC_RUNNING)
         signal_group(proc, SIGKILL);
+    else
+        rv_exec_kill_cgroup(proc);
     rv_adopt_signal(proc->exec, proc, SIGKILL);
 }
 
@@ -420,6 +425,7 @@ static void settle(rv_proc *proc)
         proc->is_killing = true;
         if (proc->state == RV_PROC_RUNNING)
             (void)kill(-proc->pid, SIGKILL); /* those of the group that descend from orphans; the zombie holds the number */
+        rv_exec_kill_cgroup(proc); /* and those that do and are nowhere else */
     }
     if (proc->state == RV_PROC_RUNNING) {
         reap_leader(proc);

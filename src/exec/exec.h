@@ -7,8 +7,8 @@
  *      parent died is killed, not waited for (unless `leave`).
  *  (3) Stop is TERM to the group, grace, KILL to the group and to what escaped it. Signals to the leader go through its pidfd.
  *  (4) Output is delivered as it comes, by bytes; the reader applies the cap.
- *  (5) The engine process is a child subreaper: orphans of attempts are adopted and attributed by group, mark, leash;
- *      what shed all of it ends with the last attempt alive at its birth.
+ *  (5) The engine process is a child subreaper: orphans of attempts are adopted and attributed by cgroup (where there are
+ *      any), group, mark, pipe; what none of these tells ends with the last attempt alive at its birth.
  *  (6) The child executes its program beside the engine: rv_exec_start does not wait for execve.
  *
  * One thread, the loop's. The calls given must not free the executor. What an attempt's process is given is in
@@ -62,9 +62,11 @@ typedef struct rv_spawn {
 
 typedef struct rv_exec_config {
     rv_loop *loop;
+    const char *cgroup;       /* from rv_exec_cgroup_path: attempts start below it, where that is granted. NULL or "": they stay
+                               * in the cgroup of this process. Borrowed for the call */
     int leash_fd;             /* open file that every attempt holds open at RV_EXEC_FD_LEASH; borrowed */
-    bool shares_children;     /* this process has children of its own besides: an orphan is only touched when group, mark or
-                               * pipe say whose it is. false: every child that was not started here is an orphan of an attempt */
+    bool shares_children;     /* this process has children of its own besides: an orphan is only touched when cgroup, group, mark
+                               * or pipe say whose it is. false: every child that was not started here is an orphan of an attempt */
 } rv_exec_config;
 
 /* Make an executor; this process becomes a child subreaper. IO: err says what the system refused. */
@@ -92,14 +94,28 @@ typedef struct rv_exec_ops {
     void (*free)(rv_exec *exec);
 } rv_exec_ops;
 
+/* ---- cgroups, where the machine has them ----
+ * What an attempt starts in a cgroup cannot leave by anything that daemons do: its orphans are told apart by it, and a later
+ * engine finds what a dead one left. Used when this process may write its own cgroup in the unified hierarchy (root, or one that
+ * was delegated) and the kernel is 5.14 or later; else, and after REEVE_CGROUPS=off in the environment, everything works as
+ * without. Attempts with `leave` start outside. */
+#define RV_EXEC_CGROUP_SIZE 512 /* bytes of a path, with the NUL */
+/* Where an engine in this process has the cgroup of the store with `mark` (a file name). Nothing is made. false: nowhere; ret
+ * is "" then and *ret_why (static; ret_why may be NULL) says why, for people. */
+bool rv_exec_cgroup_path(const char *mark, char ret[RV_EXEC_CGROUP_SIZE], const char **ret_why);
+/* Make that cgroup and remove it again. false: it is not to be had, *ret_why as above. */
+RV_MUST_USE bool rv_exec_cgroup_try(const char *mark, const char **ret_why);
+
 /* ---- leftovers of a dead engine ----
- * Find and kill every process that holds the leash file (device, inode), is in a recorded group whose leader has the
- * recorded start time, or carries `REEVE_STORE_MARK=mark` in its environment; wait until they are gone. Never this process
- * or an ancestor of it; never what a `leave` attempt left behind, but for its recorded group.
+ * Find and kill every process that is in `cgroup` (as the dead owner recorded it, or NULL) or in the cgroup that the store has
+ * from here, holds the leash file (device, inode), is in a recorded group whose leader has the recorded start time, or carries
+ * `REEVE_STORE_MARK=mark` in its environment; wait until they are gone, and remove the cgroups. Never this process or an
+ * ancestor of it; never what a `leave` attempt left behind, but for its recorded group. A cgroup of another mark is not touched.
  * boot_id differs from this boot's: recorded pids are not looked at. *ret_killed: how many. TIMEOUT: some would not die in 10 s. */
 typedef struct rv_leftover { int64_t pid; uint64_t start_ticks; } rv_leftover;
 RV_MUST_USE rv_status rv_exec_kill_leftovers(const char *leash_path, const char *mark, const char *boot_id,
-                                             const rv_leftover *recorded, uint32_t count, uint32_t *ret_killed, rv_error *err);
+                                             const char *cgroup, const rv_leftover *recorded, uint32_t count,
+                                             uint32_t *ret_killed, rv_error *err);
 /* This boot's id (/proc/sys/kernel/random/boot_id), NUL-terminated, at most 63 bytes. */
 void rv_exec_boot_id(char ret[64]);
 
@@ -110,11 +126,12 @@ void rv_exec_boot_id(char ret[64]);
  * died → kill attempts, exit; a byte N read from it is signal N, forwarded by the keeper because a process (not the terminal)
  * sent it there (one that was sent to the whole group comes both ways, a moment apart).
  * In the keeper: never returns; when the engine ends it kills everything that is left (its adopted children; once armed
- * also leash holders and the mark; it looks for none when the engine exited and no descendant of it lives), then exits with
- * the engine's status, or 128+N if signal N killed it. */
+ * also the store's cgroup, leash holders and the mark; it looks for none when the engine exited and no descendant of it
+ * lives), then exits with the engine's status, or 128+N if signal N killed it. */
 RV_MUST_USE rv_status rv_keeper_fork(int *ret_keeper_fd, rv_error *err);
 /* From the engine, once it owns a store: hand the keeper a duplicate of `lock_fd` (flock'ed; SCM_RIGHTS), which it holds until it
- * has killed what is left, and what to look for. Blocks until the keeper has confirmed. */
-RV_MUST_USE rv_status rv_keeper_arm(int keeper_fd, int lock_fd, const char *leash_path, const char *mark, rv_error *err);
+ * has killed what is left, and what to look for; `cgroup` as in rv_exec_config. Blocks until the keeper has confirmed. */
+RV_MUST_USE rv_status rv_keeper_arm(int keeper_fd, int lock_fd, const char *leash_path, const char *mark, const char *cgroup,
+                                    rv_error *err);
 
 #endif

@@ -4,6 +4,7 @@
  *   start.c    their start, up to the clone
  *   adopt.c    orphans: found, attributed, killed, reaped
  *   spawn.c    from clone to execve
+ *   cgroup.c   where attempts run, when the machine has cgroups
  *   path.c     argv[0] → a path
  *   procfs.c   what /proc says of a process
  *   keeper.c   the parent of the engine
@@ -81,9 +82,11 @@ typedef struct rv_spawn_plan {
     int fds[3];      /* become 0, 1, 2; themselves none of 0, 1, 2, 60, 61, 62 */
     int leash_fd;    /* becomes RV_EXEC_FD_LEASH; likewise */
     int jobs_fds[2]; /* become RV_EXEC_FD_JOBS_R and _W, or -1; likewise */
+    int cgroup_fd;   /* a cgroup's directory: the child starts in it, if that is granted. -1: in ours */
 } rv_spawn_plan;
 typedef struct rv_spawned {
     pid_t pid;
+    bool is_in_cgroup;      /* in that of cgroup_fd */
     int pidfd;              /* close-on-exec; the caller's */
     uint64_t start_ticks;   /* as /proc/PID/stat has them */
 } rv_spawned;
@@ -92,8 +95,40 @@ typedef struct rv_spawned {
 int rv_spawner_start(rv_spawner *spawner, rv_spawn_room *room, const rv_spawn_plan *plan, rv_spawned *ret);
 /* What the room's last child was given; the copies live until the next start. */
 const rv_spawn_plan *rv_spawn_room_plan(const rv_spawn_room *room);
+/* Start a child in the cgroup of this descriptor that does nothing, and wait for it. true: it ended by itself. */
+RV_MUST_USE bool rv_spawner_try(rv_spawner *spawner, int cgroup_fd);
 /* Of a child that has ended: 0 when it executed its program, else errno and *ret_step. */
 int rv_spawn_failure(const rv_spawn_room *room, rv_spawn_step *ret_step);
+
+/* ---- cgroup.c -------------------------------------------------------------- */
+
+/* Those of one executor: the store's, and one for each slot below it. */
+typedef struct rv_cgroups rv_cgroups;
+/* path: see rv_exec_config.cgroup; borrowed. The spawner is used until the end. Nothing is made yet. */
+rv_cgroups *rv_cgroups_new(const char *path, rv_spawner *spawner);
+/* Kill what is in them, wait at most wait_ms, remove them. NULL is legal. */
+void rv_cgroups_free(rv_cgroups *cgroups, int64_t wait_ms);
+/* The slot's own, made now; a descriptor of it, the caller's. kills: how often rv_cgroups_kill was called for earlier ones of the
+ * slot, each of which ends its use. -1: it has none. */
+int rv_cgroups_open(rv_cgroups *cgroups, uint32_t slot, uint32_t kills);
+/* The nearest one above us that is no store's, borrowed. -1: it is our own. */
+int rv_cgroups_outside(rv_cgroups *cgroups);
+/* true: the process is in the slot's cgroup, or below it. */
+RV_MUST_USE bool rv_cgroups_slot_of(const rv_cgroups *cgroups, pid_t pid, uint32_t *ret_slot);
+/* SIGKILL to all of the slot's, and of what is below it, in one stroke. No child may be started in it any more. */
+void rv_cgroups_kill(const rv_cgroups *cgroups, uint32_t slot, uint32_t kills);
+
+/* true when `path` may be a cgroup of the store with this mark: below the mount point, and with that name. NULL is legal. */
+bool rv_cgroup_is_of(const char *path, const char *mark);
+/* SIGKILL to all that is in the cgroup at `path` or below. Not there, or not allowed: no-op. */
+void rv_cgroup_kill(const char *path);
+/* true when the process is in the cgroup at `path` or below. */
+bool rv_cgroup_has(const char *path, pid_t pid);
+/* Call `fn` with each pid in the cgroup at `path` and below until it returns false; 0 is one that has no number here. false: there
+ * is no such cgroup. */
+RV_MUST_USE bool rv_cgroup_each(const char *path, rv_pid_fn *fn, void *user);
+/* Remove it and what is below it; waits at most wait_ms for those in it to die. true: it is not there. */
+bool rv_cgroup_remove(const char *path, int64_t wait_ms);
 
 /* ---- attempts and orphans ------------------------------------------------------ */
 
@@ -114,6 +149,10 @@ struct rv_proc {
     bool is_ending;     /* in exec->ending */
     bool is_stopping, is_killing;
     bool leave;
+    bool is_in_cgroup;  /* in that of its slot */
+    int cgroup_fd;      /* of the slot's cgroup; kept with the slot until it was killed; -1: it has none */
+    bool is_cgroup_killed;
+    uint32_t cgroup_kills; /* of earlier ones of the slot */
     uint64_t start_ticks;
     int64_t started_mono_ms, kill_due_mono_ms, grace_ms;
     rv_timer *timer;    /* of its timeout, then of its grace; NULL until first needed; kept with the slot */
@@ -156,6 +195,7 @@ struct rv_exec {
     uint32_t closing_count;
     int held_fds[RV_EXEC_TARGET_COUNT]; /* keep 0, 1, 2, 60, 61, 62 taken, so that no descriptor of ours lands there; -1 */
     rv_spawner *spawner;
+    rv_cgroups *cgroups;
     rv_path_cache *paths;
     RV_VEC(rv_proc *) procs;
     RV_VEC(uint32_t) free_procs;
@@ -184,6 +224,8 @@ void rv_exec_close_fd(int *fd); /* -1 is legal; sets -1 */
 /* Close it when there is time: after the next start, or soon. Its end must matter to nobody. -1 is legal; sets -1 */
 void rv_exec_close_later(rv_exec *exec, int *fd);
 void rv_exec_close_now(rv_exec *exec); /* what was left for later */
+/* SIGKILL to all of the attempt's cgroup; the slot gets another one. Without cgroups: no-op. */
+void rv_exec_kill_cgroup(rv_proc *proc);
 /* A close-on-exec duplicate that is none of the targets, once they are all taken. -1 with errno. */
 int rv_exec_duplicate(int fd);
 /* What people read when an attempt did not start: sets error, error_text, and that it neither exited nor was signalled.
@@ -213,6 +255,7 @@ rv_proc *rv_adopt_ended(rv_exec *exec, uint32_t index);
 
 /* What a sweep looks for; see rv_sweep. */
 typedef struct rv_sweep_plan {
+    const char *cgroups[2];      /* paths of the store's; NULL or "": none. They are removed */
     bool has_leash;
     dev_t leash_device;
     ino_t leash_inode;

@@ -3,7 +3,8 @@
  *     shell ── keeper ──────── engine ── attempts …
  *                 └─ socket ─────┘
  *
- * (1) It does next to nothing: polls its signals, the engine's pidfd and the socket. It opens no file and has no thread.
+ * (1) It does next to nothing: polls its signals, the engine's pidfd and the socket. It opens no file before the engine's
+ *     end and has no thread.
  * (2) Both are in the shell's job: one process group. A key (Ctrl-C, Ctrl-Z) reaches both; the keeper leaves the first
  *     to the engine and is stopped and continued by the second with it, so that the shell sees its job stop.
  * (3) What a process sends to the keeper, whose pid is the one that people know, goes on to the engine as a byte.
@@ -35,13 +36,14 @@ typedef struct message {
     uint64_t start_ticks;
     char mark[MARK_SIZE_MAX]; /* ARM only, like the path; notes are cut before them */
     char leash_path[PATH_SIZE_MAX];
+    char cgroup[RV_EXEC_CGROUP_SIZE];
 } message;
 #define NOTE_SIZE offsetof(message, mark)
 
 typedef struct keeper {
     pid_t engine;
     int engine_pidfd, channel, signal_fd, lock_fd;
-    char mark[MARK_SIZE_MAX];
+    char mark[MARK_SIZE_MAX], cgroup[RV_EXEC_CGROUP_SIZE];
     rv_sweep_plan plan;
     RV_VEC(rv_leftover) running, left; /* of `leave` attempts */
 } keeper;
@@ -75,6 +77,8 @@ static bool arm(keeper *k, const message *m, int lock_fd)
     k->lock_fd = lock_fd;
     snprintf(k->mark, sizeof k->mark, "%s", m->mark);
     k->plan.mark = k->mark;
+    snprintf(k->cgroup, sizeof k->cgroup, "%s", m->cgroup);
+    k->plan.cgroups[0] = k->cgroup;
     k->plan.has_leash = true;
     k->plan.leash_device = file.st_dev;
     k->plan.leash_inode = file.st_ino;
@@ -116,7 +120,7 @@ static bool on_message(keeper *k)
     if (item && item->cmsg_level == SOL_SOCKET && item->cmsg_type == SCM_RIGHTS && item->cmsg_len == CMSG_LEN(sizeof fd))
         memcpy(&fd, CMSG_DATA(item), sizeof fd);
     if (m.kind == MESSAGE_ARM) {
-        m.mark[MARK_SIZE_MAX - 1] = m.leash_path[PATH_SIZE_MAX - 1] = 0;
+        m.mark[MARK_SIZE_MAX - 1] = m.leash_path[PATH_SIZE_MAX - 1] = m.cgroup[RV_EXEC_CGROUP_SIZE - 1] = 0;
         uint8_t answer = arm(k, &m, fd) ? BYTE_ARMED : BYTE_REFUSED;
         (void)send(k->channel, &answer, 1, MSG_NOSIGNAL);
     } else {
@@ -165,6 +169,8 @@ RV_NORETURN static void keep(keeper *k)
     bool has_all_ended = WIFEXITED(status) && is_alone();
     if (!has_all_ended && rv_sweep(&k->plan, &killed, &err) != RV_OK)
         dprintf(2, "reeve: %s\n", err.text);
+    if (has_all_ended && k->cgroup[0])
+        (void)rv_cgroup_remove(k->cgroup, 0); /* an engine that exits at once leaves it */
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -222,13 +228,15 @@ rv_status rv_keeper_fork(int *ret_keeper_fd, rv_error *err)
     return RV_OK;
 }
 
-rv_status rv_keeper_arm(int keeper_fd, int lock_fd, const char *leash_path, const char *mark, rv_error *err)
+rv_status rv_keeper_arm(int keeper_fd, int lock_fd, const char *leash_path, const char *mark, const char *cgroup, rv_error *err)
 {
     message m = {.kind = MESSAGE_ARM};
-    if (strlen(leash_path) >= PATH_SIZE_MAX || strlen(mark) >= MARK_SIZE_MAX)
+    if (strlen(leash_path) >= PATH_SIZE_MAX || strlen(mark) >= MARK_SIZE_MAX || (cgroup && strlen(cgroup) >= RV_EXEC_CGROUP_SIZE))
         return rv_error_set(err, RV_LIMIT, "%s: path too long for the keeper (%d bytes)", leash_path, PATH_SIZE_MAX - 1);
     memcpy(m.leash_path, leash_path, strlen(leash_path));
     memcpy(m.mark, mark, strlen(mark));
+    if (cgroup)
+        memcpy(m.cgroup, cgroup, strlen(cgroup));
     union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = {0};
     struct iovec part = {&m, sizeof m};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};

@@ -89,21 +89,66 @@ static bool is_wanted(sweep *s, const rv_process *process)
     return plan->has_leash && rv_process_holds(process->pid, plan->leash_device, plan->leash_inode);
 }
 
+static bool is_victim(const sweep *s, pid_t pid, rv_process *ret)
+{
+    return pid > 1 && !is_ancestor(s, pid) && rv_process_read(pid, ret) && ret->state != 'Z' && ret->state != 'X';
+}
+
+static void take(sweep *s, const rv_process *process)
+{
+    s->matched++;
+    rv_leftover found = {process->pid, process->start_ticks};
+    if (!has_entry(s->seen.at, s->seen.count, process->pid, process->start_ticks))
+        rv_vec_push(&s->seen, found);
+    int pidfd;
+    if (rv_process_signal(process->pid, process->start_ticks, SIGKILL, &pidfd))
+        rv_vec_push(&s->pidfds, pidfd);
+}
+
 static bool visit(void *user, pid_t pid)
 {
     sweep *s = user;
     rv_process process;
-    if (pid <= 1 || is_ancestor(s, pid) || !rv_process_read(pid, &process) || process.state == 'Z' || process.state == 'X' ||
-        !is_wanted(s, &process))
-        return true;
-    s->matched++;
-    rv_leftover found = {process.pid, process.start_ticks};
-    if (!has_entry(s->seen.at, s->seen.count, process.pid, process.start_ticks))
-        rv_vec_push(&s->seen, found);
-    int pidfd;
-    if (rv_process_signal(pid, process.start_ticks, SIGKILL, &pidfd))
-        rv_vec_push(&s->pidfds, pidfd);
+    if (is_victim(s, pid, &process) && is_wanted(s, &process))
+        take(s, &process);
     return true;
+}
+
+static bool visit_member(void *user, pid_t pid)
+{
+    sweep *s = user;
+    rv_process process;
+    if (is_victim(s, pid, &process))
+        take(s, &process);
+    return true;
+}
+
+static bool has_ancestor_in(const sweep *s, const char *path)
+{
+    for (uint32_t i = 0; i < s->ancestor_count; i++)
+        if (rv_cgroup_has(path, s->ancestors[i]))
+            return true;
+    return false;
+}
+
+/* The store's cgroups: one by one, so that they are counted and waited for, then at a stroke, which they cannot outrun by
+ * forking. Without the stroke when it would hit us: a command of the dead engine can start the next one. */
+static void visit_cgroups(sweep *s)
+{
+    for (size_t i = 0; i < RV_COUNT(s->plan->cgroups); i++) {
+        const char *path = s->plan->cgroups[i];
+        if (path && path[0] && rv_cgroup_each(path, visit_member, s) && !has_ancestor_in(s, path))
+            rv_cgroup_kill(path);
+    }
+}
+
+static void remove_cgroups(const sweep *s, int64_t deadline_ms)
+{
+    for (size_t i = 0; i < RV_COUNT(s->plan->cgroups); i++) {
+        const char *path = s->plan->cgroups[i];
+        if (path && path[0])
+            (void)rv_cgroup_remove(path, has_ancestor_in(s, path) ? 0 : RV_MAX(0, deadline_ms - mono_ms()));
+    }
 }
 
 /* Until all that were signalled are dead, or the deadline. */
@@ -131,6 +176,7 @@ rv_status rv_sweep(const rv_sweep_plan *plan, uint32_t *ret_killed, rv_error *er
     find_ancestors(&s);
     for (uint32_t quiet = 0; quiet < QUIET_PASSES && status == RV_OK; quiet = s.matched ? 0 : quiet + 1) {
         s.matched = 0;
+        visit_cgroups(&s);
         if (!rv_process_each(visit, &s))
             status = rv_error_set(err, RV_UNAVAILABLE, "cannot list /proc to find what a dead engine left: %s", strerror(errno));
         else if (s.matched && mono_ms() >= deadline_ms)
@@ -138,6 +184,7 @@ rv_status rv_sweep(const rv_sweep_plan *plan, uint32_t *ret_killed, rv_error *er
                                   (long long)s.seen.at[0].pid);
         await_deaths(&s, deadline_ms);
     }
+    remove_cgroups(&s, deadline_ms);
     *ret_killed = s.seen.count;
     rv_vec_deinit(&s.seen);
     rv_vec_deinit(&s.pidfds);
@@ -145,10 +192,13 @@ rv_status rv_sweep(const rv_sweep_plan *plan, uint32_t *ret_killed, rv_error *er
     return status;
 }
 
-rv_status rv_exec_kill_leftovers(const char *leash_path, const char *mark, const char *boot_id, const rv_leftover *recorded,
-                                 uint32_t count, uint32_t *ret_killed, rv_error *err)
+rv_status rv_exec_kill_leftovers(const char *leash_path, const char *mark, const char *boot_id, const char *cgroup,
+                                 const rv_leftover *recorded, uint32_t count, uint32_t *ret_killed, rv_error *err)
 {
-    rv_sweep_plan plan = {.mark = mark};
+    char from_here[RV_EXEC_CGROUP_SIZE];
+    bool has_one = mark && mark[0] && rv_exec_cgroup_path(mark, from_here, NULL);
+    bool is_same = has_one && cgroup && strcmp(cgroup, from_here) == 0;
+    rv_sweep_plan plan = {.mark = mark, .cgroups = {rv_cgroup_is_of(cgroup, mark) ? cgroup : NULL, has_one && !is_same ? from_here : NULL}};
     struct stat file;
     if (leash_path && stat(leash_path, &file) == 0) {
         plan.has_leash = true;

@@ -19,6 +19,8 @@
  *     holds copies of the engine's descriptors, also of ones that the engine closes meanwhile: an epoll registration
  *     can outlive its close by that long, hence one-shot registrations and generations in exec.c. No write end of
  *     another attempt's pipes is among them, since the engine closes those before it starts the next.
+ * (6) The child is born in the cgroup that it is given (CLONE_INTO_CGROUP), so that nothing of it was ever elsewhere. When
+ *     that is refused it is started without.
  *
  * The start time needs no look at /proc: the kernel took it between two readings of CLOCK_BOOTTIME, before and after
  * clone. Only when a tick passed between them /proc is asked. */
@@ -30,6 +32,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +174,8 @@ NO_SANITIZER static int child_main(void *user)
 {
     rv_spawn_room *room = user;
     const rv_spawn_plan *plan = &room->plan;
+    while (!plan->path) /* see rv_spawner_try */
+        (void)call4(SYS_exit_group, 0, 0, 0, 0);
     long failed = call4(SYS_setpgid, 0, 0, 0, 0);
     if (failed < 0)
         fail(room, RV_SPAWN_GROUP, failed);
@@ -287,20 +292,21 @@ rv_spawner *rv_spawner_new(void)
 void rv_spawner_free(rv_spawner *spawner) { rv_free(spawner); }
 
 /* keeps (2). The pid, or -errno: ENOSYS, EPERM and EINVAL mean that this kernel or its filter has no clone3. */
-static long start_clone3(const rv_spawner *spawner, rv_spawn_room *room, int *pidfd)
+static long start_clone3(const rv_spawner *spawner, rv_spawn_room *room, int cgroup_fd, int *pidfd)
 {
 #if BY_HAND
     struct clone_args args = {
-        .flags = CLONE_FLAGS | CLONE_CLEAR_SIGHAND,
+        .flags = CLONE_FLAGS | CLONE_CLEAR_SIGHAND | (cgroup_fd < 0 ? 0 : CLONE_INTO_CGROUP),
         .pidfd = (uint64_t)(uintptr_t)pidfd,
         .exit_signal = SIGCHLD,
         .stack = (uint64_t)(uintptr_t)(room->stack + GUARD_SIZE),
         .stack_size = STACK_SIZE,
+        .cgroup = cgroup_fd < 0 ? 0 : (uint64_t)cgroup_fd,
     };
     room->reset = spawner->ignored;
     return clone3_call(&args, child_main, room);
 #else
-    (void)spawner, (void)room, (void)pidfd;
+    (void)spawner, (void)room, (void)cgroup_fd, (void)pidfd;
     return -ENOSYS;
 #endif
 }
@@ -325,17 +331,35 @@ static uint64_t ticks_now(void)
     return rv_ticks_of((int64_t)at.tv_sec * 1000000000 + at.tv_nsec);
 }
 
+bool rv_spawner_try(rv_spawner *spawner, int cgroup_fd)
+{
+    rv_spawn_room *room = spawner->has_clone3 ? rv_spawn_room_new() : NULL;
+    if (!room)
+        return false;
+    int pidfd = -1, status = -1;
+    long pid = start_clone3(spawner, room, cgroup_fd, &pidfd);
+    while (pid > 0 && waitpid((pid_t)pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (pid > 0)
+        close(pidfd);
+    rv_spawn_room_free(room);
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 int rv_spawner_start(rv_spawner *spawner, rv_spawn_room *room, const rv_spawn_plan *plan, rv_spawned *ret)
 {
     int pidfd = -1;
     long pid = -ENOSYS;
     room_fill(room, plan);
     uint64_t start_ticks = ticks_now();
-    if (spawner->has_clone3) {
-        pid = start_clone3(spawner, room, &pidfd);
+    if (spawner->has_clone3 && plan->cgroup_fd >= 0)
+        pid = start_clone3(spawner, room, plan->cgroup_fd, &pidfd);
+    bool is_in_cgroup = pid > 0;
+    if (spawner->has_clone3 && pid < 0) { /* refused: whatever was wrong with it, it is asked again without the cgroup */
+        pid = start_clone3(spawner, room, -1, &pidfd);
         spawner->has_clone3 = pid != -ENOSYS && pid != -EPERM && pid != -EINVAL;
     }
-    if (!spawner->has_clone3)
+    if (!spawner->has_clone3 && pid < 0)
         pid = start_clone(room, &pidfd);
     if (pid < 0)
         return (int)-pid;
@@ -343,6 +367,6 @@ int rv_spawner_start(rv_spawner *spawner, rv_spawn_room *room, const rv_spawn_pl
     /* Nobody else reaps our children: the entry is there also when it has ended already. */
     if (start_ticks != ticks_now() && rv_process_read((pid_t)pid, &process))
         start_ticks = process.start_ticks;
-    *ret = (rv_spawned){.pid = (pid_t)pid, .pidfd = pidfd, .start_ticks = start_ticks};
+    *ret = (rv_spawned){.pid = (pid_t)pid, .is_in_cgroup = is_in_cgroup, .pidfd = pidfd, .start_ticks = start_ticks};
     return 0;
 }

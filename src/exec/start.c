@@ -36,6 +36,14 @@ void rv_exec_close_now(rv_exec *exec)
     exec->closing_count = 0;
 }
 
+void rv_exec_kill_cgroup(rv_proc *proc)
+{
+    if (!proc->is_in_cgroup)
+        return;
+    rv_cgroups_kill(proc->exec->cgroups, proc->index, proc->cgroup_kills);
+    proc->is_cgroup_killed = true;
+}
+
 /* NULL: no memory for the room of its child */
 static rv_proc *proc_take(rv_exec *exec, const rv_spawn *spawn)
 {
@@ -50,13 +58,20 @@ static rv_proc *proc_take(rv_exec *exec, const rv_spawn *spawn)
         proc->room = room;
         proc->exec = exec;
         proc->index = exec->procs.count;
+        proc->cgroup_fd = rv_cgroups_open(exec->cgroups, proc->index, 0);
         rv_vec_push(&exec->procs, proc);
     }
     RV_ASSERT(proc->state == RV_PROC_FREE);
+    if (proc->is_cgroup_killed) {
+        proc->is_cgroup_killed = false;
+        rv_exec_close_fd(&proc->cgroup_fd);
+        proc->cgroup_fd = rv_cgroups_open(exec->cgroups, proc->index, ++proc->cgroup_kills);
+    }
     proc->pid = 0;
     proc->pidfd = proc->pipe_fds[0] = proc->pipe_fds[1] = -1;
     proc->is_watched = proc->is_ending = proc->is_stopping = proc->is_killing = false;
     proc->leave = spawn->leave;
+    proc->is_in_cgroup = false;
     proc->start_ticks = 0;
     proc->started_mono_ms = rv_loop_mono_ms(exec->loop);
     proc->kill_due_mono_ms = INT64_MAX;
@@ -234,6 +249,7 @@ static int start_child(rv_proc *proc, const rv_spawn *spawn, rv_spawn_plan *plan
         plan->fds[2] = write_fds[1];
         plan->jobs_fds[0] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[0], &copies[1]);
         plan->jobs_fds[1] = spawn->jobs_fds[0] < 0 ? -1 : source_fd(spawn->jobs_fds[1], &copies[2]);
+        plan->cgroup_fd = spawn->leave ? rv_cgroups_outside(exec->cgroups) : proc->cgroup_fd;
         *ret_step = RV_SPAWN_CLONE;
         error = spawn->leave ? start_with_leave(proc, plan, ret) : rv_spawner_start(exec->spawner, proc->room, plan, ret);
         RV_FAIL_POINT(EXEC_FORKED);
@@ -274,7 +290,7 @@ rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int
     rv_proc *proc = proc_take(exec, spawn);
     if (!proc)
         return rv_error_set(err, RV_NO_MEMORY, "no memory to start %s", spawn->argv[0]);
-    rv_spawn_plan plan = {.dir = spawn->dir, .argv = spawn->argv, .envp = spawn->envp, .leash_fd = exec->leash_fd};
+    rv_spawn_plan plan = {.dir = spawn->dir, .argv = spawn->argv, .envp = spawn->envp, .leash_fd = exec->leash_fd, .cgroup_fd = -1};
     rv_spawned spawned = {0};
     rv_spawn_step step;
     int error = start_child(proc, spawn, &plan, &spawned, &step);
@@ -289,6 +305,9 @@ rv_status rv_exec_start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int
     proc->pid = spawned.pid;
     proc->pidfd = spawned.pidfd;
     proc->start_ticks = spawned.start_ticks;
+    proc->is_in_cgroup = spawned.is_in_cgroup && !proc->leave;
+    if (!spawned.is_in_cgroup && !proc->leave)
+        rv_exec_close_fd(&proc->cgroup_fd); /* refused: the slot goes on without */
     rv_adopt_know(exec, proc->pid, true);
     watch_leader(proc);
     if (proc->leave)

@@ -143,8 +143,9 @@ static rv_status open_parts(rv_host *host, rv_error *err)
     const rv_host_config *config = &host->config;
     rv_store_config store_config = {.path = host->dir};
     rv_status status = open_leash(host, err);
+    if (status == RV_OK) (void)rv_exec_cgroup_path(host->mark, host->owner.cgroup, NULL);
     if (status == RV_OK && config->keeper_fd >= 0)
-        status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, err);
+        status = rv_keeper_arm(config->keeper_fd, host->lock_fd, host->leash_path, host->mark, host->owner.cgroup, err);
     RV_FAIL_POINT(HOST_KEEPER_ARMED);
     if (status == RV_OK && !config->in_memory) status = rv_store_check_whole(host->dir, err);
     if (status == RV_OK)
@@ -157,9 +158,11 @@ static rv_status open_parts(rv_host *host, rv_error *err)
     RV_FAIL_POINT(HOST_OWNER_WRITTEN);
     if (status == RV_OK) status = rv_loop_new(&host->loop, err);
     if (status == RV_OK)
-        status = rv_exec_new(
-            &(rv_exec_config){.loop = host->loop, .leash_fd = host->leash_fd, .shares_children = config->shares_children},
-            &host->exec, err);
+        status = rv_exec_new(&(rv_exec_config){.loop = host->loop,
+                                               .leash_fd = host->leash_fd,
+                                               .cgroup = host->owner.cgroup,
+                                               .shares_children = config->shares_children},
+                             &host->exec, err);
     if (status == RV_OK && config->wrap) host->exec = config->wrap(config->wrap_user, host->loop, host->exec);
     if (status == RV_OK) status = rv_blobs_open(host->dir, &host->blobs, err);
     if (status != RV_OK) return status;

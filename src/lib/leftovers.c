@@ -23,7 +23,7 @@ static rv_status kill_marked(const char *store_dir, const rv_owner *before, cons
     rv_buf_printf(&path, "%s/leash", store_dir);
     if (stat(path.at, &info) == 0) {
         rv_leash_mark(&info, mark);
-        status = rv_exec_kill_leftovers(path.at, mark, before->boot_id, recorded, count, &killed, err);
+        status = rv_exec_kill_leftovers(path.at, mark, before->boot_id, before->cgroup, recorded, count, &killed, err);
     } else if (errno != ENOENT) {
         status = rv_error_set(err, RV_STORE_IO, "cannot look at %s: %s; check the permissions of the store", path.at, strerror(errno));
     }

@@ -152,6 +152,7 @@ rv_status rv_owner_write(int fd, const rv_owner *owner, rv_error *err)
     rv_jw_kv_cstring(&w, "boot_id", owner->boot_id);
     rv_jw_kv_cstring(&w, "command", owner->command);
     rv_jw_kv_cstring(&w, "socket", owner->socket);
+    if (owner->cgroup[0]) rv_jw_kv_cstring(&w, "cgroup", owner->cgroup);
     rv_jw_object_end(&w);
     rv_buf_byte(&text, '\n');
     bool is_good = ftruncate(fd, 0) == 0 && pwrite(fd, text.at, text.size, 0) == (ssize_t)text.size;
@@ -181,6 +182,7 @@ static rv_status take_owner(rv_str text, rv_owner *ret)
         take_text(tree, "boot_id", owner.boot_id, sizeof owner.boot_id);
         take_text(tree, "command", owner.command, sizeof owner.command);
         take_text(tree, "socket", owner.socket, sizeof owner.socket);
+        take_text(tree, "cgroup", owner.cgroup, sizeof owner.cgroup);
     }
     if (status == RV_OK) *ret = owner;
     rv_arena_deinit(&arena);

@@ -3,11 +3,13 @@
 #define RV_OWNER_H
 
 #include "base/json.h"
+#include "exec/exec.h"
 
 typedef struct rv_owner {
     int64_t pid, since_ms;  /* of the engine */
     int64_t keeper;         /* pid of its keeper, which is its parent; 0: it has none */
     char boot_id[64], command[256], socket[108];
+    char cgroup[RV_EXEC_CGROUP_SIZE]; /* path of the cgroup of its attempts; "": they have none */
 } rv_owner;
 
 /* Take STORE/owner.lock. Waits up to wait_ms for one that is dying. CONFLICT: *ret_owner tells who has it; STORE_IO. */

@@ -27,7 +27,25 @@ static void on_watchdog(void *user)
     abort();
 }
 
-void bench_init(bench *b)
+void need_cgroups(void)
+{
+    const char *why;
+    char mark[40];
+    snprintf(mark, sizeof mark, "exec-test-%d", (int)getpid());
+    if (rv_exec_cgroup_try(mark, &why))
+        return;
+    print_message("  skipped: %s\n", why);
+    skip();
+}
+
+void bench_exec(bench *b, const rv_exec_config *config)
+{
+    rv_error err;
+    rv_exec_free(b->exec);
+    assert_int_equal(rv_exec_new(config, &b->exec, &err), RV_OK);
+}
+
+static void bench_open(bench *b, bool has_cgroups)
 {
     *b = (bench){0};
     rv_error err;
@@ -37,10 +55,14 @@ void bench_init(bench *b)
     b->leash_fd = open(b->leash_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     assert_true(b->leash_fd >= 0);
     assert_int_equal(rv_loop_new(&b->loop, &err), RV_OK);
-    rv_exec_config config = {.loop = b->loop, .leash_fd = b->leash_fd};
-    assert_int_equal(rv_exec_new(&config, &b->exec, &err), RV_OK);
+    if (has_cgroups)
+        (void)rv_exec_cgroup_path(strrchr(b->dir, '/') + 1, b->cgroup, NULL);
+    bench_exec(b, &(rv_exec_config){.loop = b->loop, .leash_fd = b->leash_fd, .cgroup = b->cgroup});
     b->watchdog = rv_timer_new(b->loop, on_watchdog, b);
 }
+
+void bench_init(bench *b) { bench_open(b, true); }
+void bench_init_without_cgroups(bench *b) { bench_open(b, false); }
 
 static void remove_dir(const char *path)
 {

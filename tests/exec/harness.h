@@ -27,6 +27,7 @@ typedef struct bench {
     int leash_fd;
     char dir[64];        /* a directory of this test alone */
     char leash_path[96];
+    char cgroup[RV_EXEC_CGROUP_SIZE]; /* of the executor's attempts; "": they have none */
     rv_timer *watchdog;
     const char *waiting_for;
 } bench;
@@ -44,7 +45,14 @@ typedef struct attempt {
     int64_t stop_grace_ms;
 } attempt;
 
+/* With cgroups where they are to be had. */
 void bench_init(bench *b);
+/* Without, wherever it runs. */
+void bench_init_without_cgroups(bench *b);
+/* Another executor in place of the bench's own. */
+void bench_exec(bench *b, const rv_exec_config *config);
+/* Skips the test, and prints why, where there are no cgroups. */
+void need_cgroups(void);
 void bench_deinit(bench *b);
 /* A spawn of `argv` with a short environment, in the test's directory. */
 rv_spawn spawn_of(bench *b, const char *const *argv);

@@ -12,8 +12,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define MARK "01KEEPER-TEST-STORE"
-#define ESCAPEES 4
+#define ESCAPEES 4 /* that are known by what they carry; with cgroups there is one more, which carries nothing */
+
+enum { ARMED = 1, WITH_LEAVE = 2, ENDS_BY_ITSELF = 4, WITHOUT_CGROUPS = 8 };
+
+static char mark[40]; /* of this process's stores: others may run the same tests now */
 
 typedef struct reeve {
     bench *bench;       /* only dir and leash_path are used */
@@ -23,6 +26,7 @@ typedef struct reeve {
     uint32_t pid_count;
     rv_leftover recorded[8]; /* what the engine would have in its store */
     uint32_t recorded_count;
+    uint32_t escapee_count;
 } reeve;
 
 /* ---- the engine's side --------------------------------------------------------- */
@@ -91,7 +95,9 @@ static void start_escapee(engine *e, const char *dir, const char *flags, bool le
     const char *argv[] = {hostile_path(), "escape", flags, leave ? "left" : "pids", leave ? NULL : "stay", NULL};
     char entry[32];
     snprintf(entry, sizeof entry, "REEVE_ATTEMPT=01%s%s", flags, leave ? "LEAVE" : "");
-    const char *envp[] = {"PATH=/usr/bin:/bin", "REEVE_STORE_MARK=" MARK, entry, NULL};
+    char store_entry[64];
+    snprintf(store_entry, sizeof store_entry, "REEVE_STORE_MARK=%s", mark);
+    const char *envp[] = {"PATH=/usr/bin:/bin", store_entry, entry, NULL};
     rv_spawn spawn = {.argv = argv, .envp = envp, .dir = dir, .stdin_fd = -1,
                       .jobs_fds = {-1, -1}, .mark = entry + strlen("REEVE_ATTEMPT="),
                       .grace_ms = 1000, .leave = leave, .output = on_engine_output, .ended = on_engine_ended, .user = e};
@@ -104,10 +110,11 @@ static void start_escapee(engine *e, const char *dir, const char *flags, bool le
         report(e, "started", pid, (int64_t)start_ticks);
 }
 
-/* Never returns. is_armed: the engine owns a store; else the keeper knows its children alone. */
-static void engine_main(const bench *b, int report_fd, bool is_armed, bool with_leave, bool ends_by_itself)
+/* Never returns. ARMED: the engine owns a store; else the keeper knows its children alone. */
+static void engine_main(const bench *b, int report_fd, int flags)
 {
-    engine e = {.report_fd = report_fd, .wanted = ESCAPEES + with_leave, .ends_by_itself = ends_by_itself};
+    bool with_leave = flags & WITH_LEAVE, has_cgroup = b->cgroup[0];
+    engine e = {.report_fd = report_fd, .wanted = ESCAPEES + has_cgroup + with_leave, .ends_by_itself = flags & ENDS_BY_ITSELF};
     if (rv_keeper_fork(&e.keeper_fd, NULL) != RV_OK)
         _exit(95);
     int leash_fd = open(b->leash_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -116,12 +123,12 @@ static void engine_main(const bench *b, int report_fd, bool is_armed, bool with_
     int lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (leash_fd < 0 || lock_fd < 0 || flock(lock_fd, LOCK_EX | LOCK_NB) != 0)
         _exit(94);
-    if (is_armed && rv_keeper_arm(e.keeper_fd, lock_fd, b->leash_path, MARK, NULL) != RV_OK)
+    if ((flags & ARMED) && rv_keeper_arm(e.keeper_fd, lock_fd, b->leash_path, mark, b->cgroup, NULL) != RV_OK)
         _exit(93);
     rv_watch *watch;
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     if (rv_loop_new(&e.loop, NULL) != RV_OK ||
-        rv_exec_new(&(rv_exec_config){.loop = e.loop, .leash_fd = leash_fd}, &e.exec, NULL) != RV_OK ||
+        rv_exec_new(&(rv_exec_config){.loop = e.loop, .leash_fd = leash_fd, .cgroup = b->cgroup}, &e.exec, NULL) != RV_OK ||
         rv_watch_start(e.loop, e.keeper_fd, RV_LOOP_READ, on_keeper, &e, &watch, NULL) != RV_OK ||
         rv_loop_signals(e.loop, signals, RV_COUNT(signals), on_engine_signal, &e, NULL) != RV_OK)
         _exit(92);
@@ -132,6 +139,8 @@ static void engine_main(const bench *b, int report_fd, bool is_armed, bool with_
     start_escapee(&e, b->dir, "s", false);   /* known by mark and leash */
     start_escapee(&e, b->dir, "se", false);  /* known by the leash */
     start_escapee(&e, b->dir, "sc", false);  /* known by the mark */
+    if (has_cgroup)
+        start_escapee(&e, b->dir, "sec", false); /* known by its cgroup */
     rv_loop_run(e.loop);
     _exit(91);
 }
@@ -165,13 +174,17 @@ static void expect_report(const reeve *r, const char *expected, long long a, lon
         fail_msg("the engine said: %s %lld %lld", word, got_a, got_b);
 }
 
-static void reeve_start(reeve *r, bench *b, bool is_armed, bool with_leave, bool ends_by_itself)
+static void reeve_start(reeve *r, bench *b, int flags)
 {
     *r = (reeve){.bench = b};
     *b = (bench){0};
     snprintf(b->dir, sizeof b->dir, "/tmp/reeve-keeper-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
     snprintf(b->leash_path, sizeof b->leash_path, "%s/leash", b->dir);
+    const char *why;
+    if (!(flags & WITHOUT_CGROUPS) && rv_exec_cgroup_try(mark, &why))
+        (void)rv_exec_cgroup_path(mark, b->cgroup, &why);
+    r->escapee_count = ESCAPEES + (b->cgroup[0] != 0);
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -181,7 +194,7 @@ static void reeve_start(reeve *r, bench *b, bool is_armed, bool with_leave, bool
         setpgid(0, 0);
         alarm(2 * WAIT_MS_MAX / 1000); /* should the test die, then so does the keeper, and with it all of them */
         close(fds[0]);
-        engine_main(b, fds[1], is_armed, with_leave, ends_by_itself);
+        engine_main(b, fds[1], flags);
     }
     setpgid(r->keeper, r->keeper);
     close(fds[1]);
@@ -203,7 +216,7 @@ static void reeve_start(reeve *r, bench *b, bool is_armed, bool with_leave, bool
         }
     }
     r->pid_count += read_pids(b, "pids", r->pids + r->pid_count, 8);
-    assert_int_equal(r->pid_count, 2 * ESCAPEES);
+    assert_int_equal(r->pid_count, 2 * r->escapee_count);
 }
 
 static int wait_for_keeper(const reeve *r)
@@ -231,6 +244,8 @@ static void reeve_end(reeve *r)
     assert_int_equal(system(command), 0);
 }
 
+static bool cgroup_is_gone(const bench *b) { return !b->cgroup[0] || access(b->cgroup, F_OK) != 0; }
+
 static bool lock_is_free(const bench *b)
 {
     char path[128];
@@ -247,7 +262,7 @@ static void keeper__kills_what_a_killed_engine_left(void **state)
     for (int is_armed = 1; is_armed >= 0; is_armed--) {
         bench b;
         reeve r;
-        reeve_start(&r, &b, is_armed, false, false);
+        reeve_start(&r, &b, is_armed ? ARMED : WITHOUT_CGROUPS);
         assert_false(lock_is_free(&b));
         int64_t began_ms = now_ms();
         assert_int_equal(kill(r.engine, SIGKILL), 0);
@@ -256,6 +271,7 @@ static void keeper__kills_what_a_killed_engine_left(void **state)
         assert_int_equal(WEXITSTATUS(status), 128 + SIGKILL);
         assert_nobody_alive(&r);
         assert_true(lock_is_free(&b));
+        assert_true(!is_armed || cgroup_is_gone(&b));
         print_message("  %s: %lld ms\n", is_armed ? "armed" : "not armed", (long long)(now_ms() - began_ms));
         reeve_end(&r);
     }
@@ -266,7 +282,7 @@ static void keeper__holds_the_lock_until_all_are_dead(void **state)
 {
     bench b;
     reeve r;
-    reeve_start(&r, &b, true, false, false);
+    reeve_start(&r, &b, ARMED);
     assert_int_equal(kill(r.keeper, SIGSTOP), 0);
     assert_int_equal(waitpid(r.keeper, NULL, WUNTRACED), r.keeper);
     struct pollfd death = {.fd = rv_pidfd_open(r.engine), .events = POLLIN};
@@ -286,11 +302,12 @@ static void keeper__passes_the_engines_status_on(void **state)
 {
     bench b;
     reeve r;
-    reeve_start(&r, &b, true, false, true);
+    reeve_start(&r, &b, ARMED | ENDS_BY_ITSELF);
     int status = wait_for_keeper(&r);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 7);
     assert_nobody_alive(&r);
+    assert_true(cgroup_is_gone(&b));
     reeve_end(&r);
 }
 
@@ -298,7 +315,7 @@ static void engine__sees_the_keepers_death_and_leaves_nobody(void **state)
 {
     bench b;
     reeve r;
-    reeve_start(&r, &b, true, false, false);
+    reeve_start(&r, &b, ARMED);
     int64_t began_ms = now_ms();
     assert_int_equal(kill(r.keeper, SIGKILL), 0);
     (void)wait_for_keeper(&r);
@@ -307,6 +324,7 @@ static void engine__sees_the_keepers_death_and_leaves_nobody(void **state)
     assert_int_equal(waitpid(r.engine, &status, 0), r.engine); /* we are its reaper now */
     assert_int_equal(WEXITSTATUS(status), 9);
     assert_nobody_alive(&r);
+    assert_true(cgroup_is_gone(&b));
     print_message("  %lld ms\n", (long long)(now_ms() - began_ms));
     reeve_end(&r);
 }
@@ -327,7 +345,7 @@ static void leftovers__of_a_killed_engine_and_keeper_are_killed_by_the_next_star
 {
     bench b;
     reeve r;
-    reeve_start(&r, &b, true, false, false);
+    reeve_start(&r, &b, ARMED);
     kill_both(&r);
     char boot_id[64];
     rv_exec_boot_id(boot_id);
@@ -335,13 +353,102 @@ static void leftovers__of_a_killed_engine_and_keeper_are_killed_by_the_next_star
     int64_t began_ms = now_ms();
     uint32_t killed = 0;
     rv_error err;
-    if (rv_exec_kill_leftovers(b.leash_path, MARK, boot_id, r.recorded, r.recorded_count, &killed, &err) != RV_OK)
+    if (rv_exec_kill_leftovers(b.leash_path, mark, boot_id, b.cgroup, r.recorded, r.recorded_count, &killed, &err) != RV_OK)
         fail_msg("%s", err.text);
     assert_nobody_alive(&r);
     assert_int_equal(killed, r.pid_count);
     print_message("  killed %u: %lld ms\n", killed, (long long)(now_ms() - began_ms));
-    assert_int_equal(rv_exec_kill_leftovers(b.leash_path, MARK, boot_id, r.recorded, r.recorded_count, &killed, &err), RV_OK);
+    assert_int_equal(rv_exec_kill_leftovers(b.leash_path, mark, boot_id, b.cgroup, r.recorded, r.recorded_count, &killed, &err), RV_OK);
     assert_int_equal(killed, 0);
+    reeve_end(&r);
+}
+
+/* In a process within the cgroup at `group`, as the next start may be. Returns how many were killed. */
+static int kill_leftovers_from(const bench *b, const char *group)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        char path[RV_EXEC_CGROUP_SIZE + 64];
+        snprintf(path, sizeof path, "%s/cgroup.procs", group);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        uint32_t killed = 0;
+        if (fd < 0 || write(fd, "0", 1) != 1)
+            _exit(98);
+        if (rv_exec_kill_leftovers(NULL, mark, "", b->cgroup, NULL, 0, &killed, NULL) != RV_OK)
+            _exit(99);
+        _exit((int)killed);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFEXITED(status))
+        fail_msg("who looked for them died of signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status);
+}
+
+static void leftovers__are_found_by_their_cgroup_whatever_they_shed(void **state)
+{
+    need_cgroups();
+    bench b;
+    reeve r;
+    uint32_t killed = 0;
+    reeve_start(&r, &b, ARMED);
+    kill_both(&r);
+    assert_int_equal(rv_exec_kill_leftovers(NULL, mark, "", NULL, NULL, 0, &killed, NULL), RV_OK); /* the name is enough */
+    assert_int_equal(killed, r.pid_count);
+    assert_nobody_alive(&r);
+    assert_true(cgroup_is_gone(&b));
+    reeve_end(&r);
+}
+
+static void leftovers__are_found_from_another_cgroup_by_what_the_dead_owner_wrote_down(void **state)
+{
+    need_cgroups();
+    bench b;
+    reeve r;
+    char other[RV_EXEC_CGROUP_SIZE + 16];
+    reeve_start(&r, &b, ARMED);
+    snprintf(other, sizeof other, "%s.other", b.cgroup);
+    assert_int_equal(mkdir(other, 0755), 0);
+    kill_both(&r);
+    assert_int_equal(kill_leftovers_from(&b, other), r.pid_count);
+    assert_nobody_alive(&r);
+    assert_true(cgroup_is_gone(&b));
+    assert_int_equal(rmdir(other), 0);
+    reeve_end(&r);
+}
+
+/* A command of a dead engine starts the next one: it is a leftover itself, and lives on. */
+static void leftovers__do_not_include_who_looks_for_them(void **state)
+{
+    need_cgroups();
+    bench b;
+    reeve r;
+    char slot[RV_EXEC_CGROUP_SIZE + 16];
+    reeve_start(&r, &b, ARMED);
+    kill_both(&r);
+    snprintf(slot, sizeof slot, "%s/0", b.cgroup);
+    assert_int_equal(kill_leftovers_from(&b, slot), r.pid_count);
+    assert_nobody_alive(&r);
+    uint32_t killed = 1;
+    assert_int_equal(rv_exec_kill_leftovers(NULL, mark, "", b.cgroup, NULL, 0, &killed, NULL), RV_OK);
+    assert_int_equal(killed, 0);
+    assert_true(cgroup_is_gone(&b));
+    reeve_end(&r);
+}
+
+static void leftovers__a_cgroup_of_another_name_is_not_touched(void **state)
+{
+    need_cgroups();
+    bench b;
+    reeve r;
+    uint32_t killed = 1;
+    reeve_start(&r, &b, ARMED);
+    assert_int_equal(rv_exec_kill_leftovers(NULL, "another", "", b.cgroup, NULL, 0, &killed, NULL), RV_OK);
+    assert_int_equal(killed, 0);
+    for (uint32_t i = 0; i < r.pid_count; i++)
+        assert_true(is_alive(r.pids[i]));
+    assert_int_equal(kill(r.engine, SIGKILL), 0);
+    (void)wait_for_keeper(&r);
     reeve_end(&r);
 }
 
@@ -354,20 +461,20 @@ static void leftovers__each_evidence_is_enough_alone(void **state)
     bench b;
     reeve r;
     uint32_t killed = 0;
-    reeve_start(&r, &b, true, false, false);
+    reeve_start(&r, &b, ARMED | WITHOUT_CGROUPS);
     kill_both(&r);
     rv_leftover wrong[8];
     for (uint32_t i = 0; i < r.recorded_count; i++)
         wrong[i] = (rv_leftover){r.recorded[i].pid, r.recorded[i].start_ticks + 1};
-    assert_int_equal(rv_exec_kill_leftovers("/no/such/leash", "another store", boot_id, wrong, r.recorded_count, &killed, &err), RV_OK);
+    assert_int_equal(rv_exec_kill_leftovers("/no/such/leash", "another", boot_id, NULL, wrong, r.recorded_count, &killed, &err), RV_OK);
     assert_int_equal(killed, 0); /* the pids are somebody else's now, for all we know */
-    assert_int_equal(rv_exec_kill_leftovers(NULL, NULL, "another boot", r.recorded, r.recorded_count, &killed, &err), RV_OK);
+    assert_int_equal(rv_exec_kill_leftovers(NULL, NULL, "another boot", NULL, r.recorded, r.recorded_count, &killed, &err), RV_OK);
     assert_int_equal(killed, 0);
-    assert_int_equal(rv_exec_kill_leftovers(NULL, NULL, boot_id, r.recorded, r.recorded_count, &killed, &err), RV_OK);
+    assert_int_equal(rv_exec_kill_leftovers(NULL, NULL, boot_id, NULL, r.recorded, r.recorded_count, &killed, &err), RV_OK);
     assert_int_equal(killed, ESCAPEES + 1); /* the leaders, and the one escapee that stayed in its group */
-    assert_int_equal(rv_exec_kill_leftovers(NULL, MARK, boot_id, NULL, 0, &killed, &err), RV_OK);
+    assert_int_equal(rv_exec_kill_leftovers(NULL, mark, boot_id, NULL, NULL, 0, &killed, &err), RV_OK);
     assert_int_equal(killed, 2);
-    assert_int_equal(rv_exec_kill_leftovers(b.leash_path, NULL, boot_id, NULL, 0, &killed, &err), RV_OK);
+    assert_int_equal(rv_exec_kill_leftovers(b.leash_path, NULL, boot_id, NULL, NULL, 0, &killed, &err), RV_OK);
     assert_int_equal(killed, 1);
     assert_nobody_alive(&r);
     reeve_end(&r);
@@ -378,13 +485,13 @@ static void leave__is_spared_by_the_keeper_and_by_the_next_start(void **state)
     for (int both = 0; both < 2; both++) {
         bench b;
         reeve r;
-        reeve_start(&r, &b, true, true, false);
+        reeve_start(&r, &b, ARMED | WITH_LEAVE);
         pid_t left[2];
         assert_int_equal(read_pids(&b, "left", left, 2), 1);
         uint32_t killed;
         if (both) {
             kill_both(&r);
-            assert_int_equal(rv_exec_kill_leftovers(b.leash_path, MARK, "", NULL, 0, &killed, NULL), RV_OK);
+            assert_int_equal(rv_exec_kill_leftovers(b.leash_path, mark, "", b.cgroup, NULL, 0, &killed, NULL), RV_OK);
         } else {
             assert_int_equal(kill(r.engine, SIGKILL), 0);
             (void)wait_for_keeper(&r);
@@ -401,7 +508,7 @@ static void signals__sent_to_the_keeper_are_forwarded(void **state)
 {
     bench b;
     reeve r;
-    reeve_start(&r, &b, true, false, false);
+    reeve_start(&r, &b, ARMED);
     const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     for (size_t i = 0; i < RV_COUNT(signals); i++) {
         assert_int_equal(kill(r.keeper, signals[i]), 0);
@@ -423,8 +530,13 @@ int main(void)
         cmocka_unit_test(engine__sees_the_keepers_death_and_leaves_nobody),
         cmocka_unit_test(leftovers__of_a_killed_engine_and_keeper_are_killed_by_the_next_start),
         cmocka_unit_test(leftovers__each_evidence_is_enough_alone),
+        cmocka_unit_test(leftovers__are_found_by_their_cgroup_whatever_they_shed),
+        cmocka_unit_test(leftovers__are_found_from_another_cgroup_by_what_the_dead_owner_wrote_down),
+        cmocka_unit_test(leftovers__do_not_include_who_looks_for_them),
+        cmocka_unit_test(leftovers__a_cgroup_of_another_name_is_not_touched),
         cmocka_unit_test(leave__is_spared_by_the_keeper_and_by_the_next_start),
         cmocka_unit_test(signals__sent_to_the_keeper_are_forwarded),
     };
+    snprintf(mark, sizeof mark, "01KEEPER-TEST-%d", (int)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

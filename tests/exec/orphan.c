@@ -117,11 +117,11 @@ static void orphan__that_flees_from_process_to_process_is_caught(void **state)
     bench_deinit(&b);
 }
 
-/* Both alive at its birth, and nothing tells whose it is: it ends with the last of them, not with the first. */
+/* Without cgroups, both alive at its birth, nothing tells whose it is: it ends with the last of them, not with the first. */
 static void stray__ends_with_the_last_attempt_alive_at_its_birth(void **state)
 {
     bench b;
-    bench_init(&b);
+    bench_init_without_cgroups(&b);
     attempt first = {0}, second = {0};
     pid_t pids[4];
     start_hostile(&b, &second, (const char *[]){"deaf", NULL}, "01B");
@@ -153,7 +153,7 @@ static uint64_t ticks_now(void)
 static void stray__does_not_wait_for_an_attempt_that_began_later(void **state)
 {
     bench b;
-    bench_init(&b);
+    bench_init_without_cgroups(&b);
     attempt first = {0}, later = {0};
     start_hostile(&b, &first, (const char *[]){"escape", "sec", "pids", "stay", NULL}, "01A");
     bench_wait_output(&b, &first, 6, "an escapee");
@@ -297,9 +297,7 @@ static void host__its_own_children_are_not_touched(void **state)
 {
     bench b;
     bench_init(&b);
-    rv_exec_free(b.exec);
-    rv_exec_config config = {.loop = b.loop, .leash_fd = b.leash_fd, .shares_children = true};
-    assert_int_equal(rv_exec_new(&config, &b.exec, NULL), RV_OK);
+    bench_exec(&b, &(rv_exec_config){.loop = b.loop, .leash_fd = b.leash_fd, .cgroup = b.cgroup, .shares_children = true});
     attempt a = {0}, escaping = {0};
     const char *argv[] = {"sh", "-c", "echo ready; read line", NULL};
     int line[2];
