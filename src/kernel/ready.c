@@ -33,7 +33,8 @@ static const rv_ready_item *front(const rv_ready_queue *q)
 {
     const rv_ready_item *row = q->row_begin < q->row.count ? &q->row.at[q->row_begin] : NULL;
     if (q->heap.count == 0) return row;
-    return row && !before(q->heap.at[0], *row) ? row : &q->heap.at[0];
+    RV_ASSERT(row != NULL); /* each item of the heap goes before the row's last one, which so is the last to be dropped */
+    return before(q->heap.at[0], *row) ? &q->heap.at[0] : row;
 }
 
 static void drop_front(rv_ready_queue *q)

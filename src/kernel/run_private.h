@@ -32,7 +32,7 @@ static inline bool rv_run_is_winding_down(const rv_run *run)
 /* Whether its times stand still because somebody has to give its budget more, and nothing of it runs [K52]. */
 static inline bool rv_run_stands_still(const rv_run *run)
 {
-    return run->paused > 0 && run->running == 0 && run->closing == RV_CLOSING_NO && run->status == RV_RUN_RUNNING;
+    return run->paused > 0 && run->running == 0 && run->closing == RV_CLOSING_NO; /* else it is closing, or has no node that waits */
 }
 /* The cause with which it skips what has not begun. */
 static inline rv_detail rv_run_skip_cause(const rv_run *run)

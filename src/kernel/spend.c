@@ -64,17 +64,17 @@ bool rv_step_may_start(rv_step *step, uint32_t node)
     switch (answer.kind) {
     case RV_GATE_ALLOW:
         if (rv_run_is_counted(step->run) && !rv_run_is_handler(step->run, node)) reserve(step, node);
-        return true;
+        break;
     case RV_GATE_DENY:
     case RV_GATE_ASK:
         if (answer.is_budget) lack(step, node, &answer);
         else deny(step, node, answer.stage, answer.reason);
-        return false;
+        break;
     case RV_GATE_DEFER:
-    case RV_GATE_RATE_LIMITED: tell_gate(step, node, answer.kind, answer.stage, answer.reason); return false;
-    case RV_GATE_COUNT: break;
+    case RV_GATE_RATE_LIMITED: tell_gate(step, node, answer.kind, answer.stage, answer.reason); break;
+    case RV_GATE_COUNT: RV_UNREACHABLE();
     }
-    RV_UNREACHABLE();
+    return answer.kind == RV_GATE_ALLOW;
 }
 
 /* ---- growth ---- */

@@ -21,6 +21,7 @@ bool rv_is_reference_path(rv_str path)
 rv_status rv_template_next(rv_str text, size_t *at, rv_template_part *ret, rv_error *err)
 {
     size_t begin = *at, dollar = begin;
+    RV_ASSERT(begin < text.size);
     for (;; dollar++) { /* find `${`; a `$` before anything else is a letter */
         dollar = rv_str_find(text, dollar, '$');
         if (dollar == SIZE_MAX) dollar = text.size;
@@ -28,7 +29,7 @@ rv_status rv_template_next(rv_str text, size_t *at, rv_template_part *ret, rv_er
         if (dollar + 2 < text.size && text.at[dollar + 1] == '$' && text.at[dollar + 2] == '{') break;
     }
     *ret = (rv_template_part){.offset = begin};
-    if (dollar > begin || dollar == text.size) {
+    if (dollar > begin) {
         ret->text = rv_str_cut(text, begin, dollar - begin);
         *at = dollar;
         return RV_OK;

@@ -383,6 +383,16 @@ static void k62__between_a_round_and_the_next_no_match_is_decided(void **state)
                                        w->d->rows.at[i].event_count, NULL), RV_OK);
     assert_int_equal(rv_run_apply(run, &last, NULL, NULL), RV_OK);
     assert_int_equal(rv_run_apply(run, &last, NULL, NULL), RV_CORRUPT);
+    rv_run *early = rv_run_new(&w->spec->graph); /* nobody has entered, and judges are asked */
+    rv_event facts[] = {{.type = RV_EVENT_LOAD, .key = RV_STR("r"), .value = RV_STR("{}")},
+                        {.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING},
+                        {.type = RV_EVENT_CONTROL, .node = last.node, .number = 2},
+                        {.type = RV_EVENT_NODE_STATE, .node = last.node, .state = RV_NODE_WAITING, .detail = RV_DETAIL_CHILDREN}};
+    for (size_t i = 0; i < RV_COUNT(facts); i++) assert_int_equal(rv_run_apply(early, &facts[i], NULL, NULL), RV_OK);
+    rv_event judge = JUDGE(2, 1, 0);
+    judge.node = last.node;
+    assert_int_equal(rv_run_apply(early, &judge, NULL, NULL), RV_CORRUPT);
+    rv_run_free(early);
     last = JUDGE(2, 2, 0); /* one is left: there is no further round */
     last.node = world_index(w, "t");
     assert_int_equal(rv_run_apply(run, &last, NULL, NULL), RV_CORRUPT);

@@ -130,6 +130,13 @@ static void k5__items_that_had_not_begun_when_somebody_failed_never_begin(void *
     world_expect(w, "any", "failed children root=any[0]");
     assert_false(world_has(w, "any[1]"));
     world_end(w);
+    w = world_of("  bad: {run: [x]}\n  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 1, join: all_settled}}\n");
+    drive_signal(w->d, RV_EVENT_FAIL_FAST);
+    drive_admit(w->d, "each[0]");
+    drive_fail(w->d, "bad", 1);
+    completes(w, "each[0]", RV_ATTEMPT_OK, RV_DETAIL_NONE);
+    world_expect(w, "each", "skipped fail_fast");
+    world_end(w);
 }
 
 static void k15__any_fails_as_its_last_item_did_when_none_succeeded(void **state)
@@ -249,6 +256,36 @@ static void r1__an_adopted_controller_calls_off_what_it_had_begun(void **state)
     world_end(w);
 }
 
+/* Kept is what was carried out, once and for all; what is computed anyway does not count [R1]. */
+static void r1__a_controller_was_kept_if_all_that_was_carried_out_beneath_it_was(void **state)
+{
+    world *w = world_of("  each: {foreach: {items: [a], do: {nodes: {p: {run: [x]}, r: {needs: [p], reduce: {reducer: count, of: "
+        "[p]}}}}}}\n");
+    assert_int_equal(drive_adopt(w->d, "each[0].p"), RV_ANSWER_TAKEN);
+    completes(w, "each[0].r", RV_ATTEMPT_OK, RV_DETAIL_NONE);
+    world_expect(w, "each", "succeeded replay");
+    world_end(w);
+    w = world_of("  each: {foreach: {items: [a], do: {nodes: {p: {run: [x]}, r: {run: [x], needs: [p], revise: {target: p, "
+                 "when: \"${r.ok} == false\", max: 2}}}}}}\n");
+    assert_int_equal(drive_adopt(w->d, "each[0].p"), RV_ANSWER_TAKEN);
+    world_gives(w, "each[0].r", "{\"ok\":false}");
+    drive_ok(w->d, "each[0].p~1");
+    world_gives(w, "each[0].r~1", "{\"ok\":true}");
+    world_expect(w, "each", "succeeded");
+    world_end(w);
+}
+
+static void r1__a_classify_that_is_kept_without_a_branch_prunes_nothing(void **state)
+{
+    world *w = world_of("  kind: {classify: {by: {run: [x]}, branches: {a: [p], b: [q]}}}\n  p: {run: [x], needs: [kind]}\n"
+                        "  q: {run: [x], needs: [kind]}\n");
+    assert_int_equal(drive_adopt(w->d, "kind"), RV_ANSWER_TAKEN);
+    world_expect(w, "kind", "succeeded replay");
+    world_expect(w, "p", "ready");
+    world_expect(w, "q", "ready");
+    world_end(w);
+}
+
 /* ---- too much ---- */
 
 /* A JSON list of `count` ones. */
@@ -342,9 +379,11 @@ static void k11__an_until_that_cannot_be_asked_fails_the_loop(void **state)
     static const struct { const char *until, *said; } cases[] = {
         {"${previous.n}", "neither true nor false"},
         {"${previous.gone} == 1", "previous.gone"},
+        {"${previous.n} == 1 || ${previous.n} == 2 || ${previous.n} == 3 || ${previous.n} == 4 || ${previous.n} == 5 || ${previous.n} == 6"
+         " || ${previous.n} == 8 || ${previous.gone} == 77", "…"},
     };
     for (size_t i = 0; i < RV_COUNT(cases); i++) {
-        char text[200];
+        char text[400];
         snprintf(text, sizeof text, "  try: {loop: {body: {run: [x]}, max: 5, until: \"%s\"}}\n", cases[i].until);
         world *w = world_of(text);
         world_gives(w, "try#1", "{\"n\":7}");
@@ -476,6 +515,8 @@ int main(void)
         T(k15__what_is_called_off_beneath_a_decided_controller_is_stopped_once), T(k15__calling_off_reaches_the_children_of_children),
         T(k15__calling_off_reaches_many_and_passes_over_what_has_settled), T(k15__items_that_were_never_made_are_null_in_the_result),
         T(k2__an_unknown_outcome_is_not_called_off_somebody_must_say_what_it_did), T(r1__an_adopted_controller_calls_off_what_it_had_begun),
+        T(r1__a_controller_was_kept_if_all_that_was_carried_out_beneath_it_was),
+        T(r1__a_classify_that_is_kept_without_a_branch_prunes_nothing),
         T(k1__a_run_that_would_have_more_nodes_than_it_may_fails_the_controller),
         T(k15__results_of_more_than_16_mib_together_fail_the_controller),
         T(k31__a_controller_that_a_quota_denies_to_grow_is_denied_and_its_children_called_off),

@@ -111,6 +111,7 @@ static void w2c__a_sub_workflow_sees_its_own_params_and_nothing_around_it(void *
     expect(w, "each[0].p", "user.who", "\"a\"");
     expect(w, "each[0].q[1]", "user.who", "\"a\"");
     expect(w, "each[0].p", "user.topic", NULL);
+    expect(w, "each[0].p", "env.HOME", NULL);
     expect(w, "each[0].p", "item", NULL);
     expect(w, "each[0].p", "top.state", NULL);
     expect(w, "each[0].q[1]", "item", "2");

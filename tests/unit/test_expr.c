@@ -70,6 +70,7 @@ static void expr__evaluates_the_operators_of_w13(void **state)
         {"'it\\'s'", "\"it's\""},
         {"\"\\ud83d\\ude00\\u00e9\\u20ac\" == '😀é€'", "true"},
         {"\"\\uD83D\\uDE00\\u00E9\" == '😀é'", "true"},
+        {"'\\ufffd\\ud7ff\\ue000' == '\xef\xbf\xbd\xed\x9f\xbf\xee\x80\x80'", "true"},
         {"'$${x}'", "\"${x}\""},
         {"-1.50", "-1.5"},
         {"${a.map}", "{\"k\":1,\"l\":\"v\"}"},
@@ -139,6 +140,10 @@ static void expr__a_type_error_names_source_and_kind_but_no_value(void **state)
         {"false || null", "offset 9: || needs true or false; null is null"},
         {"!${a.map}", "offset 1: ! needs true or false; ${a.map} is an object"},
         {"1 < 'a'", "offset 0: < <= > >= need two numbers or two strings; 1 is a number and 'a' is a string"},
+        {"1 < '7'", "offset 0: < <= > >= need two numbers or two strings; 1 is a number and '7' is a string; "
+                    "a line key=value gives a string, JSON in $REEVE_OUTPUT a number"},
+        {"'7' < 1", "offset 0: < <= > >= need two numbers or two strings; '7' is a string and 1 is a number; "
+                    "a line key=value gives a string, JSON in $REEVE_OUTPUT a number"},
         {"true > false", "true is true and false is false"},
         {"1 in ${a.map}", "offset 5: in looks in an array or a string; ${a.map} is an object"},
         {"1 in 'a1'", "offset 0: in looks for a string in a string; 1 is a number"},

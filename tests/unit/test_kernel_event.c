@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "kernel/termination.h"
 #include "kernel/event.h"
 
 /* ---- any event of a type, and nothing in fields that it does not have ---- */
@@ -267,6 +268,45 @@ static void event__as_json_has_ids_and_numbers_where_there_is_none(void **state)
     rv_buf_deinit(&out);
 }
 
+/* The words that hosts write are those of the tables, and no others [K70]. */
+static void event__words_are_found_and_others_are_not(void **state)
+{
+    uint32_t states = 0;
+    for (uint32_t type = 0; type < RV_EVENT_TYPE_MAX; type++) {
+        const char *name = rv_event_name((rv_event_type)type);
+        if (!name) continue;
+        assert_int_equal(rv_event_find(rv_str_of(name)), type);
+        assert_int_equal(rv_event_state_find((rv_event_type)type, RV_STR("nonsense")), RV_NONE);
+    }
+    assert_int_equal(rv_event_find(RV_STR("nonsense")), RV_EVENT_TYPE_MAX);
+    for (uint32_t at = 0; at < RV_NODE_STATE_COUNT; at++)
+        states += rv_event_state_find(RV_EVENT_NODE_STATE, rv_str_of(rv_node_state_name((rv_node_state)at))) == at;
+    assert_int_equal(states, RV_NODE_STATE_COUNT);
+    for (uint32_t at = 0; at < RV_DETAIL_COUNT; at++) { /* two causes have one word: it means the first of them */
+        const char *word = rv_detail_name((rv_detail)at);
+        assert_string_equal(rv_detail_name((rv_detail)rv_event_detail_find(rv_str_of(word))), word);
+    }
+    assert_int_equal(rv_event_detail_find(RV_STR("nonsense")), RV_NONE);
+}
+
+static void termination__each_word_makes_its_state_and_others_are_none(void **state)
+{
+    static const struct { const char *word; rv_attempt_state state; rv_detail detail; } rows[] = { /* as [K42] has them */
+        {"completed", RV_ATTEMPT_OK, RV_DETAIL_NONE}, {"max_turns", RV_ATTEMPT_PARTIAL, RV_DETAIL_NONE},
+        {"token_budget", RV_ATTEMPT_PARTIAL, RV_DETAIL_NONE}, {"timeout", RV_ATTEMPT_TIMEOUT, RV_DETAIL_TIMEOUT},
+        {"user_abort", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED}, {"error", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT},
+        {"milestone_exceeded", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT},
+    };
+    assert_int_equal(RV_COUNT(rows), RV_TERMINATION_COUNT);
+    for (size_t i = 0; i < RV_COUNT(rows); i++) {
+        rv_termination found = rv_termination_find(rv_str_of(rows[i].word));
+        assert_true(found < RV_TERMINATION_COUNT);
+        assert_int_equal(rv_termination_state(found), rows[i].state);
+        assert_int_equal(rv_termination_detail(found), rows[i].detail);
+    }
+    assert_int_equal(rv_termination_find(RV_STR("nonsense")), RV_TERMINATION_COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +315,8 @@ int main(void)
         cmocka_unit_test(event__of_an_unknown_type_is_corrupt),
         cmocka_unit_test(event__with_a_field_out_of_range_is_corrupt),
         cmocka_unit_test(event__numbers_of_types_are_what_journals_hold),
+        cmocka_unit_test(event__words_are_found_and_others_are_not),
+        cmocka_unit_test(termination__each_word_makes_its_state_and_others_are_none),
         cmocka_unit_test(event__as_json_is_one_object_with_names),
         cmocka_unit_test(event__as_json_has_ids_and_numbers_where_there_is_none),
     };

@@ -1,5 +1,6 @@
 /* `${…}` in texts [W10–W12], and the subset of JSON Schema [W14]. */
 #include "spec_help.h"
+#include <ctype.h>
 #include "kernel/template.h"
 
 /* Values by path; what is not here is missing. */
@@ -73,6 +74,13 @@ static void template__what_is_no_reference_is_refused(void **state)
     render("${.a}", false, "`${.a}` is not a reference", RV_INVALID);
     render("${a b}", false, "`${a b}` is not a reference", RV_INVALID);
     render("${a:b}", false, "`${a:b}` is not a reference", RV_INVALID);
+    render("${a very long text of more than eighty letters that somebody has written between the two braces}", false,
+           "`${a very long text of more than eighty letters that somebody has written between t}` is not a reference", RV_INVALID);
+    for (int byte = 1; byte < 256; byte++) { /* the words of a path have letters, digits, _ and - */
+        bool is_word = (byte < 128 && isalnum(byte)) || byte == '_' || byte == '-';
+        char path[2] = {(char)byte, 0};
+        assert_int_equal(rv_is_reference_path(rv_str_of(path)), is_word);
+    }
 }
 
 static void note(void *user, rv_str path, bool has_default, size_t offset)
@@ -88,6 +96,8 @@ static void template__references_are_listed_with_their_offsets(void **state)
     assert_str(rv_buf_str(&out), "a.b@2 c?@16 ");
     assert_int_equal(rv_template_references(RV_STR("ab ${a.b} ${"), note, &out, &offset, &err), RV_INVALID);
     assert_int_equal(offset, 10);
+    assert_int_equal(rv_template_references(RV_STR("ab ${a.b} ${"), NULL, NULL, NULL, &err), RV_INVALID);
+    assert_int_equal(rv_template_references(RV_STR("ab ${a.b} $${"), NULL, NULL, NULL, &err), RV_OK);
     rv_buf_deinit(&out);
 }
 
