@@ -101,14 +101,16 @@ void rv_buf_i64(rv_buf *buf, int64_t value)
 /* LEB128: seven bits a byte, least significant first, the top bit says that more follow (DWARF 5, 7.6). */
 void rv_buf_varint(rv_buf *buf, uint64_t value)
 {
-    char bytes[10];
+    enum { VARINT_SIZE_MAX = 10 };
+    char *at = rv_buf_extend(buf, VARINT_SIZE_MAX);
     size_t size = 0;
     while (value >= 0x80) {
-        bytes[size++] = (char)(value | 0x80);
+        at[size++] = (char)(value | 0x80);
         value >>= 7;
     }
-    bytes[size++] = (char)value;
-    rv_buf_add(buf, bytes, size);
+    at[size++] = (char)value;
+    at[size] = 0;
+    buf->size -= VARINT_SIZE_MAX - size;
 }
 
 void rv_buf_varint_signed(rv_buf *buf, int64_t value)

@@ -185,7 +185,7 @@ static const char *check_pruned(const rv_run *run, uint32_t node)
     uint32_t def = run->nodes[node].def, hard = 0, pruned = 0;
     for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++) {
         if (graph->pred[e] & RV_EDGE_SOFT) continue;
-        uint32_t pred = rv_run_at(run, run->nodes[node].place, graph->pred[e]);
+        uint32_t pred = rv_run_pred(run, run->nodes[node].place, graph->pred[e]);
         hard++;
         pruned += run->nodes[pred].state == RV_NODE_SKIPPED && run->nodes[pred].detail == RV_DETAIL_PRUNED;
     }
@@ -203,7 +203,8 @@ const char *bracket_check(const rv_run *run, const void *user, bool *ret_was_ask
         const char *wrong = check_pruned(run, node);
         if (wrong) return wrong;
         bool was_called_off = run->nodes[node].state == RV_NODE_CANCELLED || run->nodes[node].state == RV_NODE_SKIPPED;
-        if (run->nodes[node].control == 0 || was_called_off) continue;
+        bool is_over_budget = run->nodes[node].detail == RV_DETAIL_BUDGET_SPENT; /* whatever its children say */
+        if (run->nodes[node].control == 0 || was_called_off || is_over_budget) continue;
         rv_kind kind = rv_run_kind(run, node);
         if (kind == RV_KIND_FOREACH) wrong = check_foreach(run, node);
         if (kind == RV_KIND_LOOP) wrong = check_loop(run, node);

@@ -2,8 +2,9 @@
  *
  * From the accepted run on, each move of moves.h is stepped in each state, breadth first. Two states are one when their
  * encodings (rv_run_encode) are equal after what has no meaning of its own was made equal: an epoch is only ever
- * compared with others for equality and for being the greatest, so it is renamed to its attempt's number; times count
- * from now; kept values stand in the order of their nodes.
+ * compared with others for equality and for being the greatest, so it is renamed to its attempt's number (that of a submission to
+ * the number of the attempt that gave it last, or 0 when that is not the latest); times count from now; kept values stand in the order
+ * of their nodes.
  *
  * Checked at each step: rv_run_check; a terminal node keeps every stored field; epochs rise and each spawn and reduce
  * comes with a new one; each wait that begins or ends is said once; each stop is for something that runs; the timer asked
@@ -21,6 +22,8 @@
 typedef struct explore_bounds {
     uint32_t groups;           /* bits of move_group */
     uint32_t attempts_max;     /* at each node */
+    const move_submission *submissions; uint32_t submission_count;
+    rv_run_compile_fn *compile; void *compile_user; /* of submissions; NULL: none */
     uint32_t states_max;       /* of one graph; more end the program: the bounds were chosen wrongly */
     bool is_literal;           /* states are one only when their own encodings are, nothing renamed */
 } explore_bounds;

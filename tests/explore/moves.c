@@ -4,6 +4,7 @@ typedef struct context {
     const rv_run *run;
     rv_now now;
     uint32_t groups, attempts_max;
+    const move_world *world;
     move_list *out;
 } context;
 
@@ -85,9 +86,64 @@ static void list_losses(const context *c, uint32_t node, bool may_go_on)
     add_lost(c, node, RV_LOST_STOPPED);
 }
 
+/* ---- money ---- */
+
+#define LIMIT_MAX 12 /* micro-dollars: to which people raise a budget */
+
+/* It has spent more than it had said so far: what was reserved for it or less, or more than that. */
+static void list_spend(const context *c, uint32_t node)
+{
+    const rv_run *run = c->run;
+    uint32_t index = run->nodes[node].account;
+    int64_t said = index ? run->accounts.at[index - 1].reported[RV_DIMENSION_USD] : 0;
+    for (int64_t cost = 1; cost <= 3; cost += 2) {
+        rv_event event = about(c, RV_EVENT_USAGE, node);
+        event.cost = cost;
+        if (cost > said) add(c, event, MOVE_MUST);
+        event.flags = RV_USAGE_FINAL;
+        if (cost > said) add(c, event, MOVE_MUST);
+        event.epoch++;
+        if (cost > said) add(c, event, MOVE_MUST_NOT);
+    }
+}
+
+/* Somebody adds to the budget: before it is asked for, and as long as it is. */
+static void list_budget(const context *c)
+{
+    const rv_run *run = c->run;
+    if (!(run->limits.limits >> RV_DIMENSION_USD & 1)) return;
+    bool is_over = rv_run_state_is_terminal((rv_run_state)run->status), is_early = run->limits.limit[RV_DIMENSION_USD] <= 4;
+    if (!is_over && !is_early && (!run->paused || run->limits.limit[RV_DIMENSION_USD] >= LIMIT_MAX)) return;
+    rv_event event = {.type = RV_EVENT_BUDGET, .node = RV_NONE, .state = RV_DIMENSION_USD, .amount = 4, .exit_status = -1, .signal = -1};
+    add(c, event, is_over ? MOVE_MUST_NOT : MOVE_MUST)->is_progress = !is_over;
+    event.state = RV_DIMENSION_COUNT;
+    add(c, event, MOVE_MUST_NOT);
+}
+
+/* ---- submissions ---- */
+
+static void list_submissions(const context *c, uint32_t node)
+{
+    bool may = rv_str_is(rv_graph_str(rv_run_graph(c->run, node), rv_run_def(c->run, node)->name), "submits");
+    for (uint32_t i = 0; i < c->world->submission_count && may; i++) {
+        const move_submission *given = &c->world->submissions[i];
+        uint32_t known = rv_run_submission(c->run, node, rv_str_of(given->key));
+        bool is_same = known != RV_NONE && rv_str_eq(c->run->submissions.at[known].digest, given->digest);
+        rv_event event = about(c, RV_EVENT_SUBMIT, node);
+        event.key = rv_str_of(given->key);
+        event.value = given->definition;
+        event.text = given->digest;
+        add(c, event, known == RV_NONE ? MOVE_MAY : is_same ? MOVE_MUST : MOVE_MUST_NOT);
+        event.epoch++;
+        add(c, event, MOVE_MUST_NOT);
+    }
+}
+
 static void list_running(const context *c, uint32_t node)
 {
     const rv_node_run *at = &c->run->nodes[node];
+    if (c->groups & MOVES_SPEND) list_spend(c, node);
+    if (c->groups & MOVES_SUBMIT) list_submissions(c, node);
     bool may_go_on = at->number < c->attempts_max || is_called_off(c, node);
     if ((c->groups & MOVES_STARTED) && at->attempt == RV_ATTEMPT_STARTING)
         add(c, about(c, RV_EVENT_STARTED, node), MOVE_MUST)->is_progress = true;
@@ -100,7 +156,8 @@ static void list_running(const context *c, uint32_t node)
         add_completion(c, node, RV_ATTEMPT_DENIED, RV_DETAIL_DENIED, -1);
         if (may_go_on) add_completion(c, node, RV_ATTEMPT_TIMEOUT, RV_DETAIL_TIMEOUT, -1);
     }
-    bool is_stopped = is_called_off(c, node) || c->run->closing == RV_CLOSING_INTERRUPT;
+    bool is_overspent = at->flags & RV_NODE_R_OVERSPENT;
+    bool is_stopped = is_called_off(c, node) || is_overspent || c->run->closing == RV_CLOSING_INTERRUPT;
     if (is_stopped && may_go_on) add_completion(c, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
     if (c->groups & MOVES_LOSSES) list_losses(c, node, may_go_on);
     rv_event stale = about(c, RV_EVENT_COMPLETED, node); /* of an attempt before, of one that never was */
@@ -241,11 +298,12 @@ static void list_events(const context *c)
     add(c, event, is_possible ? MOVE_MUST : MOVE_MUST_NOT)->is_progress = is_possible;
 }
 
-void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempts_max, move_list *out)
+void moves_list(const rv_run *run, rv_now now, const move_world *world, move_list *out)
 {
-    context c = {.run = run, .now = now, .groups = groups, .attempts_max = attempts_max, .out = out};
+    context c = {.run = run, .now = now, .groups = world->groups, .attempts_max = world->attempts_max, .world = world, .out = out};
     list_run(&c);
     list_events(&c);
+    if (c.groups & MOVES_SPEND) list_budget(&c);
     for (uint32_t node = 0; node < run->node_count; node++) {
         if (run->nodes[node].state == RV_NODE_RUNNING) list_running(&c, node);
         else list_idle(&c, node);

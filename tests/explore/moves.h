@@ -18,9 +18,14 @@ enum move_group {              /* what a search includes, beside admission, succ
     MOVES_FAIL_FAST = 64,
     MOVES_ADOPT = 128,         /* an outcome of an earlier run stands */
     MOVES_ALL = 255,
+    MOVES_SPEND = 256,         /* what runs says what it spent, within its reservation and beyond; people add to the budget */
+    MOVES_SUBMIT = 512,        /* what runs submits nodes, the same again, and others under the same key */
 };
 
-typedef enum move_hope { MOVE_MUST, MOVE_MUST_NOT } move_hope; /* whether the kernel is to take it */
+typedef enum move_hope { MOVE_MUST, MOVE_MUST_NOT, MOVE_MAY } move_hope; /* whether the kernel is to take it */
+
+/* Nodes that a node called `submits` may give, in normal form, with the digest of it. */
+typedef struct move_submission { const char *key; rv_str definition, digest; } move_submission;
 
 typedef struct move {
     rv_event event;
@@ -35,7 +40,13 @@ typedef RV_VEC(move) move_list;
 /* The earliest due time that somebody live has, the slow way; 0: none, or the run does not go on. */
 int64_t explored_due_ms(const rv_run *run);
 
-/* All moves in this state, appended. groups: bits of move_group. */
-void moves_list(const rv_run *run, rv_now now, uint32_t groups, uint32_t attempts_max, move_list *out);
+typedef struct move_world {
+    uint32_t groups;           /* bits of move_group */
+    uint32_t attempts_max;
+    const move_submission *submissions; uint32_t submission_count;
+} move_world;
+
+/* All moves in this state, appended. */
+void moves_list(const rv_run *run, rv_now now, const move_world *world, move_list *out);
 
 #endif

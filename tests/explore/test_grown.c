@@ -17,7 +17,18 @@
 #define SHORT (MOVES_FAILURES | MOVES_INTERRUPTS | MOVES_ENDS | MOVES_FAIL_FAST)
 #define WHOLE (SHORT | MOVES_LOSSES | MOVES_STARTED)
 
-typedef struct grown { const char *name; bool is_long; const char *nodes; uint32_t groups; /* 0: SHORT */ } grown;
+#define SPEND (MOVES_FAILURES | MOVES_LOSSES | MOVES_SPEND)
+#define SUBMIT (MOVES_FAILURES | MOVES_LOSSES | MOVES_ENDS | MOVES_SUBMIT)
+
+typedef struct grown {
+    const char *name;
+    bool is_long;
+    const char *nodes;
+    uint32_t groups;           /* 0: SHORT */
+    const char *head;          /* other keys of the file; NULL: none */
+} grown;
+
+#define PAUSE "budget: {usd: 0.000002, at_limit: pause}\n"
 
 static const grown all[] = {
     {"foreach all", false, "{e: {foreach: {items: [1, 2], do: {run: [x]}}}, z: {run: [x], needs: [e]}}"},
@@ -58,6 +69,23 @@ static const grown all[] = {
      " z: {run: [x], needs: [r]}}"},
     {"revise beside a reader of its target", true,
      "{a: {run: [x]}, r: {run: [x], needs: [a], revise: {target: a, when: \"${r.n} == 9\", max: 2}}, z: {run: [x], needs: [a]}}"},
+    {"budget that pauses", false, "{a: {run: [x]}, b: {run: [x], needs: [a], budget: {estimate: {usd: 0.000002}}}}", SPEND, PAUSE},
+    {"budget that pauses, at once", false, "{a: {run: [x], budget: {estimate: {usd: 0.000002}}}, b: {run: [x]}}",
+     MOVES_FAILURES | MOVES_SPEND, PAUSE},
+    {"budget that stops", false, "{a: {run: [x], budget: {estimate: {usd: 0.000002}}}, b: {run: [x], needs: [a]}, c: {run: [x]}}",
+     MOVES_FAILURES | MOVES_SPEND, "budget: {usd: 0.000002, at_limit: stop}\n"},
+    {"budget that warns", false, "{a: {run: [x]}, b: {run: [x], needs: [a]}}", SPEND, "budget: {usd: 0.000002, at_limit: warn}\n"},
+    {"budgets of nodes", false, "{a: {run: [x], budget: {usd: 0.000002}}, b: {run: [x], budget: {usd: 0.000002, at_limit: warn}}}",
+     MOVES_FAILURES | MOVES_SPEND},
+    {"budget of a controller", false,
+     "{e: {foreach: {items: [1, 2], do: {run: [x]}, max_parallel: 1}, budget: {usd: 0.000002}}, z: {run: [x], needs: [e]}}",
+     MOVES_FAILURES | MOVES_SPEND},
+    {"quotas", false, "{a: {run: [x]}, b: {run: [x]}, c: {run: [x], needs: [a]}}", MOVES_FAILURES | MOVES_LOSSES,
+     "quota: {concurrent: 1, attempts: 2}\n"},
+    {"budget that pauses, interrupted and ended", true, "{a: {run: [x], budget: {estimate: {usd: 0.000002}}}, b: {run: [x], needs: [a]}}",
+     SPEND | SHORT, PAUSE},
+    {"submission", false, "{submits: {run: [x]}, z: {run: [x], needs: [submits]}}", SUBMIT},
+    {"submission beside a node", true, "{a: {run: [x]}, submits: {run: [x]}}", SUBMIT | MOVES_INTERRUPTS},
     {"loop in foreach", true, "{e: {foreach: {items: [1, 2], do: {loop: {body: {run: [x]}, max: 2}}}}}"},
     {"foreach in loop", true, "{l: {loop: {body: {foreach: {items: [1, 2], do: {run: [x]}, join: any}}, max: 2}}}"},
 };
@@ -69,14 +97,48 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void explore_grown(const grown *g, const explore_bounds *bounds)
+/* ---- what is submitted ---- */
+
+typedef struct given { rv_str definition; rv_spec *spec; } given;
+static given givens[2];
+
+static const rv_graph *compile(void *user, rv_run *run, uint32_t submitter, rv_str definition)
 {
+    for (size_t i = 0; i < RV_COUNT(givens); i++)
+        if (givens[i].spec && rv_str_eq(givens[i].definition, definition)) return &givens[i].spec->graph;
+    return NULL;
+}
+
+static bool exists(void *user, rv_str id) { return rv_str_is(id, "submits"); }
+
+/* Two that a node may give under one key: the second is refused once it gave the first, and the other way round. */
+static void load_givens(move_submission *ret, char digests[2][RV_DIGEST_TEXT_SIZE + 1])
+{
+    static const char *const texts[] = {"reeve: 1\nnodes: {m: {run: [x]}, n: {run: [x], needs: [m, submits]}}\n",
+                                      "reeve: 1\nnodes: {m: {set: {k: 1}}}\n"};
+    for (size_t i = 0; i < RV_COUNT(texts); i++) {
+        rv_problems problems = {0};
+        rv_spec_input input = {.source = rv_str_of(texts[i]), .file = "more.yaml", .exists = exists};
+        if (!givens[i].spec) assert_int_equal(rv_spec_load(&input, &givens[i].spec, &problems), RV_OK);
+        givens[i].definition = givens[i].spec->graph.definition;
+        rv_digest_text(givens[i].spec->graph.digest, digests[i]);
+        ret[i] = (move_submission){"k", givens[i].definition, rv_str_of(digests[i])};
+    }
+}
+
+static void explore_grown(const grown *g, const explore_bounds *given_bounds)
+{
+    explore_bounds own = *given_bounds, *bounds = &own;
+    move_submission submissions[2];
+    char digests[2][RV_DIGEST_TEXT_SIZE + 1];
+    load_givens(submissions, digests);
+    own.submissions = submissions, own.submission_count = 2, own.compile = compile;
     rv_buf source = {0}, text = {0};
     rv_spec *spec = NULL;
     rv_problems problems = {0};
     explore_figures figures = {0};
     double began_s = now_s();
-    rv_buf_printf(&source, "reeve: 1\nnodes: %s\n", g->nodes);
+    rv_buf_printf(&source, "reeve: 1\n%snodes: %s\n", g->head ? g->head : "", g->nodes);
     rv_spec_input input = {.source = rv_buf_str(&source), .file = "flow.yaml"};
     if (rv_spec_load(&input, &spec, &problems) != RV_OK) {
         rv_problems_text(&text, &problems, input.source, false, false);
@@ -90,7 +152,7 @@ static void explore_grown(const grown *g, const explore_bounds *bounds)
     rv_buf_deinit(&source);
 }
 
-static void explored__each_controller(void **state)
+static void explored__each_controller_budget_and_submission(void **state)
 {
     for (size_t i = 0; i < RV_COUNT(all); i++) {
         explore_bounds bounds = {.groups = all[i].groups ? all[i].groups : SHORT, .attempts_max = all[i].groups ? 2 : 1,
@@ -102,15 +164,16 @@ static void explored__each_controller(void **state)
 static void explored__each_controller_with_losses_and_more_children(void **state)
 {
     for (size_t i = 0; i < RV_COUNT(all); i++) {
-        bool is_large = all[i].is_long || all[i].groups;
-        explore_bounds bounds = {.groups = is_large ? SHORT : WHOLE, .attempts_max = is_large ? 1 : 2, .states_max = 4000000};
+        bool is_large = all[i].is_long || all[i].groups, is_own = all[i].groups & (MOVES_SPEND | MOVES_SUBMIT);
+        explore_bounds bounds = {.groups = is_own ? all[i].groups | MOVES_INTERRUPTS : is_large ? SHORT : WHOLE,
+                                 .attempts_max = is_large && !(is_own && !all[i].is_long) ? 1 : 2, .states_max = 4000000};
         explore_grown(&all[i], &bounds);
     }
 }
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller)};
+    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller_budget_and_submission)};
     const struct CMUnitTest whole[] = {cmocka_unit_test(explored__each_controller_with_losses_and_more_children)};
     if (argc > 1 && strcmp(argv[1], "whole") == 0) return cmocka_run_group_tests_name("grown_whole", whole, NULL, NULL);
     return cmocka_run_group_tests_name("grown", fast, NULL, NULL);
