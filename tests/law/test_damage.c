@@ -71,6 +71,10 @@ static void k62__items_and_iterations_that_no_list_has_are_nothing(void **state)
                         {.type = RV_EVENT_NODE_STATE, .node = L, .state = RV_NODE_WAITING, .detail = RV_DETAIL_CHILDREN},
                         {.type = RV_EVENT_GREW, .node = L, .number = 9, .flags = 1}};
     for (size_t i = 0; i < RV_COUNT(facts); i++) assert_int_equal(rv_run_apply(run, &facts[i], NULL, NULL), RV_OK);
+    rv_event error = {.type = RV_EVENT_ERROR_TEXT, .node = GO}, result = {.type = RV_EVENT_RESULT, .node = GO}; /* of no input */
+    assert_int_equal(rv_run_apply(run, &error, NULL, NULL), RV_OK);
+    assert_int_equal(rv_run_apply(run, &result, NULL, NULL), RV_OK);
+    assert_int_equal(rv_run_error(run, GO).size + rv_run_result(run, GO).size, 0);
     rv_arena arena = {0};
     uint32_t item = rv_run_find(run, RV_STR("each[0]")), ninth = rv_run_find(run, RV_STR("l#9"));
     assert_int_equal(rv_run_item(run, run->nodes[item].place).size, 0);

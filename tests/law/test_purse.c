@@ -147,6 +147,13 @@ static void k52__what_only_tokens_or_a_cache_cost_is_charged_too(void **state)
     assert_int_equal(d->run->purse.spent[RV_DIMENSION_TOKENS], 1);
     assert_int_equal(d->run->purse.cached, 5);
     drive_free(d);
+    d = drive_new("a: %attempts=2");
+    drive_admit(d, "a");
+    drive_usage(d, "a", 7, 0, 0);
+    drive_complete(d, "a", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 1);
+    drive_ok(d, "a"); /* this one said nothing */
+    assert_int_equal(d->run->purse.spent[RV_DIMENSION_USD], 7);
+    drive_free(d);
 }
 
 static void k50__tokens_beyond_a_reservation_raise_it_and_stop_the_attempt_when_there_are_no_more(void **state)
