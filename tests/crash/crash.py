@@ -30,7 +30,7 @@ LINE = 'a line of output\n'
 ASKED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 STOPPED = [128 + number for number in ASKED]
 TRIES_MAX = 12
-RANDOM_MIN = 12    # kills at random moments, however many the fail points were
+RANDOM_MIN = 6     # kills at random moments, however many the fail points were
 LAUNCHES_MAX = 400 # of a story
 
 
