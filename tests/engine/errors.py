@@ -106,7 +106,7 @@ def delays(flow):
 
 @case('timeout_total bounds attempts and delays together, and the rest of the graph goes on [W3a]')
 def timeout_total(flow):
-    done = flow.run({'nodes': {'a': shell('exit 1', timeout_total='150ms', retry={'max_attempts': 100000, 'delay': '10ms'}),
+    done = flow.run({'nodes': {'a': shell('exit 1', timeout_total='1s', retry={'max_attempts': 100000, 'delay': '10ms'}),
         'b': shell('exec sleep 100', timeout_total='60ms'),
                                'c': shell('exit 1', timeout_total='80ms', retry={'max_attempts': 2, 'delay': '1h'}), 'd': shell('true')}},
                                status=1)
