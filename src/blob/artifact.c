@@ -1,6 +1,9 @@
 /* artifact.c: where an artifact of a node lies under the name that its maker gave it. */
 #include "blob/blob.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 #define COMPONENT_SIZE_MAX 200u /* of the 255 bytes that a file name may have */
 
 /* Composite ids (`t/e2`, `each[3].build`) as one file name, no two the same: `/` and `%` are written as %2F and %25, and what is
@@ -25,4 +28,21 @@ void rv_artifact_path(const char *root, rv_str run, rv_str node, rv_str name, rv
     rv_buf_printf(out, "%s/artifacts/%.*s/", root, RV_FMT(run));
     add_component(out, node);
     if (name.size) rv_buf_printf(out, "/%.*s", RV_FMT(name));
+}
+
+bool rv_parents_make(const char *path, size_t root_size)
+{
+    rv_buf part = {0};
+    bool is_good = true;
+    int error = 0;
+    for (size_t i = root_size + 1; path[i] && is_good; i++) {
+        if (path[i] != '/') continue;
+        rv_buf_clear(&part);
+        rv_buf_add(&part, path, i);
+        is_good = mkdir(part.at, 0700) == 0 || errno == EEXIST;
+        error = errno;
+    }
+    rv_buf_deinit(&part);
+    if (!is_good) errno = error;
+    return is_good;
 }

@@ -43,6 +43,9 @@ RV_MUST_USE rv_status rv_blob_scan(rv_arena *arena, int dir_fd, rv_file_entries 
  * made as `name` is linked; without a name (size 0) the folder of the node. NODE is one file name, another for each id, and never leads
  * out of RUN. `name` has passed rv_blob_scan. Pure. */
 void rv_artifact_path(const char *root, rv_str run, rv_str node, rv_str name, rv_buf *out);
+/* Make the directories (0700) that lead to `path`, which begins with `root_size` bytes of one that is there. false: errno says why; those
+ * that were made stay. */
+RV_MUST_USE bool rv_parents_make(const char *path, size_t root_size);
 
 /* ---- secrets: masked as bytes come, across chunk borders, before any truncation [E31] ----
  * Every byte of every occurrence is masked, overlapping ones too; occurrences that share a byte become one `***`. Only the

@@ -137,20 +137,6 @@ static bool read_output(rv_attempt *attempt)
 
 static bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG; }
 
-static bool make_parents(const char *path, size_t root_size)
-{
-    rv_buf part = {0};
-    bool is_good = true;
-    for (size_t i = root_size + 1; path[i] && is_good; i++) {
-        if (path[i] != '/') continue;
-        rv_buf_clear(&part);
-        rv_buf_add(&part, path, i);
-        is_good = mkdir(part.at, 0700) == 0 || errno == EEXIST;
-    }
-    rv_buf_deinit(&part);
-    return is_good;
-}
-
 /* ROOT/artifacts/RUN/NODE/NAME: the same bytes under the name that their maker gave them; what `${node.artifact.NAME}` means. */
 static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
 {
@@ -159,7 +145,7 @@ static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
     rv_buf blob = {0}, path = {0};
     rv_blob_path(engine->config.blobs, digest, &blob);
     rv_artifact_path(engine->config.root, rv_str_of(job->id), rv_job_node_id(job, attempt->node), name, &path);
-    bool is_good = make_parents(path.at, strlen(engine->config.root));
+    bool is_good = rv_parents_make(path.at, strlen(engine->config.root));
     if (is_good && link(blob.at, path.at) != 0) is_good = errno == EEXIST && unlink(path.at) == 0 && link(blob.at, path.at) == 0;
     rv_buf_deinit(&blob);
     rv_buf_deinit(&path);

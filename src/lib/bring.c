@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "blob/blob.h"
 
 /* Each part of it is a name, none leads up. */
 static bool is_inside(rv_str name)
@@ -17,20 +18,6 @@ static bool is_inside(rv_str name)
         at = end + 1;
     }
     return true;
-}
-
-static rv_status make_parents(const char *path, size_t root_size)
-{
-    rv_buf part = {0};
-    bool is_good = true;
-    for (size_t i = root_size + 1; path[i] && is_good; i++) {
-        if (path[i] != '/') continue;
-        rv_buf_clear(&part);
-        rv_buf_add(&part, path, i);
-        is_good = mkdir(part.at, 0700) == 0 || errno == EEXIST;
-    }
-    rv_buf_deinit(&part);
-    return is_good ? RV_OK : RV_IO;
 }
 
 static bool write_whole(int to, const char *at, size_t size)
@@ -90,7 +77,7 @@ rv_status rv_bring_artifacts(const char *dir, const reeve_var *artifacts, size_t
         if (status != RV_OK) break;
         rv_buf_clear(&path);
         rv_buf_printf(&path, "%s/%.*s", dir, RV_FMT(name));
-        if (make_parents(path.at, strlen(dir)) != RV_OK)
+        if (!rv_parents_make(path.at, strlen(dir)))
             status = rv_error_set(err, RV_IO, "cannot make the folder of %s: %s", path.at, strerror(errno));
         if (status == RV_OK) status = bring(path.at, &artifacts[i], err);
         count += status == RV_OK;
