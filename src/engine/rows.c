@@ -136,7 +136,8 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
                        .epoch = node->epoch,
                        .error = node->state == RV_NODE_SUCCEEDED ? (rv_str){NULL, 0} : rv_run_error(job->run, index),
                        .result = rv_run_result(job->run, index),
-                       .started_ms = job->started_ms[index]};
+                       .started_ms = job->started_ms[index],
+                       .log_last = RV_LOG_NONE};
     if (node->root) row.root = rv_job_node_id(job, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
     if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY) row.result = rv_adopt_result(job, index);

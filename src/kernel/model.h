@@ -518,6 +518,7 @@ typedef struct rv_node_row {
     rv_str error;          /* for people; empty: none */
     rv_str result;         /* JSON; empty: none */
     int64_t ready_ms, started_ms, ended_ms, due_ms;
+    uint64_t log_last;     /* of one that the cache settled: offset of its last frame in the run's log; UINT64_MAX: no output */
 } rv_node_row;
 
 typedef struct rv_attempt_row {
@@ -555,5 +556,17 @@ typedef struct rv_blocker_row {
     rv_str decision, by, comment, answer /* JSON */;
     int64_t opened_ms, resolved_ms, deadline_ms;
 } rv_blocker_row;
+
+/* An entry of the cache [C10]: what an attempt left, under the hash of all that it depended on. */
+typedef struct rv_cache_row {
+    uint64_t id;           /* given by the store: above those of all that are there; 0 in what is written */
+    rv_str key;            /* the 32 bytes of a hash */
+    rv_str node;           /* id of the node that stored it, for people */
+    uint64_t owner;        /* a hash of the workflow and this node: its entries follow each other */
+    uint64_t size;         /* bytes that it keeps: of the blobs that it names, and its own */
+    int64_t created_ms;
+    rv_str manifest;       /* bytes: what a hit restores (docs/cache.md) */
+    rv_str made_of;        /* bytes: what the key was made of, to say what changed since */
+} rv_cache_row;
 
 #endif

@@ -96,6 +96,16 @@ void rv_batch_meta(rv_batch *batch, rv_str key, rv_str value) {
     write_row(batch, RV_WRITE_META, &row);
 }
 
+void rv_batch_cache(rv_batch *batch, const rv_cache_row *row) {
+    RV_ASSERT(row->id == 0 && row->key.size == RV_CACHE_KEY_SIZE);
+    write_row(batch, RV_WRITE_CACHE, row);
+}
+
+void rv_batch_cache_drop(rv_batch *batch, uint64_t id, rv_str key) {
+    RV_ASSERT(key.size == RV_CACHE_KEY_SIZE);
+    write_row(batch, RV_WRITE_CACHE_DROP, &(rv_cache_row){.id = id, .key = key});
+}
+
 void rv_batch_seal(rv_batch *batch) {
     if (batch->is_sealed)
         return;

@@ -55,6 +55,14 @@ static const void *table_get(const memory *self, rv_row_kind kind, rv_str key) {
     return place == RV_NONE ? NULL : self->tables[kind].rows.at[place];
 }
 
+static void table_drop(memory *self, rv_row_kind kind, rv_str key) {
+    uint32_t place = rv_map_get(&self->tables[kind].places, key);
+    if (place == RV_NONE)
+        return;
+    rv_free(self->tables[kind].rows.at[place]);
+    self->tables[kind].rows.at[place] = NULL;
+}
+
 static void table_put(memory *self, rv_row_kind kind, const void *row, bool only_when_absent) {
     memory_table *table = &self->tables[kind];
     const rv_row_type *type = &rv_row_types[kind];
@@ -112,6 +120,15 @@ static rv_status stored_run_exists(void *self, rv_str run, bool *ret, rv_error *
 
 /* ---- the backend ---- */
 
+static uint64_t cache_id_next(const memory *self) {
+    const memory_table *table = &self->tables[RV_ROW_CACHE];
+    uint64_t last = 0;
+    for (uint32_t i = 0; i < table->rows.count; i++)
+        if (table->rows.at[i])
+            last = RV_MAX(last, ((const rv_cache_row *)table->rows.at[i])->id);
+    return last + 1;
+}
+
 static void apply(memory *self, const rv_record *record, uint64_t batch_id) {
     rv_write_kind kind = (rv_write_kind)record->kind;
     const void *row = rv_record_row(record);
@@ -121,6 +138,14 @@ static void apply(memory *self, const rv_record *record, uint64_t batch_id) {
         rv_snapshot_row snapshot = *(const rv_snapshot_row *)row;
         snapshot.checksum = rv_snapshot_checksum(&snapshot);
         table_put(self, RV_ROW_SNAPSHOT, &snapshot, false);
+    } else if (kind == RV_WRITE_CACHE) {
+        rv_cache_row entry = *(const rv_cache_row *)row;
+        entry.id = cache_id_next(self);
+        table_put(self, RV_ROW_CACHE, &entry, false);
+    } else if (kind == RV_WRITE_CACHE_DROP) {
+        const rv_cache_row *entry = row, *there = table_get(self, RV_ROW_CACHE, key_of_text(self, entry->key));
+        if (there && there->id == entry->id)
+            table_drop(self, RV_ROW_CACHE, key_of_text(self, entry->key));
     } else {
         table_put(self, rv_write_row(kind), row, kind == RV_WRITE_WORKFLOW);
     }
@@ -233,6 +258,61 @@ static rv_status read_attempts_open(memory *self, rv_read *read) {
     return RV_OK;
 }
 
+/* ---- the cache ---- */
+
+static void cache_copy(const rv_read *read, const rv_cache_row *row, bool with_made_of, rv_cache_row *ret) {
+    rv_cache_row shown = *row;
+    if (!with_made_of)
+        shown.made_of = (rv_str){NULL, 0};
+    rv_row_copy(&rv_row_types[RV_ROW_CACHE], read->arena, &shown, ret);
+}
+
+static rv_status read_cache(memory *self, rv_read *read) {
+    const rv_cache_row *row = table_get(self, RV_ROW_CACHE, key_of_text(self, read->key));
+    if (!row)
+        return rv_error_set(read->err, RV_NOT_FOUND, "the cache has no such entry");
+    cache_copy(read, row, false, read->ret_row);
+    return RV_OK;
+}
+
+static rv_status read_cache_last(memory *self, rv_read *read) {
+    const memory_table *table = &self->tables[RV_ROW_CACHE];
+    const rv_cache_row *last = NULL;
+    for (uint32_t i = 0; i < table->rows.count; i++) {
+        const rv_cache_row *row = table->rows.at[i];
+        if (row && row->owner == read->after_seq && (!last || row->id > last->id))
+            last = row;
+    }
+    if (!last)
+        return rv_error_set(read->err, RV_NOT_FOUND, "the cache has no such entry");
+    cache_copy(read, last, true, read->ret_row);
+    return RV_OK;
+}
+
+static int entry_order(const void *a, const void *b) {
+    const rv_cache_row *x = *(const rv_cache_row *const *)a, *y = *(const rv_cache_row *const *)b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static rv_status read_cache_scan(memory *self, rv_read *read) {
+    const memory_table *table = &self->tables[RV_ROW_CACHE];
+    rv_cache_rows *rows = read->ret_row;
+    RV_VEC(const rv_cache_row *) found = {0};
+    for (uint32_t i = 0; i < table->rows.count; i++) {
+        const rv_cache_row *row = table->rows.at[i];
+        if (row && row->id > read->after_seq)
+            rv_vec_push(&found, row);
+    }
+    if (found.count)
+        qsort(found.at, found.count, sizeof *found.at, entry_order);
+    for (uint32_t i = 0; i < found.count && i < read->limit; i++) {
+        rv_cache_row *copy = rv_vec_add(rows);
+        cache_copy(read, found.at[i], false, copy);
+    }
+    rv_vec_deinit(&found);
+    return RV_OK;
+}
+
 static rv_status read_journal(memory *self, rv_read *read) {
     const stream *from = stream_get(self, read->key);
     rv_status status = RV_OK;
@@ -258,6 +338,9 @@ static rv_status memory_read(void *user, rv_read *read) {
     case RV_READ_ATTEMPTS_OPEN: return read_attempts_open(self, read);
     case RV_READ_SNAPSHOT: return read_snapshot(self, read);
     case RV_READ_JOURNAL: return read_journal(self, read);
+    case RV_READ_CACHE: return read_cache(self, read);
+    case RV_READ_CACHE_LAST: return read_cache_last(self, read);
+    case RV_READ_CACHE_SCAN: return read_cache_scan(self, read);
     }
     RV_UNREACHABLE();
 }

@@ -53,7 +53,7 @@ static const rv_column run_columns[] = {
 static const rv_column node_columns[] = {
     PACKED(R, run), PLAIN(R, id), PACKED(R, index), WORD(R, kind, kind_words), WORD(R, state, node_state_words),
     WORD(R, detail, detail_words), PLAIN(R, root), PLAIN(R, attempts), PLAIN(R, epoch), PLAIN(R, error), PLAIN(R, result),
-    PLAIN(R, ready_ms), PLAIN(R, started_ms), PLAIN(R, ended_ms), PLAIN(R, due_ms),
+    PLAIN(R, ready_ms), PLAIN(R, started_ms), PLAIN(R, ended_ms), PLAIN(R, due_ms), PLAIN(R, log_last),
 };
 #undef R
 #define R rv_attempt_row
@@ -86,16 +86,24 @@ static const rv_column snapshot_columns[] = {
 #define R rv_meta_row
 static const rv_column meta_columns[] = {KEY(R, key), PLAIN(R, value)};
 #undef R
+#define R rv_cache_row
+static const rv_column cache_columns[] = {
+    FLAGGED(R, id, RV_COLUMN_PACKED), FLAGGED(R, key, RV_COLUMN_KEY | RV_COLUMN_BYTES), PLAIN(R, node), PLAIN(R, owner),
+    PLAIN(R, size), PLAIN(R, created_ms), FLAGGED(R, manifest, RV_COLUMN_BYTES), FLAGGED(R, made_of, RV_COLUMN_BYTES),
+};
+#undef R
 
 /* A struct whose size changes must be described again: these break the build until it is. */
 _Static_assert(sizeof(rv_workflow_row) == 4 * 16 + 8, "describe the new field of rv_workflow_row above and in a migration");
 _Static_assert(sizeof(rv_task_row) == 6 * 16 + 16 + 3 * 8, "describe the new field of rv_task_row above and in a migration");
 _Static_assert(sizeof(rv_run_row) == 13 * 16 + 16 + 3 * 8 + 6 * 4 + 9 * 8,
                "describe the new field of rv_run_row above and in a migration");
-_Static_assert(sizeof(rv_node_row) == 2 * 16 + 16 + 16 + 8 + 2 * 16 + 4 * 8,
+_Static_assert(sizeof(rv_node_row) == 2 * 16 + 16 + 16 + 8 + 2 * 16 + 5 * 8,
                "describe the new field of rv_node_row above and in a migration");
 _Static_assert(sizeof(rv_attempt_row) == 2 * 16 + 24 + 2 * 16 + 8 + 14 * 8,
                "describe the new field of rv_attempt_row above and in a migration");
+
+_Static_assert(sizeof(rv_cache_row) == 4 * 16 + 4 * 8, "describe the new field of rv_cache_row above and in a migration");
 
 #define X(name_, table_, struct_) [RV_ROW_##name_] = {#table_, table_##_columns, RV_COUNT(table_##_columns), sizeof(struct_)},
 const rv_row_type rv_row_types[RV_ROW_COUNT] = {RV_ROW_TYPE_MAP(X)};
@@ -114,6 +122,8 @@ rv_row_kind rv_write_row(rv_write_kind kind) {
     case RV_WRITE_BLOCKER: return RV_ROW_BLOCKER;
     case RV_WRITE_SNAPSHOT: return RV_ROW_SNAPSHOT;
     case RV_WRITE_META: return RV_ROW_META;
+    case RV_WRITE_CACHE:
+    case RV_WRITE_CACHE_DROP: return RV_ROW_CACHE;
     case RV_WRITE_COUNT: break;
     }
     RV_UNREACHABLE();

@@ -19,6 +19,7 @@ typedef struct rv_append_row {
     uint64_t batch;    /* likewise */
 } rv_append_row;
 typedef struct rv_snapshot_row { rv_str stream; uint64_t seq; rv_str body; uint64_t checksum; } rv_snapshot_row;
+#define RV_CACHE_KEY_SIZE 32u
 typedef struct rv_meta_row { rv_str key, value; } rv_meta_row;
 
 /* Row types: name (also the table's), struct, and the writes that carry it. */
@@ -32,7 +33,8 @@ typedef struct rv_meta_row { rv_str key, value; } rv_meta_row;
     X(ARTIFACT, artifact, rv_artifact_row) \
     X(BLOCKER, blocker, rv_blocker_row) \
     X(SNAPSHOT, snapshot, rv_snapshot_row) \
-    X(META, meta, rv_meta_row)
+    X(META, meta, rv_meta_row) \
+    X(CACHE, cache, rv_cache_row)
 #define X(name_, table_, struct_) RV_ROW_##name_,
 typedef enum rv_row_kind { RV_ROW_TYPE_MAP(X) RV_ROW_COUNT } rv_row_kind;
 #undef X

@@ -26,6 +26,12 @@ extern const uint32_t rv_migration_count;
     X(BATCH_SET, "UPDATE batch_data SET last_id = ?1, stream = ?2")                                                      \
     X(BATCH_GET, "SELECT last_id FROM batch")                                                                            \
     X(META_GET, "SELECT value FROM meta WHERE key = ?1")                                                                 \
+    X(CACHE_DROP, "DELETE FROM cache_data WHERE id = ?1 AND key = ?2")                                                   \
+    X(CACHE_GET, "SELECT id, key, node, owner, size, created_ms, manifest, x'' FROM cache_data WHERE place = ?1")       \
+    X(CACHE_LAST, "SELECT id, key, node, owner, size, created_ms, manifest, made_of FROM cache_data WHERE owner = ?1 "    \
+                  "ORDER BY id DESC LIMIT 1")                                                                            \
+    X(CACHE_SCAN, "SELECT id, key, node, owner, size, created_ms, manifest, x'' FROM cache_data WHERE id > ?1 "         \
+                  "ORDER BY id LIMIT ?2")                                                                                \
     X(SNAPSHOT_GET, "SELECT seq, body, checksum FROM snapshot_data WHERE stream = ?1")
 #define X(name_, ...) RV_STATEMENT_##name_,
 typedef enum rv_statement { RV_STATEMENT_MAP(X) RV_STATEMENT_RUN_UPDATE, RV_STATEMENT_RUN_UPDATE_INDEXED, RV_STATEMENT_ROW } rv_statement;
@@ -86,6 +92,8 @@ RV_MUST_USE rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err);
 void rv_sqlite_caches_clear(rv_sqlite *self);
 void rv_sqlite_upsert_sql(rv_buf *out, rv_row_kind kind);
 void rv_sqlite_run_update_sql(rv_buf *out, bool indexed);
+/* Where an entry with this key stands: 64 bits of it. Pure. */
+int64_t rv_sqlite_cache_place(rv_str key);
 RV_MUST_USE rv_status rv_sqlite_apply(rv_sqlite *self, rv_item **items, uint32_t count, rv_error *err);
 /* The number of a name; 0 when it has none and `add` is false. */
 RV_MUST_USE rv_status rv_sqlite_name(rv_sqlite *self, rv_str text, bool add, uint32_t *ret_place, rv_error *err);

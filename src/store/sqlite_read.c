@@ -174,6 +174,50 @@ static rv_status read_attempts_open(rv_sqlite *self, rv_read *read) {
     return status;
 }
 
+/* ---- the cache ---- */
+
+/* Rows of a kept statement that is bound: the first into read->ret_row, or all into its vec. */
+static rv_status cache_rows(rv_sqlite *self, rv_read *read, sqlite3_stmt *statement) {
+    bool is_scan = read->kind == RV_READ_CACHE_SCAN;
+    rv_cache_rows *rows = read->ret_row;
+    uint32_t before = is_scan ? rows->count : 0, found = 0;
+    rv_status status = RV_OK;
+    int code = SQLITE_DONE;
+    while (!status && (is_scan || !found) && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        rv_cache_row row = {0};
+        status = row_read(self, statement, RV_ROW_CACHE, read->arena, &row, read->err);
+        bool is_other = read->kind == RV_READ_CACHE && !rv_str_eq(row.key, read->key); /* another key in the same place */
+        if (status || is_other)
+            break;
+        found++;
+        if (is_scan)
+            rv_vec_push(rows, row);
+        else
+            *(rv_cache_row *)read->ret_row = row;
+    }
+    if (!status && code != SQLITE_ROW && code != SQLITE_DONE)
+        status = rv_sqlite_error(self, code, "reading the cache", read->err);
+    sqlite3_reset(statement);
+    if (status && is_scan)
+        rows->count = before;
+    if (!status && !is_scan && !found)
+        status = rv_error_set(read->err, RV_NOT_FOUND, "the cache has no such entry");
+    return status;
+}
+
+static rv_status read_cache(rv_sqlite *self, rv_read *read) {
+    sqlite3_stmt *get;
+    uint32_t statement = read->kind == RV_READ_CACHE ? RV_STATEMENT_CACHE_GET
+                         : read->kind == RV_READ_CACHE_LAST ? RV_STATEMENT_CACHE_LAST : RV_STATEMENT_CACHE_SCAN;
+    rv_status status = rv_sqlite_statement(self, statement, &get, read->err);
+    if (status)
+        return status;
+    sqlite3_bind_int64(get, 1, read->kind == RV_READ_CACHE ? rv_sqlite_cache_place(read->key) : (int64_t)read->after_seq);
+    if (read->kind == RV_READ_CACHE_SCAN)
+        sqlite3_bind_int64(get, 2, (int64_t)read->limit);
+    return cache_rows(self, read, get);
+}
+
 static rv_status read_snapshot(rv_sqlite *self, rv_read *read) {
     sqlite3_stmt *get;
     uint32_t place;
@@ -336,6 +380,9 @@ rv_status rv_sqlite_read(void *user, rv_read *read) {
     case RV_READ_ATTEMPTS_OPEN: return read_attempts_open(self, read);
     case RV_READ_SNAPSHOT: return read_snapshot(self, read);
     case RV_READ_JOURNAL: return read_journal(self, read);
+    case RV_READ_CACHE:
+    case RV_READ_CACHE_LAST:
+    case RV_READ_CACHE_SCAN: return read_cache(self, read);
     }
     RV_UNREACHABLE();
 }

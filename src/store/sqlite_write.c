@@ -15,6 +15,7 @@ static const struct upsert { const char *verb, *table, *key; } upserts[RV_ROW_CO
     [RV_ROW_BLOCKER] = {"INSERT OR REPLACE", "blocker", NULL},
     [RV_ROW_SNAPSHOT] = {"INSERT OR REPLACE", "snapshot_data", "stream"},
     [RV_ROW_META] = {"INSERT OR REPLACE", "meta", NULL},
+    [RV_ROW_CACHE] = {"INSERT OR REPLACE", "cache_data", "place"},
 };
 
 /* Parameter 1 is the integer key where there is one; then the columns that are not packed into it, in order. A whole row
@@ -296,6 +297,23 @@ static rv_status snapshot_write(rv_sqlite *self, rv_snapshot_row *row, rv_error 
     return status ? status : upsert(self, RV_ROW_SNAPSHOT, key, row, err);
 }
 
+int64_t rv_sqlite_cache_place(rv_str key) {
+    int64_t place;
+    RV_ASSERT(key.size == RV_CACHE_KEY_SIZE);
+    memcpy(&place, key.at, sizeof place);
+    return place ? place : 1; /* 0 would mean that the table has no such column */
+}
+
+static rv_status cache_drop(rv_sqlite *self, const rv_cache_row *row, rv_error *err) {
+    sqlite3_stmt *drop;
+    rv_status status = rv_sqlite_statement(self, RV_STATEMENT_CACHE_DROP, &drop, err);
+    if (status)
+        return status;
+    sqlite3_bind_int64(drop, 1, (int64_t)row->id);
+    sqlite3_bind_blob64(drop, 2, row->key.at, row->key.size, SQLITE_STATIC);
+    return rv_sqlite_run(self, drop, "dropping an entry of the cache", err);
+}
+
 /* State of applying one transaction. */
 typedef struct applying {
     rv_sqlite *self;
@@ -331,6 +349,8 @@ static rv_status record_apply(applying *to, const rv_record *record, rv_error *e
     case RV_WRITE_ARTIFACT: return upsert(self, RV_ROW_ARTIFACT, 0, row, err);
     case RV_WRITE_BLOCKER: return upsert(self, RV_ROW_BLOCKER, 0, row, err);
     case RV_WRITE_META: return upsert(self, RV_ROW_META, 0, row, err);
+    case RV_WRITE_CACHE: return upsert(self, RV_ROW_CACHE, rv_sqlite_cache_place(((const rv_cache_row *)row)->key), row, err);
+    case RV_WRITE_CACHE_DROP: return cache_drop(self, row, err);
     case RV_WRITE_COUNT: break;
     }
     RV_UNREACHABLE();

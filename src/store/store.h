@@ -42,7 +42,9 @@ typedef struct rv_batch rv_batch;
     X(ARTIFACT, "artifact")   /* upsert by (run, node, name) */                                \
     X(BLOCKER, "blocker")     /* upsert by (run, key) */                                       \
     X(SNAPSHOT, "snapshot")   /* state of a stream at a seq */                                 \
-    X(META, "meta")           /* upsert key → value */
+    X(META, "meta")           /* upsert key → value */                                        \
+    X(CACHE, "cache")         /* insert under a new id; an entry of the same key goes */       \
+    X(CACHE_DROP, "cache_drop") /* delete where key and id are these; else nothing */
 
 /* An empty batch; submit takes it, else free it (NULL is legal). Whatever is added later asserts that it was not submitted. */
 rv_batch *rv_batch_new(void);
@@ -66,6 +68,9 @@ void rv_batch_artifact(rv_batch *batch, const rv_artifact_row *row);
 void rv_batch_blocker(rv_batch *batch, const rv_blocker_row *row);
 void rv_batch_snapshot(rv_batch *batch, rv_str stream, uint64_t seq, rv_str body);
 void rv_batch_meta(rv_batch *batch, rv_str key, rv_str value);
+void rv_batch_cache(rv_batch *batch, const rv_cache_row *row); /* its id is 0, its key of 32 bytes */
+/* Drop the entry of this id, if it still has this key. */
+void rv_batch_cache_drop(rv_batch *batch, uint64_t id, rv_str key);
 
 /* ---- writing ---- */
 typedef struct rv_store_result {
@@ -116,6 +121,15 @@ RV_MUST_USE rv_status rv_store_runs(rv_store *store, rv_arena *arena, const rv_r
 typedef RV_VEC(rv_attempt_row) rv_attempt_rows;
 /* Attempts of `run` that are not in a terminal state, by node index and epoch: what recovery must look for. */
 RV_MUST_USE rv_status rv_store_attempts_open(rv_store *store, rv_arena *arena, rv_str run, rv_attempt_rows *ret_add, rv_error *err);
+/* The cache's entry under a key of 32 bytes, without made_of; NOT_FOUND. When nothing is at work in the store the caller's thread reads
+ * it: a few microseconds. */
+RV_MUST_USE rv_status rv_store_cache(rv_store *store, rv_arena *arena, rv_str key, rv_cache_row *ret, rv_error *err);
+/* The latest entry of an owner, with made_of; NOT_FOUND. */
+RV_MUST_USE rv_status rv_store_cache_last(rv_store *store, rv_arena *arena, uint64_t owner, rv_cache_row *ret, rv_error *err);
+typedef RV_VEC(rv_cache_row) rv_cache_rows;
+/* At most `limit` (≥ 1) entries with an id above after_id, in its order, without made_of. */
+RV_MUST_USE rv_status rv_store_cache_scan(rv_store *store, rv_arena *arena, uint64_t after_id, uint32_t limit, rv_cache_rows *ret_add,
+                                          rv_error *err);
 /* Latest snapshot of `stream`, NOT_FOUND if none. */
 RV_MUST_USE rv_status rv_store_snapshot(rv_store *store, rv_arena *arena, rv_str stream, uint64_t *ret_seq, rv_str *ret_body,
                                         rv_error *err);

@@ -186,6 +186,87 @@ static void rows__the_latest_snapshot_of_a_stream_is_read(void **state) {
     assert_str(body, "state at 30");
 }
 
+/* ---- the cache ---- */
+
+static void entry_write(world *w, uint64_t key, uint64_t n) {
+    rv_batch *batch = rv_batch_new();
+    rv_cache_row row = sample_cache(&w->arena, key, n);
+    rv_batch_cache(batch, &row);
+    submit_done(w->store, batch, ++w->batch_id);
+}
+
+static void cache__an_entry_is_found_by_its_whole_key(void **state) {
+    world *w = world_of(state);
+    rv_error err;
+    rv_cache_row in = sample_cache(&w->arena, 7, 3), out;
+    char other[32];
+    assert_status(rv_store_cache(w->store, &w->arena, in.key, &out, &err), RV_NOT_FOUND);
+    entry_write(w, 7, 3);
+    world_reopen(w);
+    assert_ok(rv_store_cache(w->store, &w->arena, in.key, &out, &err), &err);
+    in.id = out.id;
+    in.made_of = (rv_str){NULL, 0}; /* nobody who looks one up needs it */
+    row_equal(RV_ROW_CACHE, &in, &out);
+    memcpy(other, in.key.at, sizeof other);
+    other[31] ^= 1; /* the same place, another key */
+    assert_status(rv_store_cache(w->store, &w->arena, (rv_str){other, sizeof other}, &out, &err), RV_NOT_FOUND);
+}
+
+static void cache__a_second_entry_of_a_key_takes_the_place_of_the_first_under_a_new_id(void **state) {
+    world *w = world_of(state);
+    rv_error err;
+    rv_cache_row first, second;
+    rv_str key = sample_cache(&w->arena, 1, 0).key;
+    entry_write(w, 1, 5);
+    assert_ok(rv_store_cache(w->store, &w->arena, key, &first, &err), &err);
+    entry_write(w, 1, 6);
+    assert_ok(rv_store_cache(w->store, &w->arena, key, &second, &err), &err);
+    assert_true(second.id > first.id && second.created_ms == 6);
+    rv_batch *batch = rv_batch_new();
+    rv_batch_cache_drop(batch, first.id, key); /* whoever saw the first cannot drop the second */
+    submit_done(w->store, batch, ++w->batch_id);
+    assert_ok(rv_store_cache(w->store, &w->arena, key, &second, &err), &err);
+    batch = rv_batch_new();
+    rv_batch_cache_drop(batch, second.id, key);
+    submit_done(w->store, batch, ++w->batch_id);
+    assert_status(rv_store_cache(w->store, &w->arena, key, &second, &err), RV_NOT_FOUND);
+}
+
+static void cache__the_latest_entry_of_an_owner_tells_what_it_was_made_of(void **state) {
+    world *w = world_of(state);
+    rv_error err;
+    rv_cache_row row, want = sample_cache(&w->arena, 4, 9);
+    assert_status(rv_store_cache_last(w->store, &w->arena, want.owner, &row, &err), RV_NOT_FOUND);
+    entry_write(w, 1, 8);
+    entry_write(w, 4, 9); /* the same owner */
+    entry_write(w, 2, 10);
+    assert_ok(rv_store_cache_last(w->store, &w->arena, want.owner, &row, &err), &err);
+    want.id = row.id;
+    row_equal(RV_ROW_CACHE, &want, &row);
+}
+
+static void cache__a_scan_goes_through_all_entries_in_steps(void **state) {
+    world *w = world_of(state);
+    rv_error err;
+    rv_cache_rows rows = {0};
+    uint64_t after = 0, seen = 0;
+    for (uint64_t i = 1; i <= 7; i++)
+        entry_write(w, i, i);
+    for (;;) {
+        rv_vec_clear(&rows);
+        assert_ok(rv_store_cache_scan(w->store, &w->arena, after, 3, &rows, &err), &err);
+        for (uint32_t i = 0; i < rows.count; i++) {
+            assert_int_equal(rows.at[i].created_ms, ++seen);
+            assert_true(rows.at[i].id > after);
+            after = rows.at[i].id;
+        }
+        if (rows.count < 3)
+            break;
+    }
+    assert_int_equal(seen, 7);
+    rv_vec_deinit(&rows);
+}
+
 static void runs__come_newest_first_and_filtered(void **state) {
     world *w = world_of(state);
     rv_error err;
@@ -503,6 +584,10 @@ static void batches__recover_is_harmless_when_nothing_failed(void **state) {
     X(rows__what_is_absent_is_not_found) \
     X(rows__bytes_and_large_values_come_back_exactly) \
     X(rows__the_latest_snapshot_of_a_stream_is_read) \
+    X(cache__an_entry_is_found_by_its_whole_key) \
+    X(cache__a_second_entry_of_a_key_takes_the_place_of_the_first_under_a_new_id) \
+    X(cache__the_latest_entry_of_an_owner_tells_what_it_was_made_of) \
+    X(cache__a_scan_goes_through_all_entries_in_steps) \
     X(runs__come_newest_first_and_filtered) \
     X(attempts__open_ones_are_found_in_order) \
     X(journal__rows_come_in_order_from_any_seq) \

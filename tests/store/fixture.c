@@ -108,6 +108,15 @@ rv_blocker_row sample_blocker(rv_arena *arena, rv_str run, rv_str key, uint64_t 
                             .deadline_ms = 3};
 }
 
+rv_cache_row sample_cache(rv_arena *arena, uint64_t key, uint64_t n) {
+    char *bytes = rv_arena_alloc(arena, 32);
+    memcpy(bytes, &key, sizeof key);
+    memcpy(bytes + 24, &key, sizeof key);
+    bytes[16] = (char)0xff;
+    return (rv_cache_row){.key = {bytes, 32}, .node = text(arena, "node", n), .owner = UINT64_MAX - key % 3, .size = n << 32 | n,
+                          .created_ms = (int64_t)n, .manifest = text(arena, "manifest", n), .made_of = text(arena, "made of", n)};
+}
+
 rv_workflow_row sample_workflow(rv_arena *arena, rv_str hash, uint64_t n) {
     return (rv_workflow_row){.workspace = RV_STR("default"), .hash = hash, .name = text(arena, "name", n), .body = text(arena, "body", n),
                              .created_ms = (int64_t)n};

@@ -26,6 +26,7 @@ rv_node_row sample_node(rv_arena *arena, rv_str run, uint32_t index, uint64_t nu
 rv_attempt_row sample_attempt(rv_arena *arena, rv_str run, uint32_t index, uint32_t epoch, uint64_t number);
 rv_artifact_row sample_artifact(rv_arena *arena, rv_str run, rv_str node, uint64_t number);
 rv_blocker_row sample_blocker(rv_arena *arena, rv_str run, rv_str key, uint64_t number);
+rv_cache_row sample_cache(rv_arena *arena, uint64_t key, uint64_t number);
 rv_workflow_row sample_workflow(rv_arena *arena, rv_str hash, uint64_t number);
 rv_now sample_now(uint64_t number);
 

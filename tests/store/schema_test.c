@@ -247,7 +247,8 @@ static void open__a_newer_store_is_unsupported_and_left_alone(void **state) {
     assert_ok(open_again(w, false, &err), &err);
 }
 
-/* A store as the second migration left it, with a run and an attempt: the third keeps both, and neither has spent anything. */
+/* A store as the second migration left it, with a run, a node and an attempt: later ones keep them; neither has spent anything, and
+ * the cache settled none of them. */
 static void open__an_older_store_is_brought_up_to_date_with_its_rows(void **state) {
     world *w = *state;
     rv_error err;
@@ -265,13 +266,17 @@ static void open__an_older_store_is_brought_up_to_date_with_its_rows(void **stat
     assert_int_equal(by_hand(w, "INSERT INTO name VALUES (1, 'R');"
                                 "INSERT INTO run_data VALUES (1, 'default', 'T', 'h', 'n', 1, 3, 2, '', '', '{}', '{}', '{}', '', '', "
                                 "5, 6, 7, 0, 1, 1, 0, 0, 0, 9);"
+                                "INSERT INTO node_data VALUES (1 << 20, 'a', 0, 4, 9, '', 1, 1, '', '', 5, 6, 7, 0);"
                                 "INSERT INTO attempt_data VALUES (1 << 20, 1, 'a', 1, 3, 0, '', '', 0, -1, 0, 0, 6, 7, 0, 0, -1, 0, 0, 0)"),
                      SQLITE_OK);
     assert_status(open_again(w, true, &err), RV_UNSUPPORTED);
     assert_ok(open_again(w, false, &err), &err);
     assert_str(ask(w, "SELECT id, status, last_seq, cost_usd, tokens, budget_group FROM run"), "[\"R\",\"ok\",9,0,0,\"\"]\n");
     assert_str(ask(w, "SELECT run, node, state, cost_usd, tokens_in FROM attempt"), "[\"R\",\"a\",\"ok\",0,0]\n");
-    assert_str(ask(w, "SELECT max(id) FROM migration"), "[3]\n");
+    assert_str(ask(w, "SELECT id, state, log_last FROM node"), "[\"a\",\"succeeded\",-1]\n");
+    char last[32];
+    (void)snprintf(last, sizeof last, "[%u]\n", rv_migration_count);
+    assert_str(ask(w, "SELECT max(id) FROM migration"), last);
 }
 
 static void open__what_is_no_store_is_corrupt(void **state) {

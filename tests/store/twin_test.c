@@ -36,6 +36,7 @@ static void write_random(script *s, rv_batch *batch, uint64_t n) {
     rv_artifact_row artifact = sample_artifact(&s->arena, run, node.id, n);
     rv_blocker_row blocker = sample_blocker(&s->arena, run, node.id, n);
     rv_workflow_row workflow = sample_workflow(&s->arena, name_of(s, "sha256:", i), n);
+    rv_cache_row entry = sample_cache(&s->arena, i + 1, n);
     switch ((rv_write_kind)what) {
     case RV_WRITE_APPEND: write_append(s, batch, i, n, is_wrong); break;
     case RV_WRITE_WORKFLOW: rv_batch_workflow(batch, &workflow); break;
@@ -51,6 +52,8 @@ static void write_random(script *s, rv_batch *batch, uint64_t n) {
     case RV_WRITE_BLOCKER: rv_batch_blocker(batch, &blocker); break;
     case RV_WRITE_SNAPSHOT: rv_batch_snapshot(batch, name_of(s, "run/R", i), n, name_of(s, "state", (uint32_t)n)); break;
     case RV_WRITE_META: rv_batch_meta(batch, name_of(s, "key", i), name_of(s, "value", (uint32_t)n)); break;
+    case RV_WRITE_CACHE: rv_batch_cache(batch, &entry); break;
+    case RV_WRITE_CACHE_DROP: rv_batch_cache_drop(batch, 1 + rv_rng_below(&s->seed, 6), entry.key); break;
     case RV_WRITE_COUNT: RV_UNREACHABLE();
     }
 }
@@ -118,6 +121,22 @@ static void name_dump(rv_store *store, script *s, uint32_t i, rv_buf *out) {
         assert_ok(rv_store_journal(store, name_of(s, "run/R", i), after, journal_dump, out, &err), &err);
 }
 
+static void cache_dump(rv_store *store, script *s, rv_buf *out) {
+    rv_error err;
+    rv_cache_rows rows = {0};
+    rv_cache_row row;
+    for (uint32_t i = 0; i < NAMES; i++)
+        if (!rv_store_cache(store, &s->arena, sample_cache(&s->arena, i + 1, 0).key, &row, &err))
+            row_dump(out, RV_ROW_CACHE, &row);
+    for (uint64_t i = 0; i < 3; i++)
+        if (!rv_store_cache_last(store, &s->arena, UINT64_MAX - i, &row, &err))
+            row_dump(out, RV_ROW_CACHE, &row);
+    assert_ok(rv_store_cache_scan(store, &s->arena, 1, 2, &rows, &err), &err);
+    for (uint32_t i = 0; i < rows.count; i++)
+        row_dump(out, RV_ROW_CACHE, &rows.at[i]);
+    rv_vec_deinit(&rows);
+}
+
 static void store_dump(rv_store *store, script *s, rv_buf *out) {
     rv_error err;
     rv_run_rows runs = {0};
@@ -131,6 +150,7 @@ static void store_dump(rv_store *store, script *s, rv_buf *out) {
     for (uint32_t i = 0; i < runs.count; i++)
         row_dump(out, RV_ROW_RUN, &runs.at[i]);
     rv_vec_deinit(&runs);
+    cache_dump(store, s, out);
     assert_ok(rv_store_last_batch(store, &last, &err), &err);
     rv_buf_printf(out, "last %llu\n", (unsigned long long)last);
 }
