@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,7 +28,8 @@
 #define CREATE_TRIES_MAX 8
 
 struct rv_blobs {
-    char *dir; /* absolute: ROOT/blobs */
+    char *dir;  /* absolute: ROOT/blobs */
+    int dir_fd; /* the same */
 };
 
 /* ------------------------------------------------------------- open, close */
@@ -58,15 +61,21 @@ rv_status rv_blobs_open(const char *root, rv_blobs **ret, rv_error *err)
         return status;
     }
     remove_leftovers(dir.at);
-    *ret = rv_alloc(sizeof **ret);
-    (*ret)->dir = rv_cstring_dup(rv_buf_str(&dir));
+    int fd = open(dir.at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    rv_status status = fd >= 0 ? RV_OK : rv_error_set(err, rv_file_status(errno), "%s: cannot be opened: %s", dir.at, strerror(errno));
+    if (status == RV_OK) {
+        *ret = rv_alloc(sizeof **ret);
+        (*ret)->dir = rv_cstring_dup(rv_buf_str(&dir));
+        (*ret)->dir_fd = fd;
+    }
     rv_buf_deinit(&dir);
-    return RV_OK;
+    return status;
 }
 
 void rv_blobs_close(rv_blobs *blobs)
 {
     if (!blobs) return;
+    close(blobs->dir_fd);
     rv_free(blobs->dir);
     rv_free(blobs);
 }
@@ -82,6 +91,40 @@ static void path_of(const rv_blobs *blobs, rv_digest digest, bool is_whole, rv_b
 }
 
 void rv_blob_path(const rv_blobs *blobs, rv_digest digest, rv_buf *out) { path_of(blobs, digest, true, out); }
+
+/* The same from the directory of blobs: aa/bb… */
+#define NAME_SIZE (64 + 1)
+static void name_of(rv_digest digest, char ret[NAME_SIZE + 1])
+{
+    char text[RV_DIGEST_TEXT_SIZE + 1];
+    rv_digest_text(digest, text);
+    const char *hex = text + RV_DIGEST_TEXT_SIZE - 64;
+    memcpy(ret, hex, 2);
+    ret[2] = '/';
+    memcpy(ret + 3, hex + 2, 62 + 1);
+}
+
+bool rv_blob_has(const rv_blobs *blobs, rv_digest digest, uint64_t size)
+{
+    char name[NAME_SIZE + 1];
+    struct stat found;
+    name_of(digest, name);
+    return fstatat(blobs->dir_fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) && (uint64_t)found.st_size == size;
+}
+
+int rv_blob_open(const rv_blobs *blobs, rv_digest digest)
+{
+    char name[NAME_SIZE + 1];
+    name_of(digest, name);
+    return openat(blobs->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+bool rv_blob_remove(const rv_blobs *blobs, rv_digest digest)
+{
+    char name[NAME_SIZE + 1];
+    name_of(digest, name);
+    return unlinkat(blobs->dir_fd, name, 0) == 0;
+}
 
 /* --------------------------------------------------------------------- put */
 
@@ -164,12 +207,8 @@ static rv_status draft_place(draft *d, rv_digest digest, bool synced, rv_error *
 rv_status rv_blob_put(rv_blobs *blobs, rv_str bytes, rv_digest *ret, rv_error *err)
 {
     rv_digest digest = rv_sha256(bytes);
-    rv_buf path = {0};
-    rv_blob_path(blobs, digest, &path);
-    bool is_known = is_there(path.at, bytes.size);
-    rv_buf_deinit(&path);
     rv_status status = RV_OK;
-    if (!is_known) {
+    if (!rv_blob_has(blobs, digest, bytes.size)) {
         draft d;
         status = draft_open(&d, blobs, err);
         d.size = bytes.size;
@@ -230,20 +269,30 @@ static rv_status source_open(int dir_fd, const char *name, int *ret, rv_error *e
     return RV_OK;
 }
 
+/* Let the draft share the source's extents where the file system has that: what is hashed is then the draft, which nobody changes. */
+static bool share(draft *d, int source_fd, int *ret_read_fd)
+{
+    if (ioctl(d->fd, FICLONE, source_fd) != 0 || lseek(d->fd, 0, SEEK_SET) != 0) return false;
+    *ret_read_fd = d->fd;
+    return true;
+}
+
 static rv_status copy(draft *d, int source_fd, const char *name, rv_digest *ret, rv_error *err)
 {
+    int read_fd = source_fd;
+    bool is_shared = share(d, source_fd, &read_fd);
     rv_sha256_stream *hash = rv_sha256_new();
     char *chunk = rv_alloc(COPY_SIZE);
     rv_status status = RV_OK;
     ssize_t count = 1;
     while (status == RV_OK && count > 0) {
-        count = rv_file_read(source_fd, chunk, COPY_SIZE, RV_FILE_APPEND);
+        count = rv_file_read(read_fd, chunk, COPY_SIZE, RV_FILE_APPEND);
         if (count < 0) status = source_fail(name, err);
         if (count <= 0) break;
         rv_str bytes = {chunk, (size_t)count};
         rv_sha256_add(hash, bytes);
         d->size += bytes.size;
-        if (!rv_file_write(d->fd, bytes, RV_FILE_APPEND)) status = draft_fail(d, err);
+        if (!is_shared && !rv_file_write(d->fd, bytes, RV_FILE_APPEND)) status = draft_fail(d, err);
     }
     rv_free(chunk);
     rv_digest digest = rv_sha256_end_take(hash);

@@ -27,6 +27,12 @@ RV_MUST_USE rv_status rv_blob_put_file(rv_blobs *blobs, int dir_fd, const char *
                                        rv_error *err);
 /* Path of a blob (may not exist), absolute, appended to `out`. */
 void rv_blob_path(const rv_blobs *blobs, rv_digest digest, rv_buf *out);
+/* Whether a blob is there, of this size. One system call. */
+bool rv_blob_has(const rv_blobs *blobs, rv_digest digest, uint64_t size);
+/* A descriptor to read it by, not verified; -1 with errno. */
+int rv_blob_open(const rv_blobs *blobs, rv_digest digest);
+/* Remove a blob's name; artifacts that are linked to its bytes keep them. false with errno, ENOENT: it was not there. */
+bool rv_blob_remove(const rv_blobs *blobs, rv_digest digest);
 /* Append a blob to `out`, verified. NOT_FOUND; CORRUPT: its bytes have another digest; LIMIT: larger than size_max;
  * NO_MEMORY; STORE_IO. On failure `out` has the size it had. */
 RV_MUST_USE rv_status rv_blob_read(rv_blobs *blobs, rv_digest digest, uint64_t size_max, rv_buf *out, rv_error *err);

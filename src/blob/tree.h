@@ -1,0 +1,62 @@
+/* tree.h: the files of a workspace as the cache sees them: what patterns mean, what is in a file, files put back [C1, C12].
+ *
+ * A path is relative to the tree's root, `/` between its names, no `.`, no `..`, no empty name. Reading is what a command would do:
+ * a link in the way of a path is followed. Writing follows none: whatever a manifest says, nothing is made, replaced or removed
+ * outside of the root or in the store (openat2(2): RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS).
+ *
+ * Blocks on the disk. One thread at a time. */
+#ifndef RV_TREE_H
+#define RV_TREE_H
+
+#include "blob/blob.h"
+#include "blob/stamp.h"
+
+#define RV_TREE_PATH_MAX 4095u  /* bytes of a path */
+#define RV_TREE_FILES_MAX (1u << 20) /* of one set of patterns */
+
+typedef enum rv_tree_kind { RV_TREE_ABSENT, RV_TREE_FILE, RV_TREE_LINK, RV_TREE_DIR, RV_TREE_OTHER } rv_tree_kind;
+
+typedef struct rv_tree_file {
+    rv_str path;      /* NUL-terminated past its size */
+    rv_tree_kind kind;
+    uint32_t mode;    /* FILE, DIR: permission bits (07777); else 0 */
+    uint64_t size;    /* FILE */
+    rv_digest digest; /* FILE: of its bytes. LINK: of where it leads and, where that is a file, of its bytes. Else zero */
+    rv_str link;      /* LINK: where it leads */
+} rv_tree_file;
+typedef RV_VEC(rv_tree_file) rv_tree_files;
+
+typedef struct rv_tree rv_tree;
+/* Open the directory `dir`. store: absolute path of the store, which no walk enters and no path may lead into; blobs, stamps: borrowed
+ * until close. IO: it is no directory that can be read. */
+RV_MUST_USE rv_status rv_tree_open(const char *dir, const char *store, rv_blobs *blobs, rv_stamps *stamps, rv_tree **ret, rv_error *err);
+void rv_tree_close(rv_tree *tree); /* NULL is legal */
+
+/* What patterns mean (base/glob.h), looked at: files and links, sorted by bytes, each once. A literal is there also when nothing has its
+ * name (ABSENT); one that names a directory stands for all beneath it. A link to a directory is not entered. Nothing is read beneath
+ * .git, .reeve and the store. A stamp that is known saves reading. Deterministic. Texts are in the arena.
+ *
+ * keeps: the bytes of each FILE are in the blob store after (not synced); then no link is followed in the way of a path either, and
+ * directories beneath a literal that are empty are listed (DIR).
+ *
+ * INVALID: no pattern; LIMIT: too many files; IO: something cannot be read, or changes while it is read; DENIED (keeps): a link is
+ * in the way, or it may not be read; STORE_IO, STORE_FULL (keeps). On failure ret_add has the count that it had. */
+RV_MUST_USE rv_status rv_tree_take(rv_tree *tree, const rv_str *patterns, uint32_t count, bool keeps, rv_arena *arena,
+                                   rv_tree_files *ret_add, rv_error *err);
+/* The path that a pattern without wildcards means; size 0: it has some (or is none). In the arena or borrowed from `pattern`. */
+rv_str rv_tree_literal(rv_str pattern, rv_arena *arena);
+/* Look at one file: sets all but `path`, which is NUL-terminated. Errors as above. */
+RV_MUST_USE rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err);
+
+/* Whether a file may be put back: a path of the form above that does not lead into the store, a kind that can be, no bits but those of
+ * permission, a link that leads nowhere outside of the root. Text only; NULL: yes, else constant text. */
+const char *rv_tree_refusal(const rv_tree *tree, const rv_tree_file *file);
+/* Put files back: stage all of them in the store, then rename them onto their places, with their modes. What is there and equal is left
+ * alone. Directories in the way of a path are made. Each file passed rv_tree_refusal.
+ *
+ * CORRUPT, NOT_FOUND  a blob is damaged (then it is removed, so that it can be stored anew) or not there; nothing was changed
+ * DENIED, IO          a place cannot be written: a link or file where a directory must be, a directory where a file must be, no
+ *                     permission, no space; files before it are put back, those after it are as they were
+ * ret_written: how many were not equal; may be NULL. */
+RV_MUST_USE rv_status rv_tree_restore(rv_tree *tree, const rv_tree_file *files, uint32_t count, uint32_t *ret_written, rv_error *err);
+#endif
