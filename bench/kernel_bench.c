@@ -122,23 +122,24 @@ static void measure_cycles(const rv_graph *graph, bool is_bare, rates *best)
 {
     rv_run *run = rv_run_new(graph);
     rv_out out = {.leaves_out_journal = is_bare};
+    rv_admission all = {0};
     rv_admit admit;
     uint64_t bytes = 0;
     uint32_t node, running[TURN];
-    rv_admit_init(&admit, TURN);
+    rv_admit_open(&admit, &all, run, TURN, RV_STR("/root"));
     step(run, &out, &(rv_event){.type = RV_EVENT_LOAD, .value = RV_STR("{}")});
     double begin = seconds();
     while (run->status == RV_RUN_RUNNING) {
         uint32_t count = 0;
-        for (; (node = rv_admit_next(&admit, run)) != RV_NONE; running[count++] = node) {
-            rv_admit_take(&admit, run, 0);
+        for (; (node = rv_admit_next(&admit)) != RV_NONE; running[count++] = node) {
+            rv_admit_take(&admit, node);
             step(run, &out, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
         }
         for (uint32_t i = 0; i < count; i++)
             step(run, &out, &(rv_event){.type = RV_EVENT_STARTED, .node = running[i], .epoch = run->nodes[running[i]].epoch,
                                         .pid = 12345 + i, .pid_start = 987654321});
         for (uint32_t i = 0; i < count; i++) {
-            rv_admit_give(&admit, run, 0);
+            rv_admit_end(&admit, running[i], true);
             step(run, &out, &(rv_event){.type = RV_EVENT_COMPLETED, .node = running[i], .epoch = run->nodes[running[i]].epoch,
                                         .state = RV_ATTEMPT_OK});
         }
@@ -146,7 +147,8 @@ static void measure_cycles(const rv_graph *graph, bool is_bare, rates *best)
     }
     best->cycles = RV_MAX(best->cycles, graph->node_count / (seconds() - begin));
     rv_out_deinit(&out);
-    rv_admit_deinit(&admit);
+    rv_admit_close(&admit);
+    rv_admission_deinit(&all);
     rv_run_free(run);
 }
 

@@ -200,6 +200,47 @@ static bool explain_tag(question *q, uint32_t node, uint32_t depth)
     return false;
 }
 
+static bool clash(const rv_run *run, uint32_t node, uint32_t claim, uint32_t other)
+{
+    const rv_graph *graph = rv_run_graph(run, node), *others = rv_run_graph(run, other);
+    uint32_t set = rv_node_claims(rv_run_def(run, other));
+    const rv_mutex_def *mutex = &graph->mutexes[RV_CLAIM_MUTEX(claim)];
+    for (uint32_t i = 0; set && i < others->claim_sets[set - 1].count; i++) {
+        uint32_t its = others->claims[others->claim_sets[set - 1].first + i];
+        const rv_mutex_def *same = &others->mutexes[RV_CLAIM_MUTEX(its)];
+        bool is_same = mutex->scope == same->scope && rv_str_eq(rv_graph_str(graph, mutex->name), rv_graph_str(others, same->name)) &&
+                       rv_str_eq(rv_graph_str(graph, mutex->project), rv_graph_str(others, same->project));
+        if (is_same && (RV_CLAIM_IS_EXCLUSIVE(claim) || RV_CLAIM_IS_EXCLUSIVE(its))) return true;
+    }
+    return false;
+}
+
+/* A mutex that it needs, and who of the run holds it [A5]. */
+static bool explain_mutex(question *q, uint32_t node, uint32_t depth)
+{
+    const rv_run *run = q->report.run;
+    const rv_graph *graph = rv_run_graph(run, node);
+    uint32_t set = rv_node_claims(rv_run_def(run, node));
+    for (uint32_t i = 0; set && i < graph->claim_sets[set - 1].count; i++) {
+        uint32_t claim = graph->claims[graph->claim_sets[set - 1].first + i];
+        RV_VEC(uint32_t) holders = {0};
+        for (uint32_t n = 0; n < run->node_count; n++)
+            if (is_at_work(&q->report, n) && clash(run, node, claim, n)) rv_vec_push(&holders, n);
+        if (holders.count) {
+            reason *r = add(q, "mutex", node, depth);
+            uint32_t at = q->reasons.count - 1;
+            rv_buf_printf(&r->text, "is ready, but the mutex %.*s is held by:",
+                          RV_FMT(rv_graph_str(graph, graph->mutexes[RV_CLAIM_MUTEX(claim)].name)));
+            for (uint32_t n = 0; n < holders.count; n++) because_of(q, &q->reasons.at[at], holders.at[n]);
+            name_others(q, &q->reasons.at[at]);
+        }
+        bool is_held = holders.count;
+        rv_vec_deinit(&holders);
+        if (is_held) return true;
+    }
+    return false;
+}
+
 /* What a gate of the run holds it back for: the pause of its budget, a quota and who uses it up, its trust. */
 static void explain_gate(question *q, uint32_t node, uint32_t depth, const rv_gate_answer *answer)
 {
@@ -225,7 +266,7 @@ static void explain_ready(question *q, uint32_t node, uint32_t depth)
 {
     const rv_run *run = q->report.run;
     rv_gate_request request = {.verb = RV_GATE_VERB_SPAWN, .node = node, .now = {q->report.now_ms, 0}};
-    if (explain_tag(q, node, depth)) return;
+    if (explain_tag(q, node, depth) || explain_mutex(q, node, depth)) return;
     rv_gate_answer answer = run->nodes[node].state == RV_NODE_READY ? rv_gate(run, &request) : (rv_gate_answer){.reason = ""};
     if (answer.reason[0]) {
         explain_gate(q, node, depth, &answer);

@@ -54,7 +54,7 @@ static void give_slot(rv_attempt *attempt)
 {
     rv_job *job = attempt->job;
     rv_jobserver_give(job->engine, attempt);
-    if (attempt->has_slot) rv_admit_give(&job->admit, job->run, rv_run_class_of(job->run, attempt->node));
+    rv_admit_end(&job->admit, attempt->node, attempt->has_slot); /* its mutexes, then its slots [A6] */
     attempt->has_slot = false;
 }
 
@@ -384,10 +384,9 @@ void rv_attempt_start_ahead(rv_job *job)
             job->ahead_begin++;
             continue;
         }
-        uint32_t class_index = rv_run_class_of(job->run, node);
         if (!attempt->has_slot) {
-            if (!rv_admit_fits(&job->admit, job->run, class_index)) break;
-            rv_admit_take(&job->admit, job->run, class_index);
+            if (!rv_admit_fits(&job->admit, rv_run_class_of(job->run, node))) break;
+            rv_admit_take(&job->admit, node);
             attempt->has_slot = true;
         }
         if (!rv_jobserver_take(job->engine, attempt)) break;

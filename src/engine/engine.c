@@ -213,12 +213,12 @@ static bool may_start_ahead(const rv_job *job, uint32_t node)
 
 /* A node with tags cannot be started ahead. Is one next in order that its tags permit? Then nothing behind it is: what
  * waits for a slot is used up first, and the slot that frees then goes to it. */
-static bool is_behind_tagged(const rv_job *job, uint32_t node)
+static bool is_behind_tagged(rv_job *job, uint32_t node)
 {
     for (uint32_t class_index = 1; class_index < job->run->classes.count; class_index++) {
         uint32_t other = rv_run_ready_first(job->run, class_index);
         bool is_before = other != RV_NONE && rv_run_goes_before(job->run, other, node);
-        if (is_before && rv_admit_blocker(&job->admit, job->run, class_index) == RV_NONE) return true;
+        if (is_before && rv_admit_blocker(&job->admit, class_index) == RV_NONE) return true;
     }
     return false;
 }
@@ -231,26 +231,29 @@ static uint32_t ahead_target(const rv_engine *engine)
     return (uint32_t)RV_MIN(target, (int64_t)AHEAD_MAX);
 }
 
-/* false: a gate of the run refused it [K31a]; its slot is given back. */
-static bool admit(rv_job *job, uint32_t node, bool takes_slot)
+/* Begin an attempt of a node that has all it needs, or, without slots, one that is started ahead. false: a gate of the run refused it
+ * [K31a]; what it has is given back. */
+static bool begin(rv_job *job, uint32_t node, bool takes_slot)
 {
-    if (rv_adopt_is_unknown(job, node)) {
-        rv_adopt_ask(job, node);
-        return false;
-    }
-    if (takes_slot) rv_admit_take(&job->admit, job->run, rv_run_class_of(job->run, node));
     rv_attempt *attempt = rv_attempt_new(job, node);
     attempt->has_slot = takes_slot;
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, takes_slot);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
     if (job->run->nodes[node].state != RV_NODE_RUNNING) {
-        if (takes_slot) rv_admit_give(&job->admit, job->run, rv_run_class_of(job->run, node));
+        rv_admit_end(&job->admit, node, takes_slot);
         rv_attempt_free(attempt);
         return false;
     }
     attempt->epoch = job->run->nodes[node].epoch;
     attempt->number = job->run->nodes[node].number;
     return true;
+}
+
+/* A node that goes next takes its slots; then it begins, or goes through its phases. */
+static void admit(rv_job *job, uint32_t node)
+{
+    rv_admit_take(&job->admit, node);
+    if (!rv_admit_is_staged(job->run, node) || rv_admit_claim(&job->admit, node)) (void)begin(job, node, true);
 }
 
 static void admit_job(rv_job *job)
@@ -260,13 +263,20 @@ static void admit_job(rv_job *job)
     if (job->is_undriven || job->run->closing == RV_CLOSING_INTERRUPT || job->run->status != RV_RUN_RUNNING) return;
     if (job->is_resumed && !job->is_announced) return; /* nothing starts under epochs that a loss of power would forget again [P4] */
     uint32_t waiting = job->ahead.count - job->ahead_begin + job->ahead_unwritten;
-    while (waiting == 0 && (node = rv_admit_next(&job->admit, job->run)) != RV_NONE) (void)admit(job, node, true);
+    while (waiting == 0 && (node = rv_admit_next(&job->admit)) != RV_NONE) {
+        if (rv_adopt_is_unknown(job, node)) rv_adopt_ask(job, node);
+        else admit(job, node);
+    }
     uint32_t target = ahead_target(engine);
     if (waiting > target / 2) return;
     for (; waiting < target; waiting++) {
         node = rv_run_ready_first(job->run, 0);
         if (node == RV_NONE || !may_start_ahead(job, node) || is_behind_tagged(job, node)) break;
-        if (!admit(job, node, false)) break;
+        if (rv_adopt_is_unknown(job, node)) {
+            rv_adopt_ask(job, node);
+            break;
+        }
+        if (!begin(job, node, false)) break;
         job->ahead_unwritten++;
     }
     if (job->ahead_unwritten && job->ahead.count - job->ahead_begin < engine->slots) engine->is_urgent = true;
@@ -405,6 +415,17 @@ static void on_due(void *user)
     rv_engine_urgent(engine);
 }
 
+/* Who was called off while it looked into the cache or waited for a mutex wants neither any more [A11]. */
+static void withdraw(rv_job *job, uint32_t changed_before)
+{
+    for (uint32_t i = changed_before; i < job->out.changed.count; i++) {
+        uint32_t node = job->out.changed.at[i];
+        rv_bid_phase phase = rv_admit_phase(&job->admit, node);
+        bool is_open = phase != RV_BID_NONE && phase != RV_BID_HOLDING;
+        if (is_open && job->run->nodes[node].state != RV_NODE_READY) rv_admit_end(&job->admit, node, false);
+    }
+}
+
 rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
 {
     rv_engine *engine = job->engine;
@@ -423,6 +444,7 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
     for (uint32_t i = effects_before; i < job->out.effects.count; i++)
         if (job->out.effects.at[i].type != RV_EFFECT_SPAWN && job->out.effects.at[i].type != RV_EFFECT_ARM_TIMER) urgent = true;
     if (urgent) engine->is_urgent = true;
+    if (job->admit.staged) withdraw(job, changed_before);
     if (job->parent && input->type != RV_EVENT_ADOPT && input->type != RV_EVENT_ADMITTED) rv_adopt_changed(job, changed_before);
     return answer;
 }
@@ -518,6 +540,7 @@ void rv_engine_free(rv_engine *engine)
             rv_buf_deinit(&attempt->artifacts);
         rv_free(attempt);
     }
+    rv_admission_deinit(&engine->admission);
     rv_jobserver_close(engine);
     rv_slot_dirs_free(engine);
     for (rv_flight *flight = engine->syncing, *next; flight; flight = next) {

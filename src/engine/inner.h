@@ -153,6 +153,7 @@ struct rv_job {
 
 struct rv_engine {
     rv_engine_config config;
+    rv_admission admission;    /* over all jobs */
     RV_VEC(rv_job *) jobs;
     RV_VEC(rv_attempt *) attempts; RV_VEC(rv_attempt *) attempts_free;
     RV_VEC(rv_slot_dir *) dirs;

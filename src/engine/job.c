@@ -103,8 +103,9 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
     rv_job_fit(job);
     uint32_t cap = engine->config.slots ? engine->config.slots : job->graph->concurrency ? job->graph->concurrency : engine->slots;
     cap = rv_engine_slots_max(engine, cap);
-    engine->slots = cap;
-    rv_admit_init(&job->admit, cap);
+    engine->slots = engine->jobs.count ? RV_MAX(engine->slots, cap) : cap;
+    engine->admission.cap = engine->slots;
+    rv_admit_open(&job->admit, &engine->admission, job->run, cap, RV_STR(""));
     make_load_value(job);
     take_secrets(job);
     rv_job_take_values(job);
@@ -118,9 +119,9 @@ void rv_job_free(rv_job *job)
     rv_log_close(job->log);
     rv_mask_free(job->mask);
     rv_parent_free(job->parent);
+    rv_admit_close(&job->admit);
     rv_run_free(job->run);
     rv_compiler_deinit(&job->compiler);
-    rv_admit_deinit(&job->admit);
     rv_free(job->attempt_of);
     rv_free(job->stamp);
     rv_free(job->started_ms);
@@ -205,6 +206,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->task = copy(job, rv_str_of(task));
     job->file = copy(job, rv_str_of(submit->file));
     job->compiler.dir = job->dir = copy(job, rv_str_of(submit->dir));
+    job->admit.root = rv_str_of(job->dir);
     job->resumed_from = rv_arena_str(&job->arena, submit->resumed_from);
     job->is_second_child = job->resumed_from.size && find_child(engine, &job->arena, job->resumed_from).size;
     job->created_ms = job->started_run_ms = now.wall_ms;
@@ -279,6 +281,7 @@ static void take_row(rv_job *job, const rv_run_row *row)
     job->task = copy(job, row->task);
     job->file = copy(job, row->file);
     job->compiler.dir = job->dir = copy(job, row->dir);
+    job->admit.root = rv_str_of(job->dir);
     job->name = copy(job, row->name); /* a pinned definition without a name was named by its file */
     job->resumed_from = rv_arena_str(&job->arena, row->resumed_from);
     job->created_ms = row->created_ms;

@@ -76,7 +76,9 @@ static void leave_state(rv_run *run, uint32_t node, rv_node_state state)
     if (state == RV_NODE_WAITING && run->nodes[node].detail == RV_DETAIL_BUDGET) run->paused--;
     if (!rv_run_is_handler(run, node)) run->counts[state]--;
     if (state == RV_NODE_RUNNING) run->running--;
-    if (state == RV_NODE_READY) run->ready_count--;
+    if (state != RV_NODE_READY) return;
+    run->ready_count--;
+    run->nodes[node].is_aside = false;
 }
 
 /* Only a pending node is held back: one that has begun is past its edges, one that is put back counts them anew. */
@@ -189,11 +191,12 @@ static void apply_values(rv_run *run, const rv_event *event, const rv_event *cau
     rv_str value = event->value.size ? event->value : cause ? cause->value : event->value;
     if (value.size) node->result = rv_run_keep(run, value);
     if (event->type == RV_EVENT_KEPT) node->flags |= RV_NODE_R_KEPT;
-    bool is_own = cause && (cause->type == RV_EVENT_COMPLETED || cause->type == RV_EVENT_ADOPT) &&
+    bool is_kept = cause && (cause->type == RV_EVENT_ADOPT || cause->type == RV_EVENT_CACHED);
+    bool is_own = cause && (is_kept || cause->type == RV_EVENT_COMPLETED) &&
                   cause->node == event->node; /* a `set` may settle in the same step */
     if (is_own && cause->output.size && (rv_run_def(run, event->node)->flags & RV_NODE_F_EXPR_OUTPUT))
         node->output = rv_run_keep(run, cause->output);
-    if (is_own && cause->type == RV_EVENT_ADOPT) node->exit_status = cause->exit_status;
+    if (is_own && is_kept) node->exit_status = cause->exit_status;
 }
 
 static bool apply_load(rv_run *run, const rv_event *event)
@@ -313,8 +316,8 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_INTERRUPT:
         run->is_hurried |= run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT;
         return true;
-    case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_ANSWER:
-    case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
+    case RV_EVENT_ADMITTED: case RV_EVENT_STARTED: case RV_EVENT_COMPLETED: case RV_EVENT_LOST: case RV_EVENT_ADOPT: case RV_EVENT_CACHED:
+    case RV_EVENT_ANSWER: case RV_EVENT_DECIDED: case RV_EVENT_CANCEL: case RV_EVENT_PREEMPT: case RV_EVENT_TICK:
     case RV_EVENT_SIGNAL: case RV_EVENT_SUBMIT: case RV_EVENT_NOTE: case RV_EVENT_ASK: case RV_EVENT_GATE:
     case RV_EVENT_CLOCK: return true; /* no stored part of their own */
     case RV_EVENT_TYPE_MAX: break;

@@ -145,10 +145,15 @@ static const char *check_ready(const rv_run *run)
         uint32_t first = rv_run_ready_first(run, c);
         for (uint32_t i = q->row_begin; i < q->row.count; i++) is_queued[q->row.at[i].node / 64] |= (uint64_t)1 << (q->row.at[i].node % 64);
         for (uint32_t i = 0; i < q->heap.count; i++) is_queued[q->heap.at[i].node / 64] |= (uint64_t)1 << (q->heap.at[i].node % 64);
-        if (first != RV_NONE && run->nodes[first].state != RV_NODE_READY) broken = "what is first in a queue is not ready";
+        if (first == RV_NONE) continue;
+        if (run->nodes[first].state != RV_NODE_READY) broken = "what is first in a queue is not ready";
+        if (run->nodes[first].is_aside) broken = "what is first in a queue has been admitted";
     }
-    for (uint32_t node = 0; node < run->node_count && !broken; node++)
-        if (run->nodes[node].state == RV_NODE_READY && !(is_queued[node / 64] >> (node % 64) & 1)) broken = "a ready node is in no queue";
+    for (uint32_t node = 0; node < run->node_count && !broken; node++) {
+        bool is_ready = run->nodes[node].state == RV_NODE_READY, is_aside = run->nodes[node].is_aside;
+        if (is_aside && !is_ready) broken = "a node that is not ready has been set aside";
+        if (is_ready && !is_aside && !(is_queued[node / 64] >> (node % 64) & 1)) broken = "a ready node is in no queue";
+    }
     rv_free(is_queued);
     return broken;
 }

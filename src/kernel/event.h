@@ -59,6 +59,8 @@
     X(RESUME, 12, "resume", 'I', RV_F_FLAGS) /* flags: rv_resume_flag */                                                  \
     /* an outcome of an earlier run is kept [R1]; text: which */                                                          \
     X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                       \
+    /* the same work was done before, and what it made has been restored [A3, C12]; key: of the cache's entry */                          \
+    X(CACHED, 20, "cached", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT)                       \
     X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                                 \
     /* an event from outside; key: its name; value: what comes with it; text: by whom */                                  \
     X(SIGNAL, 15, "signal", 'I', RV_F_KEY | RV_F_VALUE | RV_F_TEXT)                                                       \

@@ -186,6 +186,9 @@
     X(PLAN, "plan", SHARED, FULL)                               \
     X(IMPLEMENT, "implement", WORKTREE, FULL)
 
+/* Whom a mutex keeps apart [A5]: the nodes of one root, of one project, of this machine. */
+#define RV_MUTEX_SCOPE_MAP(X) X(ROOT, "root") X(PROJECT, "project") X(HOST, "host")
+
 #define RV_ENUM_2(prefix_, name_) prefix_##name_,
 #define X(name_, text_, ...) RV_KIND_##name_,
 typedef enum rv_kind { RV_KIND_MAP(X) RV_KIND_COUNT } rv_kind;
@@ -241,6 +244,9 @@ typedef enum rv_inherit { RV_INHERIT_MAP(X) RV_INHERIT_COUNT } rv_inherit;
 #define X(name_, ...) RV_ROLE_##name_,
 typedef enum rv_role { RV_ROLE_MAP(X) RV_ROLE_COUNT } rv_role;
 #undef X
+#define X(name_, text_) RV_MUTEX_##name_,
+typedef enum rv_mutex_scope { RV_MUTEX_SCOPE_MAP(X) RV_MUTEX_SCOPE_COUNT } rv_mutex_scope;
+#undef X
 #undef RV_ENUM_2
 
 /* The text of a word; never NULL for a word in its list. Pure. */
@@ -291,7 +297,7 @@ const char *rv_role_name(rv_role role);
  * starts it, as often as it does. Handlers are named `on.success` …, and have no edges; so has a body of one node,
  * whose name is empty. All texts are slices (at, size) of `strings`. */
 
-#define RV_GRAPH_FORMAT 3u
+#define RV_GRAPH_FORMAT 4u
 
 typedef struct rv_slice { uint32_t at, size; } rv_slice; /* of rv_graph.strings */
 
@@ -301,6 +307,7 @@ enum rv_node_flag {
     RV_NODE_F_READS_OUTPUT = 4, /* some template reads its stdout or stderr (from the log) */
     RV_NODE_F_HAS_SCHEMA = 8,   /* output_schema is set */
     RV_NODE_F_QUARANTINED = 256, /* `trust: quarantined` */
+    RV_NODE_F_CACHED = 512,     /* `cache`: what it did before is looked up before it starts */
     RV_NODE_F_EXPR_OUTPUT = 16, /* an expression (`when`, `set`) reads its stdout: the completion carries it, the run keeps it */
 };
 
@@ -309,7 +316,8 @@ typedef struct rv_node_def {
     rv_slice body;     /* the node's body in normal form: one JSON object, with exactly one kind key */
     rv_slice when;     /* the condition's text (size 0: none) */
     uint32_t policy;   /* index in policies */
-    uint32_t aux;      /* APPROVE, INPUT, WAIT: index in gates; SET: first of its set_items; controllers: index in controls; else 0 */
+    uint32_t aux;      /* RUN, SHELL: see rv_node_claims; APPROVE, INPUT, WAIT: index in gates; SET: first of its set_items;
+                        * controllers: index in controls; else 0 */
     uint32_t aux_count; /* SET: how many set_items */
     uint32_t scope;    /* index in scopes: where it stands */
     uint32_t revise;   /* index + 1 in revises; 0: none */
@@ -412,9 +420,21 @@ typedef struct rv_revise_def {
     uint8_t reserved[3];
 } rv_revise_def;
 
-/* A set of tags. Class 0 has none. A node needs a slot under the global cap and under each tag of its class. */
-typedef struct rv_class_def { uint32_t first, count; } rv_class_def; /* of class_tags */
-typedef struct rv_tag_def { rv_slice name; uint32_t cap; /* 0: no cap of its own */ } rv_tag_def;
+/* A set of tags, and whether its nodes are admitted in two phases: those that have a mutex or look into the cache first [A2, A3].
+ * Class 0 has no tags and one phase. A node needs a slot under the global cap and under each tag of its class. */
+typedef struct rv_class_def { uint32_t first, count; /* of class_tags */ uint32_t is_staged; } rv_class_def;
+typedef struct rv_tag_def {
+    rv_slice name;
+    uint32_t cap;      /* 0: no cap of its own */
+    uint32_t is_host;  /* the machine's [A7] */
+} rv_tag_def;
+
+/* Mutexes [A5]. A claim is one of a node: index in mutexes, shifted by one, with bit 0 set where it is exclusive. */
+typedef struct rv_mutex_def { rv_slice name, project /* of PROJECT scope */; uint32_t scope; /* rv_mutex_scope */ } rv_mutex_def;
+#define RV_CLAIMS_MAX 16u /* of a set */
+typedef struct rv_claim_set { uint32_t first, count; /* of claims */ } rv_claim_set;
+#define RV_CLAIM_MUTEX(claim_) ((claim_) >> 1)
+#define RV_CLAIM_IS_EXCLUSIVE(claim_) ((claim_) & 1u)
 
 #define RV_EDGE_SOFT 0x80000000u /* set in a pred or succ entry: `after`, order only */
 #define RV_EDGE_EXTERNAL 0x40000000u /* set in a pred entry of submitted nodes [K20]: the rest is an index in externals */
@@ -432,6 +452,7 @@ typedef struct rv_graph {
     rv_digest digest;          /* of `definition`: the workflow's name for good */
     uint32_t node_count, plain_count, top_count, edge_count, policy_count, gate_count, set_item_count;
     uint32_t class_count, class_tag_count, tag_count;
+    uint32_t mutex_count, claim_set_count, claim_count;
     uint32_t external_count;
     uint32_t scope_count, control_count, entrant_count, branch_count, branch_node_count, revise_count, revise_node_count;
     uint32_t concurrency;      /* global cap from the file; 0: auto */
@@ -450,6 +471,9 @@ typedef struct rv_graph {
     const rv_class_def *classes;
     const uint32_t *class_tags; /* indices in tags */
     const rv_tag_def *tags;
+    const rv_mutex_def *mutexes;
+    const rv_claim_set *claim_sets;
+    const uint32_t *claims;
     const rv_budget_def *budgets;
     const rv_scope_def *scopes; /* 0: the file's, 1: the handlers' */
     const rv_control_def *controls;
@@ -466,6 +490,11 @@ typedef struct rv_graph {
 static inline rv_str rv_graph_str(const rv_graph *graph, rv_slice slice) { return (rv_str){graph->strings.at + slice.at, slice.size}; }
 /* What holds for a node: its own, else its role's [K40]. Never DEFAULT. Pure. */
 rv_isolation rv_node_isolation(const rv_node_def *node);
+/* The mutexes that it needs: index + 1 in claim_sets; 0: none. */
+static inline uint32_t rv_node_claims(const rv_node_def *node)
+{
+    return node->kind == RV_KIND_RUN || node->kind == RV_KIND_SHELL ? node->aux : 0;
+}
 rv_inherit rv_node_inherit(const rv_node_def *node);
 static inline rv_str rv_graph_name(const rv_graph *graph, uint32_t node) { return rv_graph_str(graph, graph->nodes[node].name); }
 

@@ -4,11 +4,11 @@
 
 /* ---- graphs ---- */
 
-static uint32_t tag_of(rv_run *run, rv_str name, uint32_t cap)
+static uint32_t tag_of(rv_run *run, rv_str name, uint32_t cap, bool is_host)
 {
     for (uint32_t i = 0; i < run->tags.count; i++)
         if (rv_str_eq(run->tags.at[i].name, name)) return i; /* the first to name it sets its cap */
-    rv_vec_push(&run->tags, ((rv_run_tag){name, cap}));
+    rv_vec_push(&run->tags, ((rv_run_tag){name, cap, is_host}));
     return run->tags.count - 1;
 }
 
@@ -16,12 +16,13 @@ void rv_run_add_graph(rv_run *run, const rv_graph *graph)
 {
     rv_vec_push(&run->graphs, graph);
     rv_vec_push(&run->class_base, run->classes.count);
-    for (uint32_t t = 0; t < graph->tag_count; t++) (void)tag_of(run, rv_graph_str(graph, graph->tags[t].name), graph->tags[t].cap);
+    for (uint32_t t = 0; t < graph->tag_count; t++)
+        (void)tag_of(run, rv_graph_str(graph, graph->tags[t].name), graph->tags[t].cap, graph->tags[t].is_host);
     for (uint32_t c = 0; c < graph->class_count; c++) {
-        rv_run_class class = {.first = run->class_tags.count, .count = graph->classes[c].count};
+        rv_run_class class = {.first = run->class_tags.count, .count = graph->classes[c].count, .is_staged = graph->classes[c].is_staged};
         for (uint32_t i = 0; i < class.count; i++) {
             const rv_tag_def *tag = &graph->tags[graph->class_tags[graph->classes[c].first + i]];
-            rv_vec_push(&run->class_tags, tag_of(run, rv_graph_str(graph, tag->name), tag->cap));
+            rv_vec_push(&run->class_tags, tag_of(run, rv_graph_str(graph, tag->name), tag->cap, tag->is_host));
         }
         rv_vec_push(&run->classes, class);
     }

@@ -67,7 +67,15 @@ void rv_ready_add(rv_run *run, uint32_t node)
 void rv_ready_settle(rv_run *run, uint32_t class_index)
 {
     rv_ready_queue *q = &run->classes.at[class_index].ready;
-    for (const rv_ready_item *first; (first = front(q)) && run->nodes[first->node].state != RV_NODE_READY;) drop_front(q);
+    const rv_ready_item *first;
+    while ((first = front(q)) && (run->nodes[first->node].state != RV_NODE_READY || run->nodes[first->node].is_aside)) drop_front(q);
+}
+
+void rv_run_set_aside(rv_run *run, uint32_t node)
+{
+    RV_ASSERT(run->nodes[node].state == RV_NODE_READY);
+    run->nodes[node].is_aside = true;
+    rv_ready_settle(run, rv_run_class_of(run, node));
 }
 
 uint32_t rv_run_ready_first(const rv_run *run, uint32_t class_index)

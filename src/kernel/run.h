@@ -64,6 +64,7 @@ typedef struct rv_node_run {
     /* derived */
     uint32_t gating;           /* predecessors that it still waits for */
     uint32_t account;          /* index + 1 in accounts; 0: nothing of it was counted */
+    uint32_t is_aside;         /* READY, but admitted already and not started: it stands in no ready queue (admit.h) */
     uint32_t outer;            /* first instance: index + 1 in outers of its edges to submitted nodes; 0: none */
 } rv_node_run;
 
@@ -145,7 +146,7 @@ typedef struct rv_control {
     RV_VEC(rv_str) items;      /* FOREACH: each item's JSON, once somebody asked */
 } rv_control;
 
-/* Ready nodes of one class, first the higher priority, then the lower index. Items whose node is no longer READY are stale
+/* Ready nodes of one class, first the higher priority, then the lower index. Items whose node is no longer READY, or aside, are stale
  * and are dropped when they come up; the first is never stale. */
 typedef struct rv_ready_item { int32_t priority; uint32_t node; } rv_ready_item;
 typedef struct rv_ready_queue {
@@ -153,8 +154,8 @@ typedef struct rv_ready_queue {
     RV_VEC(rv_ready_item) heap;                    /* the rest */
 } rv_ready_queue;
 
-typedef struct rv_run_tag { rv_str name; uint32_t cap; /* 0: none of its own */ } rv_run_tag;
-typedef struct rv_run_class { uint32_t first, count; /* of class_tags */ rv_ready_queue ready; } rv_run_class;
+typedef struct rv_run_tag { rv_str name; uint32_t cap; /* 0: none of its own */ bool is_host; } rv_run_tag;
+typedef struct rv_run_class { uint32_t first, count; /* of class_tags */ bool is_staged; rv_ready_queue ready; } rv_run_class;
 
 typedef struct rv_timer_item { int64_t due_ms; uint32_t node; uint32_t kind; } rv_timer_item;
 
@@ -294,6 +295,9 @@ void rv_run_replayed(rv_run *run);
 
 /* The ready node of a class (of the run's, see rv_run_class_of) that goes first, or RV_NONE. O(1). */
 uint32_t rv_run_ready_first(const rv_run *run, uint32_t class_index);
+/* Take a READY node out of its ready queue: it has been admitted, and looks into the cache or waits for a mutex. It stays so until it
+ * leaves READY. Not journaled: after a restart it is in its queue again. */
+void rv_run_set_aside(rv_run *run, uint32_t node);
 /* Whether node a goes before node b: higher priority, then lower index [K3]. */
 bool rv_run_goes_before(const rv_run *run, uint32_t a, uint32_t b);
 /* The earliest engine ms at which a TICK is wanted; 0: none, or the run does not go on (interrupted, ended). */

@@ -199,6 +199,10 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
             return RV_ANSWER_ILLEGAL;
         if (!rv_attempt_state_is_terminal((rv_attempt_state)input->state) || input->state >= RV_ATTEMPT_LOST) return RV_ANSWER_ILLEGAL;
         return is_sound_completion(input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_CACHED: {
+        bool is_open = is_live && run->closing != RV_CLOSING_INTERRUPT;
+        return is_open && run->nodes[input->node].state == RV_NODE_READY ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+    }
     case RV_EVENT_ADOPT: {
         rv_node_state state = (rv_node_state)run->nodes[input->node].state;
         return is_live && (state == RV_NODE_READY || state == RV_NODE_WAITING) ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
@@ -370,6 +374,14 @@ static void on_adopt(rv_step *step)
     if (step->run->nodes[node].control == 0) return;
     for (uint32_t i = 0; i < step->run->controls.at[step->run->nodes[node].control - 1].places.count; i++) /* nothing of it is needed */
         rv_step_call_off(step, step->run->controls.at[step->run->nodes[node].control - 1].places.at[i]);
+}
+
+/* The same work was done before [A3]. Nothing started, hence nothing is counted or spent. */
+static void on_cached(rv_step *step)
+{
+    uint32_t node = step->input->node;
+    rv_step_emit(step, &(rv_event){.type = RV_EVENT_RESULT, .node = node}); /* and the exit status */
+    rv_step_succeed(step, node, RV_DETAIL_CACHE);
 }
 
 static void on_answer(rv_step *step)
@@ -562,6 +574,7 @@ static void decide(rv_step *step)
     case RV_EVENT_COMPLETED: on_completed(step); break;
     case RV_EVENT_LOST: on_lost(step); break;
     case RV_EVENT_ADOPT: on_adopt(step); break;
+    case RV_EVENT_CACHED: on_cached(step); break;
     case RV_EVENT_ANSWER: on_answer(step); break;
     case RV_EVENT_DECIDED: on_decided(step); break;
     case RV_EVENT_SIGNAL: on_signal(step); break;

@@ -90,7 +90,7 @@ reeve_kernel *rv_kernel_of_take(rv_spec *spec, const char *const *reducers, uint
     kernel->values = (rv_values){.run = kernel->run, .spec = spec, .load_value = &kernel->load_value, .run_id = kernel->run_id,
                                  .output = give_output, .artifact = give_artifact, .user = kernel};
     take_secrets(kernel);
-    rv_admit_init(&kernel->admit, RV_MAX(slots, 1));
+    rv_admit_open(&kernel->admit, &kernel->admission, kernel->run, RV_MAX(slots, 1), RV_STR(""));
     return kernel;
 }
 
@@ -119,7 +119,8 @@ reeve_status reeve_kernel_new(const reeve_workflow *workflow, const reeve_kernel
 void reeve_kernel_free(reeve_kernel *kernel)
 {
     if (!kernel) return;
-    rv_admit_deinit(&kernel->admit);
+    rv_admit_close(&kernel->admit);
+    rv_admission_deinit(&kernel->admission);
     rv_run_free(kernel->run);
     rv_compiler_deinit(&kernel->compiler);
     rv_out_deinit(&kernel->out);

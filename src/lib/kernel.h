@@ -44,6 +44,7 @@ struct reeve_kernel {
     rv_arena arena, scratch;   /* of the kernel's life; of this step */
     rv_arena scratch_before;   /* of the step before: its texts may be given to this one */
     const char **reducers;     /* of the host; NULL-terminated */
+    rv_admission admission;
     rv_admit admit;
     uint32_t slots;            /* 0: the host admits */
     bool fail_fast;

@@ -106,21 +106,18 @@ static void grow_slots(reeve_kernel *kernel)
 
 static void give_slot(reeve_kernel *kernel, uint32_t node)
 {
-    if (kernel->has_slot.at[node]) rv_admit_give(&kernel->admit, kernel->run, rv_run_class_of(kernel->run, node));
+    rv_admit_end(&kernel->admit, node, kernel->has_slot.at[node]);
     kernel->has_slot.at[node] = 0;
 }
 
-/* Slots of attempts that ended in this step are free again. */
+/* What attempts had that ended in this step is free again; so is what was reserved for nodes that were called off while they waited. */
 static void give_slots(reeve_kernel *kernel)
 {
-    for (uint32_t i = 0; i < kernel->out.changed.count; i++)
-        if (kernel->run->nodes[kernel->out.changed.at[i]].state != RV_NODE_RUNNING) give_slot(kernel, kernel->out.changed.at[i]);
-}
-
-static void take_slot(reeve_kernel *kernel, uint32_t node)
-{
-    rv_admit_take(&kernel->admit, kernel->run, rv_run_class_of(kernel->run, node));
-    kernel->has_slot.at[node] = 1;
+    for (uint32_t i = 0; i < kernel->out.changed.count; i++) {
+        uint32_t node = kernel->out.changed.at[i];
+        rv_node_state state = (rv_node_state)kernel->run->nodes[node].state;
+        if (state != RV_NODE_RUNNING && (kernel->has_slot.at[node] || state != RV_NODE_READY)) give_slot(kernel, node);
+    }
 }
 
 static void admit(reeve_kernel *kernel)
@@ -130,8 +127,10 @@ static void admit(reeve_kernel *kernel)
     grow_slots(kernel);
     give_slots(kernel);
     bool is_open = kernel->run->status == RV_RUN_RUNNING && kernel->run->closing != RV_CLOSING_INTERRUPT;
-    while (is_open && (node = rv_admit_next(&kernel->admit, kernel->run)) != RV_NONE) {
-        take_slot(kernel, node);
+    while (is_open && (node = rv_admit_next(&kernel->admit)) != RV_NONE) {
+        rv_admit_take(&kernel->admit, node);
+        if (rv_admit_is_staged(kernel->run, node) && !rv_admit_claim(&kernel->admit, node)) continue;
+        kernel->has_slot.at[node] = 1;
         step_own(kernel, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
         is_open = kernel->run->status == RV_RUN_RUNNING && kernel->run->closing != RV_CLOSING_INTERRUPT;
     }
@@ -144,8 +143,8 @@ void rv_kernel_count_slots(reeve_kernel *kernel)
     for (uint32_t node = 0; node < kernel->run->node_count; node++) give_slot(kernel, node);
     for (uint32_t node = 0; node < kernel->run->node_count; node++) {
         bool runs = kernel->run->nodes[node].state == RV_NODE_RUNNING && rv_kind_needs_slot(rv_run_kind(kernel->run, node));
-        bool fits = rv_admit_fits(&kernel->admit, kernel->run, rv_run_class_of(kernel->run, node));
-        if (runs && fits) take_slot(kernel, node); /* with fewer slots than before some run beyond them */
+        if (!runs) continue;
+        kernel->has_slot.at[node] = rv_admit_restore(&kernel->admit, node); /* with fewer slots than before some run beyond them */
     }
 }
 

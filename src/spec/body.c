@@ -169,7 +169,8 @@ static void finish_node(rv_writer *w, uint32_t node, rv_node_def *def, const uin
     def->scope = draft->scope;
     def->revise = draft->revise;
     def->policy = rv_writer_policy(w, rv_loader_file(l, node), values, own, RV_ON_PROCESS >> kind & 1);
-    def->class_index = rv_writer_class(w, values[RV_NK_TAGS]);
+    if (RV_ON_PROCESS >> kind & 1) def->aux = rv_writer_claims(w, values[RV_NK_MUTEX]);
+    def->class_index = rv_writer_class(w, values[RV_NK_TAGS], rv_node_claims(def) || (def->flags & RV_NODE_F_CACHED));
     def->role = rv_writer_word(&l->doc, values[RV_NK_ROLE], rv_node_table.keys[RV_NK_ROLE].type);
     const rv_type *isolations = rv_node_table.keys[RV_NK_ISOLATION].type;
     if (values[RV_NK_ISOLATION] != RV_NONE)

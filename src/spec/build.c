@@ -88,21 +88,22 @@ uint32_t rv_writer_policy(rv_writer *w, const rv_file_draft *file, const uint32_
 
 /* ---- tags ---- */
 
-static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap)
+static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap, bool is_host)
 {
     uint32_t known = rv_map_add(&w->tag_map, name, w->tags.count);
     if (known != RV_NONE) return known;
-    rv_vec_push(&w->tags, ((rv_tag_def){rv_writer_extra(w, name), cap}));
+    rv_vec_push(&w->tags, ((rv_tag_def){rv_writer_extra(w, name), cap, is_host}));
     return w->tags.count - 1;
 }
 
-uint32_t rv_writer_class(rv_writer *w, uint32_t list)
+uint32_t rv_writer_class(rv_writer *w, uint32_t list, bool is_staged)
 {
     const rv_doc *doc = &w->loader->doc;
     uint32_t first = w->class_tags.count;
-    if (list == RV_NONE) return 0;
-    for (uint32_t item = list + 1, end = rv_doc_next(doc, list); item < end; item++) {
-        uint32_t tag = tag_of(w, rv_doc_text(doc, item), 0), at = first;
+    bool has_tags = list != RV_NONE && rv_doc_at(doc, list)->size > 0;
+    if (!has_tags && !is_staged) return 0;
+    for (uint32_t item = list + 1; has_tags && item < rv_doc_next(doc, list); item++) {
+        uint32_t tag = tag_of(w, rv_doc_text(doc, item), 0, false), at = first;
         while (at < w->class_tags.count && w->class_tags.at[at] < tag) at++;
         if (at < w->class_tags.count && w->class_tags.at[at] == tag) continue;
         rv_vec_push(&w->class_tags, tag);
@@ -110,13 +111,15 @@ uint32_t rv_writer_class(rv_writer *w, uint32_t list)
         w->class_tags.at[at] = tag;
     }
     uint32_t count = w->class_tags.count - first;
-    rv_str bytes = rv_arena_str(&w->loader->arena, (rv_str){(const char *)(w->class_tags.at + first), sizeof(uint32_t) * count});
+    rv_vec_push(&w->class_tags, is_staged); /* for the comparison only */
+    rv_str bytes = rv_arena_str(&w->loader->arena, (rv_str){(const char *)(w->class_tags.at + first), sizeof(uint32_t) * (count + 1)});
+    w->class_tags.count--;
     uint32_t known = rv_map_add(&w->class_map, bytes, w->classes.count);
     if (known != RV_NONE) {
         w->class_tags.count = first;
         return known;
     }
-    rv_vec_push(&w->classes, ((rv_class_def){first, count}));
+    rv_vec_push(&w->classes, ((rv_class_def){first, count, is_staged}));
     return w->classes.count - 1;
 }
 
@@ -125,12 +128,13 @@ static void start_classes(rv_writer *w)
     const rv_doc *doc = &w->loader->doc;
     uint32_t concurrency = w->loader->files.at[0].keys[RV_FK_CONCURRENCY];
     uint32_t caps = concurrency == RV_NONE ? RV_NONE : rv_doc_get(doc, concurrency, "tags");
-    rv_vec_push(&w->classes, ((rv_class_def){0, 0}));
-    (void)rv_map_add(&w->class_map, RV_STR(""), 0);
+    rv_vec_push(&w->classes, ((rv_class_def){0, 0, false}));
     for (uint32_t key = caps + 1; caps != RV_NONE && key < rv_doc_next(doc, caps); key = rv_doc_next(doc, key + 1)) {
         int64_t cap = 0;
-        RV_ASSERT(rv_doc_i64(doc, key + 1, &cap));
-        (void)tag_of(w, rv_doc_text(doc, key), (uint32_t)cap);
+        bool is_map = rv_doc_kind_of(doc, key + 1) == RV_DOC_MAP;
+        uint32_t max = is_map ? rv_doc_get(doc, key + 1, "max") : key + 1, scope = is_map ? rv_doc_get(doc, key + 1, "scope") : RV_NONE;
+        RV_ASSERT(rv_doc_i64(doc, max, &cap));
+        (void)tag_of(w, rv_doc_text(doc, key), (uint32_t)cap, scope != RV_NONE && rv_str_is(rv_doc_text(doc, scope), "host"));
     }
 }
 
@@ -361,6 +365,7 @@ static void settle_all(rv_writer *w, rv_image *header)
     }
     for (uint32_t i = 0; i < w->gates.count; i++) settle(&w->gates.at[i].fallback, size), settle(&w->gates.at[i].event, size);
     for (uint32_t i = 0; i < w->tags.count; i++) settle(&w->tags.at[i].name, size);
+    for (uint32_t i = 0; i < w->mutexes.count; i++) settle(&w->mutexes.at[i].name, size), settle(&w->mutexes.at[i].project, size);
     for (uint32_t i = 0; i < w->budgets.count; i++) settle(&w->budgets.at[i].group, size);
     for (uint32_t i = 0; i < w->controls.count; i++)
         settle(&w->controls.at[i].items, size), settle(&w->controls.at[i].until, size), settle(&w->controls.at[i].params, size);
@@ -404,6 +409,9 @@ static bool assemble(rv_writer *w, rv_image *header)
     add_section(w, header, RV_SECTION_CLASSES, w->classes.count, w->classes.at);
     add_section(w, header, RV_SECTION_CLASS_TAGS, w->class_tags.count, w->class_tags.at);
     add_section(w, header, RV_SECTION_TAGS, w->tags.count, w->tags.at);
+    add_section(w, header, RV_SECTION_MUTEXES, w->mutexes.count, w->mutexes.at);
+    add_section(w, header, RV_SECTION_CLAIM_SETS, w->claim_sets.count, w->claim_sets.at);
+    add_section(w, header, RV_SECTION_CLAIMS, w->claims.count, w->claims.at);
     add_section(w, header, RV_SECTION_BUDGETS, w->budgets.count, w->budgets.at);
     add_section(w, header, RV_SECTION_SCOPES, l->scopes.count, NULL);
     fill_scopes(w, header);
@@ -435,10 +443,15 @@ static void writer_deinit(rv_writer *w)
     rv_vec_deinit(&w->classes);
     rv_vec_deinit(&w->class_tags);
     rv_vec_deinit(&w->tags);
+    rv_vec_deinit(&w->mutexes);
+    rv_vec_deinit(&w->claim_sets);
+    rv_vec_deinit(&w->claims);
     rv_vec_deinit(&w->budgets);
     rv_map_deinit(&w->policy_map);
     rv_map_deinit(&w->class_map);
     rv_map_deinit(&w->tag_map);
+    rv_map_deinit(&w->mutex_map);
+    rv_map_deinit(&w->claim_map);
 }
 
 rv_status rv_loader_write(rv_loader *l, rv_spec *spec)

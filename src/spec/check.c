@@ -550,6 +550,19 @@ void rv_check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str na
     case RV_TYPE_WORD: check_word(l, value, type, name); return;
     case RV_TYPE_CAP: check_cap(l, value, type, name); return;
     case RV_TYPE_RETRY_ON: check_retry_on(l, value, type, name); return;
+    case RV_TYPE_TAG_CAP:
+        if (rv_doc_kind_of(&l->doc, value) == RV_DOC_MAP) check_object(l, value, type, name);
+        else check_integer(l, value, type, name);
+        return;
+    case RV_TYPE_MUTEX:
+        if (rv_doc_kind_of(&l->doc, value) == RV_DOC_MAP) check_object(l, value, type, name);
+        else if (rv_doc_is_scalar(&l->doc, value)) check_identifier(l, value, type, name);
+        else wants(l, value, name, type->want, "");
+        return;
+    case RV_TYPE_MUTEXES:
+        if (rv_doc_kind_of(&l->doc, value) == RV_DOC_LIST) check_list(l, value, type, name);
+        else rv_check_value(l, value, type->item, name);
+        return;
     case RV_TYPE_LIST: check_list(l, value, type, name); return;
     case RV_TYPE_MAP: check_map(l, value, type, name); return;
     case RV_TYPE_OBJECT: check_object(l, value, type, name); return;

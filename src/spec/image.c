@@ -19,7 +19,8 @@ const uint8_t rv_section_item_size[RV_SECTION_COUNT] = {
     [RV_SECTION_GATES] = sizeof(rv_gate_def),    [RV_SECTION_SET_ITEMS] = sizeof(rv_set_item),
     [RV_SECTION_CLASSES] = sizeof(rv_class_def), [RV_SECTION_CLASS_TAGS] = sizeof(uint32_t),
     [RV_SECTION_TAGS] = sizeof(rv_tag_def),      [RV_SECTION_STRINGS] = 1,
-    [RV_SECTION_BUDGETS] = sizeof(rv_budget_def),
+    [RV_SECTION_MUTEXES] = sizeof(rv_mutex_def), [RV_SECTION_CLAIM_SETS] = sizeof(rv_claim_set),
+    [RV_SECTION_CLAIMS] = sizeof(uint32_t),      [RV_SECTION_BUDGETS] = sizeof(rv_budget_def),
     [RV_SECTION_SCOPES] = sizeof(rv_scope_def),  [RV_SECTION_CONTROLS] = sizeof(rv_control_def),
     [RV_SECTION_ENTRANTS] = sizeof(rv_entrant_def), [RV_SECTION_BRANCHES] = sizeof(rv_branch_def),
     [RV_SECTION_BRANCH_NODES] = sizeof(uint32_t), [RV_SECTION_REVISES] = sizeof(rv_revise_def),
@@ -51,6 +52,9 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .class_count = count_of(image, RV_SECTION_CLASSES),
         .class_tag_count = count_of(image, RV_SECTION_CLASS_TAGS),
         .tag_count = count_of(image, RV_SECTION_TAGS),
+        .mutex_count = count_of(image, RV_SECTION_MUTEXES),
+        .claim_set_count = count_of(image, RV_SECTION_CLAIM_SETS),
+        .claim_count = count_of(image, RV_SECTION_CLAIMS),
         .external_count = count_of(image, RV_SECTION_EXTERNALS),
         .scope_count = count_of(image, RV_SECTION_SCOPES),
         .control_count = count_of(image, RV_SECTION_CONTROLS),
@@ -78,6 +82,9 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .classes = at(image, RV_SECTION_CLASSES),
         .class_tags = at(image, RV_SECTION_CLASS_TAGS),
         .tags = at(image, RV_SECTION_TAGS),
+        .mutexes = at(image, RV_SECTION_MUTEXES),
+        .claim_sets = at(image, RV_SECTION_CLAIM_SETS),
+        .claims = at(image, RV_SECTION_CLAIMS),
         .budgets = at(image, RV_SECTION_BUDGETS),
         .scopes = at(image, RV_SECTION_SCOPES),
         .controls = at(image, RV_SECTION_CONTROLS),
@@ -134,7 +141,8 @@ static bool node_fits(const rv_graph *g, const rv_node_def *n)
 {
     bool is_gate = n->kind == RV_KIND_APPROVE || n->kind == RV_KIND_INPUT || n->kind == RV_KIND_WAIT;
     return slice_fits(g, n->name) && slice_fits(g, n->body) && slice_fits(g, n->when) && n->policy < g->policy_count &&
-           n->budget <= g->budget_count && n->role < RV_ROLE_COUNT && n->isolation < RV_ISOLATION_COUNT && n->inherit < RV_INHERIT_COUNT &&
+           n->budget <= g->budget_count && rv_node_claims(n) <= g->claim_set_count &&
+           n->role < RV_ROLE_COUNT && n->isolation < RV_ISOLATION_COUNT && n->inherit < RV_INHERIT_COUNT &&
            n->class_index < g->class_count && n->kind < RV_KIND_COUNT && n->dep_policy < RV_DEP_COUNT &&
            n->handler < RV_HANDLER_COUNT && (!is_gate || n->aux < g->gate_count) && n->scope < g->scope_count &&
            n->revise <= g->revise_count && (!rv_kind_is_controller((rv_kind)n->kind) || n->aux < g->control_count) &&
@@ -198,6 +206,18 @@ static bool budgets_fit(const rv_graph *g)
     return fits;
 }
 
+static bool mutexes_fit(const rv_graph *g)
+{
+    bool fits = true;
+    for (uint32_t i = 0; i < g->mutex_count; i++)
+        fits &= slice_fits(g, g->mutexes[i].name) && slice_fits(g, g->mutexes[i].project) && g->mutexes[i].scope < RV_MUTEX_SCOPE_COUNT;
+    for (uint32_t i = 0; i < g->claim_set_count; i++)
+        fits &= is_range(g->claim_sets[i].first, g->claim_sets[i].count, g->claim_count) && g->claim_sets[i].count <= RV_CLAIMS_MAX &&
+                g->claim_sets[i].count > 0;
+    for (uint32_t i = 0; i < g->claim_count; i++) fits &= RV_CLAIM_MUTEX(g->claims[i]) < g->mutex_count;
+    return fits;
+}
+
 static bool contents_fit(const rv_graph *g, const rv_image *image)
 {
     bool fits =
@@ -214,7 +234,7 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
     for (uint32_t i = 0; i < g->external_count; i++) fits &= slice_fits(g, g->externals[i].name);
     return fits && edges_fit(g, g->pred_begin, g->pred, g->edge_count, g->external_count) &&
            edges_fit(g, g->succ_begin, g->succ, count_of(image, RV_SECTION_SUCC), 0) && scopes_fit(g) && controls_fit(g) &&
-           budgets_fit(g);
+           budgets_fit(g) && mutexes_fit(g);
 }
 
 static bool param_fits(const rv_json *param)

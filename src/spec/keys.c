@@ -17,6 +17,11 @@ static const char *const node_at_limits[] = {"stop", "warn", NULL};
 static const char *const trusts[] = {"trusted", "quarantined", NULL};
 static const char *const isolations[] = {"none", "read_only", "shared", "worktree", NULL}; /* from NONE on */
 static const char *const roles[] = {"custom", "explore", "verify", "plan", "implement", NULL};
+static const char *const mutex_modes[] = {"exclusive", "shared", NULL};
+#define WORD(name_, text_, ...) text_,
+static const char *const mutex_scopes[] = {RV_MUTEX_SCOPE_MAP(WORD) NULL};
+#undef WORD
+static const char *const cap_scopes[] = {"root", "host", NULL};
 static const char *const retried[] = {"signal", "timeout", "unavailable", NULL};
 static const char *const param_types[] = {"string", "number", "integer", "boolean", "array", "object", NULL};
 static const char *const reducers[] = {"concat", "count", "dedupe_lines", "first", "majority", "merge_json_arrays", NULL};
@@ -52,7 +57,9 @@ static const rv_type priority = {RV_TYPE_INTEGER, "a whole number", .least = INT
 static const rv_type attempts = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000000};
 static const rv_type positive = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
 static const rv_type count = {RV_TYPE_INTEGER, "a whole number of at least 0", .least = 0, .most = 1000000000};
-static const rv_type tag_cap = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
+static const rv_type tag_max = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000};
+static const rv_type tag_cap = {RV_TYPE_TAG_CAP, "a whole number of at least 1, or a map such as {max: 2, scope: host}", .least = 1,
+                                .most = 1000000, .table = &rv_tag_cap_table};
 static const rv_type format_version = {RV_TYPE_INTEGER, "the number of the format, 1", .least = 1, .most = INT32_MAX};
 static const rv_type number = {RV_TYPE_NUMBER, "a number"};
 static const rv_type money = {RV_TYPE_MONEY, "dollars such as 5 or 0.25"};
@@ -66,6 +73,12 @@ static const rv_type at_max = {RV_TYPE_WORD, NULL, .words = at_maxima};
 static const rv_type run_at_limit = {RV_TYPE_WORD, NULL, .words = run_at_limits};
 static const rv_type node_at_limit = {RV_TYPE_WORD, NULL, .words = node_at_limits};
 static const rv_type trust = {RV_TYPE_WORD, NULL, .words = trusts};
+static const rv_type mutex_mode = {RV_TYPE_WORD, NULL, .words = mutex_modes};
+static const rv_type mutex_scope = {RV_TYPE_WORD, NULL, .words = mutex_scopes};
+static const rv_type cap_scope = {RV_TYPE_WORD, NULL, .words = cap_scopes};
+static const rv_type mutex = {RV_TYPE_MUTEX, "a name, or a map such as {name: db, mode: shared}", .table = &rv_mutex_table};
+static const rv_type mutexes = {RV_TYPE_MUTEXES, "a name, a map such as {name: db, mode: shared}, or a list of at most 16 of them", &mutex,
+                                .least = 1, .most = 16};
 static const rv_type isolation = {RV_TYPE_WORD, NULL, .words = isolations};
 static const rv_type role = {RV_TYPE_WORD, NULL, .words = roles};
 static const rv_type delivery = {RV_TYPE_WORD, NULL, .words = deliveries};
@@ -218,7 +231,8 @@ static const rv_key node_keys[] = {
     NOT_YET("max_turns"),
     NODE_KEY("metadata", &data, 0, RV_ON_ALL, NULL, "Your own data. Kept, never read."),
     NOT_YET("model"),
-    NOT_YET("mutex"),
+    NODE_KEY("mutex", &mutexes, 0, RV_ON_PROCESS, NULL,
+             "Locks that an attempt holds while it runs: what needs the same one waits for it. It takes all of its locks at once."),
     NODE_KEY("needs", &nodes_list, 0, RV_ON_ALL, NULL, "Hard edges: nodes whose outcome this one depends on."),
     NODE_KEY("on_unknown", &on_unknown, RV_KEY_DEFAULT, RV_ON_PROCESS, "ask",
              "What happens to an at-most-once node of which it is not known whether it ran."),
@@ -280,6 +294,20 @@ static const rv_key concurrency_keys[] = {
     KEY("tags", &caps, "For a tag: how many of its nodes run at a time."),
 };
 TABLE(rv_concurrency_table, concurrency_keys, "concurrency", "concurrency", "`concurrency`");
+
+static const rv_key tag_cap_keys[] = {
+    KEY_MUST("max", &tag_max, "How many of its nodes run at a time."),
+    KEY_IF("scope", &cap_scope, "root", "`host`: of all that Reeve runs on this machine for this user."),
+};
+TABLE(rv_tag_cap_table, tag_cap_keys, "tag_cap", "concurrency.tags", "a tag's cap");
+
+static const rv_key mutex_keys[] = {
+    KEY_IF("mode", &mutex_mode, "exclusive", "`shared`: others that share it may run at the same time."),
+    KEY_MUST("name", &identifier, "Its name."),
+    KEY_IF("scope", &mutex_scope, "root",
+           "Among whom it is the same lock: the nodes of this root, of the project, all that Reeve runs on this machine for this user."),
+};
+TABLE(rv_mutex_table, mutex_keys, "mutex", "mutex", "`mutex`");
 
 static const rv_key budget_keys[] = {
     KEY_IF("at_limit", &run_at_limit, "pause", "What happens when a start does not fit: `pause` asks for more, `stop` skips the rest."),
@@ -461,7 +489,7 @@ const rv_key_table *const rv_key_tables[] = {
     &rv_wait_table,     &rv_reduce_table,  &rv_foreach_table,     &rv_loop_table,     &rv_classify_table,
     &rv_tournament_table, &rv_workflow_table, &rv_revise_table,   &rv_param_table,    &rv_concurrency_table,
     &rv_budget_table,   &rv_node_budget_table, &rv_estimate_table, &rv_quota_table, &rv_writes_table,
-    &rv_on_table,       &rv_schema_table,  NULL,
+    &rv_tag_cap_table,  &rv_mutex_table,   &rv_on_table,         &rv_schema_table,  NULL,
 };
 
 /* ---- looking up ---- */

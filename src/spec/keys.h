@@ -31,6 +31,9 @@ typedef enum rv_type_kind {
     RV_TYPE_WORD,       /* one of words */
     RV_TYPE_CAP,        /* auto or a number */
     RV_TYPE_RETRY_ON,   /* an exit status or one of words */
+    RV_TYPE_TAG_CAP,    /* a number, or an object of table */
+    RV_TYPE_MUTEX,      /* a name, or an object of table */
+    RV_TYPE_MUTEXES,    /* one item, or a list of them; a list in the normal form */
     RV_TYPE_LIST,       /* of item; least: how many at least */
     RV_TYPE_MAP,        /* names of type key → item */
     RV_TYPE_OBJECT,     /* keys of table */
@@ -140,6 +143,7 @@ typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 #undef X
 
 extern const rv_key_table rv_file_table, rv_node_table, rv_retry_table, rv_param_table, rv_concurrency_table, rv_on_table;
+extern const rv_key_table rv_tag_cap_table, rv_mutex_table;
 extern const rv_key_table rv_budget_table, rv_node_budget_table, rv_estimate_table, rv_quota_table, rv_writes_table;
 extern const rv_key_table rv_approve_table, rv_input_table, rv_wait_table, rv_reduce_table, rv_schema_table;
 extern const rv_key_table rv_foreach_table, rv_loop_table, rv_classify_table, rv_tournament_table, rv_workflow_table, rv_revise_table;

@@ -105,6 +105,36 @@ static void write_body_or(rv_json_writer *w, bool is_graph)
     rv_jw_array_end(w);
 }
 
+/* A number or a name, or an object that says more. */
+static void write_or_object(rv_json_writer *w, const rv_type *type)
+{
+    rv_jw_key(w, "anyOf");
+    rv_jw_array(w);
+    rv_jw_object(w);
+    if (type->kind == RV_TYPE_TAG_CAP) write_range(w, type);
+    else any_scalar(w);
+    rv_jw_object_end(w);
+    rv_jw_object(w);
+    reference(w, type->table->id);
+    rv_jw_object_end(w);
+    rv_jw_array_end(w);
+}
+
+static void write_one_or_list(rv_json_writer *w, const rv_type *type)
+{
+    rv_type list = *type;
+    list.kind = RV_TYPE_LIST;
+    rv_jw_key(w, "anyOf");
+    rv_jw_array(w);
+    rv_jw_object(w);
+    write_type(w, type->item);
+    rv_jw_object_end(w);
+    rv_jw_object(w);
+    write_container(w, &list);
+    rv_jw_object_end(w);
+    rv_jw_array_end(w);
+}
+
 static void write_type(rv_json_writer *w, const rv_type *type)
 {
     switch (type->kind) {
@@ -139,6 +169,9 @@ static void write_type(rv_json_writer *w, const rv_type *type)
     case RV_TYPE_LIST:
     case RV_TYPE_MAP: write_container(w, type); return;
     case RV_TYPE_OBJECT: reference(w, type->table->id); return;
+    case RV_TYPE_TAG_CAP:
+    case RV_TYPE_MUTEX: write_or_object(w, type); return;
+    case RV_TYPE_MUTEXES: write_one_or_list(w, type); return;
     case RV_TYPE_NODE_BODY: reference(w, rv_node_table.id); return;
     case RV_TYPE_BODY_OR_NODES: write_body_or(w, true); return;
     case RV_TYPE_ENTRANT: write_body_or(w, false); return;

@@ -215,6 +215,17 @@ static void note_param_type(rv_writer *w, uint32_t param)
     w->loader->param_type = type != RV_NONE && !rv_str_is(rv_doc_text(&w->loader->doc, type), "string");
 }
 
+static void write_mutex(rv_writer *w, uint32_t value)
+{
+    if (rv_doc_kind_of(&w->loader->doc, value) == RV_DOC_MAP) {
+        rv_writer_object_merged(w, RV_NONE, value, &rv_mutex_table);
+        return;
+    }
+    rv_buf_cstring(&w->image, "{\"name\":");
+    rv_json_quote(&w->image, rv_doc_text(&w->loader->doc, value));
+    rv_buf_byte(&w->image, '}');
+}
+
 void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
 {
     const rv_doc *doc = &w->loader->doc;
@@ -234,7 +245,21 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_INTEGER:
     case RV_TYPE_NUMBER:
     case RV_TYPE_MONEY:
-    case RV_TYPE_CAP:
+    case RV_TYPE_CAP: write_scalar(w, &w->image, value); return;
+    case RV_TYPE_TAG_CAP:
+        if (rv_doc_kind_of(doc, value) == RV_DOC_MAP) rv_writer_object_merged(w, RV_NONE, value, type->table);
+        else write_scalar(w, &w->image, value);
+        return;
+    case RV_TYPE_MUTEX: write_mutex(w, value); return;
+    case RV_TYPE_MUTEXES:
+        if (rv_doc_kind_of(doc, value) == RV_DOC_LIST) {
+            write_list(w, value, type);
+            return;
+        }
+        rv_buf_byte(&w->image, '[');
+        write_mutex(w, value);
+        rv_buf_byte(&w->image, ']');
+        return;
     case RV_TYPE_RETRY_ON: write_scalar(w, &w->image, value); return;
     case RV_TYPE_DURATION: write_time(w, value, false); return;
     case RV_TYPE_TIME: write_time(w, value, true); return;

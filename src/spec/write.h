@@ -33,6 +33,9 @@ typedef struct rv_writer {
     RV_VEC(rv_class_def) classes;
     RV_VEC(uint32_t) class_tags;
     RV_VEC(rv_tag_def) tags;
+    RV_VEC(rv_mutex_def) mutexes;
+    RV_VEC(rv_claim_set) claim_sets;
+    RV_VEC(uint32_t) claims;
     RV_VEC(rv_budget_def) budgets;
     RV_VEC(rv_control_def) controls;
     RV_VEC(rv_entrant_def) entrants;
@@ -42,7 +45,7 @@ typedef struct rv_writer {
     RV_VEC(rv_external_def) externals;
     RV_VEC(rv_part) parts; /* a stack */
     uint32_t file;         /* index of the file whose nodes are written: what follows is of it */
-    rv_map policy_map, class_map, tag_map;
+    rv_map policy_map, class_map, tag_map, mutex_map, claim_map;
     uint32_t plain_policy[2]; /* of nodes that say nothing about it: [0] no process, [1] process; RV_NONE: not made yet */
     rv_buf base_env;          /* normal form of the env that a node without its own has; size 0: none */
 } rv_writer;
@@ -67,6 +70,10 @@ RV_MUST_USE bool rv_writer_nodes(rv_writer *writer, uint32_t scope);
 /* Write the body of one node that is no controller. */
 void rv_writer_node(rv_writer *writer, uint32_t node, rv_slice name);
 
+/* ---- mutex.c ---- */
+/* Index + 1 of the set of claims that `value`, of `mutex`, is; RV_NONE: 0. Two claims on one mutex are listed as an error. */
+uint32_t rv_writer_claims(rv_writer *writer, uint32_t value);
+
 /* ---- budget.c ---- */
 /* Index + 1 of a new budget; `map` is the value of `budget`, RV_NONE: 0. fallback: where it has no `at_limit`. */
 uint32_t rv_writer_budget(rv_writer *writer, uint32_t map, rv_at_limit fallback);
@@ -82,8 +89,8 @@ void rv_writer_revise(rv_writer *writer, uint32_t node, uint32_t map);
 /* ---- build.c ---- */
 /* Index of the node's policy. values: of its keys; own: bits of those that are not from defaults. */
 uint32_t rv_writer_policy(rv_writer *writer, const rv_file_draft *file, const uint32_t *values, uint64_t own, bool is_process);
-/* Index of the class of a list of tags; RV_NONE: no tags. */
-uint32_t rv_writer_class(rv_writer *writer, uint32_t list);
+/* Index of the class of a list of tags (RV_NONE: no tags) whose nodes are admitted in two phases, or in one. */
+uint32_t rv_writer_class(rv_writer *writer, uint32_t list, bool is_staged);
 /* Index of a new gate; `map` is the value of the kind's key. */
 uint32_t rv_writer_gate(rv_writer *writer, rv_kind kind, uint32_t map);
 /* Number of a word in its type; RV_NONE: 0. */

@@ -10,9 +10,9 @@ typedef struct made { rv_graph graph; rv_arena arena; } made; /* graph first: a 
 
 /* A node while its statement is read. */
 typedef struct draft {
-    rv_str name, preds[TEXT_NODE_PREDS_MAX], tags[8];
+    rv_str name, preds[TEXT_NODE_PREDS_MAX], tags[8], mutexes[8];
     bool is_soft[TEXT_NODE_PREDS_MAX];
-    uint32_t pred_count, tag_count;
+    uint32_t pred_count, tag_count, mutex_count;
 } draft;
 
 typedef struct builder {
@@ -26,6 +26,9 @@ typedef struct builder {
     RV_VEC(rv_class_def) classes;
     RV_VEC(uint32_t) class_tags;
     RV_VEC(rv_tag_def) tags;
+    RV_VEC(rv_mutex_def) mutexes;
+    RV_VEC(rv_claim_set) claim_sets;
+    RV_VEC(uint32_t) claims;
     RV_VEC(rv_str) expressions;
     RV_VEC(rv_budget_def) budgets;
     RV_VEC(rv_control_def) controls;
@@ -201,6 +204,7 @@ static void read_part(builder *b, draft *d, rv_node_def *node, rv_policy *policy
     case '[': node->dep_policy = (uint8_t)word_of(b, rv_str_cut(rest, 0, rest.size - 1), policy_name, RV_DEP_COUNT); return;
     case '!': node->kind = (uint8_t)word_of(b, rest, kind_name, RV_KIND_COUNT); return;
     case '@': d->tags[d->tag_count++] = rest; return;
+    case '$': d->mutexes[d->mutex_count++] = rest; return;
     case '`': add_set_item(b, node, part); return;
     case '%': {
         size_t equal = RV_MIN(rv_str_find(rest, 0, '='), rest.size);
@@ -223,7 +227,7 @@ static uint32_t tag_of(builder *b, rv_str name)
 {
     for (uint32_t t = 0; t < b->tags.count; t++)
         if (rv_str_eq((rv_str){b->strings.at + b->tags.at[t].name.at, b->tags.at[t].name.size}, name)) return t;
-    rv_tag_def tag = {slice_of(b, name), 0};
+    rv_tag_def tag = {slice_of(b, name), 0, 0};
     rv_vec_push(&b->tags, tag);
     return b->tags.count - 1;
 }
@@ -234,13 +238,35 @@ static uint32_t class_of(builder *b, const draft *d)
     uint32_t wanted[8];
     for (uint32_t i = 0; i < d->tag_count; i++) wanted[i] = tag_of(b, d->tags[i]);
     for (uint32_t c = 0; c < b->classes.count; c++) {
-        if (b->classes.at[c].count != d->tag_count) continue;
+        if (b->classes.at[c].count != d->tag_count || b->classes.at[c].is_staged != (d->mutex_count > 0)) continue;
         if (d->tag_count == 0 || memcmp(&b->class_tags.at[b->classes.at[c].first], wanted, d->tag_count * sizeof *wanted) == 0) return c;
     }
-    rv_class_def made_class = {b->class_tags.count, d->tag_count};
+    rv_class_def made_class = {b->class_tags.count, d->tag_count, d->mutex_count > 0};
     for (uint32_t i = 0; i < d->tag_count; i++) rv_vec_push(&b->class_tags, wanted[i]);
     rv_vec_push(&b->classes, made_class);
     return b->classes.count - 1;
+}
+
+static uint32_t mutex_of(builder *b, rv_str name)
+{
+    for (uint32_t m = 0; m < b->mutexes.count; m++)
+        if (rv_str_eq((rv_str){b->strings.at + b->mutexes.at[m].name.at, b->mutexes.at[m].name.size}, name)) return m;
+    rv_mutex_def mutex = {.name = slice_of(b, name)};
+    rv_vec_push(&b->mutexes, mutex);
+    return b->mutexes.count - 1;
+}
+
+static uint32_t claims_of(builder *b, const draft *d)
+{
+    rv_claim_set set = {b->claims.count, d->mutex_count};
+    for (uint32_t i = 0; i < d->mutex_count; i++) {
+        rv_str name = d->mutexes[i];
+        bool is_shared = name.at[name.size - 1] == '~';
+        uint32_t mutex = mutex_of(b, rv_str_cut(name, 0, name.size - is_shared));
+        rv_vec_push(&b->claims, mutex << 1 | !is_shared);
+    }
+    if (set.count) rv_vec_push(&b->claim_sets, set);
+    return set.count ? b->claim_sets.count : 0;
 }
 
 static void read_whole(builder *b, rv_str statement)
@@ -289,6 +315,7 @@ static void read_statement(builder *b, rv_str statement)
         rest = trimmed(rest);
     }
     node.class_index = class_of(b, &d);
+    if (d.mutex_count) node.aux = claims_of(b, &d);
     if (node.kind == RV_KIND_APPROVE || node.kind == RV_KIND_INPUT || node.kind == RV_KIND_WAIT) {
         node.aux = b->gates.count;
         rv_vec_push(&b->gates, gate);
@@ -414,6 +441,12 @@ static void keep_all(builder *b)
     KEEP(classes, classes, rv_class_def);
     KEEP(class_tags, class_tags, uint32_t);
     KEEP(tags, tags, rv_tag_def);
+    KEEP(mutexes, mutexes, rv_mutex_def);
+    KEEP(claim_sets, claim_sets, rv_claim_set);
+    KEEP(claims, claims, uint32_t);
+    graph->mutex_count = b->mutexes.count;
+    graph->claim_set_count = b->claim_sets.count;
+    graph->claim_count = b->claims.count;
     KEEP(budgets, budgets, rv_budget_def);
     graph->budget_count = b->budgets.count;
     graph->policy_count = b->policies.count;
@@ -452,6 +485,9 @@ const rv_graph *rv_graph_text(const char *text)
     rv_vec_deinit(&b.classes);
     rv_vec_deinit(&b.class_tags);
     rv_vec_deinit(&b.tags);
+    rv_vec_deinit(&b.mutexes);
+    rv_vec_deinit(&b.claim_sets);
+    rv_vec_deinit(&b.claims);
     rv_vec_deinit(&b.expressions);
     rv_vec_deinit(&b.budgets);
     rv_vec_deinit(&b.controls);

@@ -6,6 +6,7 @@
  *   x            hard edge from x              ~x          soft edge from x
  *   [policy]     dep_policy                    !kind       shell (default), run, approve, input, wait, set, reduce
  *   @tag         a tag                         %word=v     a setting, see below
+ *   $mutex       an exclusive mutex            $mutex~     a shared one
  *   `k=expr`     a field of a set              when …      the condition, up to the end of the statement
  * Settings: priority attempts delay delay_max lost_max timeout total for until deadline (numbers, ms);
  * on=exit,75,signal,timeout,unavailable,none  backoff=exponential  jitter=1  delivery=at_most_once  unknown=ask|fail|retry

@@ -14,18 +14,20 @@
 static void k31__a_full_quota_of_concurrent_attempts_defers_until_one_ends(void **state)
 {
     drive *d = drive_new("%quota=concurrent/1; a; b");
+    rv_admission all = {0};
     rv_admit admit;
-    rv_admit_init(&admit, 8);
-    assert_int_equal(rv_admit_next(&admit, d->run), 0);
+    rv_admit_open(&admit, &all, d->run, 8, RV_STR("/root"));
+    assert_int_equal(rv_admit_next(&admit), 0);
     drive_admit(d, "a");
-    assert_int_equal(rv_admit_next(&admit, d->run), RV_NONE); /* not offered again until something frees */
+    assert_int_equal(rv_admit_next(&admit), RV_NONE); /* not offered again until something frees */
     assert_int_equal(drive_admit(d, "b"), RV_ANSWER_TAKEN);   /* who offers it all the same is told why not */
     assert_string_equal(drive_says(d, "b"), "ready");
     drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
-    assert_int_equal(rv_admit_next(&admit, d->run), 1);
+    assert_int_equal(rv_admit_next(&admit), 1);
     drive_ok(d, "b");
     assert_int_equal(d->run->status, RV_RUN_OK);
-    rv_admit_deinit(&admit);
+    rv_admit_close(&admit);
+    rv_admission_deinit(&all);
     drive_free(d);
 }
 

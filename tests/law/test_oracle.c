@@ -18,6 +18,7 @@ typedef struct world {
     const story *s;
     drive *d;
     uint64_t seed;             /* of the schedule */
+    rv_admission all;
     rv_admit admit;
     uint32_t node_at[STORY_NODES_MAX];   /* graph index → story index */
     uint32_t fates_met[STORY_NODES_MAX]; /* by graph index, like all that follows */
@@ -47,10 +48,10 @@ static bool needs_slot(const world *w, uint32_t node) { return rv_kind_needs_slo
 
 static void admit_one(world *w)
 {
-    uint32_t node = rv_admit_next(&w->admit, w->d->run);
+    uint32_t node = rv_admit_next(&w->admit);
     rv_event event = {.type = RV_EVENT_ADMITTED, .node = node};
     if (node == RV_NONE) return;
-    rv_admit_take(&w->admit, w->d->run, rv_run_class_of(w->d->run, node));
+    rv_admit_take(&w->admit, node);
     assert_int_equal(give(w, &event), RV_ANSWER_TAKEN);
     assert_int_equal(w->d->out.effects.at[w->d->step_effects].type, RV_EFFECT_SPAWN);
 }
@@ -58,7 +59,7 @@ static void admit_one(world *w)
 static void end_attempt(world *w, const rv_event *event)
 {
     uint32_t node = event->node;
-    if (needs_slot(w, node)) rv_admit_give(&w->admit, w->d->run, rv_run_class_of(w->d->run, node)); /* [A6] */
+    rv_admit_end(&w->admit, node, needs_slot(w, node)); /* [A6] */
     assert_int_equal(give(w, event), RV_ANSWER_TAKEN);
     if (!one_in(w, 8)) return;
     rv_event again = *event; /* a duplicate [K62] */
@@ -183,11 +184,13 @@ static void crash(world *w)
     const rv_graph *graph = w->d->graph;
     drive_crash(w->d);
     uint32_t cap = w->admit.cap;
-    rv_admit_deinit(&w->admit);
-    rv_admit_init(&w->admit, cap); /* slots are not journaled: rebuilt from what runs */
+    rv_admit_close(&w->admit);
+    rv_admission_deinit(&w->all);
+    w->all = (rv_admission){0};
+    rv_admit_open(&w->admit, &w->all, w->d->run, cap, RV_STR("/root")); /* slots are not journaled: rebuilt from what runs */
     for (uint32_t node = 0; node < graph->node_count; node++)
         if (w->d->run->nodes[node].state == RV_NODE_RUNNING && needs_slot(w, node))
-            rv_admit_take(&w->admit, w->d->run, rv_run_class_of(w->d->run, node));
+            assert_true(rv_admit_restore(&w->admit, node));
     for (uint32_t node = 0; node < graph->node_count; node++) {
         const rv_node_run *at = &w->d->run->nodes[node];
         if (at->state != RV_NODE_RUNNING || at->attempt != RV_ATTEMPT_STARTING || one_in(w, 2)) continue; /* others are found alive */
@@ -267,13 +270,14 @@ static void play(const story *s, const char *text, const ending *endings, rv_run
     w.d->seed = story_seed;
     w.d->is_quick = true;
     for (uint32_t i = 0; i < s->count; i++) w.node_at[s->nodes[i].place] = i;
-    rv_admit_init(&w.admit, 1 + rv_rng_below(&w.seed, one_in(&w, 2) ? 3 : 40));
+    rv_admit_open(&w.admit, &w.all, w.d->run, 1 + rv_rng_below(&w.seed, one_in(&w, 2) ? 3 : 40), RV_STR("/root"));
     live(&w);
     for (uint32_t node = 0; node < s->count; node++) compare_node(&w, endings, node);
     if (w.d->run->status != outcome)
         fail_msg("RV_SEED=%llu: run %s", (unsigned long long)story_seed, rv_run_state_name((rv_run_state)w.d->run->status));
     assert_int_equal(w.admit.used, 0);
-    rv_admit_deinit(&w.admit);
+    rv_admit_close(&w.admit);
+    rv_admission_deinit(&w.all);
     drive_free(w.d); /* which compares the replay byte for byte */
 }
 

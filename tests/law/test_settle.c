@@ -50,16 +50,18 @@ static void k3__a_fast_branch_is_not_held_back_by_a_slow_one(void **state)
 static void k3__order_of_admission_is_priority_then_index(void **state)
 {
     drive *d = drive_new("a; b: %priority=5; c: @t; e: %priority=5 @t; f: %priority=-1");
+    rv_admission all = {0};
     rv_admit admit;
-    rv_admit_init(&admit, 100);
+    rv_admit_open(&admit, &all, d->run, 100, RV_STR("/root"));
     const char *const expected[] = {"b", "e", "a", "c", "f"};
     for (size_t i = 0; i < RV_COUNT(expected); i++) {
-        uint32_t node = rv_admit_next(&admit, d->run);
+        uint32_t node = rv_admit_next(&admit);
         assert_int_equal(node, rv_graph_text_node(d->graph, expected[i]));
         drive_admit(d, expected[i]);
     }
-    assert_int_equal(rv_admit_next(&admit, d->run), RV_NONE);
-    rv_admit_deinit(&admit);
+    assert_int_equal(rv_admit_next(&admit), RV_NONE);
+    rv_admit_close(&admit);
+    rv_admission_deinit(&all);
     drive_free(d);
 }
 

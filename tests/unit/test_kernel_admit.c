@@ -8,18 +8,21 @@
 
 #include "drive.h"
 
-typedef struct fixture { drive *d; rv_admit admit; } fixture;
+typedef struct fixture { drive *d; rv_admission *all; rv_admit *admit; } fixture;
 
 static fixture fixture_of(const char *text, uint32_t cap)
 {
-    fixture f = {.d = drive_new(text)};
-    rv_admit_init(&f.admit, cap);
+    fixture f = {.d = drive_new(text), .all = rv_alloc(sizeof *f.all), .admit = rv_alloc(sizeof *f.admit)};
+    rv_admit_open(f.admit, f.all, f.d->run, cap, RV_STR("/root"));
     return f;
 }
 
 static void fixture_end(fixture *f)
 {
-    rv_admit_deinit(&f->admit);
+    rv_admit_close(f->admit);
+    rv_admission_deinit(f->all);
+    rv_free(f->admit);
+    rv_free(f->all);
     drive_free(f->d);
 }
 
@@ -29,9 +32,9 @@ static uint32_t class_of(const fixture *f, uint32_t node) { return f->d->graph->
 static const char *admit_next(fixture *f)
 {
     static char name[80];
-    uint32_t node = rv_admit_next(&f->admit, f->d->run);
+    uint32_t node = rv_admit_next(f->admit);
     if (node == RV_NONE) return "";
-    rv_admit_take(&f->admit, f->d->run, class_of(f, node));
+    rv_admit_take(f->admit, node);
     snprintf(name, sizeof name, "%.*s", RV_FMT(rv_graph_name(f->d->graph, node)));
     assert_int_equal(drive_admit(f->d, name), RV_ANSWER_TAKEN);
     return name;
@@ -39,7 +42,7 @@ static const char *admit_next(fixture *f)
 
 static void end_one(fixture *f, const char *name)
 {
-    rv_admit_give(&f->admit, f->d->run, class_of(f, rv_graph_text_node(f->d->graph, name)));
+    rv_admit_end(f->admit, rv_graph_text_node(f->d->graph, name), true);
     assert_int_equal(drive_complete(f->d, name, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
 }
 
@@ -58,10 +61,10 @@ static void a1__the_global_cap_holds(void **state)
 static void a1__nothing_fits_under_a_cap_that_is_used_up(void **state)
 {
     fixture f = fixture_of("a; b", 1);
-    assert_true(rv_admit_fits(&f.admit, f.d->run, 0));
+    assert_true(rv_admit_fits(f.admit, 0));
     admit_next(&f);
-    assert_false(rv_admit_fits(&f.admit, f.d->run, 0));
-    assert_int_equal(rv_admit_blocker(&f.admit, f.d->run, 0), RV_NONE); /* no tag is to blame */
+    assert_false(rv_admit_fits(f.admit, 0));
+    assert_int_equal(rv_admit_blocker(f.admit, 0), RV_NONE); /* no tag is to blame */
     fixture_end(&f);
 }
 
@@ -99,9 +102,9 @@ static void a2__the_blocking_tag_is_named(void **state)
 {
     fixture f = fixture_of("a: @net; b: @net; %cap=net/1", 10);
     uint32_t class_index = class_of(&f, 0);
-    assert_int_equal(rv_admit_blocker(&f.admit, f.d->run, class_index), RV_NONE);
+    assert_int_equal(rv_admit_blocker(f.admit, class_index), RV_NONE);
     admit_next(&f);
-    uint32_t tag = rv_admit_blocker(&f.admit, f.d->run, class_index);
+    uint32_t tag = rv_admit_blocker(f.admit, class_index);
     assert_true(rv_str_is(f.d->run->tags.at[tag].name, "net"));
     fixture_end(&f);
 }
@@ -167,17 +170,17 @@ static void live(fixture *f, model *m, uint64_t *seed)
 {
     drive *d = f->d;
     while (!rv_run_state_is_terminal((rv_run_state)d->run->status)) {
-        uint32_t node = rv_admit_next(&f->admit, d->run);
+        uint32_t node = rv_admit_next(f->admit);
         assert_int_equal(node, model_next(m, d));
         if (node != RV_NONE && rv_rng_below(seed, 4)) {
-            rv_admit_take(&f->admit, d->run, class_of(f, node));
+            rv_admit_take(f->admit, node);
             model_count(m, d->graph, node, 1);
             drive_step(d, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node});
             continue;
         }
         node = rv_rng_below(seed, d->graph->node_count);
         if (d->run->nodes[node].state != RV_NODE_RUNNING) continue;
-        rv_admit_give(&f->admit, d->run, class_of(f, node));
+        rv_admit_end(f->admit, node, true);
         model_count(m, d->graph, node, UINT32_MAX);
         drive_step(d, &(rv_event){.type = RV_EVENT_COMPLETED, .node = node, .epoch = d->run->nodes[node].epoch, .state = RV_ATTEMPT_OK});
     }
@@ -197,8 +200,8 @@ static void a2__every_choice_is_the_one_of_a_model_that_looks_at_all_nodes(void 
         f.d->seed = round;
         f.d->is_quick = true;
         live(&f, &m, &seed);
-        assert_int_equal(f.admit.used, 0);
-        for (uint32_t t = 0; t < f.admit.tag_used.count; t++) assert_int_equal(f.admit.tag_used.at[t], 0);
+        assert_int_equal(f.admit->used, 0);
+        for (uint32_t t = 0; t < f.all->tags.count; t++) assert_int_equal(f.all->tags.at[t].used, 0);
         fixture_end(&f);
         rv_buf_deinit(&text);
     }

@@ -52,10 +52,15 @@ static const wrong table[] = {
     {"W2b a known kind that is not carried out is refused at its position", N "  a: {agent: writer}\n",
      "flow.yaml:3:7: `agent` is not supported by this version; remove it\n"},
     {"W2b a known key that is not carried out is refused at its position",
-     "reeve: 1\nwebhook: here\nnodes: {a: {run: [x], cache: true, mutex: m}}\n",
+     "reeve: 1\nwebhook: here\nnodes: {a: {run: [x], hooks: true, model: m}}\n",
      "flow.yaml:2:1: `webhook` is not supported by this version; remove it\n"
-     "flow.yaml:3:23: `cache` is not supported by this version; remove it\n"
-     "flow.yaml:3:36: `mutex` is not supported by this version; remove it\n"},
+     "flow.yaml:3:23: `hooks` is not supported by this version; remove it\n"
+     "flow.yaml:3:36: `model` is not supported by this version; remove it\n"},
+    {"A5 a mutex is named once", N "  a: {run: [x], mutex: [m, {name: m, mode: shared}]}\n",
+     "flow.yaml:3:28: `mutex` names `m` twice; remove one of them\n"},
+    {"A5 a mutex has a name, and a mode of two", N "  a: {run: [x], mutex: {mode: both}}\n",
+     "flow.yaml:3:24: `mutex` has no `name`; add `name`: a name\n"
+     "flow.yaml:3:31: `mode` wants exclusive or shared, not `both`\n"},
     {"K50 money is dollars with at most six decimals", "reeve: 1\nbudget: {usd: 0.0000001}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:15: `usd` wants dollars such as 5 or 0.25, not `0.0000001`; at least 0, at most a billion, at most six decimals\n"},
     {"K54 a node's budget does not pause", N "  a: {run: [x], budget: {usd: 1, at_limit: pause}}\n",
@@ -327,9 +332,10 @@ static const wrong table[] = {
     {"W2 a default answer satisfies its schema",
      N "  a: {input: {question: q, default: {n: [1, x]}, schema: {properties: {n: {items: {type: integer}}}}}}\n",
      "flow.yaml:3:37: the default does not satisfy the schema: /n/1: wants \"integer\", is string; correct the default or the schema\n"},
-    {"A7 a cap is a number", "reeve: 1\nconcurrency: {default: 0, tags: {net: {max: 2, scope: host}}}\nnodes: {a: {run: [x]}}\n",
+    {"A7 a cap is a number, or a map with one", "reeve: 1\nconcurrency: {default: 0, tags: {net: {max: 2, scope: hosts}, disk: []}}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:24: `default` wants auto or a whole number of at least 1, not `0`\n"
-     "flow.yaml:2:39: `net` wants a whole number of at least 1, not a map\n"},
+     "flow.yaml:2:59: `scope` wants root or host, not `hosts`; did you mean `host`?\n"
+     "flow.yaml:2:73: `disk` wants a whole number of at least 1, or a map such as {max: 2, scope: host}, not a list\n"},
 };
 
 static void wrong_file(void **state)

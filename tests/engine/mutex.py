@@ -1,0 +1,137 @@
+"""Mutexes through the built program [A4, A5, A6, A11]: who holds one keeps others out, whoever they are, and nobody waits for nothing."""
+import json
+
+from harness import case, main, need, same, shell
+
+
+def reason(flow, node):
+    found = json.loads(flow.call('why', node, '--json').text)['reasons'][0]
+    return found['kind'], found['because_of']
+
+
+@case('of those that need an exclusive mutex one runs at a time; others take the slots meanwhile; `why` names the holder [A4, A5]')
+def exclusive(flow):
+    live = flow.start({'nodes': {'a': flow.held(mutex='db'), 'b': flow.held(mutex='db'), 'c': flow.held(mutex={'name': 'db'}),
+                                 'x': flow.held(), 'y': flow.held()}}, '-j', '2')
+    live.started()
+    first = flow.hub.take(2)
+    same(sorted(first), ['a', 'x'], 'who begins')  # b and c gave their slots back
+    live.expect('attempt_started', node='a')
+    same(reason(flow, 'b'), ('mutex', ['a']), 'why b waits')
+    need('the mutex db is held by: a' in flow.call('why', 'c').text, 'why c waits, as text')
+    first['x'].end()
+    second = flow.hub.next()
+    same(second.node, 'y', 'who takes the slot')
+    need(not flow.hub.has_more(), 'somebody began beside the holder')
+    first['a'].end()
+    third = flow.hub.next()
+    same(third.node, 'b', 'in the order of their tickets')
+    third.end()
+    last = flow.hub.next()
+    same(last.node, 'c', 'the last one')
+    second.end()
+    last.end()
+    live.end(0)
+
+
+@case('those that share a mutex run at the same time, and whoever wants it alone comes up before those that ask later [A4, A5]')
+def shared(flow):
+    share, alone = {'name': 'db', 'mode': 'shared'}, {'name': 'db', 'mode': 'exclusive'}
+    live = flow.start({'nodes': {'r1': flow.held(mutex=share), 'r2': flow.held(mutex=[share]), 'w': flow.held(mutex=alone),
+                                 'r3': flow.held(mutex=share)}}, '-j', '4')
+    running = flow.hub.take(2)
+    same(sorted(running), ['r1', 'r2'], 'who share')
+    need(not flow.hub.has_more(), 'a reader overtook the writer that waits')
+    running['r1'].end()
+    need(not flow.hub.has_more(), 'the writer began beside a reader')
+    running['r2'].end()
+    writer = flow.hub.next()
+    same(writer.node, 'w', 'the writer')
+    writer.end()
+    flow.hub.next().end()
+    live.end(0)
+
+
+@case('several mutexes are taken together or not at all: no deadlock [A5]')
+def several(flow):
+    live = flow.start({'nodes': {'ab': flow.held(mutex=['a', 'b']), 'bc': flow.held(mutex=['b', 'c']), 'ca': flow.held(mutex=['c', 'a']),
+                                 'c': flow.held(mutex='c')}}, '-j', '4')
+    first = flow.hub.next()
+    same(first.node, 'ab', 'the first')
+    need(not flow.hub.has_more(), 'who waits for b holds c back from nobody but those behind him')
+    for wanted in ['bc', 'ca', 'c']:
+        first.end()
+        first = flow.hub.next()
+        same(first.node, wanted, 'in the order of their tickets')
+    first.end()
+    live.end(0)
+
+
+@case('a failed attempt gives its mutex back, and takes it anew when it is tried again [A6]')
+def retried(flow):
+    live = flow.start({'nodes': {'a': flow.held(mutex='m', retry={'max_attempts': 2}), 'b': flow.held(mutex='m')}}, '-j', '2')
+    first = flow.hub.next()
+    same(first.node, 'a', 'the first')
+    first.end(1)
+    second = flow.hub.next()
+    same(second.node, 'b', 'who waited comes before who tries again')
+    second.end()
+    flow.hub.next().end()
+    live.end(0)
+
+
+@case('whoever is called off while it waits for a mutex is cancelled(run), and holds nobody up [A11]')
+def cancelled(flow):
+    live = flow.start({'nodes': {'a': flow.held(mutex='m'), 'b': flow.held(mutex='m'), 'c': shell('true', needs=['b'])}}, '-j', '2')
+    run = live.started()
+    held = flow.hub.next()
+    live.expect('attempt_started', node='a')
+    flow.call('cancel', run)
+    held.wait_gone()
+    done = live.end(1, 130, 143)
+    same([(done.node(n)['state'], done.node(n)['detail']) for n in 'abc'],
+         [('cancelled', 'signalled'), ('cancelled', 'run'), ('cancelled', 'upstream_cancelled')], 'how they ended')
+
+
+@case('an interrupt while nodes wait for a mutex leaves them to the resume, which takes it anew')
+def interrupted(flow):
+    live = flow.start({'nodes': {f'n{i}': flow.held(mutex='m') for i in range(4)}}, '-j', '3')
+    live.started()
+    flow.hub.next()
+    live.expect('attempt_started', node='n0')
+    live.kill_engine()
+    again = flow.start(None, '--resume')
+    for i in range(4):
+        held = flow.hub.next()
+        need(not flow.hub.has_more(), 'two at a time')
+        held.end()
+    again.end(0)
+
+
+@case('a mutex holds among the children of a foreach, and tags and mutexes are obeyed together')
+def children(flow):
+    live = flow.start({'concurrency': {'tags': {'net': 2}}, 'nodes': {
+        'each': {'foreach': {'items': list(range(6)), 'do': flow.held(mutex='m', tags=['net'])}},
+        'x': flow.held(tags=['net']), 'y': flow.held(tags=['net'])}}, '-j', '8')
+    kept = {}
+    for _ in range(8):
+        held = flow.hub.next()
+        need(held.node in 'xy' or not any(n.startswith('each') for n in kept), f'two hold the mutex: {sorted(kept)}, {held.node}')
+        kept[held.node] = held
+        need(len(kept) <= 2, f'three have the tag: {sorted(kept)}')
+        if len(kept) == 2:  # x stays as long as it may
+            kept.pop(next(n for n in sorted(kept) if n != 'x')).end()
+    for held in kept.values():
+        held.end()
+    live.end(0)
+
+
+@case('what is wrong with a mutex is said at its place [W6]')
+def wrong(flow):
+    for value, text in [({'name': 'a b'}, 'name'), (['x', 'x'], '`mutex` names `x` twice'), ({'mode': 'shared'}, 'has no `name`'),
+                        ({'name': 'x', 'mode': 'both'}, 'exclusive'), ([f'm{i}' for i in range(17)], '16 are the most')]:
+        done = flow.run({'nodes': {'a': shell('true', mutex=value)}}, status=2)
+        need(text in json.dumps(done.events), done.events)
+
+
+main()
