@@ -332,10 +332,11 @@ static const wrong table[] = {
     {"W2 a default answer satisfies its schema",
      N "  a: {input: {question: q, default: {n: [1, x]}, schema: {properties: {n: {items: {type: integer}}}}}}\n",
      "flow.yaml:3:37: the default does not satisfy the schema: /n/1: wants \"integer\", is string; correct the default or the schema\n"},
-    {"A7 a cap is a number, or a map with one", "reeve: 1\nconcurrency: {default: 0, tags: {net: {max: 2, scope: hosts}, disk: []}}\nnodes: {a: {run: [x]}}\n",
+    {"A7 a cap is a number, or a map with one",
+     "reeve: 1\nconcurrency: {default: 0, tags: {net: {max: 2, scope: hosts}, disk: []}}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:24: `default` wants auto or a whole number of at least 1, not `0`\n"
-     "flow.yaml:2:59: `scope` wants root or host, not `hosts`; did you mean `host`?\n"
-     "flow.yaml:2:73: `disk` wants a whole number of at least 1, or a map such as {max: 2, scope: host}, not a list\n"},
+     "flow.yaml:2:55: `scope` wants root or host, not `hosts`; did you mean `host`?\n"
+     "flow.yaml:2:69: `disk` wants a whole number of at least 1, or a map such as {max: 2, scope: host}, not a list\n"},
 };
 
 static void wrong_file(void **state)
