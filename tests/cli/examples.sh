@@ -47,6 +47,11 @@ prepare() {
             printf '"event":{"type":"load","run":"r","workflow":{"nodes":{"a":{"run":["true"]}}}}}\n'
         } >events.jsonl
         ;;
+    import)
+        printf 'app: app.in\n\tcp app.in app\nclean:\n\trm -f app\n' >Makefile
+        echo 1 >app.in
+        printf '{"scripts": {"build": "echo build", "test": "npm run build && echo test"}}\n' >package.json
+        ;;
     answer)
         printf 'reeve: 1\nname: ask\nnodes:\n  size: {input: {question: "How many?", schema: {type: integer}}}\n' >ask.yaml
         "$reeve" run ask.yaml --no-wait >/dev/null

@@ -1,0 +1,389 @@
+#!/usr/bin/env python3
+"""import.py REEVE: what `reeve import` writes does what the original does, and what did not carry over is said by line.
+
+Makefiles are run by make itself in one folder and, imported, by Reeve in another: the folders must be the same after it, and so
+must success and failure. Scripts of a package.json are compared with a small npm of our own (tests/cli/npm_like.py)."""
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+REEVE = os.path.abspath(sys.argv[1])
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIMIT_S = 120
+failures = 0
+
+
+def claim(text, holds, detail=''):
+    global failures
+    print(('ok ' if holds else 'not ok ') + text, flush=True)
+    if not holds:
+        failures += 1
+        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
+
+
+def call(folder, *words, env=None):
+    environment = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'CC', 'CFLAGS')}
+    environment.update({'LANG': 'C.UTF-8', 'NO_COLOR': '1'}, **(env or {}))
+    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors='replace', timeout=LIMIT_S, env=environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+def write(folder, files):
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w') as file:
+            file.write(text)
+        if text.startswith('#!'):
+            os.chmod(path, 0o755)
+
+
+def tree(folder):
+    """Every file and folder with its content, but what Reeve itself leaves."""
+    found = {}
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f != '.reeve')
+        for name in folders:
+            found[os.path.relpath(os.path.join(here, name), folder) + '/'] = ''
+        for name in names:
+            path = os.path.join(here, name)
+            if name != 'imported.yaml':
+                with open(path, 'rb') as file:
+                    found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+def differences(a, b):
+    return {k: (a.get(k), b.get(k)) for k in sorted(set(a) | set(b)) if a.get(k) != b.get(k)}
+
+
+def imported(folder, file, *words):
+    """Import and run: (exit status of the run or of what failed before, what import said on standard error, the workflow)."""
+    status, out, err = call(folder, REEVE, 'import', file, *words, '-o', 'imported.yaml')
+    if status != 0:
+        return status, err, ''
+    with open(os.path.join(folder, 'imported.yaml')) as yaml:
+        text = yaml.read()
+    checked, _, wrong = call(folder, REEVE, 'check', 'imported.yaml')
+    assert checked == 0, wrong + text
+    status, out, ran = call(folder, REEVE, 'run', 'imported.yaml', '--output', 'quiet', '-j', '4')
+    return status, err, text if status == 0 else text + out + ran
+
+
+def same_as_make(text, files, *words, goals=(), fails=False, env=None):
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        left, right = os.path.join(work, 'make'), os.path.join(work, 'reeve')
+        for folder in (left, right):
+            os.mkdir(folder)
+            write(folder, files)
+        made = call(left, 'make', '-k', '--no-print-directory', *[w for w in words if '=' in w], *goals)
+        status, err, yaml = imported(right, 'Makefile', *goals, *[x for w in words for x in (('--var', w) if '=' in w else (w,))])
+        wrong = differences(tree(left), tree(right))
+        holds = (made[0] != 0) == fails and (status != 0) == fails and not wrong
+        claim(text, holds, (made, status, err, wrong, yaml))
+        return err, yaml
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+# ---- Makefiles that do what make does ----
+
+C_PROJECT = {
+    'Makefile': '''CC = cc
+CFLAGS := -O1 -Wall
+CFLAGS += -DNAME=\\"hello\\"
+SRC := $(wildcard src/*.c)
+OBJ := $(SRC:src/%.c=build/%.o)
+ifeq ($(CC),clang)
+CFLAGS += -no-such-option
+else ifneq (,$(filter src/main.c,$(SRC)))
+CFLAGS += -DMAIN
+endif
+-include $(OBJ:.o=.d)
+include config.mk
+
+.PHONY: all check
+all: build/hello check
+build/hello: $(OBJ) build/libutil.a
+\t$(CC) -o $@ $^
+build/%.o: src/%.c src/all.h | build
+\t@echo compiling $<
+\t$(CC) $(CFLAGS) -c $< -o $@
+build/libutil.a: util.o
+\t@rm -f $@
+\tar rcs $@ $^ 2>/dev/null
+build:
+\tmkdir build
+check: build/hello
+\t./build/hello > build/said
+\t-false
+\tcd build && test -f said && pwd | sed 's,.*/,,' > where
+\ttest -f Makefile && x=$$(cat build/said) && echo "got $$x $(LEVEL)" > build/got
+clean:
+\trm -rf build *.o
+''',
+    'config.mk': 'LEVEL = $(words $(SRC))/$(notdir $(firstword $(SRC)))\n',
+    'src/all.h': 'int twice(int); int util(void);\n',
+    'src/main.c': '#include <stdio.h>\n#include "all.h"\nint main(void){printf("%s %d\\n", NAME, twice(util()));return 0;}\n',
+    'src/twice.c': 'int twice(int a);\nint twice(int a) { return 2 * a; }\n',
+    'util.c': 'int util(void);\nint util(void) { return 21; }\n',
+}
+
+
+def makefiles():
+    err, yaml = same_as_make('a C project with pattern rules, an include, conditions and built-in rules is built alike', C_PROJECT)
+    claim('a folder that is order only comes first, and is made where it is missing', '[ ! -e build ] || exit 0' in yaml, yaml)
+    claim('a target that nothing needs is named by line', re.search(r'Makefile:31:1: warning: `clean`', err), err)
+    same_as_make('another goal is what make does for it', dict(C_PROJECT, **{'x.o': ''}), goals=['clean'])
+    same_as_make('a variable given on the command line wins', {'Makefile': 'A = 1\nB := $(A)\nall:\n\techo $(A)$(B) > out\n'}, 'A=7')
+    same_as_make('each line has a shell of its own, and the first that fails ends the recipe', {
+        'Makefile': 'all: a b\na:\n\tcd / ; x=1\n\techo "$$x" > a; false; echo more >> a\n\tfalse || echo or >> a\n'
+                    'b:\n\techo one > b\n\ttest -f nowhere\n\techo two >> b\n'}, fails=True)
+    same_as_make('what a dash begins may fail', {'Makefile': 'all:\n\t-exit 3\n\t@-test -f nowhere; false\n\techo on > out # comment\n'})
+    same_as_make('one shell for all lines where the file says so', {
+        'Makefile': '.ONESHELL:\nall:\n\tcd sub\n\tx=5\n\techo $$x > out\n', 'sub/keep': ''})
+    same_as_make('another shell, and its flags', {
+        'Makefile': 'SHELL := /bin/bash\n.SHELLFLAGS := -eu -o pipefail -c\nall: one two\none:\n\ta=(1 2 3); echo $${a[1]} > one\n'
+                    "\techo it\\'s >> one\ntwo:\n\tfalse | true; echo reached > two\n"}, fails=True)
+    same_as_make('functions', {
+        'Makefile': '''L := b/x.c a/y.c a/y.c c.s
+empty :=
+space := $(empty) $(empty)
+define twice
+$(1)-$(1)-$(2)
+endef
+rev = $(foreach w,$(1),$(call twice,$(w),$(words $(1))))
+all:
+\techo "$(sort $(L)) $(dir $(L)) $(notdir $(L)) $(basename $(L)) $(suffix $(L))" > out
+\techo "$(patsubst %.c,%.o,$(L)) $(L:.c=.d) $(subst .,_,$(L)) $(filter %.c,$(L)) $(filter-out %.c b%,$(L))" >> out
+\techo "$(addprefix p/,$(L)) $(addsuffix .bak,$(L)) $(join a b,1 2 3) $(word 2,$(L)) $(wordlist 2,3,$(L)) $(lastword $(L))" >> out
+\techo "$(call rev,m n) $(if $(filter x,$(L)),yes,no) $(or $(empty),second) $(and $(L),both) $(strip   a   b  )" >> out
+\techo "$(subst $(space),+,$(strip $(L))) $(findstring y.c,$(L)) $(origin L) $(flavor L) $(value rev)$(wildcard none*)" >> out
+'''})
+    same_as_make('recursive, simple, conditional and appended variables', {
+        'Makefile': 'A = $(B)\nB = early\nC := $(B)\nB = late\nC ?= never\nD ?= $(A)x\nA += more\nC += more\nE = a\\\n   b\n'
+                    'all:\n\techo "$(A)|$(C)|$(D)|$(E)|${B}|$B" > out\n'})
+    same_as_make('variables of a target', {
+        'Makefile': 'X = base\nall: a b\na: X := own\na: Y = $(X)!\nb: X += more\na b:\n\techo "$@ $(X) $(Y)" > $@\n'})
+    same_as_make('static patterns, grouped targets and automatic variables', {
+        'Makefile': '''all: out/a.txt out/b.txt one
+out/a.txt out/b.txt: out/%.txt: in/%.in common | out
+\techo "$@ $< $^ $* $(@D) $(@F) $(<F) $(^D) $|" > $@
+one two &: common common
+\techo "$^ and $+" > one; cp one two
+out: ; mkdir $@
+''', 'in/a.in': '', 'in/b.in': '', 'common': 'c\n'})
+    same_as_make('a chain of implicit rules, and a suffix rule', {
+        'Makefile': '.SUFFIXES: .in .mid\nall: x.end y.mid\n%.end: %.mid\n\tsed s/b/c/ $< > $@\n.in.mid:\n\tsed s/a/b/ $< > $@\n'
+                    '.PRECIOUS: %.mid x.mid\n', 'x.in': 'a\n', 'y.in': 'aa\n'})
+    same_as_make('eval makes rules, define makes recipes', {
+        'Makefile': '''PROGS := p q
+define rule
+$(1).txt: $(1).in
+\tcp $$< $$@
+\techo $(1) >> $$@
+endef
+define say
+@echo begin $@ > $@
+echo end >> $@
+endef
+all: $(PROGS:=.txt) said
+$(foreach p,$(PROGS),$(eval $(call rule,$(p))))
+said:
+\t$(say)
+''', 'p.in': '1\n', 'q.in': '2\n'})
+    same_as_make('exported variables reach the commands', {
+        'Makefile': 'export GREETING = hello ${NAME}\nNAME = $${x}\nexport PATH := $(CURDIR)/bin:$(PATH)\nall:\n'
+                    '\techo "$$GREETING" > out; tool >> out\n', 'bin/tool': '#!/bin/sh\necho tool\n'})
+    same_as_make('a continued line, tabs and dollars in a script', {
+        'Makefile': "all:\n\tfor i in 1 2 3; do \\\n\t\techo \"$$i\t$${i}\" >> out; \\\n\tdone\n"
+                    "\tprintf '%s\\n' \"$$HOME_NOT\" '$$(x)' '${X}' >> out\n"})
+    same_as_make('the shell of $(shell) is asked where make asks it', {
+        'Makefile': 'V = $(shell cat VERSION)\nall:\n\tcd sub && echo "$(V)" \'$(V)\' $(V) > out\n', 'VERSION': '1 2\n', 'sub/keep': ''})
+    same_as_make('with --shell its answer may be anything', {
+        'Makefile': 'S := $(shell ls *.in)\nall: $(S:.in=.out)\n%.out: %.in\n\tcp $< $@\nifeq ($(shell echo 1),1)\nall: last\nendif\n'
+                    'last:\n\techo $(words $(S)) > last\n', 'a.in': 'a', 'b.in': 'b'}, '--shell')
+    same_as_make('comments, semicolons, double meanings', {
+        'Makefile': '# a comment \\\nthat goes on\nall: x ; echo "all; $@" > all # not here\nx:;@echo \\# > x\nHASH = \\#\nx: # nothing\n'
+                    'define unused\nall: nowhere\nendef\n'})
+
+
+# ---- random Makefiles ----
+
+def random_makefile(rng):
+    count = rng.randint(3, 12)
+    lines, made = ['V%d %s v%d' % (i, rng.choice(['=', ':=', '?=', '+=']), i) for i in range(rng.randint(0, 4))], []
+    files = {'s%d' % i: 'source %d\n' % i for i in range(3)}
+    lines.append('.PHONY: all\nall: t%d t0' % (count - 1))
+    for i in range(count):
+        below = ['t%d' % k for k in range(i)] + ['s0', 's1', 's2']
+        hard = rng.sample(below, rng.randint(0 if i == 0 else 1, min(3, len(below))))
+        soft = [t for t in rng.sample(below, rng.randint(0, 1)) if t not in hard]
+        lines.append('t%d: %s%s' % (i, ' '.join(hard), (' | ' + ' '.join(soft)) if soft else ''))
+        lines.append('\t@cat /dev/null %s > $@' % rng.choice(['$^', '$(filter s%,$^)', '$(sort $^)', '$(wordlist 1,2,$^)']))
+        for _ in range(rng.randint(0, 3)):
+            lines.append('\t' + rng.choice(['echo $* $(V0)$(V%d) >> $@' % rng.randint(0, 4), 'x=$$((1 + %d)); echo "$$x" >> $@' % i,
+                                            '-false', 'cd / && echo away', '@echo $(words $^) $(@F) $(<D) >> $@',
+                                            'echo "$(subst t,T,$^)" >> $@',
+                                            '(exit 1) || echo recovered >> $@', 'if test -f s0; then echo yes; else echo no; fi >> $@']))
+        if rng.random() < 0.06:
+            lines.append('\tfalse')
+    files['Makefile'] = '\n'.join(lines) + '\n'
+    return files
+
+
+def random_makefiles():
+    seed = int(os.environ.get('REEVE_TEST_SEED', '1'))
+    for number in range(12):
+        rng = random.Random(seed * 1000 + number)
+        files = random_makefile(rng)
+        work = tempfile.mkdtemp(prefix='rv-import-')
+        try:
+            left, right = os.path.join(work, 'make'), os.path.join(work, 'reeve')
+            for folder in (left, right):
+                os.mkdir(folder)
+                write(folder, files)
+            made = call(left, 'make', '-k', '--no-print-directory')
+            status, err, yaml = imported(right, 'Makefile')
+            wrong = differences(tree(left), tree(right))
+            if (made[0] != 0) != (status != 0) or wrong:
+                claim('random Makefile %d of seed %d is made alike' % (number, seed), False,
+                      (made, status, err, wrong, files['Makefile'], yaml))
+                return
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    claim('12 random Makefiles (REEVE_TEST_SEED=%d) are made alike by make and by Reeve' % seed, True)
+
+
+# ---- package.json ----
+
+PACKAGE = {
+    'package.json': json.dumps({'name': 'app', 'version': '1.2.3', 'config': {'port': '8080'}, 'scripts': {
+        'prebuild': 'rm -rf dist && mkdir dist',
+        'build': 'npm run build:js && npm run build:css',
+        'build:js': 'cat src/*.js > dist/app.js; echo js >> order',
+        'build:css': 'upper < src/a.css > dist/app.css && echo $npm_package_version $npm_package_config_port $npm_lifecycle_event '
+                     '>> dist/app.css; echo css >> order',
+        'postbuild': 'cp dist/app.js dist/copy.js; echo post >> order',
+        'lint': 'cd src && upper < a.css > ../linted',
+        'pretest': 'npm run build',
+        'test': 'run-p lint size',
+        'size': 'wc -c < src/b.js > size',
+        'all': 'npm test && npm-run-all -s size -p lint && echo all >> order',
+        'broken': 'npm run fail && npm run size',
+        'fail': 'exit 3',
+        'prepare': 'echo never > prepared'}}, indent=2),
+    'node_modules/.bin/upper': '#!/bin/sh\ntr a-z A-Z\n', 'src/a.js': 'a\n', 'src/b.js': 'b\n', 'src/a.css': 'css\n'}
+
+
+def npm():
+    for script, fails in (('build', False), ('all', False), ('broken', True), ('lint', False)):
+        work = tempfile.mkdtemp(prefix='rv-import-')
+        try:
+            left, right = os.path.join(work, 'npm'), os.path.join(work, 'reeve')
+            for folder in (left, right):
+                os.mkdir(folder)
+                write(folder, PACKAGE)
+            ran = call(left, sys.executable, os.path.join(HERE, 'npm_like.py'), 'run', script)
+            status, err, yaml = imported(right, 'package.json', script)
+            a, b = tree(left), tree(right)
+            wrong = differences(a, b)
+            claim('npm run %s: the same files, in the same order where it counts' % script,
+                  (ran[0] != 0) == fails and (status != 0) == fails and not wrong, (ran, status, err, wrong, yaml))
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+# ---- what is said ----
+
+def said(files, file, *words):
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        write(work, files)
+        return call(work, REEVE, 'import', file, *words)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def reports():
+    rows = [
+        ('a: b\n\techo $? > a\nb:\n\ttouch b\n', '2:2: warning: `$?`'),
+        ('a: lib.a(x.o)\n\ttouch a\n', '1:1: warning: `lib.a(x.o)`, a member'),
+        ('vpath %.c src\na:\n\ttouch a\n', '1:1: warning: `vpath`'),
+        ('$(info hello)\na:\n\ttouch a\n', '1:1: warning: what $(info)'),
+        ('all: sub\nsub:\n\t$(MAKE) -C x\n', '3:2: warning: this line runs make'),
+        ('a: missing\n\ttouch a\n', '1:1: warning: nothing makes `missing`'),
+        ('a: b\n\ttouch a\nb: a\n\ttouch b\n', 'warning: `a` needs itself through `b`'),
+        ('unexport X\na:\n\ttouch a\n', '1:1: warning: `unexport X`'),
+        ('test:\n\techo hi\n', '1:1: warning: `test` is not .PHONY'),
+        ('a::\n\techo 1 > a\na::\n\techo 2 > a\n', '4:2: warning: `a` has several rules'),
+        ('F := $(patsubst %.c,%.o,$(shell ls))\na:\n\techo $(F) > a\n', '1:1: warning: $(patsubst) works on what a shell prints'),
+        ('ifeq ($(shell uname),x)\nendif\na:\n\ttouch a\n', '1:1: warning: this condition depends on'),
+        ('a:\n\techo $(HOME_SWEET) > a\n', '2:2: warning: `HOME_SWEET` comes from the environment'),
+    ]
+    os.environ['HOME_SWEET'] = 'here'
+    for text, wanted in rows:
+        status, out, err = said({'Makefile': text}, 'Makefile')
+        claim('said by line: ' + wanted, status == 0 and 'Makefile:' in err and wanted in err, (status, err, out))
+    wrong = [
+        ('a:\n    touch a\n', '2:5: neither a rule nor a variable; begin the lines of recipes with a tab'),
+        ('ifdef X\n', '1:1: a condition has no end'), ('endif\n', '1:1: endif without'), ('A = $(A)x\nb: $(A)\n', 'names itself'),
+        ('include nowhere.mk\n', '1:1: nowhere.mk cannot be read'), ('include Makefile\n', 'too many files are included'),
+        ('A = $(shell\nall: $(A)\n', 'a variable reference is not closed'),
+        ('$(error stop here)\n', '1:1: the Makefile stops with $(error): stop here'),
+        ('A = 1\n', 'there is nothing to do'), ('define X\n', '1:1: define X has no end'),
+        ('a:\n\t\xff\n'.replace('\xff', '\udcff'), 'not UTF-8'),
+        ('a:\n\techo \x01\n', 'control character'), ('a:\n\ttouch a\nA:=$(word 1)\n', '$(word) has 1 argument'),
+        ('A=' + '$(' * 500 + 'x' + ')' * 500 + '\nall: $(A)\n', 'nested deeper'),
+        ('A0=' + 'x' * 1000 + '\n' + ''.join('A%d=$(A%d)$(A%d)\n' % (i + 1, i, i) for i in range(60)) + 'all: $(A60)\n\ttrue\n', '64 MiB'),
+    ]
+    for text, wanted in wrong:
+        work = tempfile.mkdtemp(prefix='rv-import-')
+        with open(os.path.join(work, 'Makefile'), 'w', errors='surrogateescape') as file:
+            file.write(text)
+        status, out, err = call(work, REEVE, 'import', 'Makefile')
+        shutil.rmtree(work)
+        claim('refused: ' + wanted, status == 2 and wanted in err and 'nothing was written' in err and not out, (status, err[-500:]))
+
+
+def the_verb():
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        write(work, {'Makefile': 'a:\n\techo a > a\n', 'other.txt': 'x:\n\techo x > x\n', 'sub/Makefile': 'b:\n\techo b > b\n'})
+        claim('it writes on standard output', call(work, REEVE, 'import', 'Makefile')[1].startswith('# Made from Makefile'))
+        claim('and into a file', call(work, REEVE, 'import', 'Makefile', '-o', 'w.yaml')[0] == 0 and
+              os.path.exists(os.path.join(work, 'w.yaml')))
+        status, _, err = call(work, REEVE, 'import', 'Makefile', '--output', 'w.yaml')
+        claim('which it does not overwrite', status == 4 and '--force' in err, err)
+        claim('unless it is told to', call(work, REEVE, 'import', 'Makefile', '--output', 'w.yaml', '--force')[0] == 0)
+        status, _, err = call(work, REEVE, 'import', 'other.txt')
+        claim('an unknown kind is asked for', status == 2 and '--from' in err, err)
+        claim('--from says the kind', call(work, REEVE, 'import', 'other.txt', '--from', 'make')[0] == 0)
+        claim('--from of no kind is refused', call(work, REEVE, 'import', 'Makefile', '--from', 'bake')[0] == 2)
+        claim('a file that is not there is exit 3', call(work, REEVE, 'import', 'nowhere/Makefile')[0] == 3)
+        status, _, err = call(work, REEVE, 'import', 'Makefile', 'zap')
+        claim('a target that is not there is named', status == 2 and '`zap`' in err, err)
+        status, _, err = call(work, REEVE, 'import', 'sub/Makefile', '-o', 'wrong.yaml')
+        claim('a workflow in another folder than its Makefile is warned of',
+              status == 0 and 'its commands and paths mean that folder' in err, err)
+        done = json.loads(call(work, REEVE, 'import', 'Makefile', '--json')[1])
+        claim('--json gives workflow and problems as objects', done['nodes'] == 1 and 'echo a' in done['workflow'] and
+              all(set(p) >= {'line', 'column', 'what', 'cure'} for p in done['problems']), done)
+        status, out, _ = call(work, REEVE, 'import', 'Makefile', 'zap', '--json')
+        claim('so is an error', status == 2 and json.loads(out)['error']['status'] == 'INVALID', out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+cases = [makefiles, random_makefiles, npm, reports, the_verb]
+for case in cases:
+    if not sys.argv[2:] or case.__name__ in sys.argv[2:]:
+        case()
+sys.exit(1 if failures else 0)
