@@ -424,7 +424,7 @@ struct reeve_spawn {
     const char *output_schema;   /* JSON Schema that its result must fit; NULL: none. The kernel checks it */
     const char *feedback;        /* what was wrong with the attempt before; NULL: it is the first, or nothing is known */
     const char *more;            /* JSON object of what else the workflow says of it: role, isolation, inherit, trust, model, max_turns,
-                                    capabilities, criteria, outputs, tags, metadata …; NULL: nothing */
+                                    capabilities, criteria, cache, inputs, outputs, tags, metadata …; NULL: nothing */
 };
 
 typedef struct reeve_effect {

@@ -259,7 +259,7 @@ static rv_status make_command(rv_attempt *attempt, const rv_json *body, command 
     rv_value_scope scope = {.values = &job->values, .node = attempt->node, .epoch = attempt->epoch};
     rv_status status = rv_command_make(&scope, body, scratch, &out->own, err);
     if (status != RV_OK) return status;
-    out->mark = rv_environment_make(attempt, out->own.env.at, out->own.env.count);
+    out->mark = rv_environment_make(attempt, body, out->own.env.at, out->own.env.count);
     const char *dir = out->own.dir;
     out->dir = !dir ? job->dir : dir[0] == '/' ? dir : rv_arena_printf(scratch, "%s/%s", job->dir, dir).at;
     return RV_OK;

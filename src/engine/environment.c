@@ -101,7 +101,22 @@ static void put_headroom(rv_job *job)
     rv_buf_deinit(&text);
 }
 
-const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uint32_t env_count)
+/* What a cached node is given of the caller's [W15]: it depends on nothing else of it. */
+static void put_host(rv_engine *engine, const rv_json *names)
+{
+    static const char *const always[] = {"PATH", "HOME", "LANG", "TMPDIR"};
+    for (uint32_t i = 0; i < engine->base_env.count; i++) {
+        const char *entry = engine->base_env.at[i];
+        rv_str name = {entry, name_size(entry)};
+        bool is_given = false;
+        for (size_t k = 0; k < RV_COUNT(always); k++) is_given |= rv_str_is(name, always[k]);
+        for (const rv_json *item = names ? names->child : NULL; item && !is_given; item = item->next)
+            is_given = rv_str_eq(item->text, name);
+        if (is_given) rv_vec_push(&engine->envp, entry);
+    }
+}
+
+const char *rv_environment_make(rv_attempt *attempt, const rv_json *body, const char *const *env, uint32_t env_count)
 {
     rv_job *job = attempt->job;
     rv_engine *engine = job->engine;
@@ -110,7 +125,9 @@ const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uin
     rv_str name = rv_job_node_id(job, attempt->node);
     digits text;
     rv_vec_clear(&engine->envp);
-    for (uint32_t i = 0; i < engine->base_env.count; i++) rv_vec_push(&engine->envp, engine->base_env.at[i]);
+    if (rv_run_def(job->run, attempt->node)->flags & RV_NODE_F_CACHED) put_host(engine, rv_json_get(body, RV_STR("env_host")));
+    else
+        for (uint32_t i = 0; i < engine->base_env.count; i++) rv_vec_push(&engine->envp, engine->base_env.at[i]);
     for (uint32_t i = 0; i < env_count; i++) put_env(engine, env[i]);
     /* From here on no name is looked for: these were taken out of what is inherited. */
     for (uint32_t i = 0; i < engine->own_env.count; i++) rv_vec_push(&engine->envp, engine->own_env.at[i]);

@@ -338,9 +338,10 @@ void rv_group_look(rv_job *job, rv_event_type next);
 /* Take what is inherited and make what is the same for all; after rv_jobserver_open. */
 void rv_environment_open(rv_engine *engine);
 void rv_environment_job(rv_job *job); /* likewise what is the same for all of a job; needs its id */
-/* Make engine->envp, NULL-terminated, of an attempt that has its directory and token. env: NAME=VALUE entries of the workflow. Texts
- * are in engine->scratch or borrowed. Returns the value of REEVE_ATTEMPT. */
-const char *rv_environment_make(rv_attempt *attempt, const char *const *env, uint32_t env_count);
+/* Make engine->envp, NULL-terminated, of an attempt that has its directory and token; a cached node is given of the caller's only what
+ * `env_host` of its body names [W15]. env: NAME=VALUE entries of the workflow. Texts are in engine->scratch or borrowed. Returns the
+ * value of REEVE_ATTEMPT. */
+const char *rv_environment_make(rv_attempt *attempt, const rv_json *body, const char *const *env, uint32_t env_count);
 
 /* jobserver.c: lend slots to make, ninja and cargo below us. */
 void rv_jobserver_open(rv_engine *engine);

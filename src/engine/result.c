@@ -1,5 +1,7 @@
 #include "engine/inner.h"
 
+#include "base/glob.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -237,11 +239,12 @@ void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch)
 
 /* ---- declared outputs and the schema ---- */
 
-static bool has_glob(rv_str path)
+/* The path, from the run's directory, that an output without wildcards names; of another one size 0. */
+static rv_str literal_output(rv_attempt *attempt, rv_str pattern)
 {
-    for (size_t i = 0; i < path.size; i++)
-        if (strchr("*?[{", path.at[i])) return true;
-    return false;
+    const rv_glob *glob = NULL;
+    rv_status status = rv_glob_compile(pattern, RV_STR(""), &attempt->job->engine->scratch, &glob, NULL);
+    return status == RV_OK ? rv_glob_literal(glob) : RV_STR("");
 }
 
 /* A declared literal output that was not produced fails the node [C13]. */
@@ -251,8 +254,9 @@ static bool check_outputs(rv_attempt *attempt, const rv_json *body)
     for (const rv_json *path = outputs ? outputs->child : NULL; path; path = path->next) {
         struct stat info;
         rv_buf full = {0};
-        if (has_glob(path->text)) continue;
-        rv_buf_printf(&full, "%s/%.*s", attempt->job->dir, RV_FMT(path->text));
+        rv_str name = literal_output(attempt, path->text);
+        if (name.size == 0) continue;
+        rv_buf_printf(&full, "%s/%.*s", attempt->job->dir, RV_FMT(name));
         bool exists = lstat(full.at, &info) == 0;
         rv_buf_clear(&full);
         rv_buf_printf(&full, "declared output %.*s was not made", RV_FMT(path->text));

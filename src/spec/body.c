@@ -11,6 +11,26 @@ static rv_node_def *def_at(const rv_writer *w, uint32_t node) { return (rv_node_
 
 /* ---- keys of a node ---- */
 
+/* What `cache` has is spread: `deps` stays in it, inputs and env_host are the node's; one that is not cached says nothing of it. */
+static uint64_t cache_values(const rv_loader *l, uint32_t node, uint32_t *values, uint64_t all)
+{
+    const uint64_t cache = (uint64_t)1 << RV_NK_CACHE, env_host = (uint64_t)1 << RV_NK_ENV_HOST, inputs = (uint64_t)1 << RV_NK_INPUTS;
+    rv_cache_view view;
+    rv_loader_cache(l, node, &view);
+    if (!view.is_on) return all & ~cache;
+    values[RV_NK_CACHE] = view.deps;
+    values[RV_NK_ENV_HOST] = view.env_host;
+    values[RV_NK_INPUTS] = view.inputs;
+    return (view.env_host == RV_NONE ? all & ~env_host : all | env_host) | inputs;
+}
+
+static void write_cache(rv_writer *w, uint32_t deps)
+{
+    rv_buf_cstring(&w->image, "{\"deps\":");
+    rv_json_quote(&w->image, deps == RV_NONE ? RV_STR("all") : rv_doc_text(&w->loader->doc, deps));
+    rv_buf_byte(&w->image, '}');
+}
+
 /* The keys that a node has, its own or from defaults: bits, and their values. */
 static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint64_t *ret_own)
 {
@@ -32,7 +52,7 @@ static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint6
     }
     if (RV_ON_PROCESS >> kind & 1 && file->keys[RV_FK_ENV] != RV_NONE) all |= (uint64_t)1 << RV_NK_ENV;
     *ret_own = own;
-    return all;
+    return all >> RV_NK_CACHE & 1 ? cache_values(l, node, values, all) : all;
 }
 
 static void write_env(rv_writer *w, const rv_file_draft *file, uint32_t own)
@@ -60,6 +80,8 @@ static void write_key(rv_writer *w, const rv_file_draft *file, rv_node_def *def,
     write_key_name(w, key->name);
     if (index == RV_NK_ENV) write_env(w, file, is_own ? value : RV_NONE);
     else if (index == RV_NK_RETRY) rv_writer_object_merged(w, file->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
+    else if (index == RV_NK_CACHE) write_cache(w, value);
+    else if (index == RV_NK_INPUTS && value == RV_NONE) rv_buf_cstring(&w->image, "[]");
     else if (index == RV_NK_WHEN) def->when = rv_writer_text(w, rv_doc_text(&w->loader->doc, value));
     else rv_writer_value(w, value, key->type);
 }

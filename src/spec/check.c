@@ -1,6 +1,7 @@
 /* check.c: every value against the key tables [W2–W5]. A walk over types, bounded by the tables; what a file can nest
  * as deep as it likes (data, schemas) is walked by loops. */
 #include "spec/load.h"
+#include "base/glob.h"
 #include "kernel/expr.h"
 #include "kernel/template.h"
 
@@ -185,6 +186,36 @@ static void check_path(rv_loader *l, uint32_t value, const rv_type *type, rv_str
         rv_loader_error(l, value, at, RV_STR("write the path out"), "`%.*s` takes no references", RV_FMT(name));
         break;
     }
+}
+
+bool rv_path_is_plain(rv_str text)
+{
+    bool begins = true;
+    if (text.size == 0 || text.size > RV_GLOB_SIZE_MAX) return false;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c >= 0x80;
+        if (!is_word && ((c != '.' && c != '/') || begins)) return false;
+        begins = c == '/';
+    }
+    return !begins;
+}
+
+static void check_pattern(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    rv_str text;
+    if (!text_of(l, value, name, type->want, &text) || rv_path_is_plain(text)) return;
+    for (size_t at = rv_str_find(text, 0, '$'); at != SIZE_MAX; at = rv_str_find(text, at + 1, '$')) {
+        if (at + 1 == text.size || text.at[at + 1] != '{') continue;
+        rv_loader_error(l, value, at, RV_STR("write the path out"), "`%.*s` takes no references", RV_FMT(name));
+        return;
+    }
+    rv_arena arena = {0};
+    const rv_glob *glob;
+    rv_glob_problem problem;
+    if (rv_glob_compile(text, RV_STR(""), &arena, &glob, &problem) != RV_OK)
+        rv_loader_error(l, value, problem.at, rv_str_of(problem.cure), "`%.*s` names %s", RV_FMT(name), problem.what);
+    rv_arena_deinit(&arena);
 }
 
 static void check_text(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
@@ -450,6 +481,12 @@ static void check_object(rv_loader *l, uint32_t value, const rv_type *type, rv_s
         if (found[i] != RV_NONE) rv_check_value(l, found[i], type->table->keys[i].type, rv_str_of(type->table->keys[i].name));
 }
 
+static void check_cache(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    if (rv_doc_is_scalar(&l->doc, value)) check_boolean(l, value, type, name);
+    else check_object(l, value, type, name);
+}
+
 static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     if (rv_doc_kind_of(&l->doc, value) != RV_DOC_LIST) {
@@ -538,6 +575,8 @@ void rv_check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str na
     case RV_TYPE_NODE: check_identifier(l, value, type, name); return;
     case RV_TYPE_VARIABLE: check_variable(l, value, type, name); return;
     case RV_TYPE_PATH: check_path(l, value, type, name); return;
+    case RV_TYPE_PATTERN: check_pattern(l, value, type, name); return;
+    case RV_TYPE_CACHE: check_cache(l, value, type, name); return;
     case RV_TYPE_BOOLEAN: check_boolean(l, value, type, name); return;
     case RV_TYPE_INTEGER: check_integer(l, value, type, name); return;
     case RV_TYPE_NUMBER:

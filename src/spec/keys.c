@@ -14,6 +14,7 @@ static const char *const rejections[] = {"fail", "continue", NULL};
 static const char *const at_maxima[] = {"fail", "ask", NULL};
 static const char *const run_at_limits[] = {"pause", "stop", "warn", NULL};
 static const char *const node_at_limits[] = {"stop", "warn", NULL};
+static const char *const cache_deps[] = {"all", "values", "files", NULL};
 static const char *const trusts[] = {"trusted", "quarantined", NULL};
 static const char *const isolations[] = {"none", "read_only", "shared", "worktree", NULL}; /* from NONE on */
 static const char *const roles[] = {"custom", "explore", "verify", "plan", "implement", NULL};
@@ -52,6 +53,7 @@ static const rv_type node_of_branch = {RV_TYPE_NODE, "a node's name", .use = RV_
 static const rv_type label = {RV_TYPE_TEXT, "a label of at most 200 bytes", .least = 1, .most = 200};
 static const rv_type variable = {RV_TYPE_VARIABLE, "the name of an environment variable"};
 static const rv_type path = {RV_TYPE_PATH, "a relative path"};
+static const rv_type pattern = {RV_TYPE_PATTERN, "a path or a pattern such as src/**/*.c"};
 static const rv_type boolean = {RV_TYPE_BOOLEAN, "true or false"};
 static const rv_type priority = {RV_TYPE_INTEGER, "a whole number", .least = INT32_MIN, .most = INT32_MAX};
 static const rv_type attempts = {RV_TYPE_INTEGER, "a whole number of at least 1", .least = 1, .most = 1000000000};
@@ -104,7 +106,9 @@ static const rv_type nodes_list = {RV_TYPE_LIST, "a list of node names", &node};
 static const rv_type nodes_of = {RV_TYPE_LIST, "a list of node names", &node_of, .least = 1};
 static const rv_type tags = {RV_TYPE_LIST, "a list of at most 64 tags", &identifier, .most = 64};
 static const rv_type variables = {RV_TYPE_LIST, "a list of names of environment variables", &variable};
-static const rv_type paths = {RV_TYPE_LIST, "a list of relative paths", &path};
+static const rv_type patterns = {RV_TYPE_LIST, "a list of paths and patterns", &pattern};
+static const rv_type cache_dep = {RV_TYPE_WORD, NULL, .words = cache_deps};
+static const rv_type cache = {RV_TYPE_CACHE, "true, false or a map such as {inputs: [src/**]}", .table = &rv_cache_table};
 static const rv_type strings = {RV_TYPE_LIST, "a list of strings", &string};
 static const rv_type retry_on = {RV_TYPE_LIST, "a list of exit statuses and of signal, timeout, unavailable", &retry_on_item};
 static const rv_type param_values = {RV_TYPE_LIST, "a list of values of the param's type", &param_value, .least = 1};
@@ -166,7 +170,7 @@ static const rv_key file_keys[] = {
     KEY("concurrency", &concurrency, "How many attempts run at a time: in all, and for each tag."),
     NOT_YET("default"),
     KEY("defaults", &defaults,
-        "Keys that every node has unless it says otherwise. `env` and `retry` are merged key by key; a key goes to the kinds it "
+        "Keys that every node has unless it says otherwise. `cache`, `env` and `retry` are merged key by key; a key goes to the kinds it "
         "applies to."),
     KEY("description", &text, "What the workflow is for. Read by people only."),
     KEY("env", &env, "Environment of every node that runs a command; `defaults.env` and the node's own `env` are laid over it."),
@@ -198,7 +202,9 @@ static const rv_key node_keys[] = {
     KIND_KEY("approve", &approve, "A person's yes or no. Result: `decision`, `by`, `comment`."),
     NODE_KEY("budget", &node_budget, 0, RV_ON_SPENDING, NULL,
              "What this node, and all that is beneath it, may spend; beyond that it fails, and its result is discarded."),
-    NOT_YET("cache"),
+    NODE_KEY("cache", &cache, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, "false",
+             "`true`: a success is kept and found again when nothing that it depends on has changed [C1]. A map says more, and is laid over "
+             "the one of `defaults`."),
     NODE_KEY("capabilities", &capabilities, 0, RV_ON_PROCESS, "all",
              "Tools that a host may let it use [K32]: names, or beginnings of names with a `*` behind. A host asks before it uses one."),
     KIND_KEY("classify", &classify, "One of several branches, by the label that a command or a person gives. Result: `branch`."),
@@ -212,14 +218,16 @@ static const rv_key node_keys[] = {
              "Working directory, relative to the workflow's."),
     NODE_KEY("env", &env, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL,
              "Environment variables; the only place where a secret may be used."),
-    NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "all of them",
-             "Variables of the caller that the node uses. A node that is not cached inherits all in any case."),
+    NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "none",
+             "Variables of the caller that a cached node is given beside PATH, HOME, LANG and TMPDIR, and that it depends on. A node that is "
+             "not cached inherits all in any case."),
     KIND_KEY("foreach", &foreach, "A body, or a graph, for each item of a list. Result: `results`, `failed`."),
     NOT_YET("hooks"),
     KIND_KEY("http", NULL, NULL),
     NOT_YET("inherit"),
     KIND_KEY("input", &input, "A person's answer. Result: `value`."),
-    NOT_YET("inputs"),
+    NODE_KEY("inputs", &patterns, 0, RV_ON_PROCESS, NULL,
+             "Files that the node reads, from the workflow's directory; a cached node is done again when one of them changed."),
     NODE_KEY("isolation", &isolation, RV_KEY_DEFAULT, RV_ON_PROCESS, "the role's",
              "Where a command may write: `shared` anywhere, `none` into an empty directory of its own, in which it starts, "
              "`read_only` nowhere but its results (needs bubblewrap), `worktree` into a git worktree of its own, whose changes are kept as "
@@ -238,8 +246,8 @@ static const rv_key node_keys[] = {
              "What happens to an at-most-once node of which it is not known whether it ran."),
     NOT_YET("operator"),
     NODE_KEY("output_schema", &schema, 0, RV_ON_PROCESS, NULL, "JSON Schema that the result must satisfy."),
-    NODE_KEY("outputs", &paths, 0, RV_ON_PROCESS, NULL,
-             "Files that the node makes; one that is missing afterwards fails it. No two nodes may name the same file."),
+    NODE_KEY("outputs", &patterns, 0, RV_ON_PROCESS, NULL,
+             "From the workflow's directory, files that the node makes; one without wildcards that is missing afterwards fails it. No two nodes may name the same file."),
     NODE_KEY("priority", &priority, RV_KEY_DEFAULT, RV_ON_ALL, "0",
              "Of ready nodes the one with the higher number starts first."),
     NOT_YET("prompt"),
@@ -279,6 +287,15 @@ static const rv_key retry_keys[] = {
     KEY_IF("on", &retry_on, "any exit status but 0, signal, unavailable", "What is tried again."),
 };
 TABLE(rv_retry_table, retry_keys, "retry", "retry", "`retry`");
+
+static const rv_key cache_keys[] = {
+    KEY_IF("deps", &cache_dep, "all",
+           "What of the nodes in `needs` counts: `all` of what they gave, only `values` that the node reads, or `files`: nothing but the "
+           "node's inputs."),
+    KEY("env_host", &variables, "As `env_host` of the node."),
+    KEY("inputs", &patterns, "As `inputs` of the node."),
+};
+TABLE(rv_cache_table, cache_keys, "cache", "cache", "`cache`");
 
 static const rv_key param_keys[] = {
     KEY("default", &param_value, "Its value when none is given; without it the param is required."),
@@ -485,7 +502,7 @@ static const rv_key schema_keys[] = {
 TABLE(rv_schema_table, schema_keys, "schema", "JSON Schema", "a JSON Schema");
 
 const rv_key_table *const rv_key_tables[] = {
-    &rv_file_table,     &rv_node_table,    &rv_retry_table,       &rv_approve_table,  &rv_input_table,
+    &rv_file_table,     &rv_node_table,    &rv_retry_table,       &rv_cache_table, &rv_approve_table,  &rv_input_table,
     &rv_wait_table,     &rv_reduce_table,  &rv_foreach_table,     &rv_loop_table,     &rv_classify_table,
     &rv_tournament_table, &rv_workflow_table, &rv_revise_table,   &rv_param_table,    &rv_concurrency_table,
     &rv_budget_table,   &rv_node_budget_table, &rv_estimate_table, &rv_quota_table, &rv_writes_table,

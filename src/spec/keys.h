@@ -22,6 +22,7 @@ typedef enum rv_type_kind {
     RV_TYPE_NODE,       /* an identifier that names a node */
     RV_TYPE_VARIABLE,   /* name of an environment variable */
     RV_TYPE_PATH,       /* relative, no references */
+    RV_TYPE_PATTERN,    /* of paths (base/glob.h), no references */
     RV_TYPE_BOOLEAN,
     RV_TYPE_INTEGER,    /* least..most */
     RV_TYPE_NUMBER,
@@ -49,6 +50,7 @@ typedef enum rv_type_kind {
     RV_TYPE_SCHEMA,     /* a JSON Schema of the subset */
     RV_TYPE_SCHEMA_OR_BOOLEAN,
     RV_TYPE_WORDS,      /* a word or a list of them */
+    RV_TYPE_CACHE,      /* true, false or an object of table */
 } rv_type_kind;
 
 typedef struct rv_type rv_type;
@@ -82,6 +84,7 @@ typedef enum rv_use {
     RV_USE_OF,
     RV_USE_ENTRANT,
     RV_USE_BRANCH,
+    RV_USE_INPUT, /* not written as a reference: a file among the node's inputs that another node makes */
 } rv_use;
 static inline bool rv_use_is_evaluated(rv_use use) { return use >= RV_USE_WHEN && use <= RV_USE_RESULT; }
 
@@ -143,7 +146,7 @@ typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 #undef X
 
 extern const rv_key_table rv_file_table, rv_node_table, rv_retry_table, rv_param_table, rv_concurrency_table, rv_on_table;
-extern const rv_key_table rv_tag_cap_table, rv_mutex_table;
+extern const rv_key_table rv_tag_cap_table, rv_mutex_table, rv_cache_table;
 extern const rv_key_table rv_budget_table, rv_node_budget_table, rv_estimate_table, rv_quota_table, rv_writes_table;
 extern const rv_key_table rv_approve_table, rv_input_table, rv_wait_table, rv_reduce_table, rv_schema_table;
 extern const rv_key_table rv_foreach_table, rv_loop_table, rv_classify_table, rv_tournament_table, rv_workflow_table, rv_revise_table;

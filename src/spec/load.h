@@ -8,6 +8,7 @@
  *   revise.c   back-edges: what lies between
  *   refs.c     each reference: is it there, may it stand here
  *   ancestors.c … is it an ancestor's
+ *   cached.c   what a cached node may be; paths.c: what nodes make and read
  *   write.c    normal form; build.c: the graph's arrays as it goes; body.c: bodies within bodies
  *   values.c   params and environment of this run
  *
@@ -126,6 +127,25 @@ uint32_t rv_check_known_key(rv_loader *loader, uint32_t key, const rv_key_table 
 void rv_check_schemas(rv_loader *loader);
 /* Refuse what belongs to a run, in a workflow that is a part of one; `what` is what messages call that one. */
 void rv_check_part(rv_loader *loader, uint32_t file, const char *what);
+/* What a node says of the cache [C1], with what `defaults` say. */
+typedef struct rv_cache_view {
+    bool is_on;
+    uint32_t cause;                  /* the value that turned it on; RV_NONE: it is not on */
+    uint32_t deps, env_host, inputs; /* values; RV_NONE: absent. Of a node that is not cached env_host and inputs hold, too */
+    bool is_inherited;               /* inputs stand in `defaults` */
+} rv_cache_view;
+/* Only for a body that is a map. */
+void rv_loader_cache(const rv_loader *loader, uint32_t node, rv_cache_view *ret);
+/* Mark a node that is cached; what it cannot be beside is listed. */
+void rv_loader_cached(rv_loader *loader, uint32_t node);
+/* A reference whose value is another one in each run, in what a cached node is known by, is listed. */
+void rv_loader_fleeting(rv_loader *loader, const rv_reference *reference);
+/* Cached nodes that say nothing of their inputs are warned of. */
+void rv_loader_inputless(rv_loader *loader);
+/* Whether a pattern is one path as it stands: no wildcards, no `.` in front of a name, nothing to escape. Most are. */
+bool rv_path_is_plain(rv_str text);
+/* Outputs of two nodes are listed; inputs that a node makes which the reader does not wait for are warned of. */
+void rv_loader_paths(rv_loader *loader);
 /* A quota that the file alone exceeds is listed [K31]. */
 void rv_loader_quota(rv_loader *loader);
 /* All nodes, also those of bodies. */

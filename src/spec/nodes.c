@@ -132,6 +132,15 @@ static rv_kind check_kind(rv_loader *l, uint32_t node)
     return kind;
 }
 
+/* Of a key that does not apply. */
+static const char *cure_of(const rv_draft *draft, uint32_t index)
+{
+    bool is_controller = rv_kind_is_controller((rv_kind)draft->kind);
+    if (index == RV_NK_TIMEOUT && !is_controller) return "use the `deadline` of its own map, or remove it";
+    if (index != RV_NK_CACHE && index != RV_NK_INPUTS) return "remove it";
+    return is_controller ? "give it to the `run` and `shell` nodes within it" : "remove it: it runs no command whose work could be kept";
+}
+
 /* A key where it stands: does it apply to this kind, and to a node of this place? */
 static void check_place(rv_loader *l, const rv_draft *draft, uint32_t key, uint32_t index)
 {
@@ -139,9 +148,7 @@ static void check_place(rv_loader *l, const rv_draft *draft, uint32_t key, uint3
     bool is_edge = index == RV_NK_NEEDS || index == RV_NK_AFTER;
     if (draft->kind != RV_KIND_COUNT && !(known->kinds >> draft->kind & 1))
         rv_loader_error(l, key, 0,
-                        rv_str_of(index == RV_NK_TIMEOUT && !rv_kind_is_controller((rv_kind)draft->kind)
-                                      ? "use the `deadline` of its own map, or remove it"
-                                      : "remove it"),
+                        rv_str_of(cure_of(draft, index)),
                         "`%s` does not apply to `%s`", known->name, rv_kind_name((rv_kind)draft->kind));
     if (draft->handler && is_edge)
         rv_loader_error(l, key, 0, RV_STR("remove it: handlers run when the graph has ended"), "a handler has no `%s`", known->name);
@@ -303,6 +310,7 @@ void rv_loader_nodes(rv_loader *l)
     for (uint32_t node = 0; node < l->nodes.count; node++) {
         check_node(l, node);
         check_delivery(l, node);
+        rv_loader_cached(l, node);
         queue_bodies(l, node);
     }
     l->def_count = l->nodes.count;

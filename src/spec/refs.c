@@ -391,12 +391,14 @@ static void resolve_one(resolver *r, uint32_t index)
         if (!rv_str_is(rest, "id"))
             error_at(l, ref, RV_STR("the run has `${run.id}`; a node called `run` cannot be read: rename it"),
                      "`${%.*s}`: there is no such value", RV_FMT(ref->path));
+        else rv_loader_fleeting(l, ref);
     } else if (rv_str_is(word, "attempt")) {
         bool has_attempt = ref->use == RV_USE_ARGV || ref->use == RV_USE_ENV || ref->use == RV_USE_DIR;
         if (!rv_str_is(rest, "epoch") && !rv_str_is(rest, "key"))
             error_at(l, ref, RV_STR("an attempt has epoch and key"), "`${%.*s}`: there is no such value", RV_FMT(ref->path));
         else if (!has_attempt)
             error_at(l, ref, RV_STR("use it in argv, env or dir"), "`${%.*s}`: there is no attempt here", RV_FMT(ref->path));
+        else rv_loader_fleeting(l, ref);
     } else resolve_node(r, index, word, rest);
 }
 
@@ -430,64 +432,13 @@ static void keep_results(rv_loader *l)
     }
 }
 
-/* ---- outputs ---- */
-
-/* `dir/path` without `.` and empty parts; a glob or a reference makes it no literal path: size 0. */
-static rv_str literal_path(rv_loader *l, rv_str dir, rv_str path)
-{
-    rv_buf out = {0};
-    rv_str parts[] = {dir, path};
-    for (size_t i = 0; i < RV_COUNT(parts); i++)
-        for (size_t at = 0; at < parts[i].size;) {
-            size_t end = RV_MIN(rv_str_find(parts[i], at, '/'), parts[i].size);
-            rv_str part = rv_str_cut(parts[i], at, end - at);
-            at = end + 1;
-            if (part.size == 0 || rv_str_is(part, ".")) continue;
-            rv_buf_byte(&out, '/');
-            rv_buf_str_add(&out, part);
-        }
-    rv_str text = rv_arena_str(&l->arena, rv_buf_str(&out));
-    rv_buf_deinit(&out);
-    bool is_literal = true;
-    for (size_t i = 0; i < text.size; i++) is_literal &= strchr("*?[{$", text.at[i]) == NULL;
-    return is_literal ? text : RV_STR("");
-}
-
-/* Does a foreach start this node again and again? */
-static bool is_for_items(const rv_loader *l, uint32_t node)
-{
-    for (; node != RV_NONE; node = l->scopes.at[l->nodes.at[node].scope].owner)
-        if (l->scopes.at[l->nodes.at[node].scope].role == RV_SCOPE_ITEM) return true;
-    return false;
-}
-
-static void check_outputs(rv_loader *l)
-{
-    rv_map paths = {0};
-    for (uint32_t node = 0; node < l->nodes.count; node++) {
-        uint32_t list = rv_doc_get(&l->doc, rv_loader_body(l, node), "outputs"), dir = rv_loader_value(l, node, RV_NK_DIR);
-        if (list == RV_NONE || rv_doc_kind_of(&l->doc, list) != RV_DOC_LIST) continue;
-        for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item)) {
-            rv_str path = literal_path(l, dir == RV_NONE ? RV_STR("") : rv_doc_text(&l->doc, dir), rv_doc_text(&l->doc, item));
-            uint32_t other = path.size ? rv_map_add(&paths, path, node) : RV_NONE;
-            if (path.size && other == RV_NONE && is_for_items(l, node))
-                rv_loader_warning(l, item, 0, RV_STR("let its `dir` have ${item} or ${index}"), "each item makes the same file, `%.*s`",
-                                  RV_FMT(rv_doc_text(&l->doc, item)));
-            if (other != RV_NONE)
-                rv_loader_error(l, item, 0, RV_STR("let one node make it"), "`%.*s` is an output of `%.*s` %s",
-                                RV_FMT(rv_doc_text(&l->doc, item)), RV_FMT(rv_loader_name(l, other)),
-                                other == node ? "twice" : "already");
-        }
-    }
-    rv_map_deinit(&paths);
-}
-
 void rv_loader_resolve(rv_loader *l)
 {
     resolver r = {.loader = l};
     for (uint32_t i = 0; i < l->references.count; i++) resolve_one(&r, i);
     if (l->is_acyclic) rv_loader_ancestors(l, r.asked.at, r.asked.count, not_an_ancestor);
     keep_results(l);
-    check_outputs(l);
+    rv_loader_inputless(l);
+    rv_loader_paths(l);
     rv_vec_deinit(&r.asked);
 }

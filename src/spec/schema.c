@@ -105,13 +105,14 @@ static void write_body_or(rv_json_writer *w, bool is_graph)
     rv_jw_array_end(w);
 }
 
-/* A number or a name, or an object that says more. */
+/* A number, a name or a boolean, or an object that says more. */
 static void write_or_object(rv_json_writer *w, const rv_type *type)
 {
     rv_jw_key(w, "anyOf");
     rv_jw_array(w);
     rv_jw_object(w);
     if (type->kind == RV_TYPE_TAG_CAP) write_range(w, type);
+    else if (type->kind == RV_TYPE_CACHE) rv_jw_kv_cstring(w, "type", "boolean");
     else any_scalar(w);
     rv_jw_object_end(w);
     rv_jw_object(w);
@@ -145,6 +146,7 @@ static void write_type(rv_json_writer *w, const rv_type *type)
     case RV_TYPE_IDENTIFIER:
     case RV_TYPE_NODE:
     case RV_TYPE_VARIABLE:
+    case RV_TYPE_PATTERN:
     case RV_TYPE_PATH: any_scalar(w); return;
     case RV_TYPE_STRING: rv_jw_kv_cstring(w, "type", "string"); return;
     case RV_TYPE_BOOLEAN: rv_jw_kv_cstring(w, "type", "boolean"); return;
@@ -170,6 +172,7 @@ static void write_type(rv_json_writer *w, const rv_type *type)
     case RV_TYPE_MAP: write_container(w, type); return;
     case RV_TYPE_OBJECT: reference(w, type->table->id); return;
     case RV_TYPE_TAG_CAP:
+    case RV_TYPE_CACHE:
     case RV_TYPE_MUTEX: write_or_object(w, type); return;
     case RV_TYPE_MUTEXES: write_one_or_list(w, type); return;
     case RV_TYPE_NODE_BODY: reference(w, rv_node_table.id); return;

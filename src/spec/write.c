@@ -240,6 +240,7 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_ENTRANT:
     case RV_TYPE_VARIABLE:
     case RV_TYPE_PATH:
+    case RV_TYPE_PATTERN:
     case RV_TYPE_WORD: rv_json_quote(&w->image, rv_doc_text(doc, value)); return;
     case RV_TYPE_BOOLEAN:
     case RV_TYPE_INTEGER:
@@ -282,6 +283,7 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_NODE_BODY:
     case RV_TYPE_BODY_OR_NODES:
     case RV_TYPE_DEFINITION:
+    case RV_TYPE_CACHE:
     case RV_TYPE_DEFAULTS: break; /* written by body.c */
     }
     RV_UNREACHABLE();

@@ -223,6 +223,32 @@ def environment(flow):
     same(len(names), len(set(names)), 'variables that come twice')
 
 
+@case('a cached node is given PATH, HOME, LANG, TMPDIR, what env_host names, env, and the variables of Reeve [W15]')
+def cached_environment(flow):
+    caller = {'HOME': '/h', 'LANG': 'C.UTF-8', 'TMPDIR': '/tmp', 'GIVEN': 'caller', 'OVER': 'caller', 'SECRET': 'caller', 'LC_ALL': 'C'}
+    flow.run({'env': {'F': 'file'}, 'defaults': {'cache': {'inputs': [], 'env_host': ['GIVEN', 'OVER', 'ABSENT']}}, 'nodes': {
+        'a': shell('env -0 > "$OUT"', env={'OUT': flow.path('a'), 'OVER': 'node'}),
+        'b': shell('env -0 > "$OUT"', env={'OUT': flow.path('b')}, cache=False, needs=['a']),
+        'c': {'needs': ['b'],
+              'foreach': {'items': [1], 'do': shell('env -0 > "$OUT"', env={'OUT': flow.path('c')}, env_host=['SECRET'])}}}}, env=caller)
+
+    def variables(name):
+        return dict(entry.split('=', 1) for entry in args(flow, name))
+
+    def outer(name):
+        got = variables(name)
+        of_others = {'PWD', 'OLDPWD', 'SHLVL', '_', 'DIR', 'TRACEPARENT', 'MAKEFLAGS'}
+        return sorted(name for name in set(got) - of_others if not name.startswith('REEVE_'))
+
+    same(outer('a'), ['F', 'GIVEN', 'HOME', 'LANG', 'OUT', 'OVER', 'PATH', 'TMPDIR'], 'variables of a')
+    same([variables('a')[k] for k in ('F', 'GIVEN', 'HOME', 'OVER')], ['file', 'caller', '/h', 'node'], 'their values')
+    for name in ('REEVE_RUN', 'REEVE_NODE', 'REEVE_ATTEMPT', 'REEVE_EPOCH', 'REEVE_OUTPUT', 'REEVE_ARTIFACTS', 'REEVE_SOCKET',
+                 'REEVE_TOKEN', 'TRACEPARENT'):
+        need(variables('a').get(name), f'{name} is not there')
+    need('SECRET' in variables('b') and 'LC_ALL' in variables('b'), 'what is not cached inherits')
+    same(outer('c'), ['F', 'HOME', 'LANG', 'OUT', 'PATH', 'SECRET', 'TMPDIR'], 'variables of an item')
+
+
 @case('a token is new for each attempt, and neither logs nor results show it [W15]')
 def tokens(flow):
     done = flow.run({'nodes': {'a': shell('echo "$REEVE_TOKEN"; printf "t=%s" "$REEVE_TOKEN" > "$REEVE_OUTPUT"; echo "$REEVE_TOKEN" >> '

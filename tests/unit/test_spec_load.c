@@ -191,6 +191,61 @@ static void normal_form__env_has_three_layers(void **state)
     loaded_free(&l);
 }
 
+static const char *body_text(const loaded *l, const char *node)
+{
+    const rv_graph *g = &l->spec->graph;
+    return rv_arena_cstring(&l->spec->arena, rv_graph_str(g, g->nodes[node_named(g, node)].body));
+}
+
+static void normal_form__of_a_cached_node_says_deps_inputs_and_env_host(void **state)
+{ /* [C1, W7b] */
+    loaded l = load_good("reeve: 1\ndefaults: {env_host: [D]}\nnodes:\n"
+                         "  a: {run: [x], cache: true, inputs: [src/**, /x], outputs: ['o/*']}\n"
+                         "  b: {run: [x], cache: {inputs: [s], deps: files, env_host: [E]}}\n"
+                         "  c: {run: [x], cache: {deps: values}}\n"
+                         "  d: {run: [x], cache: false, inputs: [s]}\n"
+                         "  e: {run: [x]}\n");
+    const rv_graph *g = &l.spec->graph;
+    assert_string_equal(body_text(&l, "a"), "{\"cache\":{\"deps\":\"all\"},\"env_host\":[\"D\"],\"inputs\":[\"src/**\",\"/x\"],"
+                                            "\"outputs\":[\"o/*\"],\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "b"),
+                        "{\"cache\":{\"deps\":\"files\"},\"env_host\":[\"E\"],\"inputs\":[\"s\"],\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "c"),
+                        "{\"cache\":{\"deps\":\"values\"},\"env_host\":[\"D\"],\"inputs\":[],\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "d"), "{\"env_host\":[\"D\"],\"inputs\":[\"s\"],\"run\":[\"x\"]}");
+    for (uint32_t i = 0; i < g->node_count; i++) assert_int_equal((g->nodes[i].flags & RV_NODE_F_CACHED) != 0, i < 3);
+    assert_int_equal(l.problems.list.count, 1); /* `c` names no inputs */
+    assert_idempotent(g);
+    loaded_free(&l);
+}
+
+static void normal_form__a_nodes_cache_is_laid_over_that_of_defaults(void **state)
+{ /* [C1] */
+    loaded l = load_good("reeve: 1\ndefaults: {cache: {inputs: [all/**], deps: values, env_host: [H]}}\nnodes:\n"
+                         "  a: {run: [x]}\n"
+                         "  b: {run: [x], cache: true, inputs: [b]}\n"
+                         "  c: {run: [x], cache: {deps: files, inputs: []}}\n"
+                         "  d: {run: [x], cache: false}\n"
+                         "  e: {set: {k: '1'}}\n"
+                         "  f: {loop: {max: 1, body: {shell: x, env_host: [F]}}}\n"
+                         "  g: {workflow: {definition: {nodes: {n: {run: [x]}}}}}\n"
+                         "on: {exit: {run: [x]}}\n");
+    assert_string_equal(body_text(&l, "a"),
+                        "{\"cache\":{\"deps\":\"values\"},\"env_host\":[\"H\"],\"inputs\":[\"all/**\"],\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "b"),
+                        "{\"cache\":{\"deps\":\"values\"},\"env_host\":[\"H\"],\"inputs\":[\"b\"],\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "c"), "{\"cache\":{\"deps\":\"files\"},\"env_host\":[\"H\"],\"inputs\":[],\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "d"), "{\"run\":[\"x\"]}");
+    assert_string_equal(body_text(&l, "e"), "{\"set\":{\"k\":\"1\"}}");
+    assert_string_equal(body_text(&l, "f"), "{\"loop\":{\"body\":{\"cache\":{\"deps\":\"values\"},\"env_host\":[\"F\"],"
+                                            "\"inputs\":[\"all/**\"],\"shell\":\"x\"},\"max\":1}}");
+    assert_string_equal(body_text(&l, "n"), "{\"run\":[\"x\"]}"); /* defaults do not reach into another workflow [W2c] */
+    assert_string_equal(body_text(&l, "on.exit"), "{\"run\":[\"x\"]}"); /* a handler runs each time */
+    assert_int_equal(l.problems.list.count, 0);
+    assert_idempotent(&l.spec->graph);
+    loaded_free(&l);
+}
+
 static void normal_form__body_is_a_slice_of_the_definition(void **state)
 {
     loaded l = load_example();
@@ -251,16 +306,22 @@ static void random_common(rv_buf *out, uint64_t *rng, bool is_process)
         ",\"retry\":{\"on\":[1,\"signal\"],\"delay\":\"90s\"}",
         ",\"env\":{\"Z\":\"${env.HOME:-x}\",\"A\":\"${user.s}\"}",
         ",\"delivery\":\"at_least_once\"",
-        ",\"leave\":true",
         ",\"outputs\":[]",
         ",\"timeout_total\":\"2d\"",
         ",\"dir\":\"a/${user.p}\"",
-        ",\"env_host\":[\"A\"]",
-        ",\"output_schema\":{\"type\":[\"object\",\"null\"],\"properties\":{\"b\":{\"minimum\":1.50},\"a\":{}}}"};
+        ",\"output_schema\":{\"type\":[\"object\",\"null\"],\"properties\":{\"b\":{\"minimum\":1.50},\"a\":{}}}",
+        ",\"env_host\":[\"A\"]"};
     for (size_t i = 0; i < RV_COUNT(common); i++)
         if (rv_rng_below(rng, 4) == 0) rv_buf_cstring(out, common[i]);
-    for (size_t i = 0; i < RV_COUNT(process) && is_process; i++)
-        if (rv_rng_below(rng, 4) == 0) rv_buf_cstring(out, process[i]);
+    static const char *const caches[] = {",\"leave\":true", ",\"cache\":true,\"inputs\":[]", ",\"cache\":false",
+                                         ",\"cache\":{\"inputs\":[\"b/**\",\"/a\"],\"env_host\":[\"B\"],\"deps\":\"values\"}"};
+    bool has_env_host = false;
+    for (size_t i = 0; i < RV_COUNT(process) && is_process; i++) {
+        if (rv_rng_below(rng, 4)) continue;
+        rv_buf_cstring(out, process[i]);
+        has_env_host |= i == RV_COUNT(process) - 1;
+    }
+    if (is_process) rv_buf_cstring(out, caches[rv_rng_below(rng, RV_COUNT(caches) - has_env_host)]);
 }
 
 static void random_workflow(rv_buf *out, uint64_t *rng)
@@ -680,6 +741,8 @@ static void image__is_stale_when_an_included_file_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(normal_form__of_a_cached_node_says_deps_inputs_and_env_host),
+        T(normal_form__a_nodes_cache_is_laid_over_that_of_defaults),
         T(graph__nodes_keep_the_order_of_the_file),
         T(graph__edges_are_hard_and_soft_both_ways),
         T(graph__order_is_by_priority_then_index),

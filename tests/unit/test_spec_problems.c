@@ -138,12 +138,86 @@ static const wrong table[] = {
      "`after`\n"
      "flow.yaml:5:3: nodes wait for each other: c -> d -> c (each waits for the next); remove one of these from `needs` or "
      "`after`\n"},
-    {"W7 two nodes do not make one file", N "  a: {run: [x], outputs: [out/x]}\n  b: {run: [x], dir: out, outputs: [./x]}\n",
-     "flow.yaml:4:37: `./x` is an output of `a` already; let one node make it\n"},
+    {"W7 two nodes do not make one file", N "  a: {run: [x], outputs: [out/x]}\n  b: {run: [x], dir: out, outputs: [./out//x]}\n",
+     "flow.yaml:4:37: `./out//x` is an output of `a` already; let one node make it\n"},
     {"W11 an output path takes no references", N "  a: {run: [x], outputs: [\"o/${run.id}\"]}\n",
      "flow.yaml:3:30: `outputs` takes no references; write the path out\n"},
-    {"C13 an output stays beneath its directory", N "  a: {run: [x], outputs: [../x]}\n",
-     "flow.yaml:3:27: `outputs` wants a relative path, not `../x`; stay beneath the node's directory\n"},
+    {"C13 an output stays beneath the root", N "  a: {run: [x], outputs: [../x, 'o/', a**b]}\n",
+     "flow.yaml:3:27: `outputs` names `..` leads out of the root; name something beneath it\n"
+     "flow.yaml:3:35: `outputs` names a `/` at the end; write `/**` for all beneath a directory\n"
+     "flow.yaml:3:40: `outputs` names `**` beside something else; it stands for whole components: write `*`, or `**/*`\n"},
+    /* the cache */
+    {"C1 cache is true, false or a map", N "  a: {run: [x], inputs: [], cache: yes}\n  b: {run: [x], cache: [x]}\n"
+       "  c: {run: [x], cache: {dep: all}}\n",
+     "flow.yaml:3:36: `cache` wants true, false or a map such as {inputs: [src/**]}, not `yes`; write true\n"
+     "flow.yaml:4:24: `cache` wants true, false or a map such as {inputs: [src/**]}, not a list\n"
+     "flow.yaml:5:17: warning: the cached `c` names no inputs: a file that changed would not be noticed; name them in `inputs`, or write "
+     "inputs: [] for none\n"
+     "flow.yaml:5:25: unknown key `dep` in `cache`; did you mean `deps`?\n"},
+    {"C1 what counts of dependencies is a word", N "  a: {run: [x], inputs: [], cache: {deps: none}}\n",
+     "flow.yaml:3:43: `deps` wants all, values or files, not `none`\n"},
+    {"C1 inputs and env_host stand in one place", N "  a: {run: [x], inputs: [a], env_host: [E], cache: {inputs: [b], env_host: [F]}}\n",
+     "flow.yaml:3:53: `inputs` of `a` stands in `cache` and beside it; keep one of them\n"
+     "flow.yaml:3:66: `env_host` of `a` stands in `cache` and beside it; keep one of them\n"},
+    {"C1 what runs no command is not cached",
+     N "  a: {set: {k: '1'}, cache: true}\n  b: {foreach: {items: [1], do: {run: [x]}}, cache: true, inputs: []}\n",
+     "flow.yaml:3:22: `cache` does not apply to `set`; remove it: it runs no command whose work could be kept\n"
+     "flow.yaml:4:46: `cache` does not apply to `foreach`; give it to the `run` and `shell` nodes within it\n"
+     "flow.yaml:4:59: `inputs` does not apply to `foreach`; give it to the `run` and `shell` nodes within it\n"},
+    {"C1 what must happen is not cached",
+     N "  a: {run: [x], inputs: [], cache: true, delivery: at_most_once}\n  b: {run: [x], inputs: [], cache: true, leave: true}\n"
+       "  c: {run: [x], inputs: [], cache: true, isolation: worktree}\n  d: {run: [x], inputs: [], cache: true, role: implement}\n"
+       "on: {exit: {run: [x], inputs: [], cache: true}}\n",
+     "flow.yaml:3:29: `a` cannot be cached: `at_most_once` is for what has an effect outside, and a hit has none; remove `cache`, or "
+     "`delivery` where running it twice does no harm\n"
+     "flow.yaml:4:29: `b` cannot be cached: with `leave` it starts something that stays, and a hit starts nothing; remove one of them\n"
+     "flow.yaml:5:29: `c` cannot be cached: in a worktree it sees a commit, not the files that `inputs` name; remove `cache`, or let it "
+     "run in the directory itself\n"
+     "flow.yaml:6:29: `d` cannot be cached: in a worktree it sees a commit, not the files that `inputs` name; remove `cache`, or let it "
+     "run in the directory itself\n"
+     "flow.yaml:7:35: `exit` cannot be cached: a handler runs each time; remove `cache`\n"},
+    {"C1 a default that does not fit is refused at the node",
+     "reeve: 1\ndefaults: {cache: {inputs: []}}\nnodes:\n  a: {run: [x], delivery: at_most_once}\n"
+     "  b: {run: [x], leave: true, cache: false}\n"
+     "on: {exit: {run: [x]}}\n",
+     "flow.yaml:4:3: `a` cannot be cached: `at_most_once` is for what has an effect outside, and a hit has none; give it cache: false\n"},
+    {"W7 a cached action has nothing that changes with each run",
+     "reeve: 1\nenv: {R: \"${run.id}\"}\nnodes:\n  a: {run: [x, \"${run.id}\"], inputs: [], cache: true}\n"
+     "  b: {shell: x, env: {A: \"${attempt.key}\"}, dir: \"${attempt.epoch}\", inputs: [], cache: true}\n"
+     "  c: {run: [x, \"${run.id}\"], when: '${run.id} == \"r\"'}\n",
+     "flow.yaml:2:11: `${run.id}` is another one each time, so the cached `a` would never be found again; take it out, or do not cache the "
+     "node: it has `$REEVE_RUN` and `$REEVE_ATTEMPT`\n"
+     "flow.yaml:4:17: `${run.id}` is another one each time, so the cached `a` would never be found again; take it out, or do not cache the "
+     "node: it has `$REEVE_RUN` and `$REEVE_ATTEMPT`\n"
+     "flow.yaml:5:27: `${attempt.key}` is another one each time, so the cached `b` would never be found again; take it out, or do not "
+     "cache the node: it has `$REEVE_RUN` and `$REEVE_ATTEMPT`\n"
+     "flow.yaml:5:51: `${attempt.epoch}` is another one each time, so the cached `b` would never be found again; take it out, or do not "
+     "cache the node: it has `$REEVE_RUN` and `$REEVE_ATTEMPT`\n"},
+    {"C1 a cached node without inputs is warned of",
+     N "  a: {run: [x], cache: true}\n  b: {run: [x], cache: {inputs: []}}\n  z: {run: [x], need: []}\n",
+     "flow.yaml:3:17: warning: the cached `a` names no inputs: a file that changed would not be noticed; name them in `inputs`, or write "
+     "inputs: [] for none\n"
+     "flow.yaml:5:17: unknown key `need` in a node; did you mean `needs`?\n"},
+    {"C1 nodes that are cached by default are warned of once",
+     "reeve: 1\ndefaults: {cache: true}\nnodes:\n  a: {run: [x]}\n  b: {run: [x]}\n  c: {run: [x], inputs: [c]}\n"
+     "  z: {run: [x], need: []}\n",
+     "flow.yaml:2:12: warning: 3 nodes are cached without inputs, first `a`: a file that changed would not be noticed; name them in "
+     "`inputs` of the nodes, or write inputs: [] for none\n"
+     "flow.yaml:7:17: unknown key `need` in a node; did you mean `needs`?\n"},
+    {"W7 an input that a node makes which is not waited for is warned of",
+     N "  a: {run: [x], outputs: [out/a.o]}\n  b: {run: [x], inputs: [out/*.o], outputs: [out/b.o], needs: [c]}\n"
+       "  c: {run: [x], inputs: [./out/a.o], needs: [a]}\n  d: {run: [x], inputs: [/out/a.o]}\n"
+       "  e: {run: [x], inputs: [src/**, '**/*.c']}\n"
+       "  z: {run: [x], need: []}\n",
+     "flow.yaml:4:26: warning: `out/b.o` is an output of `b` itself, which would thus change what it depends on; name its inputs more "
+     "narrowly\n"
+     "flow.yaml:6:26: warning: `out/a.o` is made by `a`, which `d` does not wait for; add `a` to its `needs`\n"
+     "flow.yaml:8:17: unknown key `need` in a node; did you mean `needs`?\n"},
+    {"W7 an input of a body is waited for by what is around it",
+     N "  a: {run: [x], outputs: [a.o]}\n  b: {foreach: {items: [1], do: {run: [x], inputs: ['*.o']}}}\n"
+       "  c: {foreach: {items: [1], do: {run: [x], inputs: [a.o]}}, needs: [a]}\n  z: {run: [x], need: []}\n",
+     "flow.yaml:4:54: warning: `a.o` is made by `a`, which `b.do` does not wait for; add `a` to its `needs`\n"
+     "flow.yaml:6:17: unknown key `need` in a node; did you mean `needs`?\n"},
     {"K14 an unknown reducer gives the nearest", N "  a: {run: [x]}\n  b: {reduce: {reducer: concatt, of: [a]}, needs: [a]}\n",
      "flow.yaml:4:25: `reducer` wants concat, count, dedupe_lines, first, majority or merge_json_arrays, not `concatt`; did you "
      "mean `concat`?\n"},
@@ -305,10 +379,9 @@ static const wrong table[] = {
                                              "{run: [x]}}}\n",
      "flow.yaml:3:78: `o` is an output of `a.entrants[0]` already; let one node make it\n"},
     {"W7 items that make one file are warned of",
-     N "  a: {foreach: {items: [1], do: {run: [x], outputs: [o]}}, need: []}\n  b: {foreach: {items: [1], do: {run: [x], outputs: [o], "
-       "dir: \"${item}\"}}}\n",
-     "flow.yaml:3:54: warning: each item makes the same file, `o`; let its `dir` have ${item} or ${index}\n"
-     "flow.yaml:3:60: unknown key `need` in a node; did you mean `needs`?\n"},
+     N "  a: {foreach: {items: [1], do: {run: [x], outputs: [o], dir: \"${item}\"}}, need: []}\n",
+     "flow.yaml:3:54: warning: each item makes the same file, `o`; leave it out, and let a node behind the foreach make one of all\n"
+     "flow.yaml:3:76: unknown key `need` in a node; did you mean `needs`?\n"},
     {"W1a a handler is no controller and revises nothing",
      N "  a: {run: [x]}\non: {exit: {loop: {body: {run: [x]}, max: 1}}, failure: {run: [x], revise: {target: a, when: 'true'}}}\n",
      "flow.yaml:4:6: a handler cannot be `loop`; make it `run` or `shell`\n"
