@@ -63,7 +63,8 @@ static void add_output(paths *p, uint32_t node, uint32_t value)
     uint32_t other = rv_map_add(&p->by_path, path, p->made.count);
     if (other != RV_NONE) {
         rv_loader_error(l, value, 0, RV_STR("let one node make it"), "`%.*s` is an output of `%.*s` %s",
-                        RV_FMT(rv_doc_text(&l->doc, value)), RV_FMT(rv_loader_name(l, p->made.at[other].node)), p->made.at[other].node == node ? "twice" : "already");
+                        RV_FMT(rv_doc_text(&l->doc, value)), RV_FMT(rv_loader_name(l, p->made.at[other].node)),
+                        p->made.at[other].node == node ? "twice" : "already");
         return;
     }
     rv_vec_push(&p->made, ((made){path, node}));
