@@ -20,7 +20,7 @@
 
 /* ---- what may be put back ---- */
 
-static const char *refusal_of_path(rv_str path)
+const char *rv_tree_refusal_of_path(rv_str path)
 {
     if (path.size == 0) return "it has no path";
     if (path.size > RV_TREE_PATH_MAX) return "its path is too long";
@@ -56,7 +56,7 @@ static bool link_stays(rv_str path, rv_str link)
 
 const char *rv_tree_refusal(const rv_tree *tree, const rv_tree_file *file)
 {
-    const char *why = refusal_of_path(file->path);
+    const char *why = rv_tree_refusal_of_path(file->path);
     if (why) return why;
     rv_str store = tree->store_path;
     bool is_in_store = store.size && rv_str_starts(file->path, store) &&

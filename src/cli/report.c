@@ -57,12 +57,19 @@ static void make_nodes(rv_report *r)
     }
 }
 
+/* 2^64-1 is stored as -1. */
+static uint64_t log_offset(rv_report *r, rv_str text)
+{
+    long long offset = text.size ? strtoll(rv_arena_cstring(r->arena, text), NULL, 10) : -1;
+    return offset < 0 ? UINT64_MAX : (uint64_t)offset;
+}
+
 static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
 {
     static const char sql[] =
         "select \"index\", state, detail, root, error, attempts, ready_ms, started_ms, ended_ms, case kind when 'classify' then "
-        "json_extract(nullif(result, ''), '$.branch') when 'loop' then cast(json_extract(nullif(result, ''), '$.exhausted') as text) end "
-        "from node where run = ?1";
+        "json_extract(nullif(result, ''), '$.branch') when 'loop' then cast(json_extract(nullif(result, ''), '$.exhausted') as text) end, "
+        "cast(log_last as text) from node where run = ?1";
     rv_rows rows;
     rv_row row;
     rv_str bound[] = {rv_buf_str(&session->run)};
@@ -82,6 +89,7 @@ static rv_status read_nodes(rv_session *session, rv_report *r, rv_error *err)
         node->started_ms = rv_row_i64(&row, 7);
         node->ended_ms = rv_row_i64(&row, 8);
         node->note = rv_row_str(&row, 9);
+        node->log_last = log_offset(r, rv_row_str(&row, 10));
     }
     for (uint32_t n = 0; n < r->node_count; n++)
         if (!rv_run_is_handler(r->run, n)) r->counts[r->nodes[n].facts.state]++;
@@ -112,9 +120,7 @@ static rv_status read_attempts(rv_session *session, rv_report *r, rv_error *err)
         a->ended_ms = rv_row_i64(&row, 9);
         uint64_t *sizes[] = {&a->stdout_size, &a->stderr_size, &a->user_us, &a->system_us, &a->rss_max};
         for (uint32_t i = 0; i < RV_COUNT(sizes); i++) *sizes[i] = (uint64_t)rv_row_i64(&row, 10 + i);
-        rv_str log = rv_row_str(&row, 15);
-        long long offset = log.size ? strtoll(rv_arena_cstring(r->arena, log), NULL, 10) : -1;
-        a->log_last = offset < 0 ? UINT64_MAX : (uint64_t)offset; /* 2^64-1 is stored as -1 */
+        a->log_last = log_offset(r, rv_row_str(&row, 15));
         if (a->node >= r->node_count) {
             r->attempt_count--;
             continue;

@@ -12,7 +12,7 @@ typedef struct rv_report_node {
     rv_outcome_facts facts;  /* exit status and signal of its last attempt */
     uint32_t attempts;
     int64_t ready_ms, started_ms, ended_ms;
-    uint64_t log_last;       /* of its last attempt that wrote; UINT64_MAX: none */
+    uint64_t log_last;       /* of its last attempt that wrote, or of what the cache gave; UINT64_MAX: none */
     uint32_t parent;         /* the controller whose child it is; RV_NONE: none */
     uint32_t depth;          /* how many controllers are around it */
     bool has_row;            /* something of it is stored: it has begun or ended */

@@ -249,11 +249,30 @@ static bool begin(rv_job *job, uint32_t node, bool takes_slot)
     return true;
 }
 
-/* A node that goes next takes its slots; then it begins, or goes through its phases. */
-static void admit(rv_job *job, uint32_t node)
+/* Was the work of a cached node done before [A3]? Then it has settled, and its slots are given back. */
+static bool is_hit(rv_job *job, uint32_t node)
+{
+    rv_cache_hit hit;
+    rv_error error;
+    if (!(rv_run_def(job->run, node)->flags & RV_NODE_F_CACHED)) return false;
+    rv_cache_reason reason = rv_cache_try(job, node, &hit, &error);
+    if (reason != RV_CACHE_HIT) {
+        if (error.text[0]) rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, rv_str_of(error.text), RV_STR(""));
+        return false;
+    }
+    rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_CACHED, .node = node, .exit_status = hit.exit_status,
+                                                       .key = rv_str_of(hit.key), .value = hit.result, .output = hit.output}, false);
+    RV_ASSERT(answer == RV_ANSWER_TAKEN);
+    return true;
+}
+
+/* A node that goes next takes its slots; then it begins, or goes through its phases. true: the cache settled it. */
+static bool admit(rv_job *job, uint32_t node)
 {
     rv_admit_take(&job->admit, node);
+    if (is_hit(job, node)) return true;
     if (!rv_admit_is_staged(job->run, node) || rv_admit_claim(&job->admit, node)) (void)begin(job, node, true);
+    return false;
 }
 
 static void admit_job(rv_job *job)
@@ -263,9 +282,14 @@ static void admit_job(rv_job *job)
     if (job->is_undriven || job->run->closing == RV_CLOSING_INTERRUPT || job->run->status != RV_RUN_RUNNING) return;
     if (job->is_resumed && !job->is_announced) return; /* nothing starts under epochs that a loss of power would forget again [P4] */
     uint32_t waiting = job->ahead.count - job->ahead_begin + job->ahead_unwritten;
+    uint32_t hits = 0;
     while (waiting == 0 && (node = rv_admit_next(&job->admit)) != RV_NONE) {
         if (rv_adopt_is_unknown(job, node)) rv_adopt_ask(job, node);
-        else admit(job, node);
+        else hits += admit(job, node);
+        if (hits < HITS_A_TURN) continue;
+        engine->is_urgent = true;
+        rv_loop_wake(engine->config.loop); /* people and signals in between */
+        return;
     }
     uint32_t target = ahead_target(engine);
     if (waiting > target / 2) return;
@@ -541,6 +565,7 @@ void rv_engine_free(rv_engine *engine)
         rv_free(attempt);
     }
     rv_admission_deinit(&engine->admission);
+    rv_cache_close(engine->cache);
     rv_jobserver_close(engine);
     rv_slot_dirs_free(engine);
     for (rv_flight *flight = engine->syncing, *next; flight; flight = next) {

@@ -13,6 +13,7 @@
 #define RV_ENGINE_INNER_H
 
 #include "base/failpoint.h"
+#include "engine/cache.h"
 #include "engine/describe.h"
 #include "engine/engine.h"
 #include "kernel/admit.h"
@@ -27,6 +28,7 @@
 #define LAZY_MS 10
 #define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
+#define HITS_A_TURN 512u /* settled by the cache before descriptors are looked at again */
 #define AHEAD_HORIZON_US 12000
 
 /* One attempt of this engine's life: from ADMITTED until its outcome is in a batch. */
@@ -144,6 +146,7 @@ struct rv_job {
     RV_VEC(rv_attempt *) ended; /* attempts whose end is not in a batch yet */
     RV_VEC(uint32_t) ahead;    /* nodes whose start is written and that wait for a slot, from ahead_begin on */
     uint32_t ahead_begin, ahead_unwritten;
+    struct rv_cache_part *cache; /* its part in the engine's cache; NULL: no node of it was looked up */
     struct rv_parent *parent;  /* the run that this one goes on from; NULL: none, or nobody drives it */
     RV_VEC(rv_shown) shown;    /* open blockers */
     RV_VEC(struct rv_output_ref) outputs; /* where the output of nodes that templates read ends in the log */
@@ -182,6 +185,7 @@ struct rv_engine {
     uint32_t jobs_kept;        /* tokens given back in this turn, for the next attempt; none while the loop waits */
     rv_watch *jobs_watch;
     char *path_tmp;
+    rv_cache *cache;           /* NULL: nothing was looked up yet */
     rv_error failure;
     rv_loop_fn *on_change;
     void *on_change_user;
@@ -253,6 +257,9 @@ void rv_attempt_stop(rv_job *job, uint32_t node, uint32_t epoch, rv_stop_reason 
 void rv_attempt_start_ahead(rv_job *job);
 
 /* output.c */
+/* Where the output of a node ends that ended under this engine, under an earlier one, or in the run that this one goes on from. false:
+ * nothing is recorded of it; *ret then says that there is no output. */
+bool rv_output_find(rv_job *job, uint32_t node, rv_output_ref *ret);
 /* The parsed body of a node, in the engine's scratch arena. */
 const rv_json *rv_job_body(rv_job *job, uint32_t node);
 /* Fill job->values: where its templates find what they name. */
@@ -264,7 +271,12 @@ bool rv_result_collect(rv_attempt *attempt, rv_str given);
 /* Of an attempt that has no result: what it left all the same (given, or in $REEVE_OUTPUT), so that its spend is known; else nothing
  * changes. */
 void rv_result_look(rv_attempt *attempt, rv_str given);
-void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch);
+/* Give a blob the name that its maker gave it (rv_artifact_path), replacing what has it. false: errno says why. */
+bool rv_artifact_link(rv_job *job, uint32_t node, rv_digest digest, rv_str name);
+/* Append an artifact as rv_artifact_rows reads it: a line of JSON. */
+void rv_artifact_note(rv_buf *out, rv_str name, rv_digest digest, uint64_t size);
+/* Their rows. epoch: of the attempt that made them; 0: they came from the cache. */
+void rv_artifact_rows(rv_job *job, uint32_t node, uint32_t epoch, rv_str lines, int64_t created_ms, rv_batch *batch);
 
 /* steer.c: $REEVE_STEER: the directives of the attempt's node, one JSON object a line; not there while there are none. */
 #define RV_STEER_IS "REEVE_STEER="

@@ -116,6 +116,7 @@ static rv_job *job_new(rv_engine *engine, rv_spec *spec, rv_str id)
 void rv_job_free(rv_job *job)
 {
     if (!job) return;
+    rv_cache_job_free(job);
     rv_log_close(job->log);
     rv_mask_free(job->mask);
     rv_parent_free(job->parent);

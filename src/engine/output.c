@@ -31,9 +31,12 @@ static bool find_attempt(rv_job *job, rv_str run, rv_str name, uint64_t *ret_las
     rv_str args[3] = {run, name, rv_str_of(job->id)};
     bool is_cut, is_found = false;
     rv_arena arena = {0};
-    static const char sql[] = "SELECT log_last FROM attempt WHERE run = ?1 AND (node = ?2 OR (run <> ?3 AND "
-                              "node > ?2 || '~' AND node < ?2 || '~:' AND rtrim(node, '0123456789') = ?2 || '~')) "
+#define SAME(name_) "run = ?1 AND (" name_ " = ?2 OR (run <> ?3 AND " name_ " > ?2 || '~' AND " name_ " < ?2 || '~:' " \
+                    "AND rtrim(" name_ ", '0123456789') = ?2 || '~'))"
+    static const char sql[] = "SELECT log_last FROM (SELECT log_last, node_index, epoch FROM attempt WHERE " SAME("node") " UNION ALL "
+                              "SELECT log_last, \"index\", 0 FROM node WHERE " SAME("id") " AND detail = 'cache') "
                               "ORDER BY node_index DESC, epoch DESC LIMIT 1";
+#undef SAME
     rv_status status = rv_store_query(job->engine->config.store, RV_STR(sql), args, 3, 1, &out, &is_cut, NULL);
     size_t line = status == RV_OK ? rv_str_find(rv_buf_str(&out), 0, '\n') : SIZE_MAX;
     rv_str row_text = line == SIZE_MAX ? (rv_str){NULL, 0} : rv_str_from(rv_buf_str(&out), line + 1);
@@ -48,18 +51,26 @@ static bool find_attempt(rv_job *job, rv_str run, rv_str name, uint64_t *ret_las
     return is_found;
 }
 
-/* It ended under this engine, under an earlier one, or in the run that this one goes on from. */
-static rv_output_ref find_output(rv_job *job, uint32_t node)
+bool rv_output_find(rv_job *job, uint32_t node, rv_output_ref *ret)
 {
-    for (uint32_t i = job->outputs.count; i-- > 0;)
-        if (job->outputs.at[i].node == node) return job->outputs.at[i];
     rv_output_ref ref = {node, RV_LOG_NONE, rv_str_of(job->id)};
     rv_str name = rv_job_node_id(job, node), parent = job->resumed_from;
-    while (!find_attempt(job, ref.run, name, &ref.log_last) && parent.size) {
+    bool is_found;
+    while (!(is_found = find_attempt(job, ref.run, name, &ref.log_last)) && parent.size) {
         rv_run_row row = {0};
         ref.run = parent;
         parent = rv_store_run(job->engine->config.store, &job->arena, ref.run, &row, NULL) == RV_OK ? row.resumed_from : (rv_str){NULL, 0};
     }
+    *ret = ref;
+    return is_found;
+}
+
+static rv_output_ref find_output(rv_job *job, uint32_t node)
+{
+    for (uint32_t i = job->outputs.count; i-- > 0;)
+        if (job->outputs.at[i].node == node) return job->outputs.at[i];
+    rv_output_ref ref;
+    (void)rv_output_find(job, node, &ref);
     rv_vec_push(&job->outputs, ref);
     return ref;
 }

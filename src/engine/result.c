@@ -140,13 +140,12 @@ static bool read_output(rv_attempt *attempt)
 static bool is_full(int error_number) { return error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG; }
 
 /* ROOT/artifacts/RUN/NODE/NAME: the same bytes under the name that their maker gave them; what `${node.artifact.NAME}` means. */
-static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
+bool rv_artifact_link(rv_job *job, uint32_t node, rv_digest digest, rv_str name)
 {
-    rv_job *job = attempt->job;
     rv_engine *engine = job->engine;
     rv_buf blob = {0}, path = {0};
     rv_blob_path(engine->config.blobs, digest, &blob);
-    rv_artifact_path(engine->config.root, rv_str_of(job->id), rv_job_node_id(job, attempt->node), name, &path);
+    rv_artifact_path(engine->config.root, rv_str_of(job->id), rv_job_node_id(job, node), name, &path);
     bool is_good = rv_parents_make(path.at, strlen(engine->config.root));
     if (is_good && link(blob.at, path.at) != 0) is_good = errno == EEXIST && unlink(path.at) == 0 && link(blob.at, path.at) == 0;
     rv_buf_deinit(&blob);
@@ -154,18 +153,18 @@ static bool link_artifact(rv_attempt *attempt, rv_digest digest, rv_str name)
     return is_good;
 }
 
-static void note_artifact(rv_attempt *attempt, rv_str name, rv_digest digest, uint64_t size)
+void rv_artifact_note(rv_buf *out, rv_str name, rv_digest digest, uint64_t size)
 {
     rv_json_writer w;
     char text[RV_DIGEST_TEXT_SIZE + 1];
     rv_digest_text(digest, text);
-    rv_json_writer_init(&w, &attempt->artifacts, 0);
+    rv_json_writer_init(&w, out, 0);
     rv_jw_array(&w);
     rv_jw_str(&w, name);
     rv_jw_cstring(&w, text);
     rv_jw_u64(&w, size);
     rv_jw_array_end(&w);
-    rv_buf_byte(&attempt->artifacts, '\n');
+    rv_buf_byte(out, '\n');
 }
 
 static bool store_artifact(rv_attempt *attempt, int fd, const rv_file_entry *entry)
@@ -181,14 +180,14 @@ static bool store_artifact(rv_attempt *attempt, int fd, const rv_file_entry *ent
     } else if (rv_blob_put_file(attempt->job->engine->config.blobs, fd, entry->name.at, true, &digest, &size, &error) != RV_OK) {
         (void)rv_attempt_storage_failed(attempt, &error);
         is_good = fail(attempt, RV_DETAIL_CAPTURE, error.text);
-    } else if (!link_artifact(attempt, digest, entry->name)) {
+    } else if (!rv_artifact_link(attempt->job, attempt->node, digest, entry->name)) {
         if (is_full(errno))
             rv_error_set(&error, RV_STORE_FULL, "no space left for artifact %.*s; make room, then resume", RV_FMT(entry->name));
         (void)rv_attempt_storage_failed(attempt, &error);
         is_good = fail(attempt, RV_DETAIL_CAPTURE, "cannot link an artifact into the store; check its space and permissions");
     } else {
         RV_FAIL_POINT(ARTIFACT_LINKED);
-        note_artifact(attempt, entry->name, digest, size);
+        rv_artifact_note(&attempt->artifacts, entry->name, digest, size);
     }
     rv_buf_deinit(&message);
     return is_good;
@@ -210,10 +209,10 @@ static bool collect_artifacts(rv_attempt *attempt)
     return is_good;
 }
 
-void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch)
+void rv_artifact_rows(rv_job *job, uint32_t node, uint32_t epoch, rv_str lines, int64_t created_ms, rv_batch *batch)
 {
     rv_arena arena = {0};
-    rv_str rest = rv_buf_str(&attempt->artifacts);
+    rv_str rest = lines;
     while (rest.size) {
         size_t end = rv_str_find(rest, 0, '\n');
         rv_json *line = NULL;
@@ -224,14 +223,14 @@ void rv_result_artifacts(rv_job *job, rv_attempt *attempt, rv_batch *batch)
         bool is_number = rv_json_i64(rv_json_at(line, 2), &size);
         RV_ASSERT(is_number);
         rv_artifact_row row = {.run = rv_str_of(job->id),
-                               .node = rv_job_node_id(job, attempt->node),
+                               .node = rv_job_node_id(job, node),
                                .name = rv_json_at(line, 0)->text,
                                .media_type = RV_STR("application/octet-stream"),
                                .digest = rv_json_at(line, 1)->text,
-                               .epoch = attempt->epoch,
+                               .epoch = epoch,
                                .size = (uint64_t)size,
                                .is_complete = true,
-                               .created_ms = attempt->row.ended_ms};
+                               .created_ms = created_ms};
         rv_batch_artifact(batch, &row);
     }
     rv_arena_deinit(&arena);

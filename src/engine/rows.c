@@ -138,6 +138,7 @@ static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch 
                        .result = rv_run_result(job->run, index),
                        .started_ms = job->started_ms[index],
                        .log_last = RV_LOG_NONE};
+    rv_cache_shown(job, index, &row.log_last, &row.result);
     if (node->root) row.root = rv_job_node_id(job, node->root - 1);
     if (attempt && attempt->result.size) row.result = rv_buf_str(&attempt->result);
     if (row.result.size == 0 && node->detail == RV_DETAIL_REPLAY) row.result = rv_adopt_result(job, index);
@@ -163,7 +164,8 @@ static void attempt_row(rv_job *job, rv_attempt *attempt, rv_batch *batch)
     if ((attempt->is_ended || is_called_off) && row.ended_ms == 0) row.ended_ms = rv_engine_now(job->engine).wall_ms;
     if (row.detail != RV_DETAIL_NONE && row.error_source.size == 0) row.error_source = RV_STR("task");
     rv_batch_attempt(batch, &row);
-    if (attempt->is_ended) rv_result_artifacts(job, attempt, batch);
+    if (attempt->is_ended)
+        rv_artifact_rows(job, attempt->node, attempt->epoch, rv_buf_str(&attempt->artifacts), attempt->row.ended_ms, batch);
 }
 
 static rv_node_view view_of(rv_job *job, uint32_t index, const rv_attempt *attempt)
@@ -224,6 +226,7 @@ void rv_rows_collect(rv_job *job, rv_batch *batch)
         job->stamp[index] = turn;
         collect_node(job, index, batch);
         rv_adopt_rows(job, index, batch);
+        rv_cache_collect(job, index, batch);
     }
     for (uint32_t i = 0; i < job->ended.count; i++) rv_attempt_free(job->ended.at[i]);
     rv_vec_clear(&job->ended);

@@ -1,0 +1,84 @@
+#include "engine/cache_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define USED_MAX (UINT64_C(1) << 26) /* ids that are kept account of */
+
+static void path_of(const rv_cache *cache, const char *suffix, rv_buf *out) { rv_buf_printf(out, "%s/used%s", cache->config.root, suffix); }
+
+static bool read_all(int fd, void *at, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t count = read(fd, (char *)at + done, size - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        done += (size_t)count;
+    }
+    return true;
+}
+
+static bool write_all(int fd, const void *at, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t count = write(fd, (const char *)at + done, size - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        done += (size_t)count;
+    }
+    return true;
+}
+
+static void grow(rv_cache *cache, uint64_t count)
+{
+    cache->used = rv_realloc(cache->used, count * sizeof *cache->used);
+    memset(cache->used + cache->used_count, 0, (count - cache->used_count) * sizeof *cache->used);
+    cache->used_count = count;
+}
+
+void rv_used_open(rv_cache *cache)
+{
+    struct stat info;
+    rv_buf path = {0};
+    path_of(cache, "", &path);
+    int fd = open(path.at, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool is_good = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size / sizeof(int64_t) <= USED_MAX;
+    if (is_good && info.st_size >= (off_t)sizeof(int64_t)) {
+        grow(cache, (uint64_t)info.st_size / sizeof(int64_t));
+        size_t size = cache->used_count * sizeof *cache->used;
+        if (!read_all(fd, cache->used, size)) memset(cache->used, 0, size);
+    }
+    if (fd >= 0) close(fd);
+    rv_buf_deinit(&path);
+}
+
+void rv_used_save(rv_cache *cache)
+{
+    rv_buf path = {0}, fresh = {0};
+    if (!cache->is_used_dirty) return;
+    path_of(cache, "", &path);
+    path_of(cache, ".new", &fresh);
+    int fd = open(fresh.at, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool is_good = fd >= 0 && write_all(fd, cache->used, cache->used_count * sizeof *cache->used);
+    if (fd >= 0) close(fd);
+    if (!is_good || rename(fresh.at, path.at) != 0) rv_log(RV_LOG_DEBUG, "%s: cannot be written: %s", path.at, strerror(errno));
+    cache->is_used_dirty = false;
+    rv_buf_deinit(&path);
+    rv_buf_deinit(&fresh);
+}
+
+void rv_used_note(rv_cache *cache, uint64_t id, int64_t now_ms)
+{
+    if (id >= USED_MAX) return;
+    if (id >= cache->used_count) grow(cache, RV_MAX(id + 1, RV_MIN(cache->used_count * 2, USED_MAX)));
+    cache->used[id] = now_ms;
+    cache->is_used_dirty = true;
+}
+
+int64_t rv_used_ms(const rv_cache *cache, uint64_t id, int64_t created_ms)
+{
+    return id < cache->used_count ? RV_MAX(cache->used[id], created_ms) : created_ms;
+}

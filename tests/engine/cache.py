@@ -1,0 +1,381 @@
+"""The cache: what is found again and what is not, and that a hit is a run in all but its process [C1-C14]."""
+import os
+import shutil
+import stat
+
+from harness import case, main, need, same, shell, wait_for
+
+LEDGER = 'echo {} >> "$LEDGER"; '
+
+
+class Work:
+    """A folder of nodes that write into a ledger when they run."""
+
+    def __init__(self, flow):
+        self.flow = flow
+        self.ledger = flow.path('ledger')
+        self.ran_before = 0
+
+    def node(self, script, name='x', **more):
+        more.setdefault('inputs', [])
+        return {'shell': LEDGER.format(name) + script, 'cache': True, **more}
+
+    def run(self, nodes, env=None, words=(), **more):
+        """Run; what ran, by its name in the ledger, in order of name."""
+        env = {'LEDGER': self.ledger, **(env or {})}
+        nodes = {name: {**node, 'env_host': [*node.get('env_host', []), 'LEDGER']} if node.get('cache') else node
+                 for name, node in nodes.items()}
+        self.done = self.flow.run({'nodes': nodes, **more}, *words, env=env)
+        lines = open(self.ledger).read().split() if os.path.exists(self.ledger) else []
+        ran, self.ran_before = lines[self.ran_before:], len(lines)
+        return sorted(ran)
+
+    def hits(self):
+        return sorted(e['node'] for e in self.done.of('node_ended') if e['detail'] == 'cache')
+
+
+def tree(root):
+    """Every file, link and directory beneath: what it is, its mode, what is in it."""
+    found = {}
+    for base, dirs, files in os.walk(root):
+        for name in dirs + files:
+            path = os.path.join(base, name)
+            info = os.lstat(path)
+            what = os.readlink(path) if stat.S_ISLNK(info.st_mode) else open(path, 'rb').read() if stat.S_ISREG(info.st_mode) else None
+            found[os.path.relpath(path, root)] = (stat.S_IFMT(info.st_mode), stat.S_IMODE(info.st_mode), what)
+    return found
+
+
+@case('what was done before is not done again: no process, no attempt, state succeeded(cache) [A3, C10]')
+def second_run(flow):
+    work = Work(flow)
+    flow.write('in', 'one')
+    nodes = {'a': work.node('cat in > out', 'a', inputs=['in'], outputs=['out']),
+             'b': work.node('wc -c < out > size', 'b', needs=['a'], inputs=['out'], outputs=['size'])}
+    same(work.run(nodes), ['a', 'b'], 'the first run')
+    same(work.run(nodes), [], 'the second run')
+    same(work.hits(), ['a', 'b'], 'hits')
+    same(flow.one(f"select count(*) from attempt where run = '{work.done.run}'"), 0, 'attempts')
+    same(work.done.of('attempt_started'), [], 'attempts that are told')
+    same([e['node'] for e in flow.journal(work.done.run, 'cached')], ['a', 'b'], 'the journal')
+
+
+@case('outputs that are gone or changed are put back, byte by byte and mode by mode; equal ones keep their mtime [C12]')
+def put_back(flow):
+    work = Work(flow)
+    nodes = {'a': work.node('mkdir -p out/deep out/empty; echo one > out/x; echo two > out/deep/y; chmod 750 out/deep/y; chmod 400 out/x; '
+                            'ln -s deep/y out/link; head -c 400000 /dev/urandom > out/large', 'a', outputs=['out'])}
+    work.run(nodes)
+    before = tree(flow.path('out'))
+    kept = os.stat(flow.path('out/large')).st_mtime_ns
+    os.remove(flow.path('out/x'))
+    os.rmdir(flow.path('out/empty'))
+    os.remove(flow.path('out/link'))
+    flow.write('out/deep/y', 'spoilt')
+    same(work.run(nodes), [], 'what ran')
+    same(tree(flow.path('out')), before, 'the tree')
+    same(os.stat(flow.path('out/large')).st_mtime_ns, kept, 'mtime of what was equal')
+    shutil.rmtree(flow.path('out'))
+    same(work.run(nodes), [], 'what ran then')
+    same(tree(flow.path('out')), before, 'the whole tree')
+
+
+@case('a hit gives what the run gave: stdout, stderr, result, artifacts, to people, templates and conditions [C12]')
+def replay(flow):
+    work = Work(flow)
+    script = ('echo out; echo err >&2; printf "%s" "{\\"n\\":7}" > "$REEVE_OUTPUT"; '
+              'echo art > "$REEVE_ARTIFACTS/f"; head -c 5000 /dev/zero | tr "\\0" z')
+    nodes = {'a': work.node(script, 'a'),
+             'read': {'run': ['sh', '-c', 'echo "$1 $2" | cut -c1-20; cat "$3"', 'sh', '${a.n}', '${a.stdout}', '${a.artifact.f}'],
+                      'needs': ['a']},
+             'if': {**shell('echo yes'), 'needs': ['a'], 'when': '${a.n} == 7 && ${small.stdout} == "small"'}}
+    nodes['small'] = work.node('echo small', 'small')
+    nodes['if']['needs'].append('small')
+    same(work.run(nodes), ['a', 'small'], 'the first run')
+    first = work.done
+    same(work.run(nodes), [], 'the second run')
+    second = work.done
+    same(second.text('read'), first.text('read'), 'what templates were given')
+    same(second.node('if')['state'], 'succeeded', 'the condition')
+    for stream in ('stdout', 'stderr'):
+        texts = [''.join(e['text'] for e in done.of('output', node='a', stream=stream)) for done in (first, second)]
+        same(texts[1], texts[0], stream)
+    for stream in '12':
+        logs = [flow.call('logs', done.run, 'a', '--stream', stream).text for done in (first, second)]
+        same(logs[1], logs[0], f'`reeve logs --stream {stream}`')
+    rows = flow.ask("select run, result from node where id = 'a' order by started_ms")
+    same({row[1] for row in rows}, {'{"n":7}'}, 'results')
+    rows = flow.ask("select run, name, digest, size from artifact where node = 'a'")
+    same(len({row[1:] for row in rows}), 1, 'artifacts')
+    same({row[0] for row in rows}, {first.run, second.run}, 'runs with artifacts')
+
+
+def changes(flow, work, base, cases):
+    """Of a node that was run as `base`: which change makes it run again."""
+    same(work.run({'a': base}), ['x'], 'the first run')
+    same(work.run({'a': base}), [], 'unchanged')
+    for what, (change, runs) in cases.items():
+        node, env = dict(base), {}
+        change(node, env)
+        same(work.run({'a': node}, env=env), ['x'] if runs else [], what)
+
+
+@case('each part of the key makes another one: command, shell, directory, outputs, isolation, schema, variables [C1]')
+def key_of_node(flow):
+    work = Work(flow)
+    os.mkdir(flow.path('sub'))
+    base = work.node('mkdir -p o; touch o/out; printf "{}" > "$REEVE_OUTPUT"', outputs=['o/out'], env={'V': '1'}, env_host=['SEEN', 'GONE'])
+    base['shell'] = 'cd "$DIR2"; ' + base['shell']
+    base['env']['DIR2'] = flow.dir
+    changes(flow, work, base, {
+        'another command': (lambda n, e: n.update(shell=n['shell'] + ' '), True),
+        'another shell': (lambda n, e: n.update(shell_name='bash'), True),
+        'another directory': (lambda n, e: n.update(dir='sub'), True),
+        'other outputs': (lambda n, e: n.update(outputs=['o/out', 'o/*']), True),
+        'a schema of the result': (lambda n, e: n.update(output_schema={'type': 'object'}), True),
+        'a variable with another value': (lambda n, e: n.update(env={**n['env'], 'V': '2'}), True),
+        'a variable more': (lambda n, e: n.update(env={**n['env'], 'W': ''}), True),
+        'a named variable of the caller': (lambda n, e: e.update(SEEN='1'), True),
+        'another value of it': (lambda n, e: e.update(SEEN='2'), True),
+        'an empty one is not an absent one': (lambda n, e: e.update(SEEN=''), True),
+        'the same again': (lambda n, e: e.update(SEEN='1'), False),
+        'PATH': (lambda n, e: e.update(PATH=os.environ['PATH'] + ':/nowhere'), True),
+        'a variable that nobody named': (lambda n, e: e.update(OTHER='1'), False),
+        'a timeout, a priority, retries': (lambda n, e: n.update(timeout='50s', priority=3, retry={'max_attempts': 2}), False),
+        'inputs: none is no list of them': (lambda n, e: n.update(inputs=[]), False),
+    })
+
+
+@case('equal work of another name shares an entry; two nodes of one run too [C1]')
+def names_do_not_count(flow):
+    work = Work(flow)
+    same(work.run({'a': work.node('echo same')}), ['x'], 'the first')
+    same(work.run({'b': work.node('echo same')}), [], 'another name')
+    same(work.run({'c': work.node('echo other'), 'd': work.node('echo other', needs=['c'])}), ['x', 'x'], 'with a predecessor')
+
+
+@case('inputs count by path, content and mode, whatever their times [C1, C3]')
+def inputs(flow):
+    work = Work(flow)
+    os.makedirs(flow.path('src/deep'))
+    for name in ('src/a.c', 'src/b.c', 'src/deep/c.c', 'src/x.h'):
+        flow.write(name, name)
+    node = {'a': work.node('true', inputs=['src/**/*.c', 'config'])}
+    same(work.run(node), ['x'], 'the first run')
+    steps = [
+        ('a time', lambda: os.utime(flow.path('src/a.c'), (1, 1)), []),
+        ('a file that is no input', lambda: flow.write('src/x.h', 'y'), []),
+        ('content of the same size', lambda: flow.write('src/a.c', 'src/A.c'), ['x']),
+        ('the first content again', lambda: flow.write('src/a.c', 'src/a.c'), []),
+        ('a mode', lambda: os.chmod(flow.path('src/a.c'), 0o755), ['x']),
+        ('one more', lambda: flow.write('src/deep/d.c', ''), ['x']),
+        ('one less', lambda: os.remove(flow.path('src/deep/d.c')), []),
+        ('another name', lambda: os.rename(flow.path('src/b.c'), flow.path('src/B.c')), ['x']),
+        ('a literal that was not there', lambda: flow.write('config', ''), ['x']),
+        ('a link instead of a file', lambda: (os.remove(flow.path('config')), os.symlink('src/x.h', flow.path('config'))), ['x']),
+        ('what the link leads to', lambda: flow.write('src/x.h', 'z'), ['x']),
+    ]
+    for what, change, ran in steps:
+        change()
+        same(work.run(node), ran, what)
+
+
+@case('a file that is rewritten at once with the same size is seen: stamps within the clock are not trusted [C3]')
+def racy(flow):
+    work = Work(flow)
+    node = {'a': work.node('true', inputs=['f'])}
+    for i in range(12):
+        flow.write('f', f'{i:04}')
+        same(work.run(node), ['x'], f'round {i}')
+
+
+@case('what a predecessor gave counts: stdout, stderr, result, artifacts; as `deps` says [C1]')
+def predecessors(flow):
+    work = Work(flow)
+    def graph(given, deps, reads=True):
+        read = {'run': ['sh', '-c', LEDGER.format('b') + 'echo "$1"', 'sh', '${a.k:-none}' if reads else 'nothing'], 'needs': ['a'],
+                'inputs': [], 'cache': {'deps': deps}}
+        return {'a': shell(given), 'b': read}
+    result = 'echo k=1 > "$REEVE_OUTPUT"; '
+    first = result + 'echo one'
+    others = {'stdout': result + 'echo two', 'stderr': first + '; echo e >&2', 'result': 'echo k=1 > "$REEVE_OUTPUT"; echo l=2 >> '
+              '"$REEVE_OUTPUT"; echo one', 'artifact': first + '; echo x > "$REEVE_ARTIFACTS/x"'}
+    for deps, reads, counts in (('all', True, True), ('values', True, True), ('values', False, False), ('files', False, False)):
+        flow_tag = f' # {deps} {reads}'
+        def tagged(given):
+            nodes = graph(given, deps, reads)
+            nodes['b']['run'][2] += flow_tag
+            return nodes
+        same(work.run(tagged(first)), ['b'], f'the first with {deps}')
+        same(work.run(tagged(first)), [], f'again with {deps}')
+        for what, given in others.items():
+            same(work.run(tagged(given)), ['b'] if counts else [], f'{what} with {deps}, reads {reads}')
+
+
+@case('a predecessor that was found counts as the run that it stands for [C1]')
+def found_predecessor(flow):
+    work = Work(flow)
+    def nodes(text):
+        return {'a': work.node(f'echo {text}; echo k=v > "$REEVE_OUTPUT"; echo x > "$REEVE_ARTIFACTS/f"', 'a'),
+                'b': work.node('true', 'b', needs=['a']), 'c': work.node('true', 'c', needs=['b'])}
+    same(work.run(nodes('one')), ['a', 'b', 'c'], 'the first run')
+    same(work.run(nodes('one')), [], 'the second')
+    same(work.run(nodes('two')), ['a', 'b'], 'another output: b depends on it, and c on what b gave, which is the same')
+    same(work.run(nodes('one')), [], 'the first again')
+
+
+@case('an artifact that a command is given counts by its content, not by its path [C1]')
+def artifact_path(flow):
+    work = Work(flow)
+    def nodes(text):
+        return {'a': shell(f'echo {text} > "$REEVE_ARTIFACTS/f"'),
+                'b': {'run': ['sh', '-c', LEDGER.format('b') + 'cat "$1"', 'sh', '${a.artifact.f}'], 'needs': ['a'], 'inputs': [],
+                      'cache': {'deps': 'files'}}}
+    same(work.run(nodes('one')), ['b'], 'the first run')
+    same(work.run(nodes('one')), [], 'the second')
+    same(work.run(nodes('two')), ['b'], 'another content')
+
+
+@case('what failed, was cut off or left nothing that was declared is not stored [C10, C13]')
+def not_stored(flow):
+    work = Work(flow)
+    flow.write('ok', '')
+    os.remove(flow.path('ok'))
+    node = {'a': work.node('test -e ok', outputs=['ok'], env={'D': flow.dir})}
+    env = {'LEDGER': work.ledger}
+    node['a']['env_host'] = ['LEDGER']
+    flow.run({'nodes': node}, env=env, status=1)
+    flow.write('ok', '')
+    same(flow.run({'nodes': node}, env=env).node('a')['detail'], 'fresh', 'after a failure')
+    missing = {'a': work.node('true', outputs=['never'])}
+    missing['a']['env_host'] = ['LEDGER']
+    for _ in range(2):
+        same(flow.run({'nodes': missing}, env=env, status=1).node('a')['detail'], 'output_missing', 'a missing output')
+    same(flow.one('select count(*) from cache'), 1, 'entries')
+
+
+@case('inputs that change while it runs: it stays good, is not stored, and it is said [C4]')
+def changed_meanwhile(flow):
+    work = Work(flow)
+    flow.write('in', 'one')
+    node = {'a': work.node('echo two > in', inputs=['in'])}
+    same(work.run(node), ['x'], 'the first run')
+    notes = [e['text'] for e in work.done.of('note')]
+    need(any('inputs changed' in text for text in notes), f'notes: {notes}')
+    same(flow.one('select count(*) from cache'), 0, 'entries')
+    same(work.run(node), ['x'], 'the second run: `two` was never looked at before')
+    same(work.run(node), [], 'the third')
+
+
+@case('an entry that cannot be used is a miss, never an error: damaged, cut, gone, of another size [C11]')
+def corrupt(flow):
+    work = Work(flow)
+    node = {'a': work.node('head -c 3000 /dev/zero > out; echo hello', outputs=['out'])}
+    work.run(node)
+    def blobs():
+        return [os.path.join(base, name) for base, _, names in os.walk(flow.path('store/blobs')) for name in names]
+    def write(path, how):
+        os.chmod(path, 0o600)
+        how(path)
+    spoil = {
+        'other bytes': lambda path: open(path, 'r+b').write(b'x'),
+        'cut': lambda path: os.truncate(path, 10),
+        'longer': lambda path: open(path, 'ab').write(b'x'),
+        'gone': os.remove,
+        'a directory': lambda path: (os.remove(path), os.mkdir(path)),
+    }
+    for what, how in spoil.items():
+        same(len(blobs()), 1, 'blobs')
+        write(blobs()[0], how)
+        os.remove(flow.path('out'))
+        same(work.run(node), ['x'], what)
+        for base, dirs, _ in os.walk(flow.path('store/blobs')):
+            for name in dirs:
+                if len(name) > 2:
+                    os.rmdir(os.path.join(base, name))
+                    os.remove(flow.path('out'))
+                    work.run(node)
+        os.remove(flow.path('out'))
+        same(work.run(node), [], f'after {what}')
+        same(flow.read('out'), b'\0' * 3000, f'the output after {what}')
+
+
+@case('an entry of a quarantined node is not found by a trusted one, nor the other way [C14]')
+def trust(flow):
+    work = Work(flow)
+    plain = work.node('echo x', isolation='none')
+    marked = {**plain, 'trust': 'quarantined'}
+    same(work.run({'a': marked}), ['x'], 'quarantined')
+    same(work.run({'a': plain}), ['x'], 'trusted')
+    same(work.run({'a': marked}), [], 'quarantined again')
+    same(work.run({'a': plain}), [], 'trusted again')
+
+
+@case('a secret is in no entry, and changes no key [C1, E31]')
+def secrets(flow):
+    work = Work(flow)
+    node = {'a': work.node('echo "got $S"; echo "s=$S" > "$REEVE_OUTPUT"', env={'S': '${user.token}'})}
+    params = {'token': {'secret': True}}
+    same(work.run(node, words=['--var', 'token=hunter2hunter2'], params=params), ['x'], 'the first run')
+    same(work.run(node, words=['--var', 'token=swordfish9999'], params=params), [], 'another secret')
+    need('***' in work.done.text('a'), work.done.text('a'))
+    for base, _, names in os.walk(flow.store):
+        for name in names:
+            with open(os.path.join(base, name), 'rb') as file:
+                need(b'hunter2hunter2' not in file.read(), f'the secret is in {name}')
+
+
+@case('items, iterations and nodes of a sub-workflow are found like others [C1]')
+def inside(flow):
+    work = Work(flow)
+    body = work.node('echo ${item}', 'x')
+    body['shell'] = LEDGER.format('x') + 'echo "$I"'
+    body['env'] = {'I': '${item}'}
+    body['env_host'] = ['LEDGER']
+    each = {'each': {'foreach': {'items': ['1', '2', '3'], 'do': body}}}
+    same(work.run(each), ['x'] * 3, 'the first run')
+    same(work.run(each), [], 'the second')
+    each['each']['foreach']['items'] = ['3', '4', '1']
+    same(work.run(each), ['x'], 'one new item')
+
+
+@case('a run that was interrupted finds what it did, also as a predecessor whose output is only in the log [C12]')
+def resumed(flow):
+    work = Work(flow)
+    nodes = {'a': shell('echo given'), 'b': flow.held(needs=['a']), 'c': work.node('echo c', 'c', needs=['a', 'b'])}
+    nodes['c']['env_host'] = ['LEDGER']
+    env = {'LEDGER': work.ledger}
+    live = flow.start({'nodes': nodes}, env=env)
+    flow.hub.next()
+    live.kill_engine()
+    again = flow.start(None, '--resume', env=env)
+    flow.hub.next().end()
+    again.end(0)
+    same(open(work.ledger).read(), 'c\n', 'what ran')
+    whole = flow.start({'nodes': nodes}, env=env)
+    flow.hub.next().end()
+    whole.end(0)
+    same(open(work.ledger).read(), 'c\n', 'a run that knows what `a` gave from its attempt')
+
+
+@case('an output whose place cannot be written makes the node run, and it is said why [C12]')
+def in_the_way(flow):
+    work = Work(flow)
+    node = {'a': work.node('rm -rf out; echo x > out', outputs=['out'])}
+    work.run(node)
+    os.remove(flow.path('out'))
+    os.makedirs(flow.path('out/full'))
+    same(work.run(node), ['x'], 'with a directory in the way')
+    need(any('out' in e['text'] for e in work.done.of('note')), 'a note')
+    outside = flow.path('outside')
+    os.mkdir(outside)
+    node = {'a': work.node('mkdir -p d; echo x > d/out', outputs=['d/out'])}
+    work.run(node)
+    shutil.rmtree(flow.path('d'))
+    os.symlink(outside, flow.path('d'))
+    same(work.run(node), ['x'], 'with a link in the way')
+    same(os.listdir(outside), ['out'], 'what the command itself wrote')
+
+
+if __name__ == '__main__':
+    main()
