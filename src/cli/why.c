@@ -2,6 +2,7 @@
 #include "cli/answer.h"
 #include "cli/report.h"
 #include "cli/verbs.h"
+#include "engine/machine.h"
 #include "kernel/gate.h"
 
 #define REASONS_MAX 40u
@@ -215,6 +216,39 @@ static bool clash(const rv_run *run, uint32_t node, uint32_t claim, uint32_t oth
     return false;
 }
 
+/* What the machine shares, and who elsewhere has it [A7]. */
+static bool explain_machine(question *q, uint32_t node, uint32_t depth, bool is_tag, rv_str name)
+{
+    extern char **environ;
+    rv_buf holders = {0};
+    rv_machine_holders((const char *const *)environ, is_tag, name, &holders);
+    rv_str rest = rv_buf_str(&holders);
+    bool is_held = holders.size > 0;
+    if (is_held) {
+        reason *r = add(q, is_tag ? "tag" : "mutex", node, depth);
+        if (is_tag) rv_buf_printf(&r->text, "is ready, but the machine's cap of the tag %.*s is used up by:", RV_FMT(name));
+        else rv_buf_printf(&r->text, "is ready, but the mutex %.*s of this machine is held by:", RV_FMT(name));
+        for (uint32_t i = 0; rest.size && i < NAMED_MAX; i++) {
+            size_t end = RV_MIN(rv_str_find(rest, 0, '\n'), rest.size);
+            rv_buf_printf(&r->text, "%s %.*s", i ? "," : "", RV_FMT(rv_str_cut(rest, 0, end)));
+            rest = rv_str_from(rest, RV_MIN(end + 1, rest.size));
+        }
+    }
+    rv_buf_deinit(&holders);
+    return is_held;
+}
+
+static bool explain_machine_tag(question *q, uint32_t node, uint32_t depth)
+{
+    const rv_run *run = q->report.run;
+    const rv_run_class *class = &run->classes.at[rv_run_class_of(run, node)];
+    for (uint32_t i = class->first; i < class->first + class->count; i++) {
+        const rv_run_tag *tag = &run->tags.at[run->class_tags.at[i]];
+        if (tag->is_host && explain_machine(q, node, depth, true, tag->name)) return true;
+    }
+    return false;
+}
+
 /* A mutex that it needs, and who of the run holds it [A5]. */
 static bool explain_mutex(question *q, uint32_t node, uint32_t depth)
 {
@@ -236,7 +270,8 @@ static bool explain_mutex(question *q, uint32_t node, uint32_t depth)
         }
         bool is_held = holders.count;
         rv_vec_deinit(&holders);
-        if (is_held) return true;
+        const rv_mutex_def *mutex = &graph->mutexes[RV_CLAIM_MUTEX(claim)];
+        if (is_held || (mutex->scope == RV_MUTEX_HOST && explain_machine(q, node, depth, false, rv_graph_str(graph, mutex->name)))) return true;
     }
     return false;
 }
@@ -266,7 +301,7 @@ static void explain_ready(question *q, uint32_t node, uint32_t depth)
 {
     const rv_run *run = q->report.run;
     rv_gate_request request = {.verb = RV_GATE_VERB_SPAWN, .node = node, .now = {q->report.now_ms, 0}};
-    if (explain_tag(q, node, depth) || explain_mutex(q, node, depth)) return;
+    if (explain_tag(q, node, depth) || explain_mutex(q, node, depth) || explain_machine_tag(q, node, depth)) return;
     rv_gate_answer answer = run->nodes[node].state == RV_NODE_READY ? rv_gate(run, &request) : (rv_gate_answer){.reason = ""};
     if (answer.reason[0]) {
         explain_gate(q, node, depth, &answer);

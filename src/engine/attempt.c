@@ -54,7 +54,7 @@ static void give_slot(rv_attempt *attempt)
 {
     rv_job *job = attempt->job;
     rv_jobserver_give(job->engine, attempt);
-    rv_admit_end(&job->admit, attempt->node, attempt->has_slot); /* its mutexes, then its slots [A6] */
+    rv_engine_release(job, attempt->node, attempt->has_slot);
     attempt->has_slot = false;
 }
 
@@ -325,6 +325,14 @@ static void started(rv_attempt *attempt)
     }
 }
 
+/* What it needs of the machine cannot be had (engine.c): the text becomes the attempt's error in the usual way. */
+static rv_status refused(rv_attempt *attempt, rv_error *err)
+{
+    rv_error_set(err, RV_UNAVAILABLE, "%.*s", RV_FMT(rv_buf_str(&attempt->error)));
+    rv_buf_clear(&attempt->error);
+    return RV_UNAVAILABLE;
+}
+
 static void start_now(rv_attempt *attempt)
 {
     rv_job *job = attempt->job;
@@ -338,6 +346,7 @@ static void start_now(rv_attempt *attempt)
     if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;
     if (status == RV_OK) status = make_command(attempt, body, &cmd, &error);
+    if (status == RV_OK && attempt->is_refused) status = refused(attempt, &error), detail = RV_DETAIL_UNAVAILABLE;
     if (status == RV_OK && (status = rv_isolate(attempt, &cmd.own, &cmd.dir, &error)) != RV_OK) detail = RV_DETAIL_START;
     if (status == RV_OK && job->run->steers.count) rv_steer_write(attempt);
     if (status == RV_OK && (status = launch(attempt, &cmd, &error)) != RV_OK) {

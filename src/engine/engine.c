@@ -231,6 +231,12 @@ static uint32_t ahead_target(const rv_engine *engine)
     return (uint32_t)RV_MIN(target, (int64_t)AHEAD_MAX);
 }
 
+void rv_engine_release(rv_job *job, uint32_t node, bool has_slots)
+{
+    rv_machine_give(job, node);
+    rv_admit_end(&job->admit, node, has_slots);
+}
+
 /* Begin an attempt of a node that has all it needs, or, without slots, one that is started ahead. false: a gate of the run refused it
  * [K31a]; what it has is given back. */
 static bool begin(rv_job *job, uint32_t node, bool takes_slot)
@@ -240,7 +246,7 @@ static bool begin(rv_job *job, uint32_t node, bool takes_slot)
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_ADMITTED, .node = node}, takes_slot);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
     if (job->run->nodes[node].state != RV_NODE_RUNNING) {
-        rv_admit_end(&job->admit, node, takes_slot);
+        rv_engine_release(job, node, takes_slot);
         rv_attempt_free(attempt);
         return false;
     }
@@ -269,9 +275,18 @@ static bool is_hit(rv_job *job, uint32_t node)
 /* A node that goes next takes its slots; then it begins, or goes through its phases. true: the cache settled it. */
 static bool admit(rv_job *job, uint32_t node)
 {
+    rv_error error = {0};
     rv_admit_take(&job->admit, node);
+    bool is_staged = rv_admit_is_staged(job->run, node);
     if (is_hit(job, node)) return true;
-    if (!rv_admit_is_staged(job->run, node) || rv_admit_claim(&job->admit, node)) (void)begin(job, node, true);
+    if (is_staged && !rv_admit_claim(&job->admit, node)) return false;
+    rv_machine_answer answer = is_staged ? rv_machine_take(job, node, &error) : RV_MACHINE_HAS;
+    if (answer == RV_MACHINE_TAG || answer == RV_MACHINE_MUTEX) rv_admit_outside(&job->admit, node);
+    if (answer == RV_MACHINE_TAG) rv_admit_retry(&job->admit, node); /* as soon as its tag is no longer blocked */
+    if (answer == RV_MACHINE_TAG || answer == RV_MACHINE_MUTEX || !begin(job, node, true)) return false;
+    rv_attempt *attempt = rv_job_attempt(job, node);
+    attempt->is_refused = answer == RV_MACHINE_BROKEN;
+    if (attempt->is_refused) rv_buf_cstring(&attempt->error, error.text);
     return false;
 }
 
@@ -446,7 +461,7 @@ static void withdraw(rv_job *job, uint32_t changed_before)
         uint32_t node = job->out.changed.at[i];
         rv_bid_phase phase = rv_admit_phase(&job->admit, node);
         bool is_open = phase != RV_BID_NONE && phase != RV_BID_HOLDING;
-        if (is_open && job->run->nodes[node].state != RV_NODE_READY) rv_admit_end(&job->admit, node, false);
+        if (is_open && job->run->nodes[node].state != RV_NODE_READY) rv_engine_release(job, node, false);
     }
 }
 
@@ -564,6 +579,7 @@ void rv_engine_free(rv_engine *engine)
             rv_buf_deinit(&attempt->artifacts);
         rv_free(attempt);
     }
+    rv_machine_close(engine);
     rv_admission_deinit(&engine->admission);
     rv_cache_close(engine->cache);
     rv_jobserver_close(engine);

@@ -16,6 +16,7 @@
 #include "engine/cache.h"
 #include "engine/describe.h"
 #include "engine/engine.h"
+#include "engine/machine.h"
 #include "kernel/admit.h"
 #include "kernel/gate.h"
 #include "kernel/run.h"
@@ -36,6 +37,7 @@ typedef struct rv_attempt {
     rv_job *job;
     uint32_t node, epoch, number;
     bool has_slot, is_started, is_ended, is_ghost; /* ghost: of a dead engine, only its row is kept up */
+    bool is_refused;           /* what it needs of the machine cannot be had: `error` says why */
     bool is_output_over;       /* an expression reads its stdout, which is too large for that */
     rv_proc *proc;
     rv_log_attempt *log;
@@ -157,6 +159,7 @@ struct rv_job {
 struct rv_engine {
     rv_engine_config config;
     rv_admission admission;    /* over all jobs */
+    struct rv_machine *machine; /* what the machine shares; NULL: nothing was needed of it yet */
     RV_VEC(rv_job *) jobs;
     RV_VEC(rv_attempt *) attempts; RV_VEC(rv_attempt *) attempts_free;
     RV_VEC(rv_slot_dir *) dirs;
@@ -199,6 +202,8 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent);
 /* `wanted` slots, or as many as the open descriptors allowed to this process serve; says so when that is fewer. */
 uint32_t rv_engine_slots_max(const rv_engine *engine, uint32_t wanted);
 void rv_engine_random(const rv_engine *engine, void *ret_bytes, size_t size);
+/* Give back what a node was admitted with: the machine's, its mutexes, then its slots [A6]. */
+void rv_engine_release(rv_job *job, uint32_t node, bool has_slots);
 void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
 void rv_engine_fail(rv_engine *engine, const rv_error *err);
 void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);

@@ -120,6 +120,7 @@ void rv_job_free(rv_job *job)
     rv_log_close(job->log);
     rv_mask_free(job->mask);
     rv_parent_free(job->parent);
+    rv_machine_give(job, RV_NONE);
     rv_admit_close(&job->admit);
     rv_run_free(job->run);
     rv_compiler_deinit(&job->compiler);

@@ -45,10 +45,13 @@ uint32_t rv_admit_blocker(rv_admit *admit, uint32_t class_index)
     const rv_run_class *class = &run->classes.at[class_index];
     for (uint32_t i = class->first; i < class->first + class->count; i++) {
         uint32_t tag = run->class_tags.at[i], cap = run->tags.at[tag].cap;
-        if (cap && tag_of(admit, tag)->used >= cap) return tag;
+        const rv_admit_tag *of = cap ? tag_of(admit, tag) : NULL;
+        if (of && (of->used >= cap || of->is_blocked)) return tag;
     }
     return RV_NONE;
 }
+
+void rv_admit_block(rv_admit *admit, uint32_t tag) { tag_of(admit, tag)->is_blocked = true; }
 
 static bool has_room(const rv_admit *admit)
 {
@@ -99,9 +102,24 @@ static rv_bid *bid_new(rv_admit *admit, uint32_t node)
 
 static bool has_slots(uint32_t phase) { return phase == RV_BID_ADMITTED || phase == RV_BID_HOLDING; }
 
+/* Nearly always it is the first. */
+static void leave_granted(rv_admit *admit, uint32_t node)
+{
+    uint32_t at = admit->granted_begin;
+    while (admit->granted.at[at] != node) at++;
+    if (at == admit->granted_begin) {
+        admit->granted_begin++;
+        if (admit->granted_begin == admit->granted.count) admit->granted_begin = admit->granted.count = 0;
+        return;
+    }
+    memmove(&admit->granted.at[at], &admit->granted.at[at + 1], sizeof node * (admit->granted.count - at - 1));
+    admit->granted.count--;
+}
+
 /* The one place that changes a phase; the slots are counted with it. */
 static void become(rv_admit *admit, rv_bid *bid, rv_bid_phase phase)
 {
+    if (bid->phase == RV_BID_GRANTED) leave_granted(admit, bid->node);
     if (has_slots(bid->phase) != has_slots(phase)) count_slots(admit, bid->node, has_slots(phase) ? 1 : -1);
     bool was_open = bid->phase != RV_BID_NONE && bid->phase != RV_BID_HOLDING;
     bool is_open = phase != RV_BID_NONE && phase != RV_BID_HOLDING;
@@ -206,14 +224,8 @@ static bool is_granted(const rv_admit *admit, const rv_bid *bid)
 /* The first in order of those that have their mutexes and fit. */
 static uint32_t next_granted(rv_admit *admit)
 {
-    while (admit->granted_begin < admit->granted.count &&
-           rv_admit_phase(admit, admit->granted.at[admit->granted_begin]) != RV_BID_GRANTED)
-        admit->granted_begin++;
-    if (admit->granted_begin == admit->granted.count) admit->granted_begin = admit->granted.count = 0;
-    for (uint32_t i = admit->granted_begin; i < admit->granted.count; i++) {
-        uint32_t node = admit->granted.at[i];
-        if (rv_admit_phase(admit, node) == RV_BID_GRANTED && rv_admit_fits(admit, rv_run_class_of(admit->run, node))) return node;
-    }
+    for (uint32_t i = admit->granted_begin; i < admit->granted.count; i++)
+        if (rv_admit_fits(admit, rv_run_class_of(admit->run, admit->granted.at[i]))) return admit->granted.at[i];
     return RV_NONE;
 }
 

@@ -19,7 +19,11 @@
 #include "kernel/lock.h"
 #include "kernel/run.h"
 
-typedef struct rv_admit_tag { rv_str name; uint32_t used; } rv_admit_tag;
+typedef struct rv_admit_tag {
+    rv_str name;
+    uint32_t used;
+    bool is_blocked;           /* its cap is the machine's, and is used up: nothing with it fits until somebody clears this */
+} rv_admit_tag;
 
 typedef struct rv_admission {  /* of an engine */
     uint32_t cap, used;        /* slots, of all runs; cap 0: no bound but the runs' own */
@@ -60,7 +64,7 @@ typedef struct rv_admit {      /* of a run */
     RV_VEC(uint32_t) lock_base; /* of each graph: its mutex m is locks[lock_base[graph] + m] */
     RV_VEC(rv_bid) bids; uint32_t free_bid; /* index + 1 */
     RV_VEC(uint32_t) bid_of;   /* by node, as far as it was needed: index + 1 in bids */
-    RV_VEC(uint32_t) granted; uint32_t granted_begin; /* nodes in GRANTED, in the order of their grants; others are stale */
+    RV_VEC(uint32_t) granted; uint32_t granted_begin; /* nodes in GRANTED, in the order of their grants */
     uint32_t staged;           /* bids that are not HOLDING */
 } rv_admit;
 
@@ -76,6 +80,8 @@ uint32_t rv_admit_blocker(rv_admit *admit, uint32_t class_index);
 /* The node that goes next: the first that has its mutexes and fits, else the first ready one over all classes whose caps permit; RV_NONE:
  * none may go now. O(classes + granted ones that do not fit). */
 uint32_t rv_admit_next(rv_admit *admit);
+/* Nothing with this tag (of the run's) fits until its is_blocked is cleared. */
+void rv_admit_block(rv_admit *admit, uint32_t tag);
 /* Whether a node is admitted in two phases. Pure. */
 static inline bool rv_admit_is_staged(const rv_run *run, uint32_t node)
 {

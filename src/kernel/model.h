@@ -420,7 +420,8 @@ typedef struct rv_revise_def {
     uint8_t reserved[3];
 } rv_revise_def;
 
-/* A set of tags, and whether its nodes are admitted in two phases: those that have a mutex or look into the cache first [A2, A3].
+/* A set of tags, and whether its nodes are admitted in two phases: those that have a mutex or look into the cache first [A2, A3];
+ * those with a tag whose cap is the machine's are, too.
  * Class 0 has no tags and one phase. A node needs a slot under the global cap and under each tag of its class. */
 typedef struct rv_class_def { uint32_t first, count; /* of class_tags */ uint32_t is_staged; } rv_class_def;
 typedef struct rv_tag_def {

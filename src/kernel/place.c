@@ -22,7 +22,9 @@ void rv_run_add_graph(rv_run *run, const rv_graph *graph)
         rv_run_class class = {.first = run->class_tags.count, .count = graph->classes[c].count, .is_staged = graph->classes[c].is_staged};
         for (uint32_t i = 0; i < class.count; i++) {
             const rv_tag_def *tag = &graph->tags[graph->class_tags[graph->classes[c].first + i]];
-            rv_vec_push(&run->class_tags, tag_of(run, rv_graph_str(graph, tag->name), tag->cap, tag->is_host));
+            uint32_t known = tag_of(run, rv_graph_str(graph, tag->name), tag->cap, tag->is_host);
+            class.is_staged |= run->tags.at[known].is_host; /* the machine is asked when it is about to start */
+            rv_vec_push(&run->class_tags, known);
         }
         rv_vec_push(&run->classes, class);
     }

@@ -1,7 +1,10 @@
 """Mutexes through the built program [A4, A5, A6, A11]: who holds one keeps others out, whoever they are, and nobody waits for nothing."""
+import contextlib
 import json
+import os
+import subprocess
 
-from harness import case, main, need, same, shell
+from harness import case, is_alive, main, need, same, shell, wait_for
 
 
 def reason(flow, node):
@@ -132,6 +135,108 @@ def wrong(flow):
                         ({'name': 'x', 'mode': 'both'}, 'exclusive'), ([f'm{i}' for i in range(17)], '16 are the most')]:
         done = flow.run({'nodes': {'a': shell('true', mutex=value)}}, status=2)
         need(text in json.dumps(done.events), done.events)
+
+
+# ---- the machine's [A7]: two checkouts are two stores ----
+
+@contextlib.contextmanager
+def checkouts(flow, workflow, *words, count=2):
+    """The same workflow in several checkouts at once, each with a store of its own."""
+    env = {'REEVE_HOST_LOCKS': flow.path('locks')}
+    lives = []
+    for i in range(count):
+        there = Checkout(flow, i)
+        lives.append(there.start(None if i else workflow, *words, env=env))  # written once: the others read it already
+    yield lives
+    for live in lives:
+        flow.lives.append(live)
+
+
+class Checkout:
+    def __init__(self, flow, number):
+        self.flow, self.dir = flow, flow.path(f'checkout-{number}')
+        os.mkdir(self.dir)
+
+    def start(self, workflow, *words, env):
+        kept = self.flow.store
+        self.flow.store = os.path.join(self.dir, 'store')
+        os.makedirs(self.flow.store, exist_ok=True)
+        try:
+            return self.flow.start(workflow, *words, env=env)
+        finally:
+            self.flow.store = kept
+
+
+@case('a mutex of the machine is held by one checkout at a time; `why` in the other one names who; its slot is free meanwhile [A7]')
+def machine_mutex(flow):
+    nodes = {'test': flow.held(mutex={'name': 'suite', 'scope': 'host'}), 'other': flow.held()}
+    env = {'REEVE_HOST_LOCKS': flow.path('locks')}
+    with checkouts(flow, {'nodes': nodes}, '-j', '1') as lives:
+        first = flow.hub.take(2)  # one tests, the other has bounced and does the other node
+        same(sorted(first), ['other', 'test'], 'who begins')
+        need(not flow.hub.has_more(), 'two test at once')
+        for live in lives:
+            live.started()
+        waits = [i for i in (0, 1) if 'of this machine is held by: test of run' in why_in(flow, i, env)]
+        same(len(waits), 1, 'who waits, as `why` says it')
+        first['other'].end()
+        need(not flow.hub.has_more(), 'the second test began beside the first')
+        first['test'].end()
+        for held in flow.hub.take(2).values():
+            held.end()
+        for live in lives:
+            live.end(0)
+
+
+def parent(pid):
+    with open(f'/proc/{pid}/stat') as file:
+        return int(file.read().rsplit(')', 1)[1].split()[1])
+
+
+def why_in(flow, number, env):
+    done = subprocess.run([flow.reeve, 'why', 'test', '--store', flow.path(f'checkout-{number}/store')], env=flow.env(env),
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    return done.stdout.decode()
+
+
+@case('a cap of the machine holds over checkouts, and a killed holder frees its place at once [A7]')
+def machine_cap(flow):
+    flow_ = {'concurrency': {'tags': {'suite': {'max': 2, 'scope': 'host'}}},
+             'nodes': {f't{i}': flow.held(tags=['suite']) for i in range(3)}}
+    with checkouts(flow, flow_, '-j', '3', count=3) as lives:
+        running = [flow.hub.next() for _ in range(2)]
+        need(not flow.hub.has_more(), 'three at once')
+        for i in range(5):
+            running.pop(i % 2).end()
+            running.append(flow.hub.next())
+            need(not flow.hub.has_more(), 'three at once')
+        keeper = parent(parent(running[0].pid))
+        killed = next(live for live in lives if live.process.pid == keeper)
+        killed.kill_engine()
+        lives.remove(killed)
+        ended = 5
+        while any(live.process.poll() is None for live in lives):
+            while flow.hub.has_more():
+                running.append(flow.hub.next())
+            running = [held for held in running if is_alive(held.pid)]
+            need(len(running) <= 2, 'three at once')
+            if running:
+                running.pop(0).end()
+                ended += 1
+            wait_for(lambda: running or flow.hub.has_more() or all(live.process.poll() is not None for live in lives), 'the next one')
+        need(ended <= 9, 'too many')
+        for live in lives:
+            live.end(0)
+
+
+@case('a directory for the locks of the machine that others could write is refused, and the attempt says so')
+def machine_unsafe(flow):
+    os.mkdir(flow.path('locks'))
+    os.chmod(flow.path('locks'), 0o777)
+    done = flow.run({'nodes': {'a': shell('true', mutex={'name': 'm', 'scope': 'host'})}}, status=1,
+                    env={'REEVE_HOST_LOCKS': flow.path('locks')})
+    same(done.node('a')['detail'], 'unavailable', 'the kind')
+    need('REEVE_HOST_LOCKS' in json.dumps(done.events), 'the cure')
 
 
 main()
