@@ -247,8 +247,8 @@ static const rv_key node_keys[] = {
     NOT_YET("operator"),
     NODE_KEY("output_schema", &schema, 0, RV_ON_PROCESS, NULL, "JSON Schema that the result must satisfy."),
     NODE_KEY("outputs", &patterns, 0, RV_ON_PROCESS, NULL,
-             "From the workflow's directory, files that the node makes; one without wildcards that is missing afterwards fails it. No two nodes "
-             "may name the same file."),
+             "From the workflow's directory, files that the node makes; one without wildcards that is missing afterwards fails it. No two "
+             "nodes may name the same file."),
     NODE_KEY("priority", &priority, RV_KEY_DEFAULT, RV_ON_ALL, "0",
              "Of ready nodes the one with the higher number starts first."),
     NOT_YET("prompt"),
