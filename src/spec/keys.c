@@ -219,8 +219,8 @@ static const rv_key node_keys[] = {
     NODE_KEY("env", &env, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, NULL,
              "Environment variables; the only place where a secret may be used."),
     NODE_KEY("env_host", &variables, RV_KEY_DEFAULT, RV_ON_PROCESS, "none",
-             "Variables of the caller that a cached node is given beside PATH, HOME, LANG and TMPDIR, and that it depends on. A node that is "
-             "not cached inherits all in any case."),
+             "Variables of the caller that a cached node is given beside PATH, HOME, LANG and TMPDIR, and that it depends on. A node that "
+             "is not cached inherits all in any case."),
     KIND_KEY("foreach", &foreach, "A body, or a graph, for each item of a list. Result: `results`, `failed`."),
     NOT_YET("hooks"),
     KIND_KEY("http", NULL, NULL),
