@@ -55,20 +55,31 @@ static bool load_compiled(rv_load *load, const rv_spec_input *input, const char 
     rv_status status = access(path.at, R_OK) == 0 ? rv_spec_map(path.at, input, &load->spec, &load->problems, &err) : RV_NOT_FOUND;
     rv_buf_deinit(&path);
     if (status == RV_NOT_FOUND || status == RV_CORRUPT) return false;
-    load->was_compiled = true;
+    load->is_kept = true;
     *ret = status;
     return true;
+}
+
+rv_spec_input rv_load_input(const rv_load *load)
+{
+    return (rv_spec_input){.source = rv_buf_str(&load->source),
+                           .file = load->file,
+                           .dir = load->dir.at,
+                           .is_json = rv_cli_is_json_file(load->path.at),
+                           .vars = load->vars,
+                           .var_count = load->var_count,
+                           .environ = (const char *const *)environ,
+                           .skip_values = load->skip_values};
 }
 
 rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, bool skip_values, const char *compiled_dir, int *ret_exit)
 {
     rv_error err = {0};
-    rv_param_value *vars = NULL;
-    uint32_t var_count = 0;
     rv_status status = RV_OK;
+    load->skip_values = skip_values;
     if (load->path.size == 0) status = rv_cli_find_file(word, &load->path, &err);
     if (status == RV_OK) status = rv_cli_read_file(load->path.at, &load->source, &err);
-    if (status == RV_OK && !skip_values) status = rv_cli_vars(args, &load->arena, &vars, &var_count, &err);
+    if (status == RV_OK && !skip_values) status = rv_cli_vars(args, &load->arena, &load->vars, &load->var_count, &err);
     if (status) {
         /* A file that cannot be used is a bad file [W32]; one that is not there is not found. */
         if (status == RV_DENIED || status == RV_IO) err.status = RV_INVALID;
@@ -76,25 +87,20 @@ rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, boo
         return status;
     }
     rv_buf_add(&load->dir, load->path.at, RV_MAX((size_t)(strrchr(load->path.at, '/') - load->path.at), (size_t)1));
-    rv_spec_input input = {.source = rv_buf_str(&load->source),
-                           .file = word ? word : load->path.at,
-                           .dir = load->dir.at,
-                           .is_json = rv_cli_is_json_file(load->path.at),
-                           .vars = vars,
-                           .var_count = var_count,
-                           .environ = (const char *const *)environ,
-                           .skip_values = skip_values};
+    load->file = word ? word : load->path.at;
+    rv_spec_input input = rv_load_input(load);
     if (!load_compiled(load, &input, compiled_dir, &status)) status = rv_spec_load(&input, &load->spec, &load->problems);
     *ret_exit = load->problems.list.count ? rv_load_report(args, &load->problems, rv_buf_str(&load->source), input.file) : 0;
     if (status && *ret_exit == 0) *ret_exit = rv_status_exit(status);
     return status;
 }
 
-void rv_load_keep(const rv_load *load, const char *compiled_dir)
+void rv_load_keep(rv_load *load, const char *compiled_dir)
 {
-    if (load->was_compiled || load->source.size < COMPILED_SOURCE_MIN || !load->spec) return;
+    if (load->is_kept || load->source.size < COMPILED_SOURCE_MIN || !load->spec) return;
     rv_buf path = {0};
     rv_error err = {0};
+    load->is_kept = true;
     mkdir(compiled_dir, 0700);
     compiled_path(load, compiled_dir, &path);
     if (rv_spec_save(load->spec, path.at, &err) != RV_OK)

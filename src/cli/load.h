@@ -9,9 +9,12 @@ typedef struct rv_load {
     rv_buf dir;       /* its directory, absolute */
     rv_buf source;
     rv_arena arena;   /* the --var values */
+    rv_param_value *vars; uint32_t var_count;
+    const char *file; /* how messages call it; borrowed */
+    bool skip_values;
     rv_problems problems;
     rv_spec *spec;    /* NULL once somebody took it */
-    bool was_compiled; /* it came from the compiled form */
+    bool is_kept;     /* it came from the compiled form, was kept as one, or is a part that is not worth it */
 } rv_load; /* {0} */
 
 /* Read and load the file that `word` means (NULL: reeve.yaml here or above).
@@ -21,9 +24,11 @@ typedef struct rv_load {
  * *ret_exit is the exit status when the result is not RV_OK. */
 RV_MUST_USE rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, bool skip_values, const char *compiled_dir,
                                    int *ret_exit);
-/* Keep the compiled form of a large file in `compiled_dir` (made when absent). A failure is no error,
+/* What its file is loaded from. Borrows `load`. */
+rv_spec_input rv_load_input(const rv_load *load);
+/* Keep the compiled form of a large file in `compiled_dir` (made when absent), once. A failure is no error,
  * but is said [P9]: the next load is slower. */
-void rv_load_keep(const rv_load *load, const char *compiled_dir);
+void rv_load_keep(rv_load *load, const char *compiled_dir);
 void rv_load_deinit(rv_load *load);
 /* Print problems as rv_load_file does; returns the exit status. */
 int rv_load_report(const rv_args *args, const rv_problems *problems, rv_str source, const char *file);

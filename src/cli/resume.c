@@ -4,6 +4,7 @@
 
 #include "cli/drive.h"
 #include "cli/load.h"
+#include "cli/select.h"
 #include "lib/host.h"
 
 #define NAMES_SHOWN_MAX 8u
@@ -254,7 +255,10 @@ static void compare_with_file(const rv_run_row *row, const rv_graph *pinned, rv_
     if (rv_cli_read_file(file, &source, &ignored) == RV_OK) {
         rv_spec_input input = {.source = rv_buf_str(&source), .file = file, .dir = rv_arena_cstring(arena, row->dir),
                                .is_json = rv_cli_is_json_file(file), .environ = (const char *const *)environ, .skip_values = true};
-        if (rv_spec_load(&input, &now, &problems) != RV_OK)
+        rv_status status = rv_spec_load(&input, &now, &problems);
+        bool is_whole = status != RV_OK || rv_select_part(rv_graph_str(pinned, pinned->only), &now, &input, &ignored) != RV_OK;
+        if (is_whole && status == RV_OK) say_differences(pinned, &now->graph, arena); /* a node that was asked for is gone */
+        else if (status != RV_OK)
             rv_cli_note("%s has changed since and is not valid now; the run keeps the definition that it began with", file);
         else if (memcmp(&now->graph.digest, &pinned->digest, sizeof now->graph.digest) != 0)
             say_differences(pinned, &now->graph, arena);
@@ -282,6 +286,11 @@ static rv_status submit_child(rv_resume *resume, rv_host *host, const rv_run_row
             rv_load_deinit(&load);
             resume->status_early = exit_status;
             return RV_OK;
+        }
+        status = rv_select_again(rv_graph_str(&pinned->graph, pinned->graph.only), &load, err);
+        if (status) {
+            rv_load_deinit(&load);
+            return status;
         }
         submit.spec = load.spec;
     }

@@ -4,6 +4,7 @@
 #include "cli/drive.h"
 #include "cli/load.h"
 #include "cli/plan.h"
+#include "cli/select.h"
 #include "cli/verbs.h"
 
 typedef struct run_verb {
@@ -11,6 +12,7 @@ typedef struct run_verb {
     rv_load load;
     rv_buf store, compiled; /* directories */
     rv_resume resume;
+    rv_select select;
     bool is_resume;
 } run_verb;
 
@@ -32,25 +34,13 @@ static rv_status begin_resume(rv_drive *drive, rv_host *host, rv_job **ret_job, 
     return status;
 }
 
-/* FILE comes as a word or with -f; both is one too many. */
-static rv_status file_word(const rv_args *args, const char **ret, rv_error *err)
-{
-    const char *word = rv_args_word(args, 0), *option = rv_args_value(args, "file");
-    if (word && option) return rv_error_set(err, RV_INVALID, "the file is named twice: %s and %s; leave out one", word, option);
-    *ret = word ? word : option;
-    return RV_OK;
-}
-
-static rv_status check_usage(const rv_args *args, const char *word, rv_error *err)
+static rv_status check_usage(const rv_args *args, rv_error *err)
 {
     bool is_resume = rv_args_has(args, "resume");
     if (rv_args_has(args, "edit") && !is_resume)
         return rv_error_set(err, RV_INVALID, "--edit goes with --resume: it makes a child of a run");
     if (rv_args_has(args, "dry-run") && is_resume)
         return rv_error_set(err, RV_INVALID, "--dry-run tells about a new run; `reeve show RUN` tells what a run has still to do");
-    if (word && !strchr(word, '/') && !rv_str_ends(rv_str_of(word), RV_STR(".yaml")) && !rv_str_ends(rv_str_of(word), RV_STR(".yml")) &&
-        !rv_str_ends(rv_str_of(word), RV_STR(".json")) && access(word, F_OK) != 0)
-        return rv_error_set(err, RV_NOT_FOUND, "%s: no such file; a workflow's name ends in .yaml, .yml or .json", word);
     return RV_OK;
 }
 
@@ -82,8 +72,9 @@ static int run_located(run_verb *run, const char *word, rv_drive *drive)
         return rv_drive_run(drive);
     }
     if (rv_load_file(&run->load, run->args, word, false, run->compiled.at, &status)) return status;
+    if (access(run->store.at, W_OK) == 0) rv_load_keep(&run->load, run->compiled.at); /* a plan makes no store, but fills one */
+    if (rv_select_apply(&run->select, &run->load, &err)) return rv_cli_fail(run->args, &err);
     if (rv_args_has(run->args, "dry-run")) {
-        if (access(run->store.at, W_OK) == 0) rv_load_keep(&run->load, run->compiled.at); /* a plan makes no store, but fills one */
         if (rv_plan_print(run->load.spec, run->args, &err)) return rv_cli_fail(run->args, &err);
         return 0;
     }
@@ -95,10 +86,10 @@ int rv_verb_run(const rv_args *args)
 {
     run_verb run = {.args = args, .is_resume = rv_args_has(args, "resume")};
     rv_drive drive = {.args = args, .user = &run, .keeper_fd = -1};
-    const char *word = NULL;
     rv_error err = {0};
-    rv_status failed = file_word(args, &word, &err);
-    if (failed == RV_OK) failed = check_usage(args, word, &err);
+    rv_status failed = rv_select_read(&run.select, args, &err);
+    const char *word = run.select.file;
+    if (failed == RV_OK) failed = check_usage(args, &err);
     if (failed == RV_OK) failed = rv_drive_options(&drive, &err);
     /* Before anything is loaded, so that the keeper stays tiny. */
     if (failed == RV_OK && !rv_args_has(args, "dry-run")) failed = rv_keeper_fork(&drive.keeper_fd, &err);
@@ -108,6 +99,7 @@ int rv_verb_run(const rv_args *args)
     drive.no_wait = rv_args_has(args, "no-wait");
     int status = failed ? rv_cli_fail(args, &err) : run_located(&run, word, &drive);
     rv_load_deinit(&run.load);
+    rv_select_deinit(&run.select);
     rv_buf_deinit(&run.store);
     rv_buf_deinit(&run.compiled);
     return status;

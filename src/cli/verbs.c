@@ -23,10 +23,12 @@
           {"128+N", "stopped by signal N; --resume goes on"})
 
 const rv_verb rv_verbs[] = {
-    {"run", "run a workflow, or go on with a run", "[FILE] [--var NAME=VALUE]... [--resume [RUN]] [options]",
+    {"run", "run a workflow, or go on with a run", "[FILE] [NODE]... [--var NAME=VALUE]... [--resume [RUN]] [options]",
      "Runs the nodes of FILE in parallel, each as soon as what it needs is done, and records every step in the store, so that a "
      "run can be stopped or killed at any moment and gone on with. Without FILE it takes reeve.yaml in this directory or the "
      "nearest parent.\n\n"
+     "With NODE: these nodes and all that they need; nothing else is part of the run. Without: the file's `default` node, "
+     "or all nodes if it has none; --all means all in any case. The first word is FILE if it ends in .yaml, .yml or .json, or has a slash.\n\n"
      "On a terminal it shows a line for each running node and asks for approvals and inputs in place; elsewhere it prints plain "
      "lines. "
      "Ctrl-C stops what runs and leaves the run to be resumed; a second Ctrl-C exits at once.\n\n"
@@ -35,7 +37,8 @@ const rv_verb rv_verbs[] = {
      "made that keeps what succeeded. The next word belongs to --resume only if it has no slash and no dot, so that "
      "`--resume flow.yaml` names a file. A run keeps the definition it began with; --edit makes a child run of the file as it is "
      "now.",
-     OPTIONS({"file", 'f', "FILE", "the workflow file; the same as naming it", 0}, VAR, JOBS,
+     OPTIONS({"file", 'f', "FILE", "the workflow file; the same as naming it", 0},
+             {"all", 0, NULL, "all nodes, also where the file has a `default`", 0}, VAR, JOBS,
              {"fail-fast", 0, NULL, "start nothing more after a failure; what runs may finish", 0},
              {"dry-run", 0, NULL, "print what would run, in order, and what would be skipped; start nothing", 0},
              {"no-wait", 0, NULL, "end with 76 when only people are waited for, instead of waiting", 0},
@@ -44,10 +47,11 @@ const rv_verb rv_verbs[] = {
              {"json", 0, NULL, "print what happens as JSON lines, as docs/json.md describes them", 0}, STORE),
      EXAMPLES({"reeve run", "run reeve.yaml of this directory"},
               {"reeve run reeve.yaml --var who=Ada -j 4", "with a parameter, four at a time"},
+              {"reeve run greet", "the node greet and what it needs"},
               {"reeve run --dry-run", "only say what would run"},
               {"reeve run --output quiet", "no output of the nodes, only the summary"},
               {"reeve run --json", "JSON lines for programs"}),
-     EXIT_RUN, 0, 1, false, rv_verb_run},
+     EXIT_RUN, 0, 255, false, rv_verb_run},
     {"check", "say everything that is wrong with a workflow file", "[FILE] [--json]",
      "Reads FILE as `run` would and reports every problem at once, each as file:line:column: what; what to do. Nothing is "
      "started "

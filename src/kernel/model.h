@@ -297,7 +297,7 @@ const char *rv_role_name(rv_role role);
  * starts it, as often as it does. Handlers are named `on.success` …, and have no edges; so has a body of one node,
  * whose name is empty. All texts are slices (at, size) of `strings`. */
 
-#define RV_GRAPH_FORMAT 4u
+#define RV_GRAPH_FORMAT 5u
 
 typedef struct rv_slice { uint32_t at, size; } rv_slice; /* of rv_graph.strings */
 
@@ -461,6 +461,8 @@ typedef struct rv_graph {
     rv_quota_def quota;
     int64_t timeout_ms;        /* the run's; 0: none */
     rv_slice name;
+    rv_slice default_node;     /* `default` of the file (size 0: none) */
+    rv_slice only;             /* of a part of a workflow: JSON list of the nodes that were named (size 0: it is no part) */
     const rv_node_def *nodes;
     const uint32_t *pred_begin, *pred; /* preds of n: pred[pred_begin[n] .. pred_begin[n+1]) */
     const uint32_t *succ_begin, *succ;

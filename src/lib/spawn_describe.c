@@ -1,9 +1,10 @@
 #include "lib/spawn_describe.h"
 
 /* What the workflow says of a node beyond its command. */
-static const char *const more_keys[] = {"cache", "capabilities", "criteria", "delivery", "env_host", "inherit", "inputs", "isolation", "lane",
-                                        "max_turns", "metadata", "model", "on_unknown", "outputs", "prompt", "role", "system_prompt", "tags",
-                                        "trust"};
+static const char *const more_keys[] = {
+    "cache", "capabilities", "criteria", "delivery", "env_host", "inherit", "inputs", "isolation", "lane", "max_turns",
+    "metadata", "model", "on_unknown", "outputs", "prompt", "role", "system_prompt", "tags", "trust",
+};
 
 static const char *json_of(rv_arena *arena, const rv_json *value)
 {

@@ -218,10 +218,13 @@ static bool write_definition(rv_writer *w, rv_image *header)
         if (i == RV_FK_NODES) {
             if (!rv_writer_nodes(w, 0)) return false;
         } else if (i == RV_FK_ON) write_handlers(w);
+        else if (i == RV_FK_DEFAULT) header->default_node = rv_writer_text(w, rv_doc_text(&l->doc, value));
         else if (i == RV_FK_NAME) header->name = rv_writer_text(w, rv_doc_text(&l->doc, value));
         else if (i == RV_FK_REEVE) rv_buf_byte(&w->image, '1');
         else rv_writer_value(w, value, rv_file_table.keys[i].type);
-        if (i == RV_FK_PARAMS) header->params = (rv_slice){(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
+        rv_slice text = {(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
+        if (i == RV_FK_PARAMS) header->params = text;
+        if (i == RV_FK_ONLY) header->only = text;
     }
     rv_buf_byte(&w->image, '}');
     return true;
@@ -373,6 +376,7 @@ static void settle_all(rv_writer *w, rv_image *header)
     for (uint32_t i = 0; i < w->branches.count; i++) settle(&w->branches.at[i].label, size);
     for (uint32_t i = 0; i < w->revises.count; i++) settle(&w->revises.at[i].when, size);
     settle(&header->name, size);
+    settle(&header->default_node, size);
     settle(&header->env, size);
     settle(&header->contents, size);
 }

@@ -98,7 +98,8 @@ void rv_loader_fleeting(rv_loader *l, const rv_reference *ref)
         if (node == l->def_count) return;
     }
     if (l->nodes.at[node].flags & RV_NODE_F_CACHED)
-        rv_loader_error(l, ref->value, ref->within, RV_STR("take it out, or do not cache the node: it has `$REEVE_RUN` and `$REEVE_ATTEMPT`"),
+        rv_loader_error(l, ref->value, ref->within,
+                        RV_STR("take it out, or do not cache the node: it has `$REEVE_RUN` and `$REEVE_ATTEMPT`"),
                         "`${%.*s}` is another one each time, so the cached `%.*s` would never be found again", RV_FMT(ref->path),
                         RV_FMT(rv_loader_name(l, node)));
 }
@@ -113,7 +114,8 @@ void rv_loader_inputless(rv_loader *l)
         if (view.inputs != RV_NONE) continue;
         if (rv_doc_get(&l->doc, rv_loader_body(l, node), "cache") == view.cause)
             rv_loader_warning(l, view.cause - 1, 0, RV_STR("name them in `inputs`, or write inputs: [] for none"),
-                              "the cached `%.*s` names no inputs: a file that changed would not be noticed", RV_FMT(rv_loader_name(l, node)));
+                              "the cached `%.*s` names no inputs: a file that changed would not be noticed",
+                              RV_FMT(rv_loader_name(l, node)));
         else if (count++ == 0) first = node;
     }
     if (count == 0) return;

@@ -648,7 +648,7 @@ void rv_check_file(rv_loader *l, uint32_t root, uint32_t file)
 
 void rv_check_part(rv_loader *l, uint32_t file, const char *what)
 {
-    static const uint8_t of_a_run[] = {RV_FK_BUDGET, RV_FK_CONCURRENCY, RV_FK_ON, RV_FK_QUOTA, RV_FK_TIMEOUT};
+    static const uint8_t of_a_run[] = {RV_FK_BUDGET, RV_FK_CONCURRENCY, RV_FK_DEFAULT, RV_FK_ON, RV_FK_ONLY, RV_FK_QUOTA, RV_FK_TIMEOUT};
     const uint32_t *keys = l->files.at[file].keys;
     for (size_t i = 0; i < RV_COUNT(of_a_run); i++)
         if (keys[of_a_run[i]] != RV_NONE)

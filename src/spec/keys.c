@@ -168,7 +168,7 @@ static const rv_key file_keys[] = {
     NOT_YET("agents"),
     KEY("budget", &budget, "What the run may spend; a start that does not fit pauses it, stops it or warns."),
     KEY("concurrency", &concurrency, "How many attempts run at a time: in all, and for each tag."),
-    NOT_YET("default"),
+    KEY_IF("default", &node, "all nodes", "The node that `reeve run` without a name means: it and all that it needs."),
     KEY("defaults", &defaults,
         "Keys that every node has unless it says otherwise. `cache`, `env` and `retry` are merged key by key; a key goes to the kinds it "
         "applies to."),
@@ -180,6 +180,7 @@ static const rv_key file_keys[] = {
         "nodes", &nodes,
         "The work: names and what each of them does. Their order is the order in which they start when nothing else decides."),
     KEY("on", &handlers, "Nodes that run once when the graph has ended."),
+    KEY("only", &nodes_list, "Of a run of a part, written by `reeve run NODE`: the nodes that were named. Kept as data."),
     NOT_YET("operator"),
     KEY("params", &params, "Values that a run is given with `--var name=value`."),
     NOT_YET("projects"),
@@ -203,8 +204,8 @@ static const rv_key node_keys[] = {
     NODE_KEY("budget", &node_budget, 0, RV_ON_SPENDING, NULL,
              "What this node, and all that is beneath it, may spend; beyond that it fails, and its result is discarded."),
     NODE_KEY("cache", &cache, RV_KEY_DEFAULT | RV_KEY_MERGED, RV_ON_PROCESS, "false",
-             "`true`: a success is kept and found again when nothing that it depends on has changed [C1]. A map says more, and is laid over "
-             "the one of `defaults`."),
+             "`true`: a success is kept and found again when nothing that it depends on has changed [C1]. A map says more, and is laid "
+             "over the one of `defaults`."),
     NODE_KEY("capabilities", &capabilities, 0, RV_ON_PROCESS, "all",
              "Tools that a host may let it use [K32]: names, or beginnings of names with a `*` behind. A host asks before it uses one."),
     KIND_KEY("classify", &classify, "One of several branches, by the label that a command or a person gives. Result: `branch`."),

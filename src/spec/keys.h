@@ -140,7 +140,7 @@ _Static_assert(RV_NK_COUNT <= 64, "the keys of a node are a 64-bit set");
 
 #define RV_FILE_KEY_MAP(X)                                                                                           \
     X(AGENTS) X(BUDGET) X(CONCURRENCY) X(DEFAULT) X(DEFAULTS) X(DESCRIPTION) X(ENV) X(HOOKS) X(NAME) X(NODES) X(ON)  \
-    X(OPERATOR) X(PARAMS) X(PROJECTS) X(QUOTA) X(REEVE) X(RESULT) X(SCHEDULE) X(TAGS) X(TIMEOUT) X(WEBHOOK)
+    X(ONLY) X(OPERATOR) X(PARAMS) X(PROJECTS) X(QUOTA) X(REEVE) X(RESULT) X(SCHEDULE) X(TAGS) X(TIMEOUT) X(WEBHOOK)
 #define X(name_) RV_FK_##name_,
 typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 #undef X

@@ -268,7 +268,7 @@ typedef struct rv_image {
     uint32_t plain_count, top_count, concurrency, budget;
     int64_t timeout_ms;
     rv_quota_def quota;
-    rv_slice name, definition, params, env, contents; /* of strings; definition is its beginning */
+    rv_slice name, default_node, only, definition, params, env, contents; /* of strings; definition is its beginning */
     rv_image_section sections[RV_SECTION_COUNT];
 } rv_image;
 #define RV_IMAGE_MAGIC "reevegr"

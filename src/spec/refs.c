@@ -432,11 +432,23 @@ static void keep_results(rv_loader *l)
     }
 }
 
+/* `default` names a node of the file. */
+static void check_default(rv_loader *l)
+{
+    uint32_t value = l->files.at[0].keys[RV_FK_DEFAULT];
+    if (value == RV_NONE || !rv_doc_is_scalar(&l->doc, value) || !rv_is_identifier(rv_doc_text(&l->doc, value))) return;
+    rv_str name = rv_doc_text(&l->doc, value);
+    if (rv_loader_find(l, 0, name) == RV_NONE)
+        rv_loader_error(l, value, 0, rv_loader_node_hint(l, 0, name, "name one of its nodes"), "`default` names `%.*s`, which is no node",
+                        RV_FMT(name));
+}
+
 void rv_loader_resolve(rv_loader *l)
 {
     resolver r = {.loader = l};
     for (uint32_t i = 0; i < l->references.count; i++) resolve_one(&r, i);
     if (l->is_acyclic) rv_loader_ancestors(l, r.asked.at, r.asked.count, not_an_ancestor);
+    check_default(l);
     keep_results(l);
     rv_loader_inputless(l);
     rv_loader_paths(l);

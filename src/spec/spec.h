@@ -73,6 +73,16 @@ RV_MUST_USE rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_err
 /* Values (vars, environ) are resolved anew from `input`, whose source may be empty. */
 RV_MUST_USE rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err);
 
+/* ---- a part of a workflow (cut.c) ---- */
+/* keep[0..plain_count): 1 for nodes that are wanted. Adds what they cannot do without: hard predecessors, nodes whose values they read
+ * (also over soft edges), entrants, and all that a back-edge of theirs does again. Linear in the graph and its bodies. */
+void rv_spec_closure(const rv_graph *graph, uint8_t *keep);
+/* The workflow of the nodes in `keep`, which is closed, as JSON that rv_spec_load takes (appended to `out`): soft edges and branches
+ * to others are left out, `default` and `result` too; what handlers read of others is as of a node that was skipped: `${x.state}` is
+ * skipped, else the default, else nothing. named[0..plain_count): the nodes that were asked for, which its `only` lists. The same nodes
+ * of the same workflow give the same text. */
+void rv_spec_cut(const rv_graph *graph, const uint8_t *keep, const uint8_t *named, rv_buf *out);
+
 /* ---- JSON Schema: the stated subset (docs/workflow.md): type, enum, const, required, properties, additionalProperties (bool or schema),
  * items, minItems, maxItems, minLength, maxLength, minimum, maximum; no pattern ---- */
 /* false: `out` names the first violations, one a line, with JSON pointers. */
