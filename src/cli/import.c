@@ -16,11 +16,12 @@
 
 #define SHELL_TEXT_MAX (4u << 20) /* bytes that a command of $(shell) may print */
 
-typedef enum kind { MAKE, NPM, KIND_COUNT } kind;
+typedef enum kind { MAKE, NPM, CRON, DAGU, TURBO, KIND_COUNT } kind;
 static const struct kind_row {
     const char *name;
     bool (*read)(rv_import *import);
-} kinds[] = {{"make", rv_import_make}, {"npm", rv_import_npm}};
+} kinds[] = {{"make", rv_import_make}, {"npm", rv_import_npm}, {"cron", rv_import_cron}, {"dagu", rv_import_dagu},
+             {"turbo", rv_import_turbo}};
 _Static_assert(RV_COUNT(kinds) == KIND_COUNT, "one row a kind");
 
 /* ---- what readers may ask of this machine; the current directory is that of the file ---- */
@@ -96,6 +97,14 @@ static kind kind_of_file(const char *path, rv_str source)
         rv_str_starts(name, RV_STR("Makefile.")))
         return MAKE;
     if (rv_str_is(name, "package.json")) return NPM;
+    if (rv_str_is(name, "turbo.json")) return TURBO;
+    if (rv_str_is(name, "crontab") || rv_str_ends(name, RV_STR(".cron")) || rv_str_ends(name, RV_STR(".crontab")) ||
+        strncmp(path, "/etc/cron.d/", 12) == 0)
+        return CRON;
+    bool is_yaml = rv_str_ends(name, RV_STR(".yaml")) || rv_str_ends(name, RV_STR(".yml"));
+    if (is_yaml && (rv_str_starts(name, RV_STR("dagu.")) || rv_str_starts(source, RV_STR("steps:")) ||
+                    memmem(source.at ? source.at : "", source.size, "\nsteps:", 7)))
+        return DAGU;
     if (rv_str_ends(name, RV_STR(".json")) && memmem(source.at ? source.at : "", source.size, "\"scripts\"", 9)) return NPM;
     return KIND_COUNT;
 }
@@ -278,7 +287,8 @@ static int carry_out(job *j)
     import->vars = pairs;
     import->wanted = args->words.at + 1;
     import->wanted_count = args->words.count - 1;
-    import->wants_all = rv_args_has(args, "all");
+    import->output = rv_str_of(rv_args_value(args, "output"));
+    import->is_system = rv_args_has(args, "system") || strcmp(j->file, "/etc/crontab") == 0 || strncmp(j->file, "/etc/cron.d/", 12) == 0;
     for (j->kind = 0; from && j->kind < KIND_COUNT && strcmp(kinds[j->kind].name, from) != 0; j->kind++) {}
     if (!from) j->kind = kind_of_file(j->file, import->source);
     if (j->kind == KIND_COUNT) status = no_kind(args, j->file, from);

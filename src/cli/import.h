@@ -26,6 +26,7 @@ typedef struct rv_import_place {
 
 typedef struct rv_import_pair { rv_str name, value; } rv_import_pair;
 typedef RV_VEC(rv_str) rv_import_strs;
+typedef RV_VEC(uint32_t) rv_import_indices;
 typedef RV_VEC(rv_import_pair) rv_import_pairs;
 
 typedef struct rv_import_node {
@@ -33,13 +34,13 @@ typedef struct rv_import_node {
     const char *handler;       /* NULL: a node; else the key of `on` that it stands at */
     rv_str note;               /* a comment above it; size 0: none */
     rv_str shell, shell_name;  /* size 0: no command: it is done as soon as what it needs is */
-    rv_str dir;                /* size 0: the workflow's */
+    rv_str dir, raw_dir;       /* size 0: the workflow's; the second with references */
     rv_import_strs run;        /* instead of shell: a command and its arguments */
     rv_import_strs needs, after, inputs, outputs, env_host;
     rv_import_pairs env;       /* plain text: what would be a reference is escaped in writing, but for `raw_env` */
     rv_import_pairs raw_env;   /* values with references */
     rv_import_pairs more;      /* keys whose values are YAML in flow style already */
-    bool is_cached;
+    bool is_cached, is_by_files; /* kept in the cache; by its files alone, whatever those before it print */
 } rv_import_node;
 
 typedef struct rv_import {
@@ -53,7 +54,8 @@ typedef struct rv_import {
     uint32_t wanted_count;
     const rv_import_pair *vars;  /* variables that win over those of the file */
     uint32_t var_count;
-    bool wants_all;              /* make: every target, not only what the goals need */
+    rv_str output;               /* the file that is written, as it was named; size 0: standard output */
+    bool is_system;              /* cron: the lines name a user */
     /* what the reader found */
     rv_str name, default_node;
     rv_import_pairs env, raw_env, more;
@@ -74,9 +76,8 @@ bool rv_import_wants(const rv_import *import, rv_str name);
 rv_str rv_import_id(rv_import *import, rv_str name);
 /* A new node; valid until the next one is added. */
 rv_import_node *rv_import_add(rv_import *import, rv_str id);
-/* Does this program's workflow file have the key? Keys of later versions are known, but refused. */
-bool rv_import_has_file_key(const char *key);
-bool rv_import_has_node_key(const char *key);
+/* A node that comes to need itself, over both kinds of edges, or RV_NONE. Linear in nodes and edges. */
+uint32_t rv_import_cycle(const rv_import *import);
 /* Text as one word of sh: as it is, or in single quotes. */
 void rv_import_shell_word(rv_buf *out, rv_str word);
 /* May it be the name of a variable of the environment that a shell can read? */
@@ -91,5 +92,8 @@ void rv_import_write(const rv_import *import, rv_buf *out);
 /* ---- the readers: each fills `import` from `source`. false: there is an error in `problems`. ---- */
 bool rv_import_make(rv_import *import);
 bool rv_import_npm(rv_import *import);
+bool rv_import_cron(rv_import *import);
+bool rv_import_dagu(rv_import *import);
+bool rv_import_turbo(rv_import *import);
 
 #endif

@@ -164,8 +164,10 @@ static bool is_beneath(rv_str path)
     return true;
 }
 
+/* Would a pattern of a workflow file read the name as more than itself? */
 static bool has_glob(rv_str path)
 {
+    if (path.at[0] == '!') return true;
     for (size_t i = 0; i < path.size; i++)
         if (strchr("*?[]{}\\$", path.at[i])) return true;
     return false;
@@ -247,7 +249,6 @@ static void give_files(rv_make *make, uint32_t index, rv_import_node *node, rv_s
         rv_str name = target_at(make, t - 1)->name;
         if (is_beneath(name) && !has_glob(name)) rv_vec_push(&node->outputs, name);
     }
-    bool has_cache = rv_import_has_node_key("cache") && rv_import_has_node_key("inputs");
     if (target->prereqs.count == 0) { /* make makes it only when it is not there */
         rv_buf text = {0};
         rv_buf_cstring(&text, "[ ! -e ");
@@ -255,8 +256,8 @@ static void give_files(rv_make *make, uint32_t index, rv_import_node *node, rv_s
         rv_buf_printf(&text, " ] || exit 0\n%.*s", RV_FMT(script));
         node->shell = rv_arena_str(&import->arena, rv_buf_str(&text));
         rv_buf_deinit(&text);
-    } else if (has_cache && is_kept && node->outputs.count && inputs.count) {
-        node->is_cached = true;
+    } else if (is_kept && node->outputs.count && inputs.count) {
+        node->is_cached = node->is_by_files = true;
         for (uint32_t i = 0; i < inputs.count; i++) rv_vec_push(&node->inputs, inputs.at[i]);
         rv_import_variables(import, script, &node->env_host);
     }
@@ -397,32 +398,32 @@ static bool start(walk *w, rv_str name)
     return false;
 }
 
+/* The goal of a `make` without a word is the node that `reeve run` without a word means, also where it has nothing to do. */
+static void name_default(rv_make *make, rv_str goal)
+{
+    rv_import *import = make->import;
+    uint32_t index = goal.size ? rv_map_get(&make->target_map, goal) : RV_NONE;
+    if (index == RV_NONE || import->nodes.count == 0) return;
+    uint32_t node = target_at(make, target_at(make, index)->leader)->node;
+    import->default_node = node == RV_NONE ? rv_import_id(import, goal) : import->nodes.at[node].id;
+    if (node == RV_NONE) rv_import_add(import, import->default_node);
+}
+
+/* What is named; else all targets, the goal first. */
 static void walk_all(walk *w)
 {
     rv_make *make = w->make;
     const rv_import *import = make->import;
-    rv_str goals = rv_make_expanded(make, RV_STR("$(.DEFAULT_GOAL)"), true), goal, first = {0};
+    rv_str goals = rv_make_expanded(make, RV_STR("$(.DEFAULT_GOAL)"), true), goal = {0};
     for (uint32_t i = 0; i < import->wanted_count; i++)
         if (!start(w, rv_str_of(import->wanted[i]))) return;
-    if (import->wanted_count) goals = rv_str_of(import->wanted[0]);
-    rv_make_word(&goals, &first);
-    goal = first;
-    if (goal.size && import->wanted_count == 0 && !start(w, goal)) return;
-    uint32_t count = make->targets.count;
-    uint32_t left_out = 0, left_at = 0;
-    for (uint32_t i = 0; i < count && import->wanted_count == 0; i++) {
+    if (import->wanted_count) return;
+    if (rv_make_word(&goals, &goal) && !start(w, goal)) return;
+    for (uint32_t i = 0, count = make->targets.count; i < count; i++) {
         const rv_make_target *target = target_at(make, i);
-        if (!target->is_rule || target->state != 0 || target->leader != i || (target->recipe == 0 && !target->is_phony)) continue;
-        if (import->wants_all) visit(w, i);
-        else if (left_out++ == 0) left_at = i;
+        if (target->is_rule && target->state == 0 && target->leader == i && (target->recipe || target->is_phony)) visit(w, i);
     }
-    if (left_out)
-        rv_import_note(make->import, target_at(make, left_at)->place, "name it after the file, or import with --all",
-                       "`%.*s`%s not needed by `%.*s`, and left out", RV_FMT(target_at(make, left_at)->name),
-                       left_out == 1 ? " is" : " and other targets are", RV_FMT(goal));
-    uint32_t index = goal.size ? rv_map_get(&make->target_map, goal) : RV_NONE;
-    if (index != RV_NONE) index = target_at(make, target_at(make, index)->leader)->node;
-    if (index != RV_NONE) make->import->default_node = make->import->nodes.at[index].id;
+    name_default(make, goal);
 }
 
 void rv_make_graph(rv_make *make)
@@ -434,8 +435,6 @@ void rv_make_graph(rv_make *make)
     if (make->is_not_parallel)
         rv_vec_push(&make->import->more, ((rv_import_pair){RV_STR("concurrency"), RV_STR("{default: 1}")}));
     export_variables(make);
-    if (!rv_import_has_node_key("cache"))
-        rv_import_note(make->import, (rv_import_place){0}, "", "this version has no cache: what is up to date is made again each time");
     if (make->import->text_size > RV_IMPORT_TEXT_MAX)
         rv_import_fail(make->import, (rv_import_place){0}, "import parts of it, by naming goals", "this becomes more than 64 MiB");
     else if (make->import->nodes.count == 0 && make->import->problems->error_count == 0)

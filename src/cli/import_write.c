@@ -5,7 +5,6 @@
 #include "base/util.h"
 #include "cli/import.h"
 #include "spec/doc.h"
-#include "spec/keys.h"
 
 #define FLOW_COLUMNS_MAX 110u /* a list that would be longer stands in lines of its own */
 
@@ -109,16 +108,42 @@ rv_import_node *rv_import_add(rv_import *import, rv_str id)
     return node;
 }
 
-bool rv_import_has_file_key(const char *key)
+uint32_t rv_import_cycle(const rv_import *import)
 {
-    uint32_t index = rv_key_find(&rv_file_table, rv_str_of(key));
-    return index != RV_NONE && rv_file_table.keys[index].type != NULL;
-}
-
-bool rv_import_has_node_key(const char *key)
-{
-    uint32_t index = rv_key_find(&rv_node_table, rv_str_of(key));
-    return index != RV_NONE && rv_node_table.keys[index].type != NULL;
+    uint32_t count = import->nodes.count, edges = 0, taken = 0, found = RV_NONE;
+    rv_map index = {0};
+    RV_VEC(uint32_t) ready = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        rv_map_add(&index, import->nodes.at[i].id, i);
+        edges += import->nodes.at[i].needs.count + import->nodes.at[i].after.count;
+    }
+    uint32_t *waits = rv_alloc(sizeof *waits * (count + 1)), *begin = rv_alloc(sizeof *begin * (count + 2));
+    uint32_t *to = rv_alloc(sizeof *to * (edges + 1u));
+    for (int pass = 0; pass < 2; pass++) { /* successors: counted, then placed */
+        for (uint32_t i = 0; i < count; i++) {
+            const rv_import_node *node = &import->nodes.at[i];
+            for (uint32_t k = 0; k < node->needs.count + node->after.count; k++) {
+                uint32_t from = rv_map_get(&index, k < node->needs.count ? node->needs.at[k] : node->after.at[k - node->needs.count]);
+                if (from == RV_NONE) continue;
+                if (pass == 0) begin[from + 2]++, waits[i]++;
+                else to[begin[from + 1]++] = i;
+            }
+        }
+        for (uint32_t i = 2; pass == 0 && i <= count; i++) begin[i] += begin[i - 1];
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (waits[i] == 0) rv_vec_push(&ready, i);
+    for (; taken < ready.count; taken++)
+        for (uint32_t k = begin[ready.at[taken]]; k < begin[ready.at[taken] + 1]; k++)
+            if (--waits[to[k]] == 0) rv_vec_push(&ready, to[k]);
+    for (uint32_t i = 0; i < count && found == RV_NONE; i++)
+        if (waits[i] > 0) found = i;
+    rv_free(waits);
+    rv_free(begin);
+    rv_free(to);
+    rv_vec_deinit(&ready);
+    rv_map_deinit(&index);
+    return found;
 }
 
 /* ---- words of sh ---- */
@@ -309,13 +334,18 @@ static void write_value(rv_buf *out, rv_str text, bool has_references)
 static void write_env(rv_buf *out, const char *indent, const rv_import_pairs *plain, const rv_import_pairs *raw)
 {
     if (plain->count + raw->count == 0) return;
+    rv_map last = {0}; /* where a name is set twice the later one counts */
+    uint32_t count = raw->count + plain->count;
+    for (uint32_t i = count; i > 0; i--) rv_map_add(&last, i > raw->count ? plain->at[i - 1 - raw->count].name : raw->at[i - 1].name, i);
     rv_buf_printf(out, "%senv:\n", indent);
-    for (uint32_t i = 0; i < raw->count + plain->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const rv_import_pair *pair = i < raw->count ? &raw->at[i] : &plain->at[i - raw->count];
+        if (rv_map_get(&last, pair->name) != i + 1) continue;
         rv_buf_printf(out, "%s  %.*s: ", indent, RV_FMT(pair->name));
         write_value(out, pair->value, i < raw->count);
         rv_buf_byte(out, '\n');
     }
+    rv_map_deinit(&last);
 }
 
 static void write_comment(rv_buf *out, const char *indent, rv_str text)
@@ -340,10 +370,14 @@ static void write_node(rv_buf *out, const char *indent, const rv_import_node *no
     if (node->run.count) write_list(out, inner, "run", &node->run);
     else if (node->shell.size) write_script(out, inner, "shell", node->shell);
     else rv_buf_printf(out, "%sset: {done: \"true\"}\n", inner);
-    if (node->shell_name.size) rv_buf_printf(out, "%sshell_name: %.*s\n", inner, RV_FMT(node->shell_name));
-    if (node->dir.size) {
+    if (node->shell_name.size) {
+        rv_buf_printf(out, "%sshell_name: ", inner);
+        rv_import_yaml_word(out, node->shell_name);
+        rv_buf_byte(out, '\n');
+    }
+    if (node->dir.size + node->raw_dir.size) {
         rv_buf_printf(out, "%sdir: ", inner);
-        write_value(out, node->dir, false);
+        write_value(out, node->raw_dir.size ? node->raw_dir : node->dir, node->raw_dir.size > 0);
         rv_buf_byte(out, '\n');
     }
     write_list(out, inner, "needs", &node->needs);
@@ -354,7 +388,7 @@ static void write_node(rv_buf *out, const char *indent, const rv_import_node *no
     write_list(out, inner, "env_host", &node->env_host);
     for (uint32_t i = 0; i < node->more.count; i++)
         rv_buf_printf(out, "%s%.*s: %.*s\n", inner, RV_FMT(node->more.at[i].name), RV_FMT(node->more.at[i].value));
-    if (node->is_cached) rv_buf_printf(out, "%scache: true\n", inner);
+    if (node->is_cached) rv_buf_printf(out, node->is_by_files ? "%scache: {deps: files}\n" : "%scache: true\n", inner);
 }
 
 static void write_name(rv_buf *out, const char *key, rv_str name)
@@ -376,7 +410,7 @@ void rv_import_write(const rv_import *import, rv_buf *out)
     rv_buf_deinit(&comment);
     rv_buf_cstring(out, "reeve: 1\n");
     write_name(out, "name", import->name);
-    if (rv_import_has_file_key("default")) write_name(out, "default", import->default_node);
+    write_name(out, "default", import->default_node);
     for (uint32_t i = 0; i < import->more.count; i++)
         rv_buf_printf(out, "%.*s: %.*s\n", RV_FMT(import->more.at[i].name), RV_FMT(import->more.at[i].value));
     write_env(out, "", &import->env, &import->raw_env);

@@ -243,21 +243,23 @@ const rv_verb rv_verbs[] = {
      EXITS({"0", "written"}, {"2", "bad usage"}, {"4", "the file exists already"}, {"75", "it cannot be written"}), 0, 1, false,
      rv_verb_init},
     {"import", "make a workflow of another program's file", "FILE [NAME]... [--from KIND] [-o FILE]",
-     "Reads a Makefile or a package.json and writes the workflow that does the same, on standard output or to the file that --output "
-     "names. What does not carry over is said on standard error, each as file:line:column: what; what to do. NAMEs are what is wanted: "
-     "targets of a Makefile, by default the first one; scripts of a package.json, by default all of them. What they need comes with them. "
-     "The kind is known by the file's name, or said with --from: make, npm.\n\n"
-     "Commands of the file are not run, unless --shell lets $(shell) of a Makefile be asked as make would. Write the workflow into the "
-     "folder of FILE: its commands and paths mean that folder.",
-     OPTIONS({"from", 0, "KIND", "what the file is: make or npm", 0},
+     "Reads a Makefile, a package.json, a turbo.json, a crontab or a workflow of Dagu and writes the workflow that does the same, on "
+     "standard output or to the file that --output names. What does not carry over is said on standard error, each as file:line:column: "
+     "what; what to do. NAMEs are what is wanted: targets, scripts, tasks or jobs; by default all of them. What they need comes with them. "
+     "The kind is known by the file's name, or said with --from: make, npm, turbo, cron, dagu.\n\n"
+     "The first target of a Makefile is what `reeve run FILE` does, `reeve run FILE NODE` does another one. Commands of the file are not run, "
+     "unless --shell lets $(shell) of a Makefile be asked as make would. Write the workflow into the folder of FILE: its commands and paths "
+     "mean that folder.",
+     OPTIONS({"from", 0, "KIND", "what the file is: make, npm, turbo, cron or dagu", 0},
              {"output", 'o', "FILE", "write the workflow to FILE, which must not exist", 0},
              {"force", 0, NULL, "with --output: overwrite FILE", 0},
-             {"all", 0, NULL, "every target of a Makefile, not only what the first one needs", 0},
              {"shell", 0, NULL, "run what a Makefile asks of $(shell) while it is read", 0},
+             {"system", 0, NULL, "the lines of a crontab name a user, as in /etc/crontab", 0},
              {"var", 0, "NAME=VALUE", "a variable of a Makefile, as on make's command line; may be given several times", 0}, JSON),
      EXAMPLES({"reeve import Makefile -o build.yaml", "then: reeve run build.yaml"},
               {"reeve import Makefile clean", "what `make clean` does"},
-              {"reeve import package.json build test", "two scripts, and what they need"}),
+              {"reeve import package.json build test", "two scripts, and what they need"},
+              {"reeve import crontab -o jobs.yaml", "the jobs, and the lines that cron needs to start them"}),
      EXITS({"0", "written; what did not carry over was said"}, {"2", "bad usage, or a file that cannot be read as what it is"},
            {"3", "no such file"}, {"4", "the output exists already"}, {"75", "it cannot be written"}),
      1, 255, false, rv_verb_import},

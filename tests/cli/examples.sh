@@ -50,6 +50,7 @@ prepare() {
     import)
         printf 'app: app.in\n\tcp app.in app\nclean:\n\trm -f app\n' >Makefile
         echo 1 >app.in
+        echo '0 4 * * * echo job' >crontab
         printf '{"scripts": {"build": "echo build", "test": "npm run build && echo test"}}\n' >package.json
         ;;
     answer)

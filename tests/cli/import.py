@@ -140,7 +140,7 @@ clean:
 def makefiles():
     err, yaml = same_as_make('a C project with pattern rules, an include, conditions and built-in rules is built alike', C_PROJECT)
     claim('a folder that is order only comes first, and is made where it is missing', '[ ! -e build ] || exit 0' in yaml, yaml)
-    claim('a target that nothing needs is named by line', re.search(r'Makefile:31:1: warning: `clean`', err), err)
+    claim('a target that the first does not need is there, and not run', 'default: all' in yaml and 'rm -rf build *.o' in yaml, yaml)
     same_as_make('another goal is what make does for it', dict(C_PROJECT, **{'x.o': ''}), goals=['clean'])
     same_as_make('a variable given on the command line wins', {'Makefile': 'A = 1\nB := $(A)\nall:\n\techo $(A)$(B) > out\n'}, 'A=7')
     same_as_make('each line has a shell of its own, and the first that fails ends the recipe', {
@@ -213,6 +213,38 @@ said:
     same_as_make('comments, semicolons, double meanings', {
         'Makefile': '# a comment \\\nthat goes on\nall: x ; echo "all; $@" > all # not here\nx:;@echo \\# > x\nHASH = \\#\nx: # nothing\n'
                     'define unused\nall: nowhere\nendef\n'})
+
+
+def again():
+    """A second run does what a second make does: nothing where nothing has changed, and what depends on it where something has."""
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        left, right = os.path.join(work, 'make'), os.path.join(work, 'reeve')
+        files = {'Makefile': 'all: out/sum out/b\nout/%: in/%\n\t@sort $< > $@; echo $@ >> ledger\n'
+                             'out/sum: out/a out/b\n\tcat $^ > $@; echo $@ >> ledger\n', 'in/a': 'x\n', 'in/b': 'z\ny\n', 'out/keep': ''}
+        for folder in (left, right):
+            os.mkdir(folder)
+            write(folder, files)
+        call(left, 'make')
+        status, err, yaml = imported(right, 'Makefile')
+        for number, change in enumerate([{}, {'in/a': 'x2\n'}, {'in/b': '1\n'}, {}]):
+            for folder in (left, right):
+                if os.path.exists(os.path.join(folder, 'ledger')):
+                    os.unlink(os.path.join(folder, 'ledger'))
+                write(folder, change)
+            ages = {'in/a': 1, 'in/b': 1, 'out/a': 2, 'out/b': 2, 'out/sum': 3}  # make goes by times, whatever their grain
+            for name in ages:
+                age = 10 ** 9 + (4 if name in change else ages[name])
+                os.utime(os.path.join(left, name), (age, age))
+            made = call(left, 'make')
+            ran = call(right, REEVE, 'run', 'imported.yaml', '--output', 'quiet')
+            a, b = tree(left), tree(right)
+            for one in (a, b):
+                one['ledger'] = sorted(one.get('ledger', b'').split())
+            claim('make again, run again: the same is made anew (%d: %s)' % (number, ' '.join(change) or 'nothing has changed'),
+                  ran[0] == 0 and not differences(a, b) and bool(b['ledger']) == bool(change), (made, ran, differences(a, b), yaml))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 # ---- random Makefiles ----
@@ -301,6 +333,220 @@ def npm():
             shutil.rmtree(work, ignore_errors=True)
 
 
+# ---- turbo.json ----
+
+def package(name, needs=(), **scripts):
+    return json.dumps({'name': name, 'version': '0.1.0', 'dependencies': {n: '*' for n in needs}, 'scripts': scripts})
+
+
+TURBO = {
+    'turbo.json': """{
+  "globalDependencies": ["tsconfig.json"],
+  "globalEnv": ["CI", "NEXT_*"],
+  "ui": "tui",
+  "tasks": {
+    "build": {"dependsOn": ["^build", "codegen"], "outputs": ["dist/**", "!dist/cache/**"], "env": ["MODE"]},
+    "codegen": {"inputs": ["src/schema.txt"], "outputs": ["src/gen.txt"]},
+    "test": {"dependsOn": ["build"], "cache": false},
+    "dev": {"cache": false, "persistent": true},
+    "app#deploy": {"dependsOn": ["test", "lib#build"], "cache": false},
+    "//#root": {"dependsOn": ["app#build"], "cache": false}
+  }
+}
+""",
+    'package.json': json.dumps({'name': 'top', 'workspaces': ['packages/*'], 'scripts': {'build': 'exit 9',
+                                                                                      'root': 'echo root >> ledger'}}),
+    'tsconfig.json': '{}\n',
+    'packages/lib/package.json': package(
+        'lib', build='mkdir -p dist && cat src/schema.txt src/gen.txt ../../tsconfig.json > dist/lib.txt && echo lib >> ../../ledger',
+        codegen='shout < src/schema.txt > src/gen.txt; echo codegen >> ../../ledger', dev='sleep 1000'),
+    'packages/cfg/package.json': package('cfg', ['lib']),
+    'packages/app/package.json': package(
+        'app', ['cfg'], build='mkdir -p dist && cat ../lib/dist/lib.txt src/main > dist/app.txt && echo app >> ../../ledger',
+        test='grep -q LIB dist/app.txt && echo test >> ../../ledger',
+        deploy='cp dist/app.txt ../../deployed'),
+    'packages/lib/src/schema.txt': 'lib\n', 'packages/app/src/main': 'main\n', 'node_modules/.bin/shout': '#!/bin/sh\ntr a-z A-Z\n',
+}
+
+
+def turbo():
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        write(work, TURBO)
+        status, err, yaml = imported(work, 'turbo.json')
+        claim('tasks of all packages run, each after those that it depends on', status == 0, (status, err, yaml))
+        made = tree(work)
+        order = made.get('ledger', b'').decode().split()
+        claim('through a package that has no script for them', sorted(order) == ['app', 'codegen', 'lib', 'root', 'test'] and
+              order.index('codegen') < order.index('lib') < order.index('app') < order.index('test') and
+              order.index('app') < order.index('root'), (order, yaml))
+        claim('with what the packages before have made', made.get('deployed') == b'lib\nLIB\n{}\nmain\n', made.get('deployed'))
+        for wanted in ('turbo.json:3:23: warning: `NEXT_*`', 'turbo.json:4:3: warning: `ui`', 'turbo.json:9:12: warning: `dev` never ends',
+                       'the pattern `!dist/cache/**`'):
+            claim('said by line: ' + wanted, wanted in err, err)
+        claim('a script of the root that is no task of it is not run', 'exit 9' not in yaml, yaml)
+        status, out, err = call(work, REEVE, 'import', 'turbo.json', 'codegen')
+        claim('a task that is named comes with what it needs', status == 0 and 'lib_codegen' in out and 'lib_build' not in out, out)
+        status, out, err = call(work, REEVE, 'import', 'turbo.json', 'nothing')
+        claim('a task that is not there is named', status == 2 and '`nothing`' in err, err)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+# ---- crontab ----
+
+CRONTAB = """# m h  dom mon dow   command
+SHELL=/bin/bash
+GREETING = "hello there"
+MAILTO=me@example.org
+HOME=%s
+
+# writes a file
+*/5 * * * *   ./write.sh $GREETING > written
+@daily a=(1 2); echo ${a[1]} > second
+30 4 * * mon-fri cat > fed && echo '\\%%' >> fed%%line one%%line two
+GREETING=later
+@reboot echo $GREETING > later # a comment
+"""
+
+
+def cron():
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        write(work, {'crontab': CRONTAB % work, 'write.sh': '#!/bin/sh\necho "$@"\n'})
+        status, err, yaml = imported(work, 'crontab')
+        made = tree(work)
+        wanted = {'written': b'hello there\n', 'second': b'2\n', 'fed': b'line one\nline two\n%\n', 'later': b'later\n'}
+        claim('each job does what cron would have it do: its shell, its variables, its input',
+              status == 0 and all(made.get(k) == v for k, v in wanted.items()), (status, err, yaml, made))
+        claim('the comment above a job stays', '# writes a file' in yaml, yaml)
+        line = re.search(r'crontab:8:1: warning: `write` is started by cron at `\*/5 \* \* \* \*`.*keep cron, with this line: (.*)', err)
+        claim('the schedule is said by line, with the line for cron', line is not None and line.group(1).startswith('*/5 * * * * cd ') and
+              'reeve run' in line.group(1), err)
+        pasted = re.sub(r'^(?:\S+ ){5}', '', line.group(1)) if line else 'false'
+        file = re.search(r'reeve run (\S+)', pasted)
+        if file and not os.path.exists(os.path.join(work, file.group(1))):
+            call(work, REEVE, 'import', 'crontab', 'write', '-o', file.group(1))
+        os.unlink(os.path.join(work, 'written'))
+        done = call(work, 'sh', '-c', pasted, env={'PATH': os.path.dirname(REEVE) + os.pathsep + os.environ['PATH']})
+        claim('that line runs the job, and only it', done[0] == 0 and os.path.exists(os.path.join(work, 'written')), (pasted, done))
+        claim('mail stays with cron', 'crontab:4:1: warning: `MAILTO`' in err, err)
+        write(work, {'system': '17 * * * * root cd / && run-parts /etc/cron.hourly\n', 'bad': '* * * *\n', 'none': '# nothing\n'})
+        status, out, err = call(work, REEVE, 'import', 'system', '--from', 'cron', '--system')
+        claim('the user of a system crontab is said', status == 0 and 'run-parts' in out and
+              '`run-parts` runs as `root`' in err, (out, err))
+        status, out, err = call(work, REEVE, 'import', 'bad', '--from', 'cron')
+        claim('a line that is no job is refused at its place', status == 2 and 'bad:1:1: neither a job nor a variable' in err, err)
+        claim('a crontab without jobs is refused', call(work, REEVE, 'import', 'none', '--from', 'cron')[0] == 2)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+# ---- dagu ----
+
+DAGU = """name: etl
+description: "a test: of it"
+schedule: "0 2 * * *"
+params: "DAY=2024-01-01 pos1"
+env:
+  - DATA: ${BASE}/data
+  - OUT=${DATA}/out
+tags: daily
+maxActiveSteps: 2
+timeoutSec: 600
+preconditions:
+  - condition: "$DAY"
+    expected: "re:^20[0-9]+-"
+handlerOn:
+  success: {command: echo good > good}
+  exit: {command: "echo over $COUNT > over"}
+steps:
+  - name: extract
+    command: echo "rows $1 $2 $DAY"
+    output: COUNT
+  - name: flaky
+    command: echo x >> tries; test $(wc -l < tries) -ge 3
+    retryPolicy: {limit: 2, intervalSec: 0}
+  - name: check it
+    command: test -f nowhere
+    depends: [extract]
+    continueOn: {failure: true, markSuccess: true}
+  - name: transform
+    command: python3
+    script: |
+      import os
+      print("got", os.environ["COUNT"].strip(), os.environ["MODE"], file=open("got", "w"))
+    depends: extract
+    env: {MODE: fast-$DAY}
+  - name: maybe
+    command: echo ran > maybe
+    preconditions:
+      - condition: "`echo 1`"
+        expected: "2"
+    depends: [transform]
+  - name: after maybe
+    command: echo no > no
+    depends: [maybe]
+  - name: load
+    script: |
+      echo "load $OUT"
+      exit 3
+    depends: [check it, transform, flaky]
+    continueOn: {exitCode: 3}
+    stdout: load.log
+    timeoutSec: 30
+    mailOnError: true
+"""
+
+
+def dagu():
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        write(work, {'dagu.yaml': DAGU})
+        os.environ['BASE'] = '/base'
+        status, err, yaml = imported(work, 'dagu.yaml')
+        made = {k: v.decode() for k, v in tree(work).items() if k in ('got', 'load.log', 'good', 'over', 'maybe', 'no', 'tries')}
+        wanted = {'got': 'got rows 2024-01-01 pos1 2024-01-01 fast-2024-01-01\n', 'load.log': 'load /base/data/out\n', 'good': 'good\n',
+                  'over': 'over rows 2024-01-01 pos1 2024-01-01\n', 'tries': 'x\n' * 3}
+        claim('params, outputs, scripts, retries, conditions, handlers: done as the file says', status == 0 and made == wanted,
+              (status, err, yaml, made))
+        for line in ('dagu.yaml:3:11: warning: the schedule', 'dagu.yaml:8:1: warning: `tags`', 'dagu.yaml:52:5: warning: `mailOnError`'):
+            claim('said by line: ' + line, line in err, err)
+        status, out, err = call(work, REEVE, 'run', 'imported.yaml', '--var', 'DAY=tomorrow', '--json')
+        claim('a condition of the file skips all of it',
+              status == 0 and '"skipped"' in out and json.loads(out.splitlines()[-1]), (status, out[-500:], err))
+        rows = [
+            ('chain', 'steps:\n  - echo 1 > a\n'
+             '  - [test -f a && echo 2 > b, test -f a && echo 3 > c]\n  - test -f b && test -f c && echo 4 > d\n', 0, 'd'),
+            ('failure', 'type: graph\nsteps:\n  - {name: a, command: exit 3}\n'
+             '  - {name: b, command: echo > b, depends: a}\n  - {name: c, command: echo > c}\n', 1, 'c'),
+            ('goes on', 'steps:\n  - {name: a, command: exit 3, continueOn: failed}\n'
+             '  - {name: b, command: echo > b, depends: [a]}\n', 1, 'b'),
+            ('snake', 'type: graph\nsteps:\n  - {id: x, run: "exit 4", continue_on: {exit_code: [4]}}\n'
+             '  - {id: y, run: "echo > y", depends: [x], working_dir: sub}\n', 0, 'sub/y'),
+            ('shell', 'shell: bash -e\nsteps:\n  - name: a\n    script: |\n      false\n      echo > never\n', 1, 'sub/'),
+        ]
+        for name, text, expected, file in rows:
+            folder = os.path.join(work, name)
+            write(folder, {'dag.yaml': text, 'sub/keep': ''})
+            status, err, yaml = imported(folder, 'dag.yaml')
+            claim('dagu: %s' % name, status == expected and file in tree(folder) and 'never' not in tree(folder) and
+                  (name != 'failure' or 'b' not in tree(folder)), (status, err, yaml, tree(folder)))
+        folder = os.path.join(work, 'others')
+        write(folder, {'dag.yaml': 'steps:\n  - name: fetch\n    executor: http\n    command: GET https://example.org\n'})
+        status, err, yaml = imported(folder, 'dag.yaml')
+        claim('a step of another kind is said, and its node fails',
+              status == 1 and 'dag.yaml:3:15: warning: the step `fetch` has an executor' in err, err)
+        for text, wrong in (('steps: 1\n', 'there are no `steps`'),
+                            ('steps:\n  - {name: a, command: x, depends: b}\n', 'dag.yaml:2:36: there is no step `b`'),
+                            ('steps:\n  - {name: a, command: x}\n  - {name: a, command: y}\n', 'dag.yaml:3:5: two steps are called `a`')):
+            write(folder, {'dag.yaml': text})
+            status, out, err = call(folder, REEVE, 'import', 'dag.yaml', '--from', 'dagu')
+            claim('refused: ' + wrong, status == 2 and wrong in err, err)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 # ---- what is said ----
 
 def said(files, file, *words):
@@ -382,7 +628,7 @@ def the_verb():
         shutil.rmtree(work, ignore_errors=True)
 
 
-cases = [makefiles, random_makefiles, npm, reports, the_verb]
+cases = [makefiles, again, random_makefiles, npm, turbo, cron, dagu, reports, the_verb]
 for case in cases:
     if not sys.argv[2:] or case.__name__ in sys.argv[2:]:
         case()

@@ -11,7 +11,11 @@
 
 static const struct made_up_file { const char *path, *text; } made_up_files[] = {
     {"a.c", "int a;\n"}, {"b.c", "int b;\n"}, {"src/main.c", "int main;\n"}, {"conf.mk", "X = conf\nall: conf\nconf:\n\ttouch conf\n"},
-    {"self.mk", "include self.mk\n"}, {"package.json", "{\"name\": \"p\", \"scripts\": {\"build\": \"echo b\"}}"},
+    {"self.mk", "include self.mk\n"},
+    {"package.json", "{\"name\": \"p\", \"workspaces\": [\"packages/*\"], \"scripts\": {\"build\": \"echo b\"}}"},
+    {"packages/lib/package.json", "{\"name\": \"lib\", \"scripts\": {\"build\": \"cd x && tsc $npm_package_name\", \"test\": \"t\"}}"},
+    {"packages/app/package.json",
+     "{\"name\": \"app\", \"dependencies\": {\"lib\": \"*\"}, \"scripts\": {\"build\": \"b\", \"dev\": \"d\"}}"},
 };
 
 static inline bool made_up_read(void *user, rv_str path, rv_buf *out)
