@@ -39,6 +39,42 @@ int rv_load_report(const rv_args *args, const rv_problems *problems, rv_str sour
     return problems->error_count ? rv_status_exit(RV_INVALID) : 0;
 }
 
+/* Is the directory `dir` a project of the root file `path`? */
+static bool is_project_of(const char *path, rv_str dir)
+{
+    rv_buf source = {0};
+    rv_error ignored;
+    bool is_one = access(path, R_OK) == 0 && rv_cli_read_file(path, &source, &ignored) == RV_OK &&
+                  rv_spec_has_project(rv_buf_str(&source), false, dir);
+    rv_buf_deinit(&source);
+    return is_one;
+}
+
+rv_status rv_load_find(rv_load *load, const char *word, rv_error *err)
+{
+    static const char name[] = "/reeve.yaml";
+    rv_status status = rv_cli_find_file(word, &load->path, err);
+    rv_str file = rv_buf_str(&load->path);
+    if (status != RV_OK || !rv_str_ends(file, RV_STR("/reeve.yaml"))) return status;
+    size_t dir_size = file.size - strlen(name), end = dir_size;
+    rv_buf root = {0};
+    while (end > 0) {
+        do end--;
+        while (end > 0 && file.at[end] != '/');
+        rv_buf_clear(&root);
+        rv_buf_add(&root, file.at, end);
+        rv_buf_cstring(&root, name);
+        rv_str below = rv_str_cut(file, end + 1, dir_size - end - 1);
+        if (!is_project_of(root.at, below)) continue;
+        rv_buf_str_add(&load->stood, below);
+        rv_buf_clear(&load->path);
+        rv_buf_str_add(&load->path, rv_buf_str(&root));
+        break;
+    }
+    rv_buf_deinit(&root);
+    return RV_OK;
+}
+
 static void compiled_path(const rv_load *load, const char *compiled_dir, rv_buf *out)
 {
     char digest[RV_DIGEST_TEXT_SIZE + 1];
@@ -77,7 +113,7 @@ rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, boo
     rv_error err = {0};
     rv_status status = RV_OK;
     load->skip_values = skip_values;
-    if (load->path.size == 0) status = rv_cli_find_file(word, &load->path, &err);
+    if (load->path.size == 0) status = rv_load_find(load, word, &err);
     if (status == RV_OK) status = rv_cli_read_file(load->path.at, &load->source, &err);
     if (status == RV_OK && !skip_values) status = rv_cli_vars(args, &load->arena, &load->vars, &load->var_count, &err);
     if (status) {
@@ -87,7 +123,7 @@ rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, boo
         return status;
     }
     rv_buf_add(&load->dir, load->path.at, RV_MAX((size_t)(strrchr(load->path.at, '/') - load->path.at), (size_t)1));
-    load->file = word ? word : load->path.at;
+    load->file = word && load->stood.size == 0 ? word : load->path.at;
     rv_spec_input input = rv_load_input(load);
     if (!load_compiled(load, &input, compiled_dir, &status)) status = rv_spec_load(&input, &load->spec, &load->problems);
     *ret_exit = load->problems.list.count ? rv_load_report(args, &load->problems, rv_buf_str(&load->source), input.file) : 0;
@@ -97,7 +133,8 @@ rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, boo
 
 void rv_load_keep(rv_load *load, const char *compiled_dir)
 {
-    if (load->is_kept || load->source.size < COMPILED_SOURCE_MIN || !load->spec) return;
+    if (load->is_kept || load->source.size < COMPILED_SOURCE_MIN || !load->spec || load->spec->graph.projects.size)
+        return; /* whether there are more projects by now a compiled form cannot tell */
     rv_buf path = {0};
     rv_error err = {0};
     load->is_kept = true;
@@ -114,6 +151,7 @@ void rv_load_deinit(rv_load *load)
     rv_problems_deinit(&load->problems);
     rv_buf_deinit(&load->path);
     rv_buf_deinit(&load->dir);
+    rv_buf_deinit(&load->stood);
     rv_buf_deinit(&load->source);
     rv_arena_deinit(&load->arena);
     *load = (rv_load){0};

@@ -7,6 +7,7 @@
 typedef struct rv_load {
     rv_buf path;      /* absolute */
     rv_buf dir;       /* its directory, absolute */
+    rv_buf stood;     /* of the project that one stands in, from that directory; size 0: in none */
     rv_buf source;
     rv_arena arena;   /* the --var values */
     rv_param_value *vars; uint32_t var_count;
@@ -17,6 +18,9 @@ typedef struct rv_load {
     bool is_kept;     /* it came from the compiled form, was kept as one, or is a part that is not worth it */
 } rv_load; /* {0} */
 
+/* Find the file that `word` means into load->path (NULL: reeve.yaml here or above); of a project's reeve.yaml the root's is meant, which is
+ * in the nearest directory above that has it among its `projects` [W21]. NOT_FOUND, IO. */
+RV_MUST_USE rv_status rv_load_find(rv_load *load, const char *word, rv_error *err);
 /* Read and load the file that `word` means (NULL: reeve.yaml here or above).
  * skip_values: parameters and environment need not be there (`check`, `graph`).
  * compiled_dir: where compiled forms are; NULL: none are used.

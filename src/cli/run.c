@@ -54,7 +54,7 @@ static rv_status locate(run_verb *run, const char *word, rv_error *err)
                               .fail_fast = rv_args_has(run->args, "fail-fast")};
     bool is_by_id = run->is_resume && run->resume.word && !word;
     if (is_by_id) return rv_store_locate(option, NULL, &run->store, err);
-    rv_status status = rv_cli_find_file(word, &run->load.path, err);
+    rv_status status = rv_load_find(&run->load, word, err);
     if (status) return status;
     run->resume.file = run->load.path.at;
     return rv_cli_store_for(option, run->load.path.at, &run->store, err);

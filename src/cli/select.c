@@ -50,13 +50,6 @@ static void add(wanted *w, uint32_t node)
     w->named[node] = 1;
 }
 
-static uint32_t node_named(const rv_graph *graph, rv_str name)
-{
-    for (uint32_t node = 0; node < graph->plain_count; node++)
-        if (rv_str_eq(rv_graph_name(graph, node), name)) return node;
-    return RV_NONE;
-}
-
 static rv_status no_such_node(const rv_graph *graph, rv_str word, const char *file, rv_error *err)
 {
     const char **names = rv_alloc(sizeof *names * (graph->plain_count + 1u));
@@ -112,14 +105,17 @@ rv_status rv_select_part(rv_str only, rv_spec **spec, const rv_spec_input *input
     rv_json *list = NULL;
     if (only.size == 0) return RV_OK;
     rv_status status = rv_json_parse(&arena, only, &list, err);
+    rv_map names = {0};
     wanted w = wanted_new(&(*spec)->graph);
+    for (uint32_t node = 0; node < w.graph->plain_count; node++) (void)rv_map_add(&names, rv_graph_name(w.graph, node), node);
     for (const rv_json *item = status == RV_OK ? list->child : NULL; item && status == RV_OK; item = item->next) {
-        uint32_t node = node_named(w.graph, item->text);
+        uint32_t node = rv_map_get(&names, item->text);
         if (node == RV_NONE) status = rv_error_set(err, RV_NOT_FOUND, "the run is of node `%.*s`, which is gone", RV_FMT(item->text));
         else add(&w, node);
     }
     if (status == RV_OK) status = cut_take(w, spec, input, err);
     else rv_free(w.named);
+    rv_map_deinit(&names);
     rv_arena_deinit(&arena);
     return status;
 }
@@ -130,20 +126,114 @@ rv_status rv_select_again(rv_str only, rv_load *load, rv_error *err)
     return rv_select_part(only, &load->spec, &input, err);
 }
 
+/* ---- projects ---- */
+
+/* What a name means in the project that one stands in. */
+typedef struct place {
+    rv_arena arena;
+    const rv_graph *graph;
+    rv_map names;          /* of the graph's nodes */
+    const rv_json *projects; /* {dir, tags, default} by name; NULL: there are none */
+    const rv_json *stood;  /* NULL: at the root */
+} place;
+
+static rv_str member_text(const rv_json *object, const char *key)
+{
+    const rv_json *value = rv_json_get(object, rv_str_of(key));
+    return value ? value->text : RV_STR("");
+}
+
+static rv_status place_open(place *at, const rv_graph *graph, rv_str stood, rv_error *err)
+{
+    rv_json *tree = NULL;
+    *at = (place){.graph = graph};
+    rv_map_reserve(&at->names, graph->plain_count);
+    for (uint32_t node = 0; node < graph->plain_count; node++) (void)rv_map_add(&at->names, rv_graph_name(graph, node), node);
+    rv_str text = rv_graph_str(graph, graph->projects);
+    rv_status status = text.size ? rv_json_parse(&at->arena, text, &tree, err) : RV_OK;
+    at->projects = tree;
+    for (const rv_json *project = tree ? tree->child : NULL; project && stood.size; project = project->next)
+        if (rv_str_eq(member_text(project, "dir"), stood)) at->stood = project;
+    return status;
+}
+
+static void place_close(place *at)
+{
+    rv_map_deinit(&at->names);
+    rv_arena_deinit(&at->arena);
+}
+
+static uint32_t find_in(place *at, const rv_json *project, rv_str name)
+{
+    rv_str whole = project ? rv_arena_printf(&at->arena, "%.*s:%.*s", RV_FMT(project->key), RV_FMT(name)) : name;
+    return rv_map_get(&at->names, whole);
+}
+
+static bool has_tag(const rv_json *project, rv_str tag)
+{
+    const rv_json *tags = rv_json_get(project, RV_STR("tags"));
+    for (const rv_json *item = tags ? tags->child : NULL; item; item = item->next)
+        if (rv_str_eq(item->text, tag)) return true;
+    return false;
+}
+
+/* `^:x`, `^~:x`, `[tag]:x`, `[tag]~:x`. false: it is none of them. */
+static bool add_selected(place *at, wanted *w, rv_str word)
+{
+    size_t close = word.size && word.at[0] == '[' ? rv_str_find(word, 0, ']') : 0;
+    rv_str tag = close == SIZE_MAX || close == 0 ? RV_STR("") : rv_str_cut(word, 1, close - 1);
+    if (word.size == 0 || close == SIZE_MAX || (word.at[0] != '^' && tag.size == 0)) return false;
+    rv_str rest = rv_str_from(word, close + 1);
+    bool others = rv_str_starts(rest, RV_STR("~"));
+    if (others) rest = rv_str_from(rest, 1);
+    if (!rv_str_starts(rest, RV_STR(":"))) return false;
+    rv_str name = rv_str_from(rest, 1);
+    for (const rv_json *project = at->projects ? at->projects->child : NULL; project; project = project->next) {
+        if ((others && project == at->stood) || (tag.size && !has_tag(project, tag))) continue;
+        uint32_t node = find_in(at, project, name);
+        if (node != RV_NONE) add(w, node);
+    }
+    return true;
+}
+
+/* A word of the command line. */
+static rv_status add_word(place *at, wanted *w, rv_str word, const char *file, rv_error *err)
+{
+    uint32_t before = w->count;
+    if (add_selected(at, w, word))
+        return w->count > before ? RV_OK
+                                 : rv_error_set(err, RV_NOT_FOUND, "`%.*s`: no project has such a node; `reeve graph` shows those that there are",
+                                                RV_FMT(word));
+    bool is_of_root = at->projects && rv_str_starts(word, RV_STR("root:")), is_whole = rv_str_find(word, 0, ':') != SIZE_MAX;
+    uint32_t node = is_of_root ? find_in(at, NULL, rv_str_from(word, 5)) : find_in(at, is_whole ? NULL : at->stood, word);
+    if (node == RV_NONE) return no_such_node(at->graph, word, file, err);
+    add(w, node);
+    return RV_OK;
+}
+
+/* Without words: the `default` of the project one stands in, or all of its nodes; at the root the file's. */
+static void add_default(place *at, wanted *w)
+{
+    rv_str name = at->stood ? member_text(at->stood, "default") : rv_graph_str(at->graph, at->graph->default_node);
+    rv_str prefix = at->stood ? rv_arena_printf(&at->arena, "%.*s:", RV_FMT(at->stood->key)) : RV_STR("");
+    uint32_t node = name.size ? find_in(at, at->stood, name) : RV_NONE;
+    if (node != RV_NONE) add(w, node);
+    else
+        for (node = 0; node < at->graph->plain_count; node++)
+            if (rv_str_starts(rv_graph_name(at->graph, node), prefix)) add(w, node);
+}
+
 rv_status rv_select_apply(const rv_select *select, rv_load *load, rv_error *err)
 {
     const rv_graph *graph = &load->spec->graph;
-    rv_str fallback = rv_graph_str(graph, graph->default_node);
-    rv_status status = RV_OK;
-    if (select->is_all || (select->refs.count == 0 && fallback.size == 0)) return RV_OK;
+    place at;
+    if (select->is_all) return RV_OK;
+    rv_status status = place_open(&at, graph, rv_buf_str(&load->stood), err);
     wanted w = wanted_new(graph);
-    if (select->refs.count == 0) add(&w, node_named(graph, fallback)); /* that it is there loading has seen to */
-    for (uint32_t i = 0; i < select->refs.count && status == RV_OK; i++) {
-        rv_str word = rv_str_of(select->refs.at[i]);
-        uint32_t node = node_named(graph, word);
-        if (node == RV_NONE) status = no_such_node(graph, word, select->file ? select->file : load->path.at, err);
-        else add(&w, node);
-    }
+    if (status == RV_OK && select->refs.count == 0) add_default(&at, &w);
+    for (uint32_t i = 0; i < select->refs.count && status == RV_OK; i++)
+        status = add_word(&at, &w, rv_str_of(select->refs.at[i]), load->file, err);
+    place_close(&at);
     if (status != RV_OK) {
         rv_free(w.named);
         return status;

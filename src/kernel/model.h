@@ -11,6 +11,7 @@
 
 #define RV_NODES_MAX 1000000u
 #define RV_IDENTIFIER_MAX 64u
+#define RV_NAME_MAX (2 * RV_IDENTIFIER_MAX + 1) /* bytes of a node's name: NODE, or PROJECT:NODE [W20] */
 #define RV_RESULT_SIZE_MAX (1u << 20) /* bytes of JSON a node's result may have */
 
 /* ======================================================================= words */
@@ -462,6 +463,7 @@ typedef struct rv_graph {
     int64_t timeout_ms;        /* the run's; 0: none */
     rv_slice name;
     rv_slice default_node;     /* `default` of the file (size 0: none) */
+    rv_slice projects;         /* JSON object of its projects: {dir, tags, default} by name (size 0: it has none) */
     rv_slice only;             /* of a part of a workflow: JSON list of the nodes that were named (size 0: it is no part) */
     const rv_node_def *nodes;
     const uint32_t *pred_begin, *pred; /* preds of n: pred[pred_begin[n] .. pred_begin[n+1]) */

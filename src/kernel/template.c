@@ -9,10 +9,11 @@ static bool is_path_byte(char byte)
 
 bool rv_is_reference_path(rv_str path)
 {
-    bool wants_byte = true;
+    bool wants_byte = true, is_first = true; /* the first name may be PROJECT:NODE */
     for (size_t i = 0; i < path.size; i++) {
+        bool divides = path.at[i] == '.' || (path.at[i] == ':' && is_first);
         if (is_path_byte(path.at[i])) wants_byte = false;
-        else if (path.at[i] == '.' && !wants_byte) wants_byte = true;
+        else if (divides && !wants_byte) wants_byte = true, is_first = false;
         else return false;
     }
     return !wants_byte;

@@ -134,8 +134,8 @@ uint32_t rv_run_see(rv_run *run, uint32_t node, rv_str *path)
         *path = rest;
         return role;
     }
-    char bytes[2 * sizeof(uint32_t) + RV_IDENTIFIER_MAX + 16]; /* `on.success` is longer than no identifier */
-    if (name.size == 0 || name.size > RV_IDENTIFIER_MAX) return RV_NONE;
+    char bytes[2 * sizeof(uint32_t) + RV_NAME_MAX];
+    if (name.size == 0 || name.size > RV_NAME_MAX) return RV_NONE;
     index_names(run);
     for (uint32_t at = node; at != RV_NONE;) {
         uint32_t index = run->nodes[at].place;

@@ -11,6 +11,12 @@ static rv_node_def *def_at(const rv_writer *w, uint32_t node) { return (rv_node_
 
 /* ---- keys of a node ---- */
 
+/* It starts in an empty directory of its own. */
+static bool is_isolated(const rv_loader *l, const uint32_t *values)
+{
+    return values[RV_NK_ISOLATION] != RV_NONE && rv_str_is(rv_doc_text(&l->doc, values[RV_NK_ISOLATION]), "none");
+}
+
 /* What `cache` has is spread: `deps` stays in it, inputs and env_host are the node's; one that is not cached says nothing of it. */
 static uint64_t cache_values(const rv_loader *l, uint32_t node, uint32_t *values, uint64_t all)
 {
@@ -47,17 +53,22 @@ static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint6
     all = own;
     for (uint32_t index = 0; index < RV_NK_COUNT; index++) {
         if (own >> index & 1) continue;
-        values[index] = rv_node_table.keys[index].kinds >> kind & 1 ? file->defaults[index] : RV_NONE;
+        values[index] = rv_node_table.keys[index].kinds >> kind & 1 ? rv_loader_default(l, node, (rv_node_key)index) : RV_NONE;
         if (values[index] != RV_NONE) all |= (uint64_t)1 << index;
     }
-    if (RV_ON_PROCESS >> kind & 1 && file->keys[RV_FK_ENV] != RV_NONE) all |= (uint64_t)1 << RV_NK_ENV;
+    bool has_env = file->keys[RV_FK_ENV] != RV_NONE || (file->is_project && l->files.at[0].keys[RV_FK_ENV] != RV_NONE);
+    if (RV_ON_PROCESS >> kind & 1 && has_env) all |= (uint64_t)1 << RV_NK_ENV;
+    if (file->keys[RV_FK_TAGS] != RV_NONE) all |= (uint64_t)1 << RV_NK_TAGS;
+    if (RV_ON_PROCESS >> kind & 1 && file->is_project && !is_isolated(l, values)) all |= (uint64_t)1 << RV_NK_DIR;
     *ret_own = own;
     return all >> RV_NK_CACHE & 1 ? cache_values(l, node, values, all) : all;
 }
 
 static void write_env(rv_writer *w, const rv_file_draft *file, uint32_t own)
 {
-    uint32_t layers[] = {file->keys[RV_FK_ENV], file->defaults[RV_NK_ENV], own};
+    const rv_file_draft *root = file->is_project ? &w->loader->files.at[0] : NULL;
+    uint32_t layers[] = {root ? root->keys[RV_FK_ENV] : RV_NONE, root ? root->defaults[RV_NK_ENV] : RV_NONE, file->keys[RV_FK_ENV],
+                         file->defaults[RV_NK_ENV], own};
     if (own == RV_NONE && w->base_env.size) {
         rv_buf_str_add(&w->image, rv_buf_str(&w->base_env));
         return;
@@ -67,6 +78,63 @@ static void write_env(rv_writer *w, const rv_file_draft *file, uint32_t own)
     if (own == RV_NONE) rv_buf_add(&w->base_env, w->image.at + before, w->image.size - before);
 }
 
+/* Where a project's node starts, from the root. */
+static void write_dir(rv_writer *w, uint32_t value)
+{
+    rv_str text = value == RV_NONE ? RV_STR(".") : rv_doc_text(&w->loader->doc, value);
+    rv_buf path = {0};
+    if (w->base.size == 0) rv_buf_str_add(&path, text);
+    else if (text.size && text.at[0] == '/') rv_buf_str_add(&path, text.size > 1 ? rv_str_from(text, 1) : RV_STR("."));
+    else {
+        rv_buf_str_add(&path, w->base);
+        if (!rv_str_is(text, ".")) rv_buf_printf(&path, "/%.*s", RV_FMT(text));
+    }
+    rv_json_quote(&w->image, rv_buf_str(&path));
+    rv_buf_deinit(&path);
+}
+
+/* The node's own tags, or those of `defaults`, and those of its project. */
+static void write_tags(rv_writer *w, const rv_file_draft *file, uint32_t list)
+{
+    uint32_t lists[] = {list, file->keys[RV_FK_TAGS]};
+    const rv_doc *doc = &w->loader->doc;
+    bool is_first = true;
+    rv_buf_byte(&w->image, '[');
+    for (uint32_t i = 0; i < RV_COUNT(lists); i++)
+        for (uint32_t item = lists[i] + 1; lists[i] != RV_NONE && item < rv_doc_next(doc, lists[i]); item++) {
+            bool is_there = false;
+            for (uint32_t own = list + 1; i && list != RV_NONE && own < rv_doc_next(doc, list); own++)
+                is_there |= rv_str_eq(rv_doc_text(doc, own), rv_doc_text(doc, item));
+            if (is_there) continue;
+            if (!is_first) rv_buf_byte(&w->image, ',');
+            is_first = false;
+            rv_json_quote(&w->image, rv_doc_text(doc, item));
+        }
+    rv_buf_byte(&w->image, ']');
+}
+
+/* `needs` or `after` by what it selected. */
+static void write_edges(rv_writer *w, uint32_t node, bool is_soft)
+{
+    const rv_loader *l = w->loader;
+    bool is_first = true;
+    rv_buf_byte(&w->image, '[');
+    for (uint32_t i = l->pred_begin[node]; i < l->pred_begin[node] + l->listed[node]; i++) {
+        if (is_soft != ((l->pred.at[i] & RV_EDGE_SOFT) != 0)) continue;
+        if (!is_first) rv_buf_byte(&w->image, ',');
+        is_first = false;
+        rv_json_quote(&w->image, rv_loader_own_name(l, RV_EDGE_NODE(l->pred.at[i])));
+    }
+    rv_buf_byte(&w->image, ']');
+}
+
+static void write_retry(rv_writer *w, uint32_t node, uint32_t own)
+{
+    const rv_loader *l = w->loader;
+    uint32_t layers[] = {rv_loader_default_of(l, node, RV_NK_RETRY, true), rv_loader_default_of(l, node, RV_NK_RETRY, false), own};
+    rv_writer_object_merged(w, layers, RV_COUNT(layers), &rv_retry_table);
+}
+
 static void write_key_name(rv_writer *w, const char *name)
 {
     rv_buf_byte(&w->image, '"');
@@ -74,12 +142,17 @@ static void write_key_name(rv_writer *w, const char *name)
     rv_buf_cstring(&w->image, "\":");
 }
 
-static void write_key(rv_writer *w, const rv_file_draft *file, rv_node_def *def, uint32_t index, uint32_t value, bool is_own)
+static void write_key(rv_writer *w, uint32_t node, rv_node_def *def, uint32_t index, uint32_t value, bool is_own)
 {
     const rv_key *key = &rv_node_table.keys[index];
+    const rv_file_draft *file = rv_loader_file(w->loader, node);
+    bool is_edge = index == RV_NK_NEEDS || index == RV_NK_AFTER;
     write_key_name(w, key->name);
     if (index == RV_NK_ENV) write_env(w, file, is_own ? value : RV_NONE);
-    else if (index == RV_NK_RETRY) rv_writer_object_merged(w, file->defaults[RV_NK_RETRY], is_own ? value : RV_NONE, &rv_retry_table);
+    else if (index == RV_NK_RETRY) write_retry(w, node, is_own ? value : RV_NONE);
+    else if (index == RV_NK_DIR && file->is_project) write_dir(w, value);
+    else if (index == RV_NK_TAGS) write_tags(w, file, value);
+    else if (is_edge && w->loader->listed) write_edges(w, node, index == RV_NK_AFTER);
     else if (index == RV_NK_CACHE) write_cache(w, value);
     else if (index == RV_NK_INPUTS && value == RV_NONE) rv_buf_cstring(&w->image, "[]");
     else if (index == RV_NK_WHEN) def->when = rv_writer_text(w, rv_doc_text(&w->loader->doc, value));
@@ -120,7 +193,7 @@ static void push_definition(rv_writer *w, uint32_t node)
     bool is_first = true;
     push_text(w, "{");
     for (uint32_t i = 0; i < RV_FK_COUNT; i++) {
-        if (file->keys[i] == RV_NONE || i == RV_FK_DEFAULTS || i == RV_FK_ENV || i == RV_FK_REEVE) continue;
+        if (file->keys[i] == RV_NONE || i == RV_FK_DEFAULTS || i == RV_FK_ENV || i == RV_FK_REEVE || i == RV_FK_TAGS) continue;
         push_key(w, rv_file_table.keys[i].name, &is_first);
         if (i == RV_FK_NODES) push(w, (rv_part){.kind = PART_NODES, .node = scope});
         else
@@ -192,7 +265,8 @@ static void finish_node(rv_writer *w, uint32_t node, rv_node_def *def, const uin
     def->revise = draft->revise;
     def->policy = rv_writer_policy(w, rv_loader_file(l, node), values, own, RV_ON_PROCESS >> kind & 1);
     if (RV_ON_PROCESS >> kind & 1) def->aux = rv_writer_claims(w, values[RV_NK_MUTEX]);
-    def->class_index = rv_writer_class(w, values[RV_NK_TAGS], rv_node_claims(def) || (def->flags & RV_NODE_F_CACHED));
+    bool is_staged = rv_node_claims(def) || (def->flags & RV_NODE_F_CACHED);
+    def->class_index = rv_writer_class(w, values[RV_NK_TAGS], rv_loader_file(l, node)->keys[RV_FK_TAGS], is_staged);
     def->role = rv_writer_word(&l->doc, values[RV_NK_ROLE], rv_node_table.keys[RV_NK_ROLE].type);
     const rv_type *isolations = rv_node_table.keys[RV_NK_ISOLATION].type;
     if (values[RV_NK_ISOLATION] != RV_NONE)
@@ -220,7 +294,7 @@ static void finish_node(rv_writer *w, uint32_t node, rv_node_def *def, const uin
 static void begin_node(rv_writer *w, uint32_t node)
 {
     const rv_draft *draft = &w->loader->nodes.at[node];
-    uint32_t file = w->loader->scopes.at[draft->scope].file;
+    uint32_t file = (uint32_t)(rv_loader_file(w->loader, node) - w->loader->files.at);
     rv_node_def *def = def_at(w, node);
     if (w->file != file) { /* what nodes have that say nothing of it depends on their file */
         w->file = file;
@@ -236,6 +310,15 @@ static void begin_node(rv_writer *w, uint32_t node)
     rv_buf_byte(&w->image, '{');
 }
 
+/* The name in front of that of the file's node that this one is within. */
+static rv_str project_of(const rv_loader *l, uint32_t node)
+{
+    while (l->scopes.at[l->nodes.at[node].scope].owner != RV_NONE) node = l->scopes.at[l->nodes.at[node].scope].owner;
+    rv_str name = rv_loader_own_name(l, node);
+    size_t colon = l->nodes.at[node].handler ? SIZE_MAX : rv_str_find(name, 0, ':');
+    return colon == SIZE_MAX ? RV_STR("") : rv_str_cut(name, 0, colon);
+}
+
 /* The keys in `left`, up to and with a controller's own, behind which the rest waits; then the node is complete. */
 static void write_keys(rv_writer *w, uint32_t node, uint64_t left, bool is_first)
 {
@@ -245,8 +328,9 @@ static void write_keys(rv_writer *w, uint32_t node, uint64_t left, bool is_first
     };
     uint32_t values[RV_NK_COUNT];
     uint64_t own, all = node_values(w, node, values, &own);
-    const rv_file_draft *file = rv_loader_file(w->loader, node);
     rv_kind kind = (rv_kind)w->loader->nodes.at[node].kind;
+    w->base = rv_loader_file(w->loader, node)->dir;
+    w->project = project_of(w->loader, node);
     rv_node_def def = *def_at(w, node);
     if (is_first) left = all;
     for (; left; is_first = false) {
@@ -260,7 +344,7 @@ static void write_keys(rv_writer *w, uint32_t node, uint64_t left, bool is_first
             push_control(w, node, tables[kind]);
             return;
         }
-        write_key(w, file, &def, index, values[index], own >> index & 1);
+        write_key(w, node, &def, index, values[index], own >> index & 1);
     }
     finish_node(w, node, &def, values, own);
 }

@@ -1,6 +1,7 @@
 /* build.c: the file in normal form, and the arrays of the graph as it is written. */
 #include "spec/write.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- policies ---- */
 
@@ -73,6 +74,7 @@ uint32_t rv_writer_policy(rv_writer *w, const rv_file_draft *file, const uint32_
         policy.timeout_total_ms = ms_or_zero(doc, values[RV_NK_TIMEOUT_TOTAL]);
         policy.delivery = word_of(doc, values[RV_NK_DELIVERY], RV_NK_DELIVERY);
         policy.on_unknown = word_of(doc, values[RV_NK_ON_UNKNOWN], RV_NK_ON_UNKNOWN);
+        if (file->is_project) take_retry(&policy, doc, w->loader->files.at[0].defaults[RV_NK_RETRY]);
         take_retry(&policy, doc, file->defaults[RV_NK_RETRY]);
         if (own >> RV_NK_RETRY & 1) take_retry(&policy, doc, values[RV_NK_RETRY]);
     }
@@ -96,13 +98,11 @@ static uint32_t tag_of(rv_writer *w, rv_str name, uint32_t cap, bool is_host)
     return w->tags.count - 1;
 }
 
-uint32_t rv_writer_class(rv_writer *w, uint32_t list, bool is_staged)
+/* The tags of a list (RV_NONE: none) among those of the class that begins at `first`, in order. */
+static void add_tags(rv_writer *w, uint32_t list, uint32_t first)
 {
     const rv_doc *doc = &w->loader->doc;
-    uint32_t first = w->class_tags.count;
-    bool has_tags = list != RV_NONE && rv_doc_at(doc, list)->size > 0;
-    if (!has_tags && !is_staged) return 0;
-    for (uint32_t item = list + 1; has_tags && item < rv_doc_next(doc, list); item++) {
+    for (uint32_t item = list + 1; list != RV_NONE && item < rv_doc_next(doc, list); item++) {
         uint32_t tag = tag_of(w, rv_doc_text(doc, item), 0, false), at = first;
         while (at < w->class_tags.count && w->class_tags.at[at] < tag) at++;
         if (at < w->class_tags.count && w->class_tags.at[at] == tag) continue;
@@ -110,6 +110,14 @@ uint32_t rv_writer_class(rv_writer *w, uint32_t list, bool is_staged)
         memmove(w->class_tags.at + at + 1, w->class_tags.at + at, sizeof(uint32_t) * (w->class_tags.count - 1 - at));
         w->class_tags.at[at] = tag;
     }
+}
+
+uint32_t rv_writer_class(rv_writer *w, uint32_t list, uint32_t more, bool is_staged)
+{
+    uint32_t first = w->class_tags.count;
+    add_tags(w, list, first);
+    add_tags(w, more, first);
+    if (w->class_tags.count == first && !is_staged) return 0;
     uint32_t count = w->class_tags.count - first;
     rv_vec_push(&w->class_tags, is_staged); /* for the comparison only */
     rv_str bytes = rv_arena_str(&w->loader->arena, (rv_str){(const char *)(w->class_tags.at + first), sizeof(uint32_t) * (count + 1)});
@@ -203,6 +211,39 @@ static void write_handlers(rv_writer *w)
     rv_buf_byte(&w->image, '}');
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const rv_project *x = a, *y = b;
+    return rv_str_cmp(x->name, y->name);
+}
+
+/* What is kept of projects: their nodes are among the others. */
+static void write_projects(rv_writer *w)
+{
+    rv_loader *l = w->loader;
+    rv_json_writer json;
+    rv_project *sorted = rv_arena_new(&l->arena, rv_project, l->projects.count + 1);
+    if (l->projects.count) memcpy(sorted, l->projects.at, sizeof *sorted * l->projects.count);
+    qsort(sorted, l->projects.count, sizeof *sorted, by_name);
+    rv_json_writer_init(&json, &w->image, 0);
+    rv_jw_object(&json);
+    for (uint32_t i = 0; i < l->projects.count; i++) {
+        rv_jw_key_str(&json, sorted[i].name);
+        rv_jw_object(&json);
+        if (sorted[i].default_node != RV_NONE) rv_jw_kv_str(&json, "default", rv_doc_text(&l->doc, sorted[i].default_node));
+        rv_jw_kv_str(&json, "dir", sorted[i].dir);
+        uint32_t tags = sorted[i].tags;
+        if (tags != RV_NONE) {
+            rv_jw_key(&json, "tags");
+            rv_jw_array(&json);
+            for (uint32_t item = tags + 1; item < rv_doc_next(&l->doc, tags); item++) rv_jw_str(&json, rv_doc_text(&l->doc, item));
+            rv_jw_array_end(&json);
+        }
+        rv_jw_object_end(&json);
+    }
+    rv_jw_object_end(&json);
+}
+
 static bool write_definition(rv_writer *w, rv_image *header)
 {
     rv_loader *l = w->loader;
@@ -210,7 +251,8 @@ static bool write_definition(rv_writer *w, rv_image *header)
     rv_buf_byte(&w->image, '{');
     for (uint32_t i = 0; i < RV_FK_COUNT; i++) {
         uint32_t value = l->files.at[0].keys[i];
-        if (i == RV_FK_DEFAULTS || i == RV_FK_ENV || (value == RV_NONE && i != RV_FK_REEVE)) continue;
+        bool is_always = i == RV_FK_REEVE || (i == RV_FK_NODES && l->projects.count > 0);
+        if (i == RV_FK_DEFAULTS || i == RV_FK_ENV || i == RV_FK_TAGS || (value == RV_NONE && !is_always)) continue;
         if (!is_first) rv_buf_byte(&w->image, ',');
         is_first = false;
         rv_buf_printf(&w->image, "\"%s\":", rv_file_table.keys[i].name);
@@ -218,6 +260,7 @@ static bool write_definition(rv_writer *w, rv_image *header)
         if (i == RV_FK_NODES) {
             if (!rv_writer_nodes(w, 0)) return false;
         } else if (i == RV_FK_ON) write_handlers(w);
+        else if (i == RV_FK_PROJECTS) write_projects(w);
         else if (i == RV_FK_DEFAULT) header->default_node = rv_writer_text(w, rv_doc_text(&l->doc, value));
         else if (i == RV_FK_NAME) header->name = rv_writer_text(w, rv_doc_text(&l->doc, value));
         else if (i == RV_FK_REEVE) rv_buf_byte(&w->image, '1');
@@ -225,6 +268,7 @@ static bool write_definition(rv_writer *w, rv_image *header)
         rv_slice text = {(uint32_t)(begin - w->strings), (uint32_t)(w->image.size - begin)};
         if (i == RV_FK_PARAMS) header->params = text;
         if (i == RV_FK_ONLY) header->only = text;
+        if (i == RV_FK_PROJECTS) header->projects = text;
     }
     rv_buf_byte(&w->image, '}');
     return true;

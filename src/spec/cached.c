@@ -9,40 +9,42 @@ static bool is_word(const rv_doc *doc, uint32_t value, const char *word)
     return value != RV_NONE && rv_doc_is_scalar(doc, value) && rv_str_is(rv_doc_text(doc, value), word);
 }
 
-/* Of two maps, which need not be such, the value of the upper one that has it. */
-static uint32_t of_either(const rv_doc *doc, uint32_t above, uint32_t below, const char *key)
+/* Of several layers, which need not be maps, the value of the first one that has the key. */
+static uint32_t first_of(const rv_doc *doc, const uint32_t *layers, uint32_t layer_count, const char *key)
 {
-    uint32_t value = above == RV_NONE || rv_doc_kind_of(doc, above) != RV_DOC_MAP ? RV_NONE : rv_doc_get(doc, above, key);
-    if (value != RV_NONE || below == RV_NONE || rv_doc_kind_of(doc, below) != RV_DOC_MAP) return value;
-    return rv_doc_get(doc, below, key);
+    for (uint32_t i = 0; i < layer_count; i++) {
+        if (layers[i] == RV_NONE || rv_doc_kind_of(doc, layers[i]) != RV_DOC_MAP) continue;
+        uint32_t value = rv_doc_get(doc, layers[i], key);
+        if (value != RV_NONE) return value;
+    }
+    return RV_NONE;
 }
 
 void rv_loader_cache(const rv_loader *l, uint32_t node, rv_cache_view *ret)
 {
     const rv_doc *doc = &l->doc;
-    const uint32_t *defaults = rv_loader_file(l, node)->defaults;
-    uint32_t body = rv_loader_body(l, node), own = rv_doc_get(doc, body, "cache");
-    uint32_t below = l->nodes.at[node].handler ? RV_NONE : defaults[RV_NK_CACHE], cause = own == RV_NONE ? below : own;
+    uint32_t body = rv_loader_body(l, node), layers[] = {rv_doc_get(doc, body, "cache"), RV_NONE, RV_NONE}, cause = RV_NONE;
+    for (uint32_t i = 1; i < RV_COUNT(layers) && !l->nodes.at[node].handler; i++)
+        layers[i] = rv_loader_default_of(l, node, RV_NK_CACHE, i == 2);
+    for (uint32_t i = 0; i < RV_COUNT(layers) && cause == RV_NONE; i++) cause = layers[i];
     *ret = (rv_cache_view){.cause = RV_NONE, .deps = RV_NONE};
     ret->env_host = rv_doc_get(doc, body, "env_host");
     ret->inputs = rv_doc_get(doc, body, "inputs");
     rv_doc_kind kind = cause == RV_NONE ? RV_DOC_FALSE : rv_doc_kind_of(doc, cause);
     ret->is_on = rv_loader_is_process(l, node) && (kind == RV_DOC_TRUE || kind == RV_DOC_MAP);
     if (ret->is_on) {
-        uint32_t inputs = of_either(doc, own, RV_NONE, "inputs");
         ret->cause = cause;
-        ret->deps = of_either(doc, own, below, "deps");
-        ret->is_inherited = ret->inputs == RV_NONE && inputs == RV_NONE;
-        if (ret->inputs == RV_NONE) ret->inputs = inputs == RV_NONE ? of_either(doc, below, RV_NONE, "inputs") : inputs;
-        if (ret->env_host == RV_NONE) ret->env_host = of_either(doc, own, below, "env_host");
+        ret->deps = first_of(doc, layers, RV_COUNT(layers), "deps");
+        if (ret->inputs == RV_NONE) ret->inputs = first_of(doc, layers, RV_COUNT(layers), "inputs");
+        if (ret->env_host == RV_NONE) ret->env_host = first_of(doc, layers, RV_COUNT(layers), "env_host");
     }
-    if (ret->env_host == RV_NONE) ret->env_host = defaults[RV_NK_ENV_HOST];
+    if (ret->env_host == RV_NONE) ret->env_host = rv_loader_default(l, node, RV_NK_ENV_HOST);
 }
 
 /* A key stands in `cache` of a body and beside it. */
 static void check_twice(rv_loader *l, uint32_t node, const char *key)
 {
-    uint32_t body = rv_loader_body(l, node), within = of_either(&l->doc, rv_doc_get(&l->doc, body, "cache"), RV_NONE, key);
+    uint32_t body = rv_loader_body(l, node), own = rv_doc_get(&l->doc, body, "cache"), within = first_of(&l->doc, &own, 1, key);
     if (within != RV_NONE && rv_doc_get(&l->doc, body, key) != RV_NONE)
         rv_loader_error(l, within - 1, 0, RV_STR("keep one of them"), "`%s` of `%.*s` stands in `cache` and beside it", key,
                         RV_FMT(rv_loader_name(l, node)));
@@ -68,7 +70,7 @@ void rv_loader_cached(rv_loader *l, uint32_t node)
     uint32_t leave;
     if (rv_doc_kind_of(&l->doc, draft->body) != RV_DOC_MAP || draft->kind == RV_KIND_COUNT || !rv_loader_is_process(l, node)) return;
     uint32_t own = rv_doc_get(&l->doc, draft->body, "cache");
-    if (own == RV_NONE && rv_loader_file(l, node)->defaults[RV_NK_CACHE] == RV_NONE) return;
+    if (own == RV_NONE && rv_loader_default(l, node, RV_NK_CACHE) == RV_NONE) return;
     check_twice(l, node, "inputs");
     check_twice(l, node, "env_host");
     rv_loader_cache(l, node, &view);
@@ -87,14 +89,20 @@ void rv_loader_cached(rv_loader *l, uint32_t node)
                "in a worktree it sees a commit, not the files that `inputs` name");
 }
 
+/* Do `env` and `defaults` of this file hold for the node? */
+static bool has_layers_of(const rv_loader *l, uint32_t node, uint32_t index)
+{
+    const rv_file_draft *file = rv_loader_file(l, node);
+    return file == &l->files.at[index] || (file->is_project && index == 0);
+}
+
 void rv_loader_fleeting(rv_loader *l, const rv_reference *ref)
 {
     uint32_t node = ref->node;
     if (ref->use != RV_USE_ARGV && ref->use != RV_USE_ENV && ref->use != RV_USE_DIR) return;
     if (node == RV_NONE) { /* `env` of the file or `defaults`: of the first cached node that has it */
         for (node = 0; node < l->def_count; node++)
-            if (l->nodes.at[node].flags & RV_NODE_F_CACHED && l->scopes.at[l->nodes.at[node].scope].file == l->scopes.at[ref->scope].file)
-                break;
+            if (l->nodes.at[node].flags & RV_NODE_F_CACHED && has_layers_of(l, node, ref->file)) break;
         if (node == l->def_count) return;
     }
     if (l->nodes.at[node].flags & RV_NODE_F_CACHED)
@@ -119,7 +127,7 @@ void rv_loader_inputless(rv_loader *l)
         else if (count++ == 0) first = node;
     }
     if (count == 0) return;
-    uint32_t cause = rv_loader_file(l, first)->defaults[RV_NK_CACHE];
+    uint32_t cause = rv_loader_default(l, first, RV_NK_CACHE);
     rv_loader_warning(l, cause - 1, 0, RV_STR("name them in `inputs` of the nodes, or write inputs: [] for none"),
                       "%u node%s cached without inputs, first `%.*s`: a file that changed would not be noticed", count,
                       count == 1 ? " is" : "s are", RV_FMT(rv_loader_name(l, first)));

@@ -155,12 +155,16 @@ static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, 
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
     if (type->kind == RV_TYPE_NODE && type->use < RV_USE_OF && rv_loader_exists(l, text)) return; /* any id of the run */
-    if (!rv_is_identifier(text))
+    bool is_whole = rv_loader_is_composite(l, text);
+    if (type->kind == RV_TYPE_NODE && type->use != RV_USE_OF) {
+        rv_loader_name_node(l, value, type);
+        text = rv_doc_text(&l->doc, value);
+    } else if (!rv_is_identifier(text) && !(is_whole && (type->is_open || type->use == RV_USE_OF)))
         rv_loader_error(l, value, 0, RV_STR("use A-Z a-z 0-9 _ -, a letter or digit first, at most 64"), "`%.*s` is not a name",
                         (int)RV_MIN(text.size, (size_t)80), text.at);
-    else if (type->use >= RV_USE_OF)
-        rv_vec_push(&l->references,
-                    ((rv_reference){.path = text, .node = l->node, .scope = l->scope, .value = value, .use = type->use}));
+    if (type->use >= RV_USE_OF && (rv_is_identifier(text) || is_whole || rv_loader_is_composite(l, text)))
+        rv_vec_push(&l->references, ((rv_reference){.path = text, .node = l->node, .scope = l->scope, .value = value, .file = l->file,
+                                                    .use = type->use}));
 }
 
 static void check_variable(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
@@ -213,7 +217,7 @@ static void check_pattern(rv_loader *l, uint32_t value, const rv_type *type, rv_
     rv_arena arena = {0};
     const rv_glob *glob;
     rv_glob_problem problem;
-    if (rv_glob_compile(text, RV_STR(""), &arena, &glob, &problem) != RV_OK)
+    if (rv_glob_compile(text, l->files.at[l->file].dir, &arena, &glob, &problem) != RV_OK)
         rv_loader_error(l, value, problem.at, rv_str_of(problem.cure), "`%.*s` names %s", RV_FMT(name), problem.what);
     rv_arena_deinit(&arena);
 }
@@ -244,7 +248,7 @@ typedef struct collector {
 static void collect(void *user, rv_str path, bool has_default, size_t offset)
 {
     collector *c = user;
-    rv_reference reference = {path, c->loader->node, c->loader->scope, c->value, (uint32_t)offset, c->use, has_default};
+    rv_reference reference = {path, c->loader->node, c->loader->scope, c->value, (uint32_t)offset, c->loader->file, c->use, has_default};
     rv_vec_push(&c->loader->references, reference);
 }
 
@@ -267,7 +271,10 @@ bool rv_loader_read(rv_loader *l, uint32_t value, rv_str path, const char *cure,
 /* `file://x` stands for what is in x [W16]. */
 static bool read_file(rv_loader *l, uint32_t value, rv_str *text)
 {
-    if (!rv_loader_read(l, value, rv_str_from(*text, strlen("file://")), "name a text file beneath the workflow's directory", text))
+    rv_str path = rv_str_from(*text, strlen("file://")), dir = l->files.at[l->file].dir;
+    if (dir.size && path.size && path.at[0] == '/') path = rv_str_from(path, 1);
+    else if (dir.size) path = rv_arena_printf(&l->arena, "%.*s/%.*s", RV_FMT(dir), RV_FMT(path));
+    if (!rv_loader_read(l, value, path, "name a text file beneath the workflow's directory", text))
         return false;
     rv_doc_replace(&l->doc, value, *text);
     return true;
@@ -428,12 +435,14 @@ void rv_check_keys(rv_loader *l, uint32_t map, const rv_key_table *table, uint32
         uint32_t index = rv_check_known_key(l, key, table);
         if (index != RV_NONE) found[index] = key + 1;
     }
-    for (uint32_t i = 0; i < table->count; i++)
-        if (found[i] == RV_NONE && table->keys[i].flags & RV_KEY_REQUIRED && table->keys[i].type)
+    for (uint32_t i = 0; i < table->count; i++) {
+        bool may_lack = table == &rv_file_table && i == RV_FK_NODES && found[RV_FK_PROJECTS] != RV_NONE;
+        if (found[i] == RV_NONE && table->keys[i].flags & RV_KEY_REQUIRED && table->keys[i].type && !may_lack)
             rv_loader_error(l, map, 0,
                             rv_arena_printf(&l->arena, "add `%s`: %s", table->keys[i].name,
                                             table->keys[i].type->want ? table->keys[i].type->want : "one of its words"),
                             "%s has no `%s`", table->place, table->keys[i].name);
+    }
 }
 
 static void check_param(rv_loader *l, uint32_t map, const uint32_t *found)
@@ -485,6 +494,22 @@ static void check_cache(rv_loader *l, uint32_t value, const rv_type *type, rv_st
 {
     if (rv_doc_is_scalar(&l->doc, value)) check_boolean(l, value, type, name);
     else check_object(l, value, type, name);
+}
+
+static void check_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name);
+static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str name);
+
+static void check_projects(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
+{
+    static const rv_type project = {RV_TYPE_OBJECT, "a map such as {dir: app}", .table = &rv_project_table};
+    static const rv_type key = {RV_TYPE_IDENTIFIER, "a name"}, pattern = {RV_TYPE_PATTERN, "a directory or a pattern such as libs/*"};
+    rv_type map = *type, list = *type;
+    map.item = &project;
+    map.key = &key;
+    list.item = &pattern;
+    list.least = 1;
+    if (rv_doc_kind_of(&l->doc, value) == RV_DOC_MAP) check_map(l, value, &map, name);
+    else check_list(l, value, &list, name);
 }
 
 static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
@@ -576,6 +601,7 @@ void rv_check_value(rv_loader *l, uint32_t value, const rv_type *type, rv_str na
     case RV_TYPE_VARIABLE: check_variable(l, value, type, name); return;
     case RV_TYPE_PATH: check_path(l, value, type, name); return;
     case RV_TYPE_PATTERN: check_pattern(l, value, type, name); return;
+    case RV_TYPE_PROJECTS: check_projects(l, value, type, name); return;
     case RV_TYPE_CACHE: check_cache(l, value, type, name); return;
     case RV_TYPE_BOOLEAN: check_boolean(l, value, type, name); return;
     case RV_TYPE_INTEGER: check_integer(l, value, type, name); return;
@@ -648,7 +674,8 @@ void rv_check_file(rv_loader *l, uint32_t root, uint32_t file)
 
 void rv_check_part(rv_loader *l, uint32_t file, const char *what)
 {
-    static const uint8_t of_a_run[] = {RV_FK_BUDGET, RV_FK_CONCURRENCY, RV_FK_DEFAULT, RV_FK_ON, RV_FK_ONLY, RV_FK_QUOTA, RV_FK_TIMEOUT};
+    static const uint8_t of_a_run[] = {RV_FK_BUDGET,   RV_FK_CONCURRENCY, RV_FK_DEFAULT, RV_FK_ON,     RV_FK_ONLY,
+                                       RV_FK_PROJECTS, RV_FK_QUOTA,       RV_FK_TAGS,    RV_FK_TIMEOUT};
     const uint32_t *keys = l->files.at[file].keys;
     for (size_t i = 0; i < RV_COUNT(of_a_run); i++)
         if (keys[of_a_run[i]] != RV_NONE)
@@ -691,6 +718,7 @@ void rv_loader_check(rv_loader *l)
         take_run_params(l);
         rv_check_part(l, 0, "submitted nodes");
     }
+    rv_loader_projects(l);
     rv_loader_nodes(l);
     rv_loader_quota(l);
 }

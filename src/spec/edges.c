@@ -10,38 +10,54 @@
 typedef struct linker {
     rv_loader *loader;
     uint64_t *seen; /* of a node: 2 × the node that named it last + 2, + 1 when in `after` */
+    rv_node_list selected;
     uint32_t *entered; /* of a node: 1 + the tournament that named it last; NULL: none yet */
 } linker;
 
-static void edge(linker *k, uint32_t node, uint32_t value, bool is_soft)
+/* is_selected: one of several that a selector names; what is there already needs no mention. */
+static void edge(linker *k, uint32_t node, uint32_t value, uint32_t other, bool is_soft, bool is_selected)
 {
     rv_loader *l = k->loader;
-    rv_str name = rv_doc_text(&l->doc, value);
     const char *key = is_soft ? "after" : "needs";
-    if (!rv_doc_is_scalar(&l->doc, value)) return; /* said by check.c */
-    uint32_t scope = l->nodes.at[node].scope, other = rv_loader_find(l, scope, name);
-    if (other == RV_NONE && !rv_is_identifier(name)) return; /* so was this */
-    if (other == RV_NONE) {
-        rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "add the node or remove the name"),
-                        "`%s` of `%.*s` names `%.*s`, which is no node", key, RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
-        return;
-    }
     if (other == node) {
-        rv_loader_error(l, value, 0, RV_STR("remove it"), "`%.*s` names itself in `%s`", RV_FMT(name), key);
+        rv_loader_error(l, value, 0, rv_str_of(is_selected ? "write `^~:`, or `]~:`, for all others" : "remove it"),
+                        "`%.*s` names itself in `%s`", RV_FMT(rv_loader_own_name(l, other)), key);
         return;
     }
     uint64_t hard = 2 * (uint64_t)node + 2, mark = hard + is_soft;
+    bool is_there = k->seen[other] == mark || (is_soft && k->seen[other] == hard);
+    if (is_there && is_selected) return;
     if (k->seen[other] == mark) {
-        rv_loader_error(l, value, 0, RV_STR("remove one"), "`%.*s` stands twice in `%s`", RV_FMT(name), key);
+        rv_loader_error(l, value, 0, RV_STR("remove one"), "`%.*s` stands twice in `%s`", RV_FMT(rv_loader_own_name(l, other)), key);
         return;
     }
-    if (is_soft && k->seen[other] == hard) {
-        rv_loader_error(l, value, 0, RV_STR("keep it in `needs`, which orders too"),
-                        "`%.*s` is in `needs` and in `after` of `%.*s`", RV_FMT(name), RV_FMT(rv_loader_name(l, node)));
+    if (is_there) {
+        rv_loader_error(l, value, 0, RV_STR("keep it in `needs`, which orders too"), "`%.*s` is in `needs` and in `after` of `%.*s`",
+                        RV_FMT(rv_loader_own_name(l, other)), RV_FMT(rv_loader_name(l, node)));
         return;
     }
     k->seen[other] = mark;
     rv_vec_push(&l->pred, is_soft ? other | RV_EDGE_SOFT : other);
+}
+
+static void edges_by(linker *k, uint32_t node, uint32_t value, const char *key, bool is_soft)
+{
+    rv_loader *l = k->loader;
+    rv_str name = rv_doc_text(&l->doc, value);
+    uint32_t scope = l->nodes.at[node].scope, other;
+    if (!rv_doc_is_scalar(&l->doc, value)) return; /* said by check.c */
+    if (rv_is_selector(name)) {
+        if (scope != 0) return; /* so was this */
+        rv_vec_clear(&k->selected);
+        rv_loader_select(l, node, value, name, &k->selected);
+        for (uint32_t i = 0; i < k->selected.count; i++) edge(k, node, value, k->selected.at[i], is_soft, true);
+        return;
+    }
+    other = rv_loader_find(l, scope, name);
+    if (other != RV_NONE) edge(k, node, value, other, is_soft, false);
+    else if (rv_is_identifier(name) || rv_loader_is_composite(l, name)) /* else said by check.c, too */
+        rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "add the node or remove the name"),
+                        "`%s` of `%.*s` names `%.*s`, which is no node", key, RV_FMT(rv_loader_name(l, node)), RV_FMT(name));
 }
 
 static void edges_of(linker *k, uint32_t node, const char *key, bool is_soft)
@@ -50,7 +66,7 @@ static void edges_of(linker *k, uint32_t node, const char *key, bool is_soft)
     uint32_t list = rv_doc_get(&l->doc, rv_loader_body(l, node), key);
     if (list == RV_NONE || rv_doc_kind_of(&l->doc, list) != RV_DOC_LIST) return;
     for (uint32_t item = list + 1, end = rv_doc_next(&l->doc, list); item < end; item = rv_doc_next(&l->doc, item))
-        edge(k, node, item, is_soft);
+        edges_by(k, node, item, key, is_soft);
 }
 
 /* An entrant that is a node is waited for, however it ends: who failed is out. Only `needs` makes the tournament depend on it. */
@@ -58,7 +74,7 @@ static void enter_node(linker *k, uint32_t node, uint32_t value)
 {
     rv_loader *l = k->loader;
     rv_str name = rv_doc_text(&l->doc, value);
-    if (!rv_is_identifier(name)) return; /* said by check.c */
+    if (!rv_is_identifier(name) && !rv_loader_is_composite(l, name)) return; /* said by check.c */
     uint32_t scope = l->nodes.at[node].scope, other = rv_loader_find(l, scope, name);
     if (k->entered == NULL) k->entered = rv_alloc(sizeof(uint32_t) * (l->nodes.count + 1));
     if (other == RV_NONE || other >= l->def_count)
@@ -87,7 +103,7 @@ static void entrants_of(linker *k, uint32_t node)
 
 static void collect(rv_loader *l)
 {
-    linker k = {l, rv_alloc(sizeof(uint64_t) * (l->nodes.count + 1)), NULL};
+    linker k = {.loader = l, .seen = rv_alloc(sizeof(uint64_t) * (l->nodes.count + 1))};
     for (uint32_t node = 0; node < l->nodes.count; node++) {
         l->pred_begin[node] = l->pred.count;
         if (l->nodes.at[node].handler) continue;
@@ -95,12 +111,14 @@ static void collect(rv_loader *l)
             edges_of(&k, node, "needs", false);
             edges_of(&k, node, "after", true);
         }
+        if (l->listed) l->listed[node] = l->pred.count - l->pred_begin[node];
         if (l->nodes.at[node].kind == RV_KIND_TOURNAMENT) entrants_of(&k, node);
     }
     l->pred_begin[l->nodes.count] = l->pred.count;
     for (uint32_t i = 0; i < l->pred.count; i++) l->nodes.at[RV_EDGE_NODE(l->pred.at[i])].has_successor = true;
     rv_free(k.seen);
     rv_free(k.entered);
+    rv_vec_deinit(&k.selected);
 }
 
 /* ---- order ---- */
@@ -242,6 +260,7 @@ void rv_loader_link(rv_loader *l)
     l->pred_begin = rv_arena_alloc(&l->arena, size);
     l->order = rv_arena_alloc(&l->arena, size);
     l->position = rv_arena_alloc(&l->arena, size);
+    if (l->projects.count > 0) l->listed = rv_arena_alloc(&l->arena, size);
     collect(l);
     if (l->pred.count > RV_EDGES_MAX) {
         rv_loader_error(l, 0, 0, RV_STR("put a node between those that all depend on the same ones"), "%u edges; %u are the most",

@@ -71,6 +71,7 @@ void rv_image_graph(const rv_image *image, rv_graph *graph)
         .name = image->name,
         .default_node = image->default_node,
         .only = image->only,
+        .projects = image->projects,
         .nodes = at(image, RV_SECTION_NODES),
         .pred_begin = at(image, RV_SECTION_PRED_BEGIN),
         .pred = at(image, RV_SECTION_PRED),
@@ -223,7 +224,7 @@ static bool mutexes_fit(const rv_graph *g)
 static bool contents_fit(const rv_graph *g, const rv_image *image)
 {
     bool fits =
-        slice_fits(g, g->name) && slice_fits(g, g->default_node) && slice_fits(g, g->only) &&
+        slice_fits(g, g->name) && slice_fits(g, g->default_node) && slice_fits(g, g->only) && slice_fits(g, g->projects) &&
         slice_fits(g, image->params) && slice_fits(g, image->env) && slice_fits(g, image->contents);
     for (uint32_t i = 0; i < g->node_count; i++)
         fits &= node_fits(g, &g->nodes[i]) && g->order[i] < g->node_count && g->position[g->order[i]] == i;

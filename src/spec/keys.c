@@ -102,7 +102,11 @@ static const rv_type schema_or_boolean = {RV_TYPE_SCHEMA_OR_BOOLEAN, "true, fals
 
 static const rv_type arguments = {RV_TYPE_LIST, "a list of strings: the command and its arguments", &argument, .least = 1};
 static const rv_type messages = {RV_TYPE_LIST, "a list of strings", &message};
-static const rv_type nodes_list = {RV_TYPE_LIST, "a list of node names", &node};
+static const rv_type selector = {RV_TYPE_NODE, "a node's name", .is_open = true};
+static const rv_type node_name = {RV_TYPE_IDENTIFIER, "a name", .is_open = true};
+static const rv_type nodes_list = {RV_TYPE_LIST, "a list of node names", &selector};
+static const rv_type named_nodes = {RV_TYPE_LIST, "a list of node names", &node};
+static const rv_type projects = {RV_TYPE_PROJECTS, "a list of directories and patterns such as libs/*", .table = &rv_project_table};
 static const rv_type nodes_of = {RV_TYPE_LIST, "a list of node names", &node_of, .least = 1};
 static const rv_type tags = {RV_TYPE_LIST, "a list of at most 64 tags", &identifier, .most = 64};
 static const rv_type variables = {RV_TYPE_LIST, "a list of names of environment variables", &variable};
@@ -152,7 +156,7 @@ static const rv_type tournament = {RV_TYPE_OBJECT, "a map such as {entrants: [a,
 static const rv_type workflow = {RV_TYPE_OBJECT, "a map such as {file: part.yaml}", .table = &rv_workflow_table};
 static const rv_type revise = {RV_TYPE_OBJECT, "a map such as {target: draft, when: \"${review.ok} == false\"}",
                                  .table = &rv_revise_table};
-static const rv_type nodes = {RV_TYPE_MAP, "a map from node to its body", &node_body, &identifier};
+static const rv_type nodes = {RV_TYPE_MAP, "a map from node to its body", &node_body, &node_name};
 static const rv_type handlers = {RV_TYPE_OBJECT, "a map such as {failure: {run: [./tell.sh]}}", .table = &rv_on_table};
 static const rv_type defaults = {RV_TYPE_DEFAULTS, "a map such as {timeout: 10m}"};
 
@@ -180,15 +184,16 @@ static const rv_key file_keys[] = {
         "nodes", &nodes,
         "The work: names and what each of them does. Their order is the order in which they start when nothing else decides."),
     KEY("on", &handlers, "Nodes that run once when the graph has ended."),
-    KEY("only", &nodes_list, "Of a run of a part, written by `reeve run NODE`: the nodes that were named. Kept as data."),
+    KEY("only", &named_nodes, "Of a run of a part, written by `reeve run NODE`: the nodes that were named. Kept as data."),
     NOT_YET("operator"),
     KEY("params", &params, "Values that a run is given with `--var name=value`."),
-    NOT_YET("projects"),
+    KEY("projects", &projects,
+        "Directories, each with a `reeve.yaml` of its own, whose nodes are PROJECT:NODE here. In the normal form: a map of what they are."),
     KEY("quota", &quota, "How much the run may do; what is beyond is denied, or waits for its turn."),
     KEY_IF("reeve", &format_version, "1, with a warning", "The version of this format: 1."),
     KEY("result", &results, "What the workflow's result is where another one includes it; kept as data else."),
     NOT_YET("schedule"),
-    NOT_YET("tags"),
+    KEY("tags", &tags, "Tags of all nodes of this project, for `concurrency.tags` and for `[tag]:NODE`."),
     KEY_IF("timeout", &duration, "none", "The whole run's time; what is not over then is cancelled, exit status 124."),
     NOT_YET("webhook"),
 };
@@ -289,6 +294,13 @@ static const rv_key retry_keys[] = {
     KEY_IF("on", &retry_on, "any exit status but 0, signal, unavailable", "What is tried again."),
 };
 TABLE(rv_retry_table, retry_keys, "retry", "retry", "`retry`");
+
+static const rv_key project_keys[] = {
+    KEY("default", &identifier, "The project's `default`."),
+    KEY_MUST("dir", &text, "Its directory, from the root."),
+    KEY("tags", &tags, "The project's `tags`, which its nodes have already."),
+};
+TABLE(rv_project_table, project_keys, "project", "projects.NAME", "a project");
 
 static const rv_key cache_keys[] = {
     KEY_IF("deps", &cache_dep, "all",
@@ -504,7 +516,7 @@ static const rv_key schema_keys[] = {
 TABLE(rv_schema_table, schema_keys, "schema", "JSON Schema", "a JSON Schema");
 
 const rv_key_table *const rv_key_tables[] = {
-    &rv_file_table,     &rv_node_table,    &rv_retry_table,       &rv_cache_table, &rv_approve_table,  &rv_input_table,
+    &rv_file_table,     &rv_node_table,    &rv_project_table, &rv_retry_table,       &rv_cache_table, &rv_approve_table,  &rv_input_table,
     &rv_wait_table,     &rv_reduce_table,  &rv_foreach_table,     &rv_loop_table,     &rv_classify_table,
     &rv_tournament_table, &rv_workflow_table, &rv_revise_table,   &rv_param_table,    &rv_concurrency_table,
     &rv_budget_table,   &rv_node_budget_table, &rv_estimate_table, &rv_quota_table, &rv_writes_table,

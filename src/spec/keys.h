@@ -50,6 +50,7 @@ typedef enum rv_type_kind {
     RV_TYPE_SCHEMA,     /* a JSON Schema of the subset */
     RV_TYPE_SCHEMA_OR_BOOLEAN,
     RV_TYPE_WORDS,      /* a word or a list of them */
+    RV_TYPE_PROJECTS,   /* a list of item; or, in the normal form, a map from name to an object of table */
     RV_TYPE_CACHE,      /* true, false or an object of table */
 } rv_type_kind;
 
@@ -64,7 +65,8 @@ struct rv_type {
     int64_t least, most;
     uint8_t use; /* TEMPLATE, EXPRESSION: rv_use */
     bool may_be_file; /* `file://path` stands for the content of a file [W16] */
-    bool is_open;     /* WORD: the program around us may have registered others [K14] */
+    bool is_open;     /* WORD: the program around us may have registered others [K14]; IDENTIFIER: PROJECT:NODE too; NODE: selectors
+                       * of several projects too [W20] */
 };
 
 /* Where a reference stands: decides what it may name. */
@@ -146,7 +148,7 @@ typedef enum rv_file_key { RV_FILE_KEY_MAP(X) RV_FK_COUNT } rv_file_key;
 #undef X
 
 extern const rv_key_table rv_file_table, rv_node_table, rv_retry_table, rv_param_table, rv_concurrency_table, rv_on_table;
-extern const rv_key_table rv_tag_cap_table, rv_mutex_table, rv_cache_table;
+extern const rv_key_table rv_project_table, rv_tag_cap_table, rv_mutex_table, rv_cache_table;
 extern const rv_key_table rv_budget_table, rv_node_budget_table, rv_estimate_table, rv_quota_table, rv_writes_table;
 extern const rv_key_table rv_approve_table, rv_input_table, rv_wait_table, rv_reduce_table, rv_schema_table;
 extern const rv_key_table rv_foreach_table, rv_loop_table, rv_classify_table, rv_tournament_table, rv_workflow_table, rv_revise_table;

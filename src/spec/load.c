@@ -130,6 +130,11 @@ static void loader_deinit(rv_loader *l)
     rv_map_deinit(&l->env_map);
     rv_map_deinit(&l->members);
     rv_vec_deinit(&l->pred);
+    rv_vec_deinit(&l->projects);
+    rv_map_deinit(&l->project_names);
+    rv_map_deinit(&l->tag_first);
+    rv_vec_deinit(&l->tagged);
+    rv_vec_deinit(&l->renames);
 }
 
 static rv_status run_steps(rv_loader *l, rv_spec *spec)

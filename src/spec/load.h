@@ -2,6 +2,7 @@
  *
  *   doc_*.c    bytes → document tree
  *   check.c    every value against the key tables; collects references
+ *   projects.c the files of projects, and what names mean in them
  *   nodes.c    nodes → drafts, in scopes: the file's, handlers, then bodies in the order of their owners
  *   include.c  workflows within workflows, and the values of their params
  *   edges.c    needs and after → predecessors; order; cycles
@@ -30,6 +31,7 @@ typedef struct rv_reference {
     uint32_t scope;  /* where it stands */
     uint32_t value;  /* whose text it stands in */
     uint32_t within; /* its offset there */
+    uint32_t file;   /* index in files, where it stands */
     uint8_t use;     /* rv_use */
     bool has_default;
 } rv_reference;
@@ -40,6 +42,7 @@ typedef struct rv_draft { /* a node before it is in the graph */
     uint32_t scope;       /* index in scopes */
     uint32_t scope_first, scope_count; /* a controller's own */
     uint32_t revise;      /* index + 1 in revises; 0: none */
+    uint32_t project;     /* index in files of the project that it, or the node around it, is of; 0: of none */
     uint8_t kind, handler;
     uint16_t flags;       /* rv_node_flag */
     uint16_t side_flags;  /* TOURNAMENT: what its judge reads of the entrants */
@@ -61,7 +64,22 @@ typedef struct rv_file_draft { /* the workflow, or one within it */
     uint32_t owner;                 /* node that includes it; RV_NONE: none */
     rv_str path;                    /* size 0: it stands in another one's text */
     rv_digest digest;               /* of its text */
+    rv_str name, dir;               /* of a project; dir is from the root */
+    bool is_project;                /* what it does not say the first file's `defaults` and `env` say */
 } rv_file_draft;
+
+typedef struct rv_project {
+    rv_str name, dir;
+    uint32_t file;              /* index in files; 0: it stands in the normal form */
+    uint32_t tags, default_node; /* values; RV_NONE: absent */
+} rv_project;
+typedef struct rv_tagged {
+    uint32_t project; /* index in projects */
+    uint32_t next;    /* the next one with this tag; RV_NONE: none */
+    uint32_t last;    /* of the first one: the last one */
+} rv_tagged;
+typedef RV_VEC(uint32_t) rv_node_list;
+typedef struct rv_rename { uint32_t value, at, size; rv_str text; } rv_rename; /* a name in a text becomes `text` */
 
 typedef struct rv_reviser { uint32_t node, map; } rv_reviser;
 typedef struct rv_revise_draft { uint32_t node, target, member_first, member_count; } rv_revise_draft; /* members: of revise_nodes */
@@ -81,6 +99,13 @@ typedef struct rv_loader {
     RV_VEC(rv_scope_draft) scopes;   /* 0: the file's, 1: handlers */
     uint32_t plain_count, top_count; /* the file's; and handlers */
     uint32_t def_count;              /* and bodies; the rest are externals: known by name only, of the file's scope */
+    RV_VEC(rv_project) projects;
+    rv_map project_names;            /* name → index of projects */
+    rv_map tag_first;                /* tag → index of tagged */
+    RV_VEC(rv_tagged) tagged;
+    RV_VEC(rv_rename) renames;       /* of each value in order */
+    uint32_t project;                /* index in files, of the nodes that are collected */
+    uint32_t *listed;                /* of a node: how many of its predecessors `needs` and `after` gave; only with projects */
     uint32_t part_values;            /* of the files that are included */
     uint32_t run_params;             /* value of input->params; RV_NONE: none */
     rv_map names, scoped;            /* the file's nodes; those of other named scopes: see rv_loader_find */
@@ -132,7 +157,6 @@ typedef struct rv_cache_view {
     bool is_on;
     uint32_t cause;                  /* the value that turned it on; RV_NONE: it is not on */
     uint32_t deps, env_host, inputs; /* values; RV_NONE: absent. Of a node that is not cached env_host and inputs hold, too */
-    bool is_inherited;               /* inputs stand in `defaults` */
 } rv_cache_view;
 /* Only for a body that is a map. */
 void rv_loader_cache(const rv_loader *loader, uint32_t node, rv_cache_view *ret);
@@ -154,6 +178,20 @@ void rv_loader_nodes(rv_loader *loader);
 uint32_t rv_loader_scope(rv_loader *loader, rv_scope_role role, uint32_t owner, uint32_t file, uint32_t level);
 /* The nodes of a map as drafts of `scope`, which was the last to be added and gets names. */
 void rv_loader_collect(rv_loader *loader, uint32_t map, uint32_t scope);
+/* Read what `projects` names; their files are checked, their nodes get their names. */
+void rv_loader_projects(rv_loader *loader);
+/* Is this PROJECT:NODE of a project that there is? */
+bool rv_loader_is_composite(const rv_loader *loader, rv_str name);
+/* What a name means that stands in a node of `project` (index in files) and is looked up in the file's scope: the node or RV_NONE. */
+uint32_t rv_loader_find_from(const rv_loader *loader, uint32_t project, rv_str name);
+/* A node's name in `needs` and the like of a node of the file: checked, and replaced by the whole name. */
+void rv_loader_name_node(rv_loader *loader, uint32_t value, const rv_type *type);
+/* Whether `name` selects of several projects: `^:x`, `^~:x`, `[tag]:x`, `[tag]~:x`. */
+bool rv_is_selector(rv_str name);
+/* The nodes that it selects for `node`; none: listed at `value`. */
+void rv_loader_select(rv_loader *loader, uint32_t node, uint32_t value, rv_str name, rv_node_list *out);
+/* Put the whole names into texts that read nodes of a project by shorter ones. */
+void rv_loader_rename(rv_loader *loader);
 /* The workflow that `node` includes: `map` is the value of its `workflow` key. */
 void rv_loader_include(rv_loader *loader, uint32_t node, uint32_t map);
 /* A file beneath the workflow's directory, read into the arena and noted in `contents`. An error is listed at `value`. */
@@ -173,7 +211,21 @@ rv_str rv_loader_name(rv_loader *loader, uint32_t node);
 uint32_t rv_loader_find(const rv_loader *loader, uint32_t scope, rv_str name);
 static inline const rv_file_draft *rv_loader_file(const rv_loader *loader, uint32_t node)
 {
-    return &loader->files.at[loader->scopes.at[loader->nodes.at[node].scope].file];
+    uint32_t file = loader->scopes.at[loader->nodes.at[node].scope].file;
+    return &loader->files.at[file ? file : loader->nodes.at[node].project];
+}
+/* The value of a key in the `defaults` that hold for a node; below: those under a project's, the first file's. RV_NONE: absent. */
+static inline uint32_t rv_loader_default_of(const rv_loader *loader, uint32_t node, rv_node_key key, bool below)
+{
+    const rv_file_draft *file = rv_loader_file(loader, node);
+    if (below) return file->is_project ? loader->files.at[0].defaults[key] : RV_NONE;
+    return file->defaults[key];
+}
+/* The upper one that is there. */
+static inline uint32_t rv_loader_default(const rv_loader *loader, uint32_t node, rv_node_key key)
+{
+    uint32_t value = rv_loader_default_of(loader, node, key, false);
+    return value == RV_NONE ? rv_loader_default_of(loader, node, key, true) : value;
 }
 /* Whether these are nodes for a run that has one of this id. */
 static inline bool rv_loader_exists(const rv_loader *loader, rv_str id)
@@ -268,7 +320,7 @@ typedef struct rv_image {
     uint32_t plain_count, top_count, concurrency, budget;
     int64_t timeout_ms;
     rv_quota_def quota;
-    rv_slice name, default_node, only, definition, params, env, contents; /* of strings; definition is its beginning */
+    rv_slice name, default_node, only, projects, definition, params, env, contents; /* of strings; definition is its beginning */
     rv_image_section sections[RV_SECTION_COUNT];
 } rv_image;
 #define RV_IMAGE_MAGIC "reevegr"

@@ -1,12 +1,14 @@
 /* mutex.c: the mutexes of nodes [A5], in the graph. Equal lists of claims are stored once. */
 #include "spec/write.h"
 
+/* Of the project whose node is written: what stands in front of the node's name. */
 static uint32_t mutex_of(rv_writer *w, rv_str name, uint8_t scope)
 {
-    rv_str identity = rv_arena_printf(&w->loader->arena, "%u %.*s", scope, RV_FMT(name));
+    rv_str project = scope == RV_MUTEX_PROJECT ? w->project : RV_STR("");
+    rv_str identity = rv_arena_printf(&w->loader->arena, "%u %.*s:%.*s", scope, RV_FMT(project), RV_FMT(name));
     uint32_t known = rv_map_add(&w->mutex_map, identity, w->mutexes.count);
     if (known != RV_NONE) return known;
-    rv_vec_push(&w->mutexes, ((rv_mutex_def){.name = rv_writer_extra(w, name), .scope = scope}));
+    rv_vec_push(&w->mutexes, ((rv_mutex_def){.name = rv_writer_extra(w, name), .project = rv_writer_extra(w, project), .scope = scope}));
     return w->mutexes.count - 1;
 }
 

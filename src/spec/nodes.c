@@ -50,6 +50,7 @@ static void add(rv_loader *l, uint32_t scope, rv_draft draft)
 {
     RV_ASSERT(l->scopes.at[scope].first + l->scopes.at[scope].count == l->nodes.count);
     draft.scope = scope;
+    draft.project = l->project;
     rv_vec_push(&l->nodes, draft);
     l->scopes.at[scope].count++;
 }
@@ -60,7 +61,9 @@ void rv_loader_collect(rv_loader *l, uint32_t map, uint32_t scope)
     l->scopes.at[scope].is_named = true;
     if (map == RV_NONE || rv_doc_kind_of(&l->doc, map) != RV_DOC_MAP) return;
     uint32_t count = rv_doc_at(&l->doc, map)->size;
-    if (count == 0) rv_loader_error(l, map, 0, RV_STR("add one, such as `hello: {run: [echo, hello]}`"), "there are no nodes");
+    if (count == 0 && l->files.at[0].keys[RV_FK_PROJECTS] == RV_NONE)
+        rv_loader_error(l, map, 0, RV_STR("add one, such as `hello: {run: [echo, hello]}`"),
+                        "there are no nodes");
     if (!has_room(l, map, count)) return;
     if (scope == 0) {
         rv_vec_reserve(&l->nodes, count + 4);
@@ -165,6 +168,7 @@ static void check_node(rv_loader *l, uint32_t node)
     uint32_t body = draft->body;
     l->node = node;
     l->scope = draft->scope;
+    l->file = (uint32_t)(rv_loader_file(l, node) - l->files.at);
     draft->kind = RV_KIND_COUNT;
     if (rv_doc_kind_of(&l->doc, body) != RV_DOC_MAP) {
         (void)rv_check_is_map(l, body, &type, rv_loader_name(l, node)); /* it says so */
@@ -189,7 +193,7 @@ uint32_t rv_loader_value(const rv_loader *l, uint32_t node, rv_node_key key)
     const rv_key *known = &rv_node_table.keys[key];
     uint32_t value = rv_doc_get(&l->doc, rv_loader_body(l, node), known->name);
     if (value == RV_NONE && l->nodes.at[node].kind < RV_KIND_COUNT && known->kinds >> l->nodes.at[node].kind & 1)
-        value = rv_loader_file(l, node)->defaults[key];
+        value = rv_loader_default(l, node, key);
     return value;
 }
 
@@ -200,10 +204,12 @@ uint32_t rv_loader_kind_value(const rv_loader *l, uint32_t node)
 
 int64_t rv_loader_attempts(const rv_loader *l, uint32_t node)
 {
-    uint32_t retry = rv_loader_value(l, node, RV_NK_RETRY), fallback = rv_loader_file(l, node)->defaults[RV_NK_RETRY];
-    uint32_t max = retry == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, retry, "max_attempts");
+    uint32_t layers[] = {rv_doc_get(&l->doc, rv_loader_body(l, node), "retry"), RV_NONE, RV_NONE}, max = RV_NONE;
     int64_t attempts = 1;
-    if (max == RV_NONE && fallback != RV_NONE && rv_loader_is_process(l, node)) max = rv_doc_get(&l->doc, fallback, "max_attempts");
+    for (uint32_t i = 1; i < RV_COUNT(layers) && rv_loader_is_process(l, node); i++)
+        layers[i] = rv_loader_default_of(l, node, RV_NK_RETRY, i == 2);
+    for (uint32_t i = 0; i < RV_COUNT(layers) && max == RV_NONE; i++)
+        max = layers[i] == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, layers[i], "max_attempts");
     return max != RV_NONE && rv_doc_i64(&l->doc, max, &attempts) ? attempts : 1;
 }
 
@@ -278,7 +284,10 @@ static void queue_bodies(rv_loader *l, uint32_t node)
         queue_entrants(l, node, rv_doc_get(&l->doc, map, "entrants"));
         value = rv_doc_get(&l->doc, map, "judge");
         queue_body(l, node, RV_SCOPE_JUDGE, value - 1, value, 2, 0);
-    } else if (has_level(l, node, map, 4)) rv_loader_include(l, node, map);
+    } else if (l->nodes.at[node].project)
+        rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("move it to the root"),
+                        "`workflow` in a project is not supported by this version");
+    else if (has_level(l, node, map, 4)) rv_loader_include(l, node, map);
 }
 
 /* ---- nodes of the run that these are submitted to ---- */
@@ -301,6 +310,11 @@ void rv_loader_nodes(rv_loader *l)
 {
     uint32_t on = l->files.at[0].keys[RV_FK_ON];
     rv_loader_collect(l, l->files.at[0].keys[RV_FK_NODES], 0);
+    for (uint32_t i = 0; i < l->projects.count; i++) {
+        l->project = l->projects.at[i].file;
+        if (l->project) rv_loader_collect(l, l->files.at[l->project].keys[RV_FK_NODES], 0);
+    }
+    l->project = 0;
     l->plain_count = l->scopes.at[1].first = l->nodes.count;
     for (uint32_t handler = RV_HANDLER_SUCCESS; handler < RV_HANDLER_COUNT && on != RV_NONE; handler++) {
         uint32_t value = rv_doc_get(&l->doc, on, rv_handler_name((rv_handler)handler));
@@ -311,8 +325,10 @@ void rv_loader_nodes(rv_loader *l)
         check_node(l, node);
         check_delivery(l, node);
         rv_loader_cached(l, node);
+        l->project = l->nodes.at[node].project;
         queue_bodies(l, node);
     }
+    l->project = 0;
     l->def_count = l->nodes.count;
     for (uint32_t node = 0; node < l->plain_count && l->input->exists; node++) {
         add_externals(l, node, "needs");

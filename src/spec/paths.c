@@ -30,14 +30,16 @@ typedef struct meaning {
     const rv_glob *glob; /* NULL: a plain path, or none at all, which check.c has said */
 } meaning;
 
-static meaning meaning_of(paths *p, uint32_t value)
+static meaning meaning_of(paths *p, uint32_t node, uint32_t value)
 {
-    rv_str text = rv_doc_text(&p->loader->doc, value);
-    if (rv_path_is_plain(text)) return (meaning){.literal = text};
-    uint32_t known = rv_map_add(&p->by_pattern, text, p->globs.count);
+    rv_str text = rv_doc_text(&p->loader->doc, value), base = rv_loader_file(p->loader, node)->dir, key = text;
+    bool is_plain = rv_path_is_plain(text);
+    if (base.size) key = rv_arena_printf(&p->loader->arena, is_plain ? "%.*s/%.*s" : "%.*s\n%.*s", RV_FMT(base), RV_FMT(text));
+    if (is_plain) return (meaning){.literal = key};
+    uint32_t known = rv_map_add(&p->by_pattern, key, p->globs.count);
     if (known == RV_NONE) {
         const rv_glob *glob = NULL;
-        if (rv_glob_compile(text, RV_STR(""), &p->loader->arena, &glob, NULL) != RV_OK) glob = NULL;
+        if (rv_glob_compile(text, base, &p->loader->arena, &glob, NULL) != RV_OK) glob = NULL;
         known = p->globs.count;
         rv_vec_push(&p->globs, glob);
     }
@@ -58,7 +60,7 @@ static bool is_for_items(const rv_loader *l, uint32_t node)
 static void add_output(paths *p, uint32_t node, uint32_t value)
 {
     rv_loader *l = p->loader;
-    rv_str path = meaning_of(p, value).literal;
+    rv_str path = meaning_of(p, node, value).literal;
     if (path.size == 0) return;
     uint32_t other = rv_map_add(&p->by_path, path, p->made.count);
     if (other != RV_NONE) {
@@ -131,7 +133,7 @@ static uint32_t first_from(const paths *p, rv_str path)
 
 static void look_at(paths *p, uint32_t node, uint32_t value)
 {
-    meaning m = meaning_of(p, value);
+    meaning m = meaning_of(p, node, value);
     if (m.literal.size) {
         uint32_t made_by = rv_map_get(&p->by_path, m.literal);
         if (made_by != RV_NONE) ask(p, node, value, &p->made.at[made_by]);

@@ -280,10 +280,12 @@ static uint32_t find_node(const rv_loader *l, const rv_reference *ref, rv_str na
 {
     *ret_at = RV_NONE;
     if (ref->node == RV_NONE) return rv_loader_find(l, ref->scope, name);
-    if (l->nodes.at[ref->node].handler) return rv_loader_find(l, 0, name);
+    if (l->nodes.at[ref->node].handler) return rv_loader_find_from(l, 0, name);
     for (uint32_t node = ref->node; node != RV_NONE;) {
         const rv_scope_draft *scope = &l->scopes.at[l->nodes.at[node].scope];
-        uint32_t found = scope->is_named ? rv_loader_find(l, l->nodes.at[node].scope, name) : RV_NONE;
+        uint32_t found = RV_NONE, at = l->nodes.at[node].scope;
+        if (at == 0) found = rv_loader_find_from(l, l->nodes.at[node].project, name);
+        else if (scope->is_named) found = rv_loader_find(l, at, name);
         *ret_at = node;
         if (found != RV_NONE) return found;
         node = scope->is_closed ? RV_NONE : scope->owner;
@@ -353,6 +355,15 @@ static void resolve_entrant(rv_loader *l, const rv_reference *ref)
     if (other != RV_NONE) l->nodes.at[other].flags |= RV_NODE_F_KEEP_RESULT; /* that it is there edges.c has seen to */
 }
 
+/* A node of a project that is read by less than its whole name is written with it in the normal form. */
+static void note_name(rv_loader *l, const rv_reference *ref, uint32_t node, rv_str name)
+{
+    rv_str whole = rv_loader_own_name(l, node);
+    if (l->nodes.at[node].scope != 0 || rv_str_eq(whole, name)) return;
+    uint32_t at = ref->use == RV_USE_OF ? 0 : ref->within + 2;
+    rv_vec_push(&l->renames, ((rv_rename){ref->value, at, (uint32_t)name.size, whole}));
+}
+
 static void resolve_node(resolver *r, uint32_t index, rv_str name, rv_str rest)
 {
     rv_loader *l = r->loader;
@@ -371,6 +382,7 @@ static void resolve_node(resolver *r, uint32_t index, rv_str name, rv_str rest)
         error_at(l, ref, RV_STR("give it to the nodes that need it"),
                  "`${%.*s}`: values of nodes cannot stand in `env` and `defaults` of all", RV_FMT(ref->path));
     } else {
+        note_name(l, ref, node, name);
         if (ref->use == RV_USE_OF) l->nodes.at[node].flags |= RV_NODE_F_KEEP_RESULT | RV_NODE_F_READS_OUTPUT;
         else check_output(l, ref, node, rest);
         ask(r, index, node, at);
@@ -436,8 +448,9 @@ static void keep_results(rv_loader *l)
 static void check_default(rv_loader *l)
 {
     uint32_t value = l->files.at[0].keys[RV_FK_DEFAULT];
-    if (value == RV_NONE || !rv_doc_is_scalar(&l->doc, value) || !rv_is_identifier(rv_doc_text(&l->doc, value))) return;
+    if (value == RV_NONE || !rv_doc_is_scalar(&l->doc, value)) return;
     rv_str name = rv_doc_text(&l->doc, value);
+    if (!rv_is_identifier(name) && !rv_loader_is_composite(l, name)) return;
     if (rv_loader_find(l, 0, name) == RV_NONE)
         rv_loader_error(l, value, 0, rv_loader_node_hint(l, 0, name, "name one of its nodes"), "`default` names `%.*s`, which is no node",
                         RV_FMT(name));
@@ -452,5 +465,6 @@ void rv_loader_resolve(rv_loader *l)
     keep_results(l);
     rv_loader_inputless(l);
     rv_loader_paths(l);
+    rv_loader_rename(l);
     rv_vec_deinit(&r.asked);
 }

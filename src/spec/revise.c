@@ -97,7 +97,7 @@ static void revise_of(reviser *v, uint32_t node, uint32_t map)
     rv_str name = rv_doc_text(&l->doc, value);
     uint32_t scope = l->nodes.at[node].scope, target = rv_loader_find(l, scope, name);
     rv_revise_draft revise = {.node = node, .target = target};
-    if (!rv_is_identifier(name)) return;
+    if (!rv_is_identifier(name) && !rv_loader_is_composite(l, name)) return;
     if (target == RV_NONE || target >= l->def_count)
         rv_loader_error(l, value, 0, rv_loader_node_hint(l, scope, name, "name a node that stands beside it"),
                         "`target` of `%.*s` names `%.*s`, which is no node beside it", RV_FMT(rv_loader_name(l, node)), RV_FMT(name));

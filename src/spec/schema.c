@@ -68,7 +68,8 @@ static void write_container(rv_json_writer *w, const rv_type *type)
     if (!is_list && type->key->kind == RV_TYPE_IDENTIFIER) {
         rv_jw_key(w, "propertyNames");
         rv_jw_object(w);
-        rv_jw_kv_cstring(w, "pattern", "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$");
+        rv_jw_kv_cstring(w, "pattern", type->key->is_open ? "^([A-Za-z0-9][A-Za-z0-9_-]{0,63}:)?[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+                                                      : "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$");
         rv_jw_object_end(w);
     }
     rv_jw_key(w, is_list ? "items" : "additionalProperties");
@@ -136,6 +137,28 @@ static void write_one_or_list(rv_json_writer *w, const rv_type *type)
     rv_jw_array_end(w);
 }
 
+static void write_projects(rv_json_writer *w, const rv_type *type)
+{
+    rv_jw_key(w, "anyOf");
+    rv_jw_array(w);
+    rv_jw_object(w);
+    rv_jw_kv_cstring(w, "type", "array");
+    rv_jw_kv_i64(w, "minItems", 1);
+    rv_jw_key(w, "items");
+    rv_jw_object(w);
+    rv_jw_kv_cstring(w, "type", "string");
+    rv_jw_object_end(w);
+    rv_jw_object_end(w);
+    rv_jw_object(w);
+    rv_jw_kv_cstring(w, "type", "object");
+    rv_jw_key(w, "additionalProperties");
+    rv_jw_object(w);
+    reference(w, type->table->id);
+    rv_jw_object_end(w);
+    rv_jw_object_end(w);
+    rv_jw_array_end(w);
+}
+
 static void write_type(rv_json_writer *w, const rv_type *type)
 {
     switch (type->kind) {
@@ -170,6 +193,7 @@ static void write_type(rv_json_writer *w, const rv_type *type)
     case RV_TYPE_WORDS: write_either(w, type); return;
     case RV_TYPE_LIST:
     case RV_TYPE_MAP: write_container(w, type); return;
+    case RV_TYPE_PROJECTS: write_projects(w, type); return;
     case RV_TYPE_OBJECT: reference(w, type->table->id); return;
     case RV_TYPE_TAG_CAP:
     case RV_TYPE_CACHE:

@@ -73,6 +73,10 @@ RV_MUST_USE rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_err
 /* Values (vars, environ) are resolved anew from `input`, whose source may be empty. */
 RV_MUST_USE rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err);
 
+/* ---- projects [W20] ---- */
+/* Whether the workflow file `source` of a root has `dir`, a path from it, among its `projects`. What is wrong with it is not told. */
+bool rv_spec_has_project(rv_str source, bool is_json, rv_str dir);
+
 /* ---- a part of a workflow (cut.c) ---- */
 /* keep[0..plain_count): 1 for nodes that are wanted. Adds what they cannot do without: hard predecessors, nodes whose values they read
  * (also over soft edges), entrants, and all that a back-edge of theirs does again. Linear in the graph and its bodies. */

@@ -1,4 +1,5 @@
 #include "spec/write.h"
+#include "base/glob.h"
 #include <stdlib.h>
 
 rv_slice rv_writer_extra(rv_writer *w, rv_str text)
@@ -65,7 +66,7 @@ static void write_map(rv_writer *w, uint32_t map, const rv_type *type)
 void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_count, const rv_type *type)
 {
     const rv_doc *doc = &w->loader->doc;
-    uint32_t begin[4], at[4], end[4], first = w->keys.count;
+    uint32_t begin[5], at[5], end[5], first = w->keys.count;
     bool is_empty = true;
     RV_ASSERT(layer_count <= RV_COUNT(begin));
     for (uint32_t i = 0; i < layer_count; i++) {
@@ -93,12 +94,12 @@ void rv_writer_map_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_c
     w->keys.count = first;
 }
 
-void rv_writer_object_merged(rv_writer *w, uint32_t below, uint32_t above, const rv_key_table *table)
+void rv_writer_object_merged(rv_writer *w, const uint32_t *layers, uint32_t layer_count, const rv_key_table *table)
 {
     const rv_doc *doc = &w->loader->doc;
-    uint32_t found[64], layers[] = {below, above};
+    uint32_t found[64];
     memset(found, 0xff, sizeof found);
-    for (uint32_t i = 0; i < RV_COUNT(layers); i++) {
+    for (uint32_t i = 0; i < layer_count; i++) {
         if (layers[i] == RV_NONE) continue;
         for (uint32_t key = layers[i] + 1, end = rv_doc_next(doc, layers[i]); key < end; key = rv_doc_next(doc, key + 1))
             found[rv_key_find(table, rv_doc_text(doc, key))] = key + 1;
@@ -218,12 +219,26 @@ static void note_param_type(rv_writer *w, uint32_t param)
 static void write_mutex(rv_writer *w, uint32_t value)
 {
     if (rv_doc_kind_of(&w->loader->doc, value) == RV_DOC_MAP) {
-        rv_writer_object_merged(w, RV_NONE, value, &rv_mutex_table);
+        rv_writer_object_merged(w, &value, 1, &rv_mutex_table);
         return;
     }
     rv_buf_cstring(&w->image, "{\"name\":");
     rv_json_quote(&w->image, rv_doc_text(&w->loader->doc, value));
     rv_buf_byte(&w->image, '}');
+}
+
+/* Of a project's node it begins in the project's directory; in the normal form it begins at the root. */
+static void write_pattern(rv_writer *w, rv_str text)
+{
+    rv_buf path = {0};
+    if (w->base.size && text.size && text.at[0] != '/') {
+        rv_buf_byte(&path, '/');
+        rv_glob_escape(&path, w->base);
+        rv_buf_byte(&path, '/');
+    }
+    rv_buf_str_add(&path, text);
+    rv_json_quote(&w->image, rv_buf_str(&path));
+    rv_buf_deinit(&path);
 }
 
 void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
@@ -240,15 +255,15 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_ENTRANT:
     case RV_TYPE_VARIABLE:
     case RV_TYPE_PATH:
-    case RV_TYPE_PATTERN:
     case RV_TYPE_WORD: rv_json_quote(&w->image, rv_doc_text(doc, value)); return;
+    case RV_TYPE_PATTERN: write_pattern(w, rv_doc_text(doc, value)); return;
     case RV_TYPE_BOOLEAN:
     case RV_TYPE_INTEGER:
     case RV_TYPE_NUMBER:
     case RV_TYPE_MONEY:
     case RV_TYPE_CAP: write_scalar(w, &w->image, value); return;
     case RV_TYPE_TAG_CAP:
-        if (rv_doc_kind_of(doc, value) == RV_DOC_MAP) rv_writer_object_merged(w, RV_NONE, value, type->table);
+        if (rv_doc_kind_of(doc, value) == RV_DOC_MAP) rv_writer_object_merged(w, &value, 1, type->table);
         else write_scalar(w, &w->image, value);
         return;
     case RV_TYPE_MUTEX: write_mutex(w, value); return;
@@ -268,7 +283,7 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_MAP: write_map(w, value, type); return;
     case RV_TYPE_OBJECT:
         if (type->table == &rv_param_table) note_param_type(w, value);
-        rv_writer_object_merged(w, RV_NONE, value, type->table);
+        rv_writer_object_merged(w, &value, 1, type->table);
         return;
     case RV_TYPE_PARAM_VALUE:
         if (w->loader->param_type == 0) rv_json_quote(&w->image, rv_doc_text(doc, value));
@@ -283,6 +298,7 @@ void rv_writer_value(rv_writer *w, uint32_t value, const rv_type *type)
     case RV_TYPE_NODE_BODY:
     case RV_TYPE_BODY_OR_NODES:
     case RV_TYPE_DEFINITION:
+    case RV_TYPE_PROJECTS:
     case RV_TYPE_CACHE:
     case RV_TYPE_DEFAULTS: break; /* written by body.c */
     }

@@ -47,6 +47,8 @@ typedef struct rv_writer {
     uint32_t file;         /* index of the file whose nodes are written: what follows is of it */
     rv_map policy_map, class_map, tag_map, mutex_map, claim_map;
     uint32_t plain_policy[2]; /* of nodes that say nothing about it: [0] no process, [1] process; RV_NONE: not made yet */
+    rv_str project;        /* its name; size 0: of none */
+    rv_str base;           /* directory, from the root, of the project whose node is written */
     rv_buf base_env;          /* normal form of the env that a node without its own has; size 0: none */
 } rv_writer;
 
@@ -58,7 +60,8 @@ rv_slice rv_writer_text(rv_writer *writer, rv_str text);
 void rv_writer_value(rv_writer *writer, uint32_t value, const rv_type *type);
 /* `env` of several layers, later ones win; RV_NONE: absent. */
 void rv_writer_map_merged(rv_writer *writer, const uint32_t *layers, uint32_t layer_count, const rv_type *type);
-void rv_writer_object_merged(rv_writer *writer, uint32_t below, uint32_t above, const rv_key_table *table);
+/* An object of several layers, later ones win, key by key; RV_NONE: absent. */
+void rv_writer_object_merged(rv_writer *writer, const uint32_t *layers, uint32_t layer_count, const rv_key_table *table);
 /* Push the keys of a map, sorted, on w->keys; returns where they begin. The caller pops them. */
 uint32_t rv_writer_keys(rv_writer *writer, uint32_t map);
 /* Anything, as canonical JSON, into `out`. */
@@ -90,7 +93,7 @@ void rv_writer_revise(rv_writer *writer, uint32_t node, uint32_t map);
 /* Index of the node's policy. values: of its keys; own: bits of those that are not from defaults. */
 uint32_t rv_writer_policy(rv_writer *writer, const rv_file_draft *file, const uint32_t *values, uint64_t own, bool is_process);
 /* Index of the class of a list of tags (RV_NONE: no tags) whose nodes are admitted in two phases, or in one. */
-uint32_t rv_writer_class(rv_writer *writer, uint32_t list, bool is_staged);
+uint32_t rv_writer_class(rv_writer *writer, uint32_t list, uint32_t more, bool is_staged);
 /* Index of a new gate; `map` is the value of the kind's key. */
 uint32_t rv_writer_gate(rv_writer *writer, rv_kind kind, uint32_t map);
 /* Number of a word in its type; RV_NONE: 0. */

@@ -73,7 +73,10 @@ static void template__what_is_no_reference_is_refused(void **state)
     render("${a.}", false, "`${a.}` is not a reference", RV_INVALID);
     render("${.a}", false, "`${.a}` is not a reference", RV_INVALID);
     render("${a b}", false, "`${a b}` is not a reference", RV_INVALID);
-    render("${a:b}", false, "`${a:b}` is not a reference", RV_INVALID);
+    render("${a:b:c}", false, "`${a:b:c}` is not a reference", RV_INVALID);
+    render("${a.b:c}", false, "`${a.b:c}` is not a reference", RV_INVALID);
+    render("${a:}", false, "`${a:}` is not a reference", RV_INVALID);
+    render("${:a.b}", false, "`${:a.b}` is not a reference", RV_INVALID);
     render("${a very long text of more than eighty letters that somebody has written between the two braces}", false,
            "`${a very long text of more than eighty letters that somebody has written between t}` is not a reference", RV_INVALID);
     for (int byte = 1; byte < 256; byte++) { /* the words of a path have letters, digits, _ and - */

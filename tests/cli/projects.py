@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""projects.py REEVE: one root, many projects [W20], and which nodes of them a run is of [W21]."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+REEVE = os.path.abspath(sys.argv[1])
+LIMIT_S = 120
+failures = 0
+
+
+def claim(text, holds, detail=''):
+    global failures
+    print(('ok ' if holds else 'not ok ') + text, flush=True)
+    if not holds:
+        failures += 1
+        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
+
+
+def call(folder, *words, program=REEVE):
+    environment = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS') and not k.startswith('GIT_')}
+    environment.update({'LANG': 'C.UTF-8', 'NO_COLOR': '1', 'GIT_CONFIG_GLOBAL': '/dev/null', 'GIT_CONFIG_SYSTEM': '/dev/null'})
+    done = subprocess.run([program, *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
+    return done.returncode, done.stdout, done.stderr
+
+
+def write(folder, files):
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w') as file:
+            file.write(text)
+
+
+def planned(folder, *words):
+    """Nodes that would run, in order; a text when it fails."""
+    status, out, err = call(folder, 'run', '--dry-run', '--json', *words)
+    return [node['node'] for node in json.loads(out)['plan'] if '[' not in node['node']] if status == 0 and out else f'{status}: {out}{err}'
+
+
+def bodies(folder):
+    """Name → body in the normal form of the latest run."""
+    status, out, err = call(folder, 'sql', 'select body from workflow order by created_ms desc limit 1', '--json')
+    return json.loads(json.loads(out)['rows'][0][0])
+
+
+ROOT = '''reeve: 1
+projects: [libs/*, app]
+env: {E: root, F: root}
+defaults: {retry: {max_attempts: 2, delay: 10ms}, env: {G: root}}
+nodes:
+  all: {run: [echo, all], needs: ["^:build", "[lib]:test"]}
+'''
+CORE = '''reeve: 1
+tags: [lib]
+default: build
+nodes:
+  build: {shell: 'pwd > "$OUT"', env: {OUT: where}, inputs: ["src/*.c"], outputs: [where], tags: [own]}
+  test: {run: [echo, "${build.exit_code}"], needs: [build], dir: /app}
+'''
+UTIL = '''reeve: 1
+tags: [lib]
+env: {F: util}
+defaults: {env: {H: util}, retry: {delay: 20ms}}
+nodes:
+  build: {shell: 'echo "$E $F $G $H"', needs: ["core:build"], inputs: [../core/where, /x], mutex: {name: m, scope: project}}
+  test:
+    needs: [build, "core:build"]
+    when: '${build.state} == "succeeded"'
+    foreach: {items: [1], do: {run: [echo, "${build.stdout}", "${core:build.exit_code}"]}}
+'''
+APP = '''reeve: 1
+default: run
+nodes:
+  build: {shell: file://build.sh, needs: ["[lib]:build"]}
+  run: {run: [echo, "${build.stdout}${util:build.exit_code}"], needs: [build, "util:build"]}
+  late: {run: [echo], after: ["root:all", "^~:build"]}
+'''
+FILES = {'reeve.yaml': ROOT, 'libs/core/reeve.yaml': CORE, 'libs/util/reeve.yaml': UTIL, 'libs/none/README': '', 'app/reeve.yaml': APP,
+         'app/build.sh': 'cat build.sh\n', 'app/deep/x': '', 'x': ''}
+
+with tempfile.TemporaryDirectory() as folder:
+    write(folder, FILES)
+    status, out, err = call(folder, 'run', '--all')
+    claim('all nodes of all projects run, each in its project\'s directory', status == 0, out + err)
+    with open(os.path.join(folder, 'libs/core/where')) as file:
+        where = file.read().strip()
+    claim('a node without `dir` starts in its project', where == os.path.realpath(os.path.join(folder, 'libs/core')), where)
+    claim('`env` and `defaults` of the root, then of the project, hold key by key', 'util:build │ root util root util' in out, out)
+    claim('file:// is beneath the project', 'app:build │ cat build.sh' in out, out)
+    form = bodies(folder)
+    nodes = form['nodes']
+    claim('the normal form is one flat workflow, nodes in the order of the root, then of the projects by directory',
+          list(nodes) == ['all', 'core:build', 'core:test', 'util:build', 'util:test', 'app:build', 'app:run', 'app:late'], list(nodes))
+    claim('`^:` is every project, `[tag]:` those with the tag, each node once', nodes['all']['needs'] ==
+          ['core:build', 'util:build', 'app:build', 'core:test', 'util:test'], nodes['all'])
+    claim('`^~:` is every other one, `root:` the root\'s own', nodes['app:late']['after'] == ['all', 'core:build', 'util:build'], nodes)
+    claim('`x` is from the project, `/x` from the root, in inputs, outputs and dir',
+          (nodes['core:build']['inputs'], nodes['core:build']['outputs'], nodes['core:test']['dir'], nodes['util:build']['inputs']) ==
+          (['/libs/core/src/*.c'], ['/libs/core/where'], 'app', ['/libs/util/../core/where', '/x']), nodes)
+    claim('a name without a project is one of the same project, in templates and conditions too', nodes['util:test']['when'] ==
+          '${util:build.state} == "succeeded"' and nodes['util:test']['foreach']['do']['run'][1] == '${util:build.stdout}', nodes)
+    claim('a project\'s tags are its nodes\' too, also of bodies', (nodes['core:build']['tags'], nodes['core:test']['tags'],
+          nodes['util:test']['foreach']['do']['tags']) == (['own', 'lib'], ['lib'], ['lib']), nodes)
+    status, out, err = call(folder, 'show', 'latest', 'app:build')
+    claim('`show` and `logs` take whole names', status == 0 and 'app:build' in out and
+          call(folder, 'logs', 'latest', 'app:build')[1] == 'cat build.sh\n', out + err)
+    status, out, err = call(folder, 'why', 'core:build')
+    claim('`why` takes whole names', status == 0 and 'core:build' in out, out + err)
+    claim('the promises hold', call(folder, 'verify', 'latest')[0] == 0)
+    status, out, err = call(folder, 'graph', '--format', 'json')
+    claim('`graph` has the projects\' nodes', status == 0 and 'util:test' in out, out + err)
+
+    core, deep = os.path.join(folder, 'libs/core'), os.path.join(folder, 'app/deep')
+    claim('in a project `run` means its `default`, and the root is found from beneath it', planned(deep) ==
+          ['core:build', 'util:build', 'app:build', 'app:run'], planned(deep))
+    claim('a name means one of the project one stands in', planned(core, 'test') == ['core:build', 'core:test'], planned(core, 'test'))
+    claim('a whole name means what it says', planned(core, 'util:build') == ['core:build', 'util:build'], planned(core, 'util:build'))
+    claim('a project without a `default` runs all of its nodes', planned(os.path.join(folder, 'libs/util')) ==
+          ['core:build', 'util:build', 'util:test'], planned(os.path.join(folder, 'libs/util')))
+    claim('selectors are words of the command line', planned(core, '[lib]~:test') ==
+          ['core:build', 'util:build', 'util:test'] and planned(core, '^:build') == ['core:build', 'util:build', 'app:build'] and
+          planned(core, 'root:all')[-1] == 'all', planned(core, '[lib]~:test'))
+    claim('--all is every node of the root, also from within a project', len(planned(core, '--all')) == 8, planned(core, '--all'))
+    claim('a project\'s file by name means the root, too', planned(folder, 'libs/core/reeve.yaml') == ['core:build'],
+          planned(folder, 'libs/core/reeve.yaml'))
+    claim('at the root without a `default` everything runs', len(planned(folder)) == 8, planned(folder))
+    status, out, err = call(core, 'run', 'buld')
+    claim('an unknown name is said', status == 3 and 'no node `buld`' in err, err)
+    status, out, err = call(core, 'run', '^:nope')
+    claim('a selector of nothing is said', status == 3 and 'no project has such a node' in err, err)
+
+with tempfile.TemporaryDirectory() as folder:
+    write(folder, {'reeve.yaml': 'reeve: 1\nprojects: [a, b, c, gone, d*]\nnodes:\n'
+                                 '  x: {run: [echo], needs: ["a:nope", "q:x", "^:nope", "[no]:x"]}\n',
+                   'a/reeve.yaml': 'reeve: 1\nparams: {p: {}}\nnodes:\n  x: {rum: [echo], outputs: [../../y]}\n  "y:z": {run: [x]}\n',
+                   'b/reeve.yaml': 'reeve: 1\nname: a\ndefault: q\nnodes: {x: {run: [echo, "${w.k}"], needs: ["^:x"]}}\n',
+                   'c/reeve.yaml': 'reeve: 1\ndefault: q\nnodes: {x: {run: [echo, "${w.k}"], needs: ["^:x"]}, '
+                                   'w: {workflow: {file: f}}}\n'})
+    status, out, err = call(folder, 'check')
+    for text in ['gone/reeve.yaml', 'reeve.yaml:2:27: warning: `d*` names no directory with a reeve.yaml',
+                 'reeve.yaml:4:29: `needs` of `x` names `a:nope`, which is no node', 'reeve.yaml:4:39: `q:x`: there is no project `q`',
+                 'reeve.yaml:4:46: `^:nope`: no project has a node `nope`',
+                 'reeve.yaml:4:56: `[no]:x`: no project with this tag has a node `x`',
+                 'a/reeve.yaml:2:1: `params` of a project is not supported by this version',
+                 'a/reeve.yaml:4:7: unknown key `rum` in a node',
+                 'a/reeve.yaml:4:33: `outputs` names `..` leads out of the root', 'a/reeve.yaml:5:4: `y:z` is not a name',
+                 'b/reeve.yaml:2:7: the projects in `a` and `b` are both called `a`',
+                 'c/reeve.yaml:2:10: `default` names `q`, which is no node of the project',
+                 'c/reeve.yaml:3:26: `c:x` reads `c:w`, which need not have ended by then; add `c:w` to its `needs`',
+                 'c/reeve.yaml:3:45: `c:x` names itself in `needs`',
+                 'c/reeve.yaml:3:53: `workflow` in a project is not supported']:
+        claim(f'every problem at once, in its own file: {text}', status == 2 and text in err, err)
+
+with tempfile.TemporaryDirectory() as folder:
+    write(folder, {'reeve.yaml': 'reeve: 1\nnodes:\n  a: {run: [echo], needs: ["b:x"]}\n  "c:d": {run: [echo]}\n'
+                                 '  b: {run: [echo], after: ["^:x"]}\n'})
+    status, out, err = call(folder, 'check')
+    claim('without projects there are no whole names', '`b:x`: there is no project `b`; add `projects` to the root' in err and
+          '`c:d` is not a name' in err and '`^:x` selects nodes of projects, and this file has none' in err, err)
+
+with tempfile.TemporaryDirectory() as folder:
+    def many(count):
+        files = {'reeve.yaml': 'reeve: 1\nprojects: ["p*"]\nnodes: {all: {run: ["true"], needs: ["^:n0"]}}\n'}
+        for p in range(count):
+            nodes = ''.join(f'  n{i}: {{run: ["true"], needs: [{f"n{i - 1}" if i else ""}]}}\n' for i in range(50))
+            files[f'p{p}/reeve.yaml'] = 'reeve: 1\ntags: [t]\nnodes:\n' + nodes
+        write(folder, files)
+        before = time.monotonic()
+        status, out, err = call(folder, 'check')
+        return status, out, time.monotonic() - before
+    status, out, took = many(200)
+    claim('10,000 nodes over 200 projects load', status == 0 and '10001 nodes, 10000 edges' in out, out)
+    print(f'# figure: 10,000 nodes over 200 projects in {took:.2f} s')
+
+sys.exit(failures > 0)
