@@ -22,10 +22,10 @@ import time
 from graph import Graph
 from world import KILLED, Broken, Script, World, carriers, is_alive, need, seed_of, wait_for
 
-# Passed once a launch, or only by a run that is resumed; all others are passed often.
+# Passed once a launch (engine.synced: when it begins and when it ends), or only by a run that is resumed; all others are passed often.
 ONCE = {'host.locked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written', 'host.closing', 'host.closed',
-        'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced'}
-END = {'host.closing', 'host.closed', 'run.over', 'run.end_synced'}
+        'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced', 'engine.synced'}
+CLOSE = ['host.closing', 'host.closed']  # passed when the run has ended, and when it was asked to stop
 LINE = 'a line of output\n'
 ASKED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 STOPPED = [128 + number for number in ASKED]
@@ -57,18 +57,17 @@ class Story:
         armed = f'{fail_point}:{who}' if fail_point else None
         launch = self.world.launch(self.has_run, armed)
         started = time.monotonic()
-        is_checked = was_killed = was_asked = False
+        acts = [(asked_s, lambda: launch.ask_to_stop(self.rng.choice(ASKED))), (after_s, lambda: launch.kill(who))]
+        acts = sorted([act for act in acts if act[0] is not None], key=lambda act: act[0])
+        is_checked = False
         while not launch.is_over():
             if not is_checked and launch.is_announced():
                 self.check_left(launch)
                 is_checked = True
-            if not was_asked and asked_s is not None and time.monotonic() - started > asked_s:
-                launch.ask_to_stop(self.rng.choice(ASKED))
-                was_asked = True
-            if not was_killed and after_s is not None and time.monotonic() - started > after_s:
-                launch.kill(who)
-                was_killed = True
-            time.sleep(0.001)
+            now_s = time.monotonic() - started
+            if acts and now_s > acts[0][0]:
+                acts.pop(0)[1]()
+            launch.wait(0.001 if not is_checked else max(acts[0][0] - now_s, 0) if acts else 1)
         return self.died(launch, who)
 
     def check_left(self, launch):
@@ -245,8 +244,9 @@ class Loop:
         self.length_s = time.monotonic() - started
         need(self.story.is_over, 'it did not end')
 
-    def reach(self, point, who):
-        """Have the engine killed at `point`; at which passage is drawn, and drawn smaller when it was not reached."""
+    def reach(self, point, who, is_asked=False):
+        """Have the engine killed at `point`, in a launch that is asked to stop or in one that is not; at which passage is drawn,
+        and drawn smaller when it was not reached."""
         for tries in range(TRIES_MAX):
             needs_run = point.startswith('resume.')
             if self.story.is_over or (needs_run and not self.story.has_run):
@@ -254,22 +254,25 @@ class Loop:
             if needs_run and not self.story.has_run:
                 self.story.launch(after_s=self.length_s / 4)
             passage = 1 if point in ONCE or tries > 2 else self.rng.choice([1, 2, 3, 5, 8, 13, 30])
-            if self.story.launch(f'{point}:{passage}', who):
+            if self.story.launch(f'{point}:{passage}', who, asked_s=self.rng.random() * self.length_s / 4 if is_asked else None):
                 return
         raise Broken(f'the fail point {point} was never passed')
 
     def order(self):
-        """Every fail point, in random order; each of those at the end of a run behind its share of the others: what ends a
-        story has then served for many."""
-        shuffled = self.rng.sample(self.tools.points, len(self.tools.points))
-        ends, rest = ([point for point in shuffled if (point in END) == is_end] for is_end in (True, False))
-        share = -(-len(rest) // len(ends))
-        return [point for i, end in enumerate(ends) for point in [*rest[i * share:(i + 1) * share], end]]
+        """Every fail point, as (point, is asked to stop). The stories are few, since a whole one takes long: what a run passes at its
+        end comes behind half of the others, `run.over` first, for then the run is not over yet; and of the two points that are
+        also passed by a launch that is asked to stop, one is met so."""
+        asked, closing = self.rng.sample(CLOSE, 2)
+        ends = ['run.over', 'run.end_synced', closing]
+        rest = [(point, point == asked) for point in self.tools.points if point not in ends]
+        self.rng.shuffle(rest)
+        ends, half = [(point, False) for point in ends], len(rest) // 2
+        return [*rest[:half], *ends[:2], *rest[half:], *ends[2:]]
 
     def walk(self, all_ways):
-        for point in self.order():
+        for point, is_asked in self.order():
             for who in ['engine', 'keeper', 'both'] if all_ways else [self.who()]:
-                self.reach(point, who)
+                self.reach(point, who, is_asked)
         self.story.finish()
         self.story = None
 

@@ -4,6 +4,7 @@ A launch is marked by an environment variable of its own, which keeper, engine a
 that a launch left behind is found. Everything is waited for with a deadline, never for a fixed time."""
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -173,6 +174,7 @@ class Launch:
         with open(self.path, 'wb') as out, open(self.path + '.err', 'wb') as err:
             self.process = subprocess.Popen(command, env=env, cwd=world.dir, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                             start_new_session=True, preexec_fn=before)
+        self.pidfd = os.pidfd_open(self.process.pid)
 
     def pids(self):
         """(keeper, engine); engine None when there is none."""
@@ -201,6 +203,10 @@ class Launch:
     def is_over(self):
         return self.process.poll() is not None
 
+    def wait(self, seconds):
+        """Until it is over, or for so long."""
+        select.select([self.pidfd], [], [], seconds)
+
     def events(self):
         """What it said; a line that was cut by its death is left out."""
         with open(self.path, errors='replace') as file:
@@ -227,6 +233,7 @@ class Launch:
             status = self.process.wait(timeout=DEADLINE_S)
         except subprocess.TimeoutExpired:
             raise Broken(f'reeve neither ended nor died: {self.errors()}') from None
+        os.close(self.pidfd)
         if status < 0:  # the keeper: its engine follows
             wait_for(lambda: not self.reeves(), 'an engine outlived its keeper')
         return status
