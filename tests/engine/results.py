@@ -195,7 +195,7 @@ def majority(flow):
     flow.run({'name': 'few', 'nodes': {**nodes, 'most': reduce('majority', 't0', 's0', 't1', 's1', 's2')}})
     same(result(flow, 'most'), {'value': {'a': 1, 'b': [2]}}, 'the most')
     # comparing each with each would take minutes
-    many = {f'm{i}': {'set': {'v': f'{i}'}} for i in range(40000)} | {f'n{i}': {'set': {'v': '7'}} for i in range(2)}
+    many = {f'm{i}': {'set': {'v': f'{i}'}} for i in range(20000)} | {f'n{i}': {'set': {'v': '7'}} for i in range(2)}
     flow.run({'name': 'many', 'nodes': {**many, 'mode': reduce('majority', *many)}})
     same(result(flow, 'mode'), {'value': {'v': 7}}, 'the mode of many')
 

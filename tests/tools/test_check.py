@@ -50,5 +50,33 @@ with tempfile.TemporaryDirectory() as folder:
 good = counted == [(0, 1), (0, 0)] and 'data race' in said.getvalue()
 failures += not good
 print('%sok %d - report__a_race_that_a_script_never_saw_is_a_failure' % ('' if good else 'not ', len(CASES) + 2))
-print('1..%d' % (len(CASES) + 2))
+
+# A build whose tests are shell scripts: what the queue makes of them.
+def script(text, priority=0, timeout=60, is_parallel=True):
+    return {'cmd': ['sh', '-c', text], 'env': {'ANSWER': '42'}, 'workdir': None, 'timeout': timeout, 'priority': priority,
+            'is_parallel': is_parallel, 'folder': 'unit', 'suites': {'check'}}
+
+
+with tempfile.TemporaryDirectory() as folder:
+    check.ROOT, check.JOBS = folder, '2'
+    os.makedirs(os.path.join(folder, 'build', 'opt', 'meson-logs'))
+    tests = {'good': script('echo "ok 1 - $ANSWER"; pwd'), 'bad': script('echo no >&2; exit 3'), 'skipped': script('exit 77'),
+             'hangs': script('sleep 1000 & echo "ok 1"; wait', timeout=0.2),
+             'alone': script('ls; echo x >>alone', is_parallel=False), 'last': script('cat alone', is_parallel=False)}
+    results, times = check.run_all('fast', [('opt', tests)])
+    found = {record['name']: record for record in results['opt']}
+    wanted = {'good': 'OK', 'bad': 'FAIL', 'skipped': 'SKIP', 'hangs': 'TIMEOUT', 'alone': 'OK', 'last': 'OK'}
+    folder_of_build = os.path.join(os.path.realpath(folder), 'build', 'opt')
+    claims = [('run__every_test_of_the_queue_ends_as_it_does', {n: r['result'] for n, r in found.items()} == wanted),
+              ('run__a_test_has_its_environment_and_stands_in_its_build', found['good']['stdout'] == 'ok 1 - 42\n%s\n' % folder_of_build),
+              ('run__its_words_and_its_status_are_kept', (found['bad']['stderr'], found['bad']['returncode']) == ('no\n', 3)),
+              ('run__what_bears_no_company_comes_last_one_by_one', [r['name'] for r in results['opt']][4:] == ['alone', 'last'] and
+               found['last']['stdout'] == 'x\n'),
+              ('run__a_log_of_all_is_left', 'hangs: TIMEOUT' in open(check.log_of('opt')).read())]
+    queue = check.Queue('fast', [('opt', name, script('true', priority)) for name, priority in (('b', 0), ('c', 7), ('a', 0))])
+    claims.append(('run__the_longest_begin_first', [name for _, name, _ in queue.left] == ['c', 'a', 'b']))
+for number, (claim, good) in enumerate(claims, len(CASES) + 3):
+    failures += not good
+    print('%sok %d - %s' % ('' if good else 'not ', number, claim))
+print('1..%d' % (len(CASES) + 2 + len(claims)))
 sys.exit(1 if failures else 0)
