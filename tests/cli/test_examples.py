@@ -402,8 +402,8 @@ def templates__each_runs_and_gives_what_it_says(folder):
 
 def demo__every_claim_holds(folder):
     page = os.path.join(folder, 'page.html')
-    out = must(0, os.path.join(ROOT, 'tools', 'demo'), '--reeve', REEVE, '--report', page, *([] if IS_LONG else ['--lines', '30000', '--pieces', '40']),
-               env={'TMPDIR': folder})
+    out = must(0, os.path.join(ROOT, 'tools', 'demo'), '--reeve', REEVE, '--report', page,
+               *([] if IS_LONG else ['--lines', '30000', '--pieces', '40']), env={'TMPDIR': folder})
     assert 'Every claim was checked' in out and '✗' not in out, out
     assert os.listdir(folder) == ['page.html'], os.listdir(folder)
 
