@@ -119,6 +119,24 @@ int rv_blob_open(const rv_blobs *blobs, rv_digest digest)
     return openat(blobs->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
+void rv_blobs_list(const rv_blobs *blobs, uint32_t first, rv_blobs_fn *fn, void *user)
+{
+    char name[8], text[RV_DIGEST_TEXT_SIZE + 1];
+    snprintf(name, sizeof name, "%02x", first & 0xff);
+    int fd = openat(blobs->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!stream) return;
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        rv_digest digest;
+        struct stat info;
+        int size = snprintf(text, sizeof text, "sha256:%s%s", name, entry->d_name);
+        bool is_blob = size == RV_DIGEST_TEXT_SIZE && rv_digest_parse((rv_str){text, (size_t)size}, &digest) &&
+                       fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+        if (is_blob) fn(user, digest, (uint64_t)info.st_size, (uint64_t)info.st_nlink);
+    }
+    closedir(stream);
+}
+
 bool rv_blob_remove(const rv_blobs *blobs, rv_digest digest)
 {
     char name[NAME_SIZE + 1];

@@ -33,6 +33,10 @@ bool rv_blob_has(const rv_blobs *blobs, rv_digest digest, uint64_t size);
 int rv_blob_open(const rv_blobs *blobs, rv_digest digest);
 /* Remove a blob's name; artifacts that are linked to its bytes keep them. false with errno, ENOENT: it was not there. */
 bool rv_blob_remove(const rv_blobs *blobs, rv_digest digest);
+/* Tell of each blob whose digest begins with the byte `first` (0..255): its size, and how many names its bytes have: 1, and one for each
+ * artifact that is linked to them. Files that are no blobs are left out. */
+typedef void rv_blobs_fn(void *user, rv_digest digest, uint64_t size, uint64_t links);
+void rv_blobs_list(const rv_blobs *blobs, uint32_t first, rv_blobs_fn *fn, void *user);
 /* Append a blob to `out`, verified. NOT_FOUND; CORRUPT: its bytes have another digest; LIMIT: larger than size_max;
  * NO_MEMORY; STORE_IO. On failure `out` has the size it had. */
 RV_MUST_USE rv_status rv_blob_read(rv_blobs *blobs, rv_digest digest, uint64_t size_max, rv_buf *out, rv_error *err);

@@ -233,6 +233,20 @@ const rv_verb rv_verbs[] = {
      EXITS({"0", "answered"}, {"1", "the statement would write"}, {"2", "bad SQL or usage"}, {"3", "no such store"},
            {"75", "the store is unavailable"}),
      1, 1, false, rv_verb_sql},
+    {"cache", "say what the cache holds, and clean it", "info | clean [--stale] [--max-age D] [--max-size S] [--dry-run] | clear [--dry-run]",
+     "info counts what is kept. clean removes what at least one of its options takes, each entry once, under the first of them in this "
+     "order: --stale, entries that cannot be used any more; --max-age, those that were used last strictly longer ago; --max-size, of "
+     "what is left those used longest ago, until the sizes of the rest come to at most this. clear removes all. What no entry needs any "
+     "more goes from the disk; artifacts stay. It may be done while runs go on: they only miss what was removed.",
+     OPTIONS({"stale", 0, NULL, "entries that cannot be used: of another version, damaged, or with a file that is gone", 0},
+             {"max-age", 0, "DURATION", "entries that were not used for longer than this, as in 12h or 30d", 0},
+             {"max-size", 0, "SIZE", "until at most this is left, as in 500MB or 2GiB; oldest use first", 0},
+             {"dry-run", 0, NULL, "say what would be removed, and remove nothing", 0}, JSON, STORE),
+     EXAMPLES({"reeve cache info", "how much is kept"}, {"reeve cache clean --max-age 30d --max-size 2GiB", "keep it small"},
+              {"reeve cache clear", "forget everything"}),
+     EXITS({"0", "done"}, {"2", "bad usage, also clean without an option"}, {"3", "no such store"},
+           {"4", "it is being cleaned just now"}, {"75", "the store is unavailable"}),
+     1, 1, false, rv_verb_cache},
     {"init", "write a small workflow to begin with", "[FILE] [--template NAME]",
      "Writes FILE, reeve.yaml by default: a working example with comments. It never overwrites a file. Templates: example, which is meant "
      "without --template; fanout, the same work for each item of a list; generate-and-filter, many candidates of which those stay that "

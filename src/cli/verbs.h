@@ -38,6 +38,7 @@ int rv_verb_each(const rv_args *args);
 int rv_verb_kernel(const rv_args *args);
 int rv_verb_schema(const rv_args *args);
 int rv_verb_sql(const rv_args *args);
+int rv_verb_cache(const rv_args *args);
 int rv_verb_init(const rv_args *args);
 int rv_verb_import(const rv_args *args);
 int rv_verb_doctor(const rv_args *args);

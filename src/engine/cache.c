@@ -15,6 +15,15 @@ const char *rv_cache_reason_name(rv_cache_reason reason)
     return names[reason];
 }
 
+const char *rv_cache_mode_name(rv_cache_mode mode)
+{
+#define X(name_, text_) text_,
+    static const char *const names[] = {RV_CACHE_MODE_MAP(X)};
+#undef X
+    RV_ASSERT(mode < RV_COUNT(names));
+    return names[mode];
+}
+
 /* ---- life ---- */
 
 rv_cache *rv_cache_open(const rv_cache_config *config)
@@ -100,15 +109,20 @@ rv_cache_reason rv_cache_find(rv_cache *cache, rv_digest key, rv_arena *arena, r
 
 /* ---- a run's part ---- */
 
+rv_cache *rv_cache_of(rv_engine *engine)
+{
+    if (!engine->cache)
+        engine->cache = rv_cache_open(&(rv_cache_config){.root = engine->config.root, .store = engine->config.store,
+                                                         .blobs = engine->config.blobs, .environ = engine->config.environ});
+    return engine->cache;
+}
+
 rv_cache_part *rv_cache_part_of(rv_job *job)
 {
     rv_engine *engine = job->engine;
     if (job->cache || job->is_undriven || !engine->config.blobs) return job->cache;
-    if (!engine->cache)
-        engine->cache = rv_cache_open(&(rv_cache_config){.root = engine->config.root, .store = engine->config.store,
-                                                         .blobs = engine->config.blobs, .environ = engine->config.environ});
     rv_cache_part *part = rv_alloc(sizeof *part);
-    part->cache = engine->cache;
+    part->cache = rv_cache_of(engine);
     part->job = job;
     job->cache = part;
     rv_cache_outcomes_open(part);
@@ -252,7 +266,8 @@ static rv_status replay_output(rv_job *job, uint32_t node, rv_cache_slot *slot, 
         rv_log_attempt *log = rv_log_attempt_new(job->log, node, 0, RV_CAPTURE_SIZE_MAX, job->mask);
         for (int stream = 1; stream <= 2; stream++) {
             rv_str text = rv_buf_str(&cache->text[stream - 1]), shown = {NULL, 0};
-            if (text.size && status == RV_OK) status = rv_log_add(log, stream, rv_loop_wall_ms(job->engine->config.loop), text, &shown, err);
+            int64_t wall_ms = rv_loop_wall_ms(job->engine->config.loop);
+            if (text.size && status == RV_OK) status = rv_log_add(log, stream, wall_ms, text, &shown, err);
             if (status == RV_OK && shown.size && observer->output) observer->output(observer->user, job, node, stream, shown);
             shown = rv_log_attempt_rest(log, stream);
             if (shown.size && observer->output) observer->output(observer->user, job, node, stream, shown);

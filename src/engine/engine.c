@@ -329,6 +329,7 @@ static bool has_something(const rv_engine *engine)
         const rv_job *job = engine->jobs.at[i];
         if (job->out.event_count || job->row_is_dirty) return true;
     }
+    if (rv_cleaner_wants_batch(engine->cleaner)) return true;
     return engine->next_flight && (engine->next_flight->done.count || engine->next_flight->notices.count);
 }
 
@@ -360,6 +361,7 @@ static void commit(rv_engine *engine)
     rv_batch *batch = rv_batch_new();
     engine->turn_number++;
     for (uint32_t i = 0; i < engine->jobs.count; i++) rv_job_collect(engine->jobs.at[i], batch, flight);
+    rv_cleaner_collect(engine->cleaner, batch, flight);
     save_clock(engine, batch);
     engine->next_flight = NULL;
     engine->is_urgent = false;
@@ -581,6 +583,7 @@ void rv_engine_free(rv_engine *engine)
     }
     rv_machine_close(engine);
     rv_admission_deinit(&engine->admission);
+    rv_cleaner_free(engine->cleaner);
     rv_cache_close(engine->cache);
     rv_jobserver_close(engine);
     rv_slot_dirs_free(engine);

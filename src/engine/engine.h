@@ -153,6 +153,29 @@ typedef struct rv_submit_nodes {
     rv_buf *ret_problems;      /* what is wrong, for people, a line each; also warnings; NULL: not wanted */
 } rv_submit_nodes;
 void rv_engine_submit_nodes(rv_engine *engine, const rv_submit_nodes *given, rv_buf *ret_told, rv_engine_done_fn *done, void *user);
+/* ---- the cache ---- */
+#define RV_CACHE_MODE_MAP(X) X(STALE, "stale") X(AGE, "age") X(SIZE, "size") X(ALL, "all")
+#define X(name_, text_) RV_CACHE_##name_,
+typedef enum rv_cache_mode { RV_CACHE_MODE_MAP(X) RV_CACHE_MODE_COUNT } rv_cache_mode;
+#undef X
+/* What to remove from the cache [C15]. An entry is counted once, under the first that takes it: stale (it cannot be used: of another
+ * revision, damaged, or a blob of it is gone), used last strictly longer ago than age_ms_max, and then, oldest use first, as many
+ * as bring the sizes of those that stay to at most size_max; or all. Blobs that nobody needs go with any of them. */
+typedef struct rv_cache_wish {
+    bool stale, all, has_age, has_size;
+    bool dry_run;              /* count, and change nothing */
+    int64_t age_ms_max, now_ms;
+    uint64_t size_max;
+} rv_cache_wish;
+typedef struct rv_cache_tally {
+    uint64_t entries, bytes;   /* before */
+    struct { uint64_t entries, bytes; } removed[RV_CACHE_MODE_COUNT]; /* or that would be */
+    uint64_t blobs, blob_bytes; /* removed, or that would be */
+} rv_cache_tally;
+/* In steps of a few milliseconds; runs go on. *ret is written before `done` is called with RV_OK, and lives until then. CONFLICT: it is
+ * being cleaned already. The engine was made with blobs. */
+void rv_engine_cache_clean(rv_engine *engine, const rv_cache_wish *wish, rv_cache_tally *ret, rv_engine_done_fn *done, void *user);
+const char *rv_cache_mode_name(rv_cache_mode mode);
 /* In a run that is only loaded, attempts that its dead engine left open are settled as lost first: their processes are gone. */
 void rv_engine_cancel(rv_engine *engine, rv_str run, rv_str by, rv_engine_done_fn *done, void *user);
 /* Stop admitting, stop what runs, record it as interrupted; run_ended(INTERRUPTED) follows. A run that is being cancelled or has

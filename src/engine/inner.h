@@ -189,6 +189,7 @@ struct rv_engine {
     rv_watch *jobs_watch;
     char *path_tmp;
     rv_cache *cache;           /* NULL: nothing was looked up yet */
+    struct rv_cleaner *cleaner; /* NULL: nobody cleans it */
     rv_error failure;
     rv_loop_fn *on_change;
     void *on_change_user;
@@ -232,6 +233,15 @@ void rv_job_settle_lost(rv_job *job);
 rv_attempt *rv_job_attempt(rv_job *job, uint32_t node); /* NULL: none */
 /* Put rows and journal of this turn into `batch`; effects and notices into the flight. */
 void rv_job_collect(rv_job *job, rv_batch *batch, rv_flight *flight);
+
+/* cache.c: the engine's cache, opened when it is first needed. */
+rv_cache *rv_cache_of(rv_engine *engine);
+/* cache_clean.c */
+typedef struct rv_cleaner rv_cleaner;
+/* Add what is dropped next to a batch, whether NULL or not. */
+void rv_cleaner_collect(rv_cleaner *cleaner, rv_batch *batch, rv_flight *flight);
+bool rv_cleaner_wants_batch(const rv_cleaner *cleaner);
+void rv_cleaner_free(rv_cleaner *cleaner); /* without telling anybody; NULL is legal */
 
 /* said.c */
 /* Append what somebody said (JSON) to `out`, with the run's secrets masked [E31]: true. false: it holds none, and is appended as it is.

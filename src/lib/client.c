@@ -518,6 +518,77 @@ rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *e
     return say_word(client, &(word){.type = WORD_CANCEL, .run = run, .by = by}, err);
 }
 
+/* ---- the cache ---- */
+
+static rv_status clean_here(rv_client *client, const rv_cache_wish *wish, rv_cache_tally *ret, rv_error *err)
+{
+    undriven u = {.err = err, .status = RV_UNAVAILABLE};
+    rv_engine *engine = NULL;
+    rv_blobs *blobs = NULL;
+    rv_status status = rv_loop_new(&u.loop, err);
+    if (status != RV_OK) return status;
+    status = rv_blobs_open(client->dir, &blobs, err);
+    rv_engine_config config = {.loop = u.loop, .store = client->store, .root = client->dir, .blobs = blobs, .failed = on_failed,
+                               .failed_user = &u};
+    if (status == RV_OK) status = rv_engine_new(&config, &engine, err);
+    if (status == RV_OK) {
+        rv_engine_cache_clean(engine, wish, ret, on_done, &u);
+        if (!u.is_done) rv_loop_run(u.loop);
+        status = u.status;
+    }
+    rv_engine_free(engine);
+    rv_blobs_close(blobs);
+    rv_loop_free(u.loop);
+    return status;
+}
+
+static bool read_count(const rv_json *object, const char *key, uint64_t *ret)
+{
+    const rv_json *value = rv_json_get(object, rv_str_of(key));
+    int64_t number;
+    bool is_good = value && rv_json_i64(value, &number) && number >= 0;
+    if (is_good) *ret = (uint64_t)number;
+    return is_good;
+}
+
+static bool read_tally(const rv_json *cache, rv_cache_tally *ret)
+{
+    bool is_good = read_count(cache, "entries", &ret->entries) && read_count(cache, "bytes", &ret->bytes) &&
+                   read_count(cache, "blobs", &ret->blobs) && read_count(cache, "blob_bytes", &ret->blob_bytes);
+    const rv_json *removed = rv_json_get(cache, RV_STR("removed"));
+    for (int mode = 0; mode < RV_CACHE_MODE_COUNT && is_good; mode++) {
+        const rv_json *of = rv_json_get(removed, rv_str_of(rv_cache_mode_name((rv_cache_mode)mode)));
+        is_good = read_count(of, "entries", &ret->removed[mode].entries) && read_count(of, "bytes", &ret->removed[mode].bytes);
+    }
+    return is_good;
+}
+
+static rv_status clean_owner(rv_client *client, const rv_cache_wish *wish, rv_cache_tally *ret, rv_error *err)
+{
+    rv_buf request = {0};
+    rv_arena arena = {0};
+    rv_json_writer w;
+    rv_json *answer = NULL;
+    begin(&w, &request, "cache");
+    rv_jw_kv_bool(&w, "stale", wish->stale);
+    rv_jw_kv_bool(&w, "all", wish->all);
+    rv_jw_kv_bool(&w, "dry_run", wish->dry_run);
+    if (wish->has_age) rv_jw_kv_i64(&w, "age_ms", wish->age_ms_max);
+    if (wish->has_size) rv_jw_kv_i64(&w, "size", (int64_t)RV_MIN(wish->size_max, (uint64_t)INT64_MAX));
+    rv_jw_object_end(&w);
+    rv_status status = call(client, &arena, &request, true, &answer, err);
+    if (status == RV_OK && !read_tally(rv_json_get(answer, RV_STR("cache")), ret))
+        status = rv_error_set(err, RV_CORRUPT, "the owner's answer does not count the cache");
+    rv_buf_deinit(&request);
+    rv_arena_deinit(&arena);
+    return status;
+}
+
+rv_status rv_client_cache(rv_client *client, const rv_cache_wish *wish, rv_cache_tally *ret, rv_error *err)
+{
+    return client->fd < 0 ? clean_here(client, wish, ret, err) : clean_owner(client, wish, ret, err);
+}
+
 /* ---- following ---- */
 
 rv_status rv_client_watch(rv_client *client, rv_str run, uint64_t after_seq, uint64_t log_size, rv_watch_state *ret, rv_error *err)

@@ -46,6 +46,10 @@ typedef struct rv_client_submission { const char *socket, *token, *key, *file; r
 RV_MUST_USE rv_status rv_client_submit(const rv_client_submission *given, rv_arena *arena, const rv_json **ret_told, rv_error *err);
 /* Terminal cancel of a run. CONFLICT: it has ended. Synced on return. */
 RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err);
+/* Clean the cache, or count it: as rv_engine_cache_clean. CONFLICT: somebody cleans it just now. Synced on return. */
+struct rv_cache_wish;
+struct rv_cache_tally;
+RV_MUST_USE rv_status rv_client_cache(rv_client *client, const struct rv_cache_wish *wish, struct rv_cache_tally *ret, rv_error *err);
 /* Wait until the run's journal is beyond `after_seq`, or its log beyond log_size bytes, or it ended, or (not remote) return at once.
  * ret_is_live: an engine drives this run now. */
 typedef struct rv_watch_state { uint64_t last_seq, log_size; bool is_live; } rv_watch_state;

@@ -29,6 +29,7 @@ typedef struct client {
     bool is_eof;               /* it says nothing more, but may listen yet */
     bool is_inside;            /* in an entry that will settle it */
     bool is_watching;
+    rv_cache_tally tally;      /* of a cache that is being cleaned */
     rv_buf told;               /* what an answer to a submission adds: its members, or problems */
     char run[64];
     uint64_t after_seq, log_size;
@@ -219,6 +220,60 @@ static void op_submit(client *c, const rv_json *request)
     rv_engine_submit_nodes(c->control->engine, &given, &c->told, on_done, c);
 }
 
+void rv_cache_tally_write(rv_json_writer *w, const rv_cache_tally *tally)
+{
+    rv_jw_object(w);
+    rv_jw_kv_i64(w, "entries", (int64_t)tally->entries);
+    rv_jw_kv_i64(w, "bytes", (int64_t)RV_MIN(tally->bytes, (uint64_t)INT64_MAX));
+    rv_jw_key(w, "removed");
+    rv_jw_object(w);
+    for (int mode = 0; mode < RV_CACHE_MODE_COUNT; mode++) {
+        rv_jw_key(w, rv_cache_mode_name((rv_cache_mode)mode));
+        rv_jw_object(w);
+        rv_jw_kv_i64(w, "entries", (int64_t)tally->removed[mode].entries);
+        rv_jw_kv_i64(w, "bytes", (int64_t)RV_MIN(tally->removed[mode].bytes, (uint64_t)INT64_MAX));
+        rv_jw_object_end(w);
+    }
+    rv_jw_object_end(w);
+    rv_jw_kv_i64(w, "blobs", (int64_t)tally->blobs);
+    rv_jw_kv_i64(w, "blob_bytes", (int64_t)tally->blob_bytes);
+    rv_jw_object_end(w);
+}
+
+static void on_cleaned(void *user, rv_status status, const rv_error *err)
+{
+    client *c = user;
+    rv_json_writer w;
+    if (status != RV_OK || c->is_closed) {
+        on_done(c, status, err);
+        return;
+    }
+    c->is_busy = false;
+    rv_buf_cstring(&c->out, "{\"v\":1,\"ok\":true,\"cache\":");
+    rv_json_writer_init(&w, &c->out, 0);
+    rv_cache_tally_write(&w, &c->tally);
+    rv_buf_cstring(&c->out, "}\n");
+    client_send(c);
+    if (!c->is_inside) settle(c);
+}
+
+static bool is_true(const rv_json *request, const char *key)
+{
+    const rv_json *value = rv_json_get(request, rv_str_of(key));
+    return value && value->kind == RV_JSON_TRUE;
+}
+
+static void op_cache(client *c, const rv_json *request)
+{
+    rv_cache_wish wish = {.stale = is_true(request, "stale"), .all = is_true(request, "all"), .dry_run = is_true(request, "dry_run"),
+                          .now_ms = rv_loop_wall_ms(c->control->loop)};
+    int64_t age_ms = number_of(request, "age_ms", -1), size = number_of(request, "size", -1);
+    if (age_ms >= 0) wish.has_age = true, wish.age_ms_max = age_ms;
+    if (size >= 0) wish.has_size = true, wish.size_max = (uint64_t)size;
+    c->is_busy = true;
+    rv_engine_cache_clean(c->control->engine, &wish, &c->tally, on_cleaned, c);
+}
+
 static void op_cancel(client *c, const rv_json *request)
 {
     c->is_busy = true;
@@ -253,7 +308,7 @@ static void op_ping(client *c, const rv_json *request) { (void)request; answer_o
 static const struct { const char *name; void (*fn)(client *c, const rv_json *request); } ops[] = {
     {"ping", op_ping}, {"query", op_query}, {"decide", op_decide}, {"answer", op_answer}, {"cancel", op_cancel}, {"watch", op_watch},
     {"signal", op_signal}, {"submit", op_submit},
-    {"steer", op_steer},
+    {"steer", op_steer}, {"cache", op_cache},
 };
 
 static void take_request(client *c, rv_str line)

@@ -19,7 +19,7 @@ END
 prepare() {
     "$reeve" init >/dev/null || return 1
     case $1 in
-    ls | show | why | logs | events | verify | sql | shell) "$reeve" run --output quiet >/dev/null ;;
+    ls | show | why | logs | events | verify | sql | cache | shell) "$reeve" run --output quiet >/dev/null ;;
     approve | reject | cancel)
         printf 'reeve: 1\nname: release\nbudget: {usd: 1}\nnodes:\n  review: {approve: {message: "Publish?"}}\n' >release.yaml
         "$reeve" run release.yaml --no-wait >/dev/null

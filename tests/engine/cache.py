@@ -3,7 +3,7 @@ import os
 import shutil
 import stat
 
-from harness import case, main, need, same, shell, wait_for
+from harness import case, main, need, same, shell
 
 LEDGER = 'echo {} >> "$LEDGER"; '
 
