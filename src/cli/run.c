@@ -63,6 +63,7 @@ static rv_status locate(run_verb *run, const char *word, rv_error *err)
 static int run_located(run_verb *run, const char *word, rv_drive *drive)
 {
     int status = 0;
+    uint32_t count = 0;
     rv_error err = {0};
     rv_buf_printf(&run->compiled, "%s/compiled", run->store.at);
     if (run->is_resume) {
@@ -73,7 +74,11 @@ static int run_located(run_verb *run, const char *word, rv_drive *drive)
     }
     if (rv_load_file(&run->load, run->args, word, false, run->compiled.at, &status)) return status;
     if (access(run->store.at, W_OK) == 0) rv_load_keep(&run->load, run->compiled.at); /* a plan makes no store, but fills one */
-    if (rv_select_apply(&run->select, &run->load, &err)) return rv_cli_fail(run->args, &err);
+    if (rv_select_apply(&run->select, &run->load, &count, &err)) return rv_cli_fail(run->args, &err);
+    if (count == 0) {
+        rv_cli_note("nothing to run: no node's inputs changed");
+        return 0;
+    }
     if (rv_args_has(run->args, "dry-run")) {
         if (rv_plan_print(run->load.spec, run->args, &err)) return rv_cli_fail(run->args, &err);
         return 0;

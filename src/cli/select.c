@@ -12,6 +12,23 @@ static bool is_file_word(const char *word)
            (strchr(word, '/') && !strchr(word, ':'));
 }
 
+/* What cannot stand together. */
+static rv_status check_words(const rv_select *select, const rv_args *args, rv_error *err)
+{
+    const char *given[4], *exclude = "%s and %s exclude each other; leave out one";
+    uint32_t count = 0;
+    if (select->refs.count) given[count++] = select->refs.at[0];
+    if (select->is_all) given[count++] = "--all";
+    if (rv_args_has(args, "changed")) given[count++] = "--changed";
+    if (select->changed.is_staged) given[count++] = "--staged";
+    if (count > 1) return rv_error_set(err, RV_INVALID, exclude, given[0], given[1]);
+    if (select->changed.since && !rv_args_has(args, "changed"))
+        return rv_error_set(err, RV_INVALID, "--since goes with --changed: it is what the working tree is compared with");
+    if (count && rv_args_has(args, "resume"))
+        return rv_error_set(err, RV_INVALID, "%s and --resume exclude each other: a run keeps the nodes that it began with", given[0]);
+    return RV_OK;
+}
+
 rv_status rv_select_read(rv_select *select, const rv_args *args, rv_error *err)
 {
     const char *option = rv_args_value(args, "file");
@@ -23,12 +40,9 @@ rv_status rv_select_read(rv_select *select, const rv_args *args, rv_error *err)
         else if (option) return rv_error_set(err, RV_INVALID, "the file is named twice: %s and %s; leave out one", word, option);
         else select->file = word;
     }
-    if (select->refs.count == 0) return RV_OK;
-    const char *first = select->refs.at[0];
-    if (select->is_all) return rv_error_set(err, RV_INVALID, "%s and --all exclude each other; leave out one", first);
-    if (rv_args_has(args, "resume"))
-        return rv_error_set(err, RV_INVALID, "%s and --resume exclude each other: a run keeps the nodes that it began with", first);
-    return RV_OK;
+    select->changed = (rv_changed){.since = rv_args_value(args, "since"), .is_staged = rv_args_has(args, "staged")};
+    select->is_changed = rv_args_has(args, "changed") || select->changed.is_staged;
+    return check_words(select, args, err);
 }
 
 void rv_select_deinit(rv_select *select) { rv_vec_deinit(&select->refs); }
@@ -223,18 +237,27 @@ static void add_default(place *at, wanted *w)
             if (rv_str_starts(rv_graph_name(at->graph, node), prefix)) add(w, node);
 }
 
-rv_status rv_select_apply(const rv_select *select, rv_load *load, rv_error *err)
+static rv_status find_wanted(const rv_select *select, const rv_load *load, wanted *w, rv_error *err)
+{
+    place at;
+    if (select->is_changed) return rv_changed_nodes(&select->changed, load, w->named, &w->count, err);
+    rv_status status = place_open(&at, w->graph, rv_buf_str(&load->stood), err);
+    if (status == RV_OK && select->refs.count == 0) add_default(&at, w);
+    for (uint32_t i = 0; i < select->refs.count && status == RV_OK; i++)
+        status = add_word(&at, w, rv_str_of(select->refs.at[i]), load->file, err);
+    place_close(&at);
+    return status;
+}
+
+rv_status rv_select_apply(const rv_select *select, rv_load *load, uint32_t *ret_count, rv_error *err)
 {
     const rv_graph *graph = &load->spec->graph;
-    place at;
+    *ret_count = graph->plain_count;
     if (select->is_all) return RV_OK;
-    rv_status status = place_open(&at, graph, rv_buf_str(&load->stood), err);
     wanted w = wanted_new(graph);
-    if (status == RV_OK && select->refs.count == 0) add_default(&at, &w);
-    for (uint32_t i = 0; i < select->refs.count && status == RV_OK; i++)
-        status = add_word(&at, &w, rv_str_of(select->refs.at[i]), load->file, err);
-    place_close(&at);
-    if (status != RV_OK) {
+    rv_status status = find_wanted(select, load, &w, err);
+    if (status == RV_OK) *ret_count = w.count;
+    if (status != RV_OK || w.count == 0) {
         rv_free(w.named);
         return status;
     }

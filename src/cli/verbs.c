@@ -28,7 +28,8 @@ const rv_verb rv_verbs[] = {
      "run can be stopped or killed at any moment and gone on with. Without FILE it takes reeve.yaml in this directory or the "
      "nearest parent.\n\n"
      "With NODE: these nodes and all that they need; nothing else is part of the run. Without: the file's `default` node, "
-     "or all nodes if it has none; --all means all in any case. The first word is FILE if it ends in .yaml, .yml or .json, or has a "
+     "or all nodes if it has none; --all means all in any case, --changed those whose inputs changed and all that depend on them. In the "
+     "directory of a project the names are the project's. The first word is FILE if it ends in .yaml, .yml or .json, or has a "
      "slash.\n\n"
      "On a terminal it shows a line for each running node and asks for approvals and inputs in place; elsewhere it prints plain "
      "lines. "
@@ -39,7 +40,10 @@ const rv_verb rv_verbs[] = {
      "`--resume flow.yaml` names a file. A run keeps the definition it began with; --edit makes a child run of the file as it is "
      "now.",
      OPTIONS({"file", 'f', "FILE", "the workflow file; the same as naming it", 0},
-             {"all", 0, NULL, "all nodes, also where the file has a `default`", 0}, VAR, JOBS,
+             {"all", 0, NULL, "all nodes, also where the file has a `default`", 0},
+             {"changed", 0, NULL, "nodes whose inputs changed since the last commit, as git tells it, and all that depend on them", 0},
+             {"since", 0, "REV", "with --changed: since this revision", 0},
+             {"staged", 0, NULL, "like --changed, but only what is staged counts", 0}, VAR, JOBS,
              {"fail-fast", 0, NULL, "start nothing more after a failure; what runs may finish", 0},
              {"dry-run", 0, NULL, "print what would run, in order, and what would be skipped; start nothing", 0},
              {"no-wait", 0, NULL, "end with 76 when only people are waited for, instead of waiting", 0},

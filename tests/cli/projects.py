@@ -163,6 +163,92 @@ with tempfile.TemporaryDirectory() as folder:
     claim('without projects there are no whole names', '`b:x`: there is no project `b`; add `projects` to the root' in err and
           '`c:d` is not a name' in err and '`^:x` selects nodes of projects, and this file has none' in err, err)
 
+
+
+def git(folder, *words):
+    known = ['-c', 'user.name=n', '-c', 'user.email=e@example.org', '-c', 'init.defaultBranch=main']
+    status, out, err = call(folder, *known, *words, program='git')
+    assert status == 0, err
+    return out.strip()
+
+
+with tempfile.TemporaryDirectory() as outer:
+    folder = os.path.join(outer, 'repository/tree')  # the root need not be the repository's
+    write(folder, {'reeve.yaml': 'reeve: 1\nprojects: [a, b, b/c]\nnodes:\n  own: {run: [echo], inputs: [own.txt, "b/*.x"]}\n'
+                                 '  rest: {run: [echo]}\n',
+                   'a/reeve.yaml': 'reeve: 1\nnodes:\n  lib: {run: [echo], inputs: ["src/**"]}\n  doc: {run: [echo], inputs: []}\n'
+                                   '  base: {run: [echo], inputs: []}\n  test: {run: [echo], needs: [lib, base], inputs: [t]}\n',
+                   'b/reeve.yaml': 'reeve: 1\nnodes:\n  use: {run: [echo], needs: ["a:test"]}\n'
+                                   '  soft: {run: [echo], after: [use], inputs: []}\n',
+                   'b/c/reeve.yaml': 'reeve: 1\nnodes:\n  deep: {run: [echo]}\n',
+                   'a/src/x.c': '', 'a/src/y.c': '', 'a/t': '', 'own.txt': '', 'b/f': '', 'b/c/g': '', 'a/other': ''})
+    status, out, err = call(folder, 'run', '--changed')
+    claim('--changed outside of a repository says so', status == 2 and 'is in no git repository' in err, err)
+    repository = os.path.dirname(folder)
+    git(repository, 'init', '-q')
+    with open(os.path.join(repository, '.gitignore'), 'w') as file:
+        file.write('.reeve\nignored\n')
+    status, out, err = call(folder, 'run', '--changed')
+    claim('--changed without a commit says so', status == 2 and 'has no commit yet' in err, err)
+    git(repository, 'add', '-A')
+    claim('--staged counts against nothing where there is no commit', len(planned(folder, '--staged')) == 9, planned(folder, '--staged'))
+    git(repository, 'commit', '-q', '-m', 'first')
+    first = git(repository, 'rev-parse', 'HEAD')
+    status, out, err = call(folder, 'run', '--changed')
+    claim('nothing changed is said, and is no failure', status == 0 and 'nothing to run' in err and not out, out + err)
+
+    def change(name, text='changed\n'):
+        write(folder, {name: text})
+
+    def all_of(*words):
+        found = planned(folder, *words)
+        return sorted(found) if isinstance(found, list) else found
+
+    change('ignored')
+    change('a/other')
+    claim('a file that is nobody\'s input changes nothing', 'nothing to run' in call(folder, 'run', '--changed')[2])
+    change('a/src/x.c')
+    claim('--changed is what reads a changed file, its hard dependents, and what those need', all_of('--changed') ==
+          ['a:base', 'a:lib', 'a:test', 'b:use'], all_of('--changed'))
+    claim('--staged sees only what is staged', 'nothing to run' in call(folder, 'run', '--staged')[2])
+    git(repository, 'add', 'tree/a/src/x.c')
+    claim('what is staged counts', all_of('--staged') == ['a:base', 'a:lib', 'a:test', 'b:use'], all_of('--staged'))
+    git(repository, 'add', '-A')
+    git(repository, 'commit', '-q', '-m', 'second')
+    claim('--since is against that revision', all_of('--changed', '--since', first) == ['a:base', 'a:lib', 'a:test', 'b:use'],
+          all_of('--changed', '--since', first))
+    claim('from within a project, too', planned(os.path.join(folder, 'b/c'), '--changed', '--since', 'HEAD~1') ==
+          planned(folder, '--changed', '--since', first), '')
+    change('b/c/new file')
+    claim('an untracked file counts; a node without inputs has those of its project, not those of one within it', all_of('--changed') ==
+          ['c:deep'], all_of('--changed'))
+    change('b/q.x')
+    claim('a pattern of the root reaches into projects', all_of('--changed') ==
+          ['a:base', 'a:lib', 'a:test', 'b:use', 'c:deep', 'own'], all_of('--changed'))
+    git(repository, 'add', '-A')
+    git(repository, 'commit', '-q', '-m', 'third')
+    os.unlink(os.path.join(folder, 'a/src/y.c'))
+    os.rename(os.path.join(folder, 'own.txt'), os.path.join(folder, 'renamed'))
+    claim('a file that is gone counts, and so does one that was moved away; the root\'s other files are its own nodes\'',
+          all_of('--changed') == ['a:base', 'a:lib', 'a:test', 'b:use', 'own', 'rest'], all_of('--changed'))
+    git(repository, 'add', '-A')
+    git(repository, 'commit', '-q', '-m', 'fourth')
+    with open(os.path.join(folder, 'a/reeve.yaml'), 'a') as file:
+        file.write('# more\n')
+    claim('a project\'s reeve.yaml is an input of all of its nodes', all_of('--changed') == ['a:base', 'a:doc', 'a:lib', 'a:test', 'b:use'],
+          all_of('--changed'))
+    with open(os.path.join(folder, 'reeve.yaml'), 'a') as file:
+        file.write('# more\n')
+    claim('the root\'s file is an input of every node', len(planned(folder, '--changed')) == 9, planned(folder, '--changed'))
+    status, out, err = call(folder, 'run', '--changed', '--since', 'nope')
+    claim('an unknown revision is said', status == 2 and '--since nope: the repository has no such revision' in err, err)
+    status, out, err = call(folder, 'run', '--changed', '--since=--output=x')
+    claim('a revision is no option of git', status == 2 and 'no such revision' in err and not os.path.exists(folder + '/x'), err)
+    for words in (['own', '--changed'], ['own', '--staged'], ['--all', '--changed'], ['--changed', '--staged'], ['own', '--all'],
+                  ['--since', 'HEAD'], ['--changed', '--resume']):
+        status, out, err = call(folder, 'run', *words)
+        claim(f'a usage error: {" ".join(words)}', status == 2 and ('exclude each other' in err or 'goes with --changed' in err), err)
+
 with tempfile.TemporaryDirectory() as folder:
     def many(count):
         files = {'reeve.yaml': 'reeve: 1\nprojects: ["p*"]\nnodes: {all: {run: ["true"], needs: ["^:n0"]}}\n'}
