@@ -39,6 +39,14 @@ static void spent_line(rv_buf *out, const rv_report *r, uint32_t node)
     rv_buf_byte(out, '\n');
 }
 
+static void violation_line(rv_buf *out, const rv_report *r)
+{
+    if (r->run->violation.path == 0) return;
+    field(out, "at odds");
+    rv_run_violation_words(r->run, out);
+    rv_buf_byte(out, '\n');
+}
+
 static void header(const rv_report *r, rv_buf *out)
 {
     rv_ui_style(out, rv_ui_run_style(r->status), rv_str_of(rv_ui_run_glyph(r->status)));
@@ -69,6 +77,7 @@ static void header(const rv_report *r, rv_buf *out)
     rv_words_counts(out, r->counts);
     rv_buf_byte(out, '\n');
     spent_line(out, r, RV_NONE);
+    violation_line(out, r);
     if (r->wall_ms > 0 && r->attempt_count > 0) {
         field(out, "parallel");
         rv_buf_printf(out, "%.1f on average, %u at most\n", (double)r->busy_ms / (double)r->wall_ms, r->peak);

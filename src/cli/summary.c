@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/words.h"
+#include "kernel/run.h"
 
 static void last_lines(rv_buf *out, rv_str tail)
 {
@@ -104,6 +105,9 @@ static void headline(const rv_progress *p, rv_buf *out, rv_run_state state)
     rv_buf_cstring(out, "   ");
     rv_words_counts(out, counts);
     rv_buf_byte(out, '\n');
+    size_t before = out->size;
+    rv_run_violation_words(rv_job_run(p->job), out);
+    if (out->size > before) rv_buf_cstring(out, "; let one of them make it, and add the edge\n");
 }
 
 void rv_summary_write(rv_progress *p, rv_buf *out)

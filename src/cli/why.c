@@ -271,7 +271,8 @@ static bool explain_mutex(question *q, uint32_t node, uint32_t depth)
         bool is_held = holders.count;
         rv_vec_deinit(&holders);
         const rv_mutex_def *mutex = &graph->mutexes[RV_CLAIM_MUTEX(claim)];
-        if (is_held || (mutex->scope == RV_MUTEX_HOST && explain_machine(q, node, depth, false, rv_graph_str(graph, mutex->name)))) return true;
+        bool is_machine = !is_held && mutex->scope == RV_MUTEX_HOST;
+        if (is_held || (is_machine && explain_machine(q, node, depth, false, rv_graph_str(graph, mutex->name)))) return true;
     }
     return false;
 }

@@ -199,6 +199,7 @@ static void on_ended(void *user, const rv_exit *exit)
     }
     if (!has_result(state)) rv_result_look(attempt, exit->result);
     rv_cache_keep(attempt, state == RV_ATTEMPT_OK);
+    if (state == RV_ATTEMPT_OK) rv_cache_tell_outputs(attempt);
     rv_usage_take(attempt);
     if (!has_result(state)) rv_buf_clear(&attempt->result);
     if (attempt->is_output_over) rv_buf_clear(&attempt->output);

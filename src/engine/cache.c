@@ -291,10 +291,38 @@ static void settle(rv_job *job, uint32_t node, rv_cache_slot *slot, uint64_t id,
     ret->result = m->result;
     ret->output = is_read ? without_newlines(rv_buf_str(&part->cache->text[0])) : (rv_str){NULL, 0};
     ret->saved_ms = m->duration_ms;
+    ret->files = m->files, ret->file_count = m->file_count;
     part->counts.hits++;
     part->counts.saved_ms += m->duration_ms;
     rv_used_note(part->cache, id, rv_loop_wall_ms(job->engine->config.loop));
     rv_cache_outcome_note(part, node, m->outcome);
+}
+
+/* ---- files that are kept in mind ---- */
+
+static void tell_inputs(rv_job *job, uint32_t node)
+{
+    const rv_key_parts *parts = &job->cache->cache->parts; /* of the key that was just made */
+    for (uint32_t i = 0; i < parts->files.count; i++)
+        if (parts->files.at[i].kind != RV_TREE_ABSENT) rv_trespass_read(job, node, parts->files.at[i].path);
+}
+
+void rv_cache_tell_outputs(rv_attempt *attempt)
+{
+    rv_job *job = attempt->job;
+    rv_arena arena = {0};
+    rv_tree_files files = {0};
+    rv_error ignored;
+    uint32_t count = 0;
+    const rv_json *outputs = rv_trespass_is_watched(job) ? rv_json_get(rv_job_body(job, attempt->node), RV_STR("outputs")) : NULL;
+    rv_cache_part *part = outputs ? rv_cache_part_of(job) : NULL;
+    if (!part || open_tree(part, &ignored) != RV_OK) return;
+    const rv_str *patterns = rv_cache_patterns(outputs, &arena, &count);
+    if (count && rv_tree_take(part->subject.tree, patterns, count, false, &arena, &files, &ignored) == RV_OK)
+        for (uint32_t i = 0; i < files.count; i++)
+            if (files.at[i].kind != RV_TREE_ABSENT) rv_trespass_made(job, attempt->node, files.at[i].path);
+    rv_vec_deinit(&files);
+    rv_arena_deinit(&arena);
 }
 
 /* ---- looking up ---- */
@@ -336,6 +364,7 @@ rv_cache_reason rv_cache_try(rv_job *job, uint32_t node, rv_cache_hit *ret, rv_e
         part->counts.misses++;
         return RV_CACHE_NO_KEY;
     }
+    if (rv_trespass_is_watched(job)) tell_inputs(job, node);
     rv_cache_slot *slot = take_slot(part, node);
     slot->key = key;
     slot->inputs = inputs;

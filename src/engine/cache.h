@@ -39,6 +39,7 @@ typedef struct rv_cache_hit {
     rv_str result;             /* JSON; size 0: none */
     rv_str output;             /* stdout without newlines at its end; only where an expression reads it */
     int64_t saved_ms;          /* how long it took when it was run */
+    const rv_tree_file *files; uint32_t file_count; /* its outputs */
 } rv_cache_hit;
 
 struct rv_job;
@@ -53,6 +54,8 @@ struct rv_attempt;
  * node that was good: check that its inputs are as they were [C4], take its outputs; its entry goes with the next batch. What prevents
  * that is told to who watches, and the attempt stays good. After its log has ended and its result was collected. */
 void rv_cache_keep(struct rv_attempt *attempt, bool is_good);
+/* In a run whose files are kept in mind (trespass.h): tell what a good attempt made. */
+void rv_cache_tell_outputs(struct rv_attempt *attempt);
 /* Rows of a node that has settled: its new entry, or the artifacts of its hit. Once; nothing for others. */
 void rv_cache_collect(struct rv_job *job, uint32_t node, rv_batch *batch);
 /* Of a node that the cache settled in this turn: where its output ends in the log, and its result (JSON). Of others both stay as they

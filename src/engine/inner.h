@@ -17,6 +17,7 @@
 #include "engine/describe.h"
 #include "engine/engine.h"
 #include "engine/machine.h"
+#include "engine/trespass.h"
 #include "kernel/admit.h"
 #include "kernel/gate.h"
 #include "kernel/run.h"
@@ -131,6 +132,8 @@ struct rv_job {
     uint32_t task_version;
     rv_task_state task_state;
     rv_admit admit;
+    struct rv_trespass *trespass; /* files of its nodes; NULL: they need not be kept in mind */
+    uint32_t graphs_watched;   /* of the run's graphs, how many were looked at for that */
     rv_json *definition;       /* parsed normal form's top level (not the nodes) */
     rv_buf load_value;         /* {"user":…,"env":…} */
     rv_values values;          /* what its templates name */

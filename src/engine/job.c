@@ -121,6 +121,7 @@ void rv_job_free(rv_job *job)
     rv_mask_free(job->mask);
     rv_parent_free(job->parent);
     rv_machine_give(job, RV_NONE);
+    rv_trespass_free(job->trespass);
     rv_admit_close(&job->admit);
     rv_run_free(job->run);
     rv_compiler_deinit(&job->compiler);
@@ -408,6 +409,7 @@ rv_status rv_engine_load(rv_engine *engine, rv_str run_id, rv_spec *spec, rv_job
 static rv_str note_of(rv_detail detail)
 {
     if (detail == RV_DETAIL_BUDGET) return RV_STR("a budget is passed; it only warns");
+    if (detail == RV_DETAIL_VIOLATION) return RV_STR("two nodes are at odds about a file: what has not begun is skipped");
     if (detail == RV_DETAIL_OVER_BUDGET) return RV_STR("the budget does not do: what has not begun is skipped");
     return RV_STR("a result came too late and changed nothing");
 }

@@ -209,9 +209,29 @@ static bool apply_load(rv_run *run, const rv_event *event)
     return true;
 }
 
+static bool apply_violation(rv_run *run, const rv_event *event)
+{
+    if (event->root == 0 || event->root > run->node_count || event->state >= RV_VIOLATION_COUNT || run->violation.path) return false;
+    run->violation = (rv_violation){rv_run_keep(run, event->key), event->node, event->root - 1, event->state};
+    return true;
+}
+
+void rv_run_violation_words(const rv_run *run, rv_buf *out)
+{
+    const rv_violation *v = &run->violation;
+    if (v->path == 0) return;
+    rv_str path = rv_run_kept(run, v->path);
+    rv_buf_byte(out, '`');
+    rv_run_id(run, v->other, out);
+    rv_buf_cstring(out, "` and `");
+    rv_run_id(run, v->node, out);
+    if (v->kind == RV_VIOLATION_OVERLAP) rv_buf_printf(out, "` both made %.*s", RV_FMT(path));
+    else rv_buf_printf(out, "` are a circle: the second made %.*s, which the first had read", RV_FMT(path));
+}
+
 static bool apply_phase(rv_run *run, const rv_event *event)
 {
-    if (event->state > RV_PHASE_OVER || event->state < run->phase || event->flags > RV_CLOSING_BUDGET) return false;
+    if (event->state > RV_PHASE_OVER || event->state < run->phase || event->flags >= RV_CLOSING_COUNT) return false;
     run->phase = (uint8_t)event->state;
     run->closing = (uint8_t)event->flags;
     run->is_over_budget |= event->flags == RV_CLOSING_BUDGET;
@@ -310,6 +330,7 @@ static bool apply_one(rv_run *run, const rv_event *event, const rv_event *cause)
     case RV_EVENT_ERROR_TEXT: apply_values(run, event, cause); return true;
     case RV_EVENT_FAIL_FAST: run->fail_fast = true; return true;
     case RV_EVENT_STEER: return apply_steer(run, event);
+    case RV_EVENT_VIOLATION: return apply_violation(run, event);
     case RV_EVENT_RESUME:
         if (event->flags & RV_RESUME_AFTER_DEATH) run->epoch_last += RV_EPOCH_GAP;
         return true;

@@ -247,6 +247,7 @@ static const char *check_budgets(const rv_run *run)
     HOLDS(!is_crowded, "more attempts run than the quota allows");
     HOLDS(paused == run->paused, "the count of nodes that wait for the budget disagrees");
     HOLDS(run->closing != RV_CLOSING_BUDGET || run->is_over_budget, "a budget stopped a run that is not over it");
+    HOLDS(run->closing != RV_CLOSING_VIOLATION || run->violation.path, "a violation stopped a run that has none");
     return NULL;
 }
 

@@ -169,6 +169,15 @@ rv_status rv_event_read(const char **at, const char *end, rv_event *ret, rv_erro
     return RV_OK;
 }
 
+const char *rv_violation_name(rv_violation_kind kind)
+{
+#define X(name_, text_) text_,
+    static const char *const names[] = {RV_VIOLATION_MAP(X)};
+#undef X
+    RV_ASSERT(kind < RV_VIOLATION_COUNT);
+    return names[kind];
+}
+
 const char *rv_gate_name(rv_gate_kind kind)
 {
     RV_ASSERT(kind < RV_GATE_COUNT);
@@ -192,6 +201,7 @@ static const char *state_word(const rv_event *event)
     if (event->type == RV_EVENT_QUOTA) return state < RV_QUOTA_COUNT ? rv_quota_name((rv_quota)state) : NULL;
     if (event->type == RV_EVENT_ASK) return state < RV_GATE_VERB_COUNT ? verb_names[state] : NULL;
     if (event->type == RV_EVENT_GATE) return state < RV_GATE_COUNT ? gate_names[state] : NULL;
+    if (event->type == RV_EVENT_VIOLATION) return state < RV_VIOLATION_COUNT ? rv_violation_name((rv_violation_kind)state) : NULL;
     if (event->type == RV_EVENT_PHASE) return state < RV_COUNT(phases) ? phases[state] : NULL;
     if (event->type == RV_EVENT_GREW || event->type == RV_EVENT_MATCH) return NULL; /* a scope, an entrant */
     return state < RV_NODE_STATE_COUNT ? rv_node_state_name((rv_node_state)state) : NULL;

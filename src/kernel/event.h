@@ -61,6 +61,9 @@
     X(ADOPT, 14, "adopt", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_VALUE | RV_F_OUTPUT | RV_F_TEXT)                       \
     /* the same work was done before, and what it made has been restored [A3, C12]; key: of the cache's entry */                          \
     X(CACHED, 20, "cached", 'I', RV_F_NODE | RV_F_EXIT_STATUS | RV_F_KEY | RV_F_VALUE | RV_F_OUTPUT)                       \
+    /* two nodes made, or one made and the other read before, the same file [A8]; root: the other one; state: rv_violation_kind; key: its\
+     * path */                                                                                                            \
+    X(VIOLATION, 21, "violation", 'I', RV_F_NODE | RV_F_STATE | RV_F_ROOT | RV_F_KEY)                                      \
     X(FAIL_FAST, 13, "fail_fast", 'I', 0)                                                                                 \
     /* an event from outside; key: its name; value: what comes with it; text: by whom */                                  \
     X(SIGNAL, 15, "signal", 'I', RV_F_KEY | RV_F_VALUE | RV_F_TEXT)                                                       \
@@ -138,7 +141,14 @@ enum rv_timer_kind { RV_TIMER_NODE, RV_TIMER_TOTAL, RV_TIMER_RUN };
 enum rv_phase { RV_PHASE_GRAPH, RV_PHASE_HANDLERS, RV_PHASE_EXIT, RV_PHASE_OVER };
 /* Why nothing more is admitted. */
 enum rv_closing { RV_CLOSING_NO, RV_CLOSING_INTERRUPT, RV_CLOSING_CANCEL, RV_CLOSING_TIMEOUT, RV_CLOSING_FAIL_FAST,
-    RV_CLOSING_BUDGET };
+    RV_CLOSING_BUDGET, RV_CLOSING_VIOLATION, RV_CLOSING_COUNT };
+#define RV_VIOLATION_MAP(X)                                                  \
+    X(OVERLAP, "overlap") /* both nodes made the file */                     \
+    X(CYCLE, "cycle")     /* the node made what one that it depends on has read */
+#define X(name_, text_) RV_VIOLATION_##name_,
+typedef enum rv_violation_kind { RV_VIOLATION_MAP(X) RV_VIOLATION_COUNT } rv_violation_kind;
+#undef X
+const char *rv_violation_name(rv_violation_kind kind);
 enum rv_budget_flag {
     RV_BUDGET_SET = 1,       /* the amount is the limit; else it is added to it */
     RV_BUDGET_ELSEWHERE = 2  /* the amount is what other runs of the group have spent and reserved [K53] */

@@ -30,7 +30,7 @@ static rv_run_state outcome(const rv_run *run)
     if (run->closing == RV_CLOSING_CANCEL) return RV_RUN_CANCELLED;
     if (run->closing == RV_CLOSING_TIMEOUT) return RV_RUN_TIMEOUT;
     if (run->is_over_budget) return RV_RUN_OVER_BUDGET;
-    return run->failed ? RV_RUN_ERROR : RV_RUN_OK;
+    return run->failed || run->violation.path ? RV_RUN_ERROR : RV_RUN_OK;
 }
 
 static rv_handler handler_of(rv_run_state state)

@@ -308,6 +308,7 @@ enum rv_node_flag {
     RV_NODE_F_READS_OUTPUT = 4, /* some template reads its stdout or stderr (from the log) */
     RV_NODE_F_HAS_SCHEMA = 8,   /* output_schema is set */
     RV_NODE_F_QUARANTINED = 256, /* `trust: quarantined` */
+    RV_NODE_F_AT_ODDS = 1024,   /* its files may turn out to be another node's: outputs with wildcards, an input of a node not waited for */
     RV_NODE_F_CACHED = 512,     /* its attempts are looked up in the cache, and kept there [C1]; its body has `cache` and `inputs` */
     RV_NODE_F_EXPR_OUTPUT = 16, /* an expression (`when`, `set`) reads its stdout: the completion carries it, the run keeps it */
 };

@@ -114,6 +114,12 @@ typedef struct rv_submission {
 /* An edge to a submitted node (its first instance), hung on the node that it comes from. */
 typedef struct rv_outer { uint32_t node, next; /* index + 1 in outers; 0: it is the last */ } rv_outer;
 
+/* Two nodes that are at odds about a file [A8]. */
+typedef struct rv_violation {
+    uint32_t path;             /* index + 1 in values; 0: there is none */
+    uint32_t node, other, kind;
+} rv_violation;
+
 struct rv_run;
 /* The graph of what `submitter` gave, in normal form; it outlives the run. NULL: it cannot be had. The same for the same run. */
 typedef const rv_graph *rv_run_compile_fn(void *user, struct rv_run *run, uint32_t submitter, rv_str definition);
@@ -166,6 +172,7 @@ typedef struct rv_run {
     uint8_t phase, closing;    /* rv_phase, rv_closing */
     uint8_t fail_fast;
     uint8_t is_over_budget;    /* a budget stopped it: what was skipped stays so after an interrupt */
+    rv_violation violation;    /* likewise: the first that was found stopped it */
     uint8_t is_hurried;        /* a signal came while it was being called off: nothing of it begins any more, handlers neither */
     uint32_t epoch_last;
     uint64_t rng;              /* for jitter: part of the state, so that a replay draws the same */
@@ -306,6 +313,8 @@ int64_t rv_run_due_ms(const rv_run *run);
 rv_str rv_run_result(const rv_run *run, uint32_t node);
 rv_str rv_run_output(const rv_run *run, uint32_t node);
 rv_str rv_run_error(const rv_run *run, uint32_t node);
+/* For people: which nodes are at odds about which file, appended; nothing when none are. */
+void rv_run_violation_words(const rv_run *run, rv_buf *out);
 /* The text of the directive steers[index]. */
 rv_str rv_run_steer(const rv_run *run, uint32_t index);
 /* Node index of an id, or RV_NONE. The first call, and the first after the run grew, indexes what is new. */

@@ -27,7 +27,7 @@ static inline bool rv_run_is_called_off(const rv_run *run, uint32_t node)
 /* Whether what runs may finish and nothing begins: somebody failed under fail-fast, or the budget stopped the run. */
 static inline bool rv_run_is_winding_down(const rv_run *run)
 {
-    return run->closing == RV_CLOSING_FAIL_FAST || run->closing == RV_CLOSING_BUDGET;
+    return run->closing == RV_CLOSING_FAIL_FAST || run->closing == RV_CLOSING_BUDGET || run->closing == RV_CLOSING_VIOLATION;
 }
 /* Whether its times stand still because somebody has to give its budget more, and nothing of it runs [K52]. */
 static inline bool rv_run_stands_still(const rv_run *run)
@@ -37,6 +37,7 @@ static inline bool rv_run_stands_still(const rv_run *run)
 /* The cause with which it skips what has not begun. */
 static inline rv_detail rv_run_skip_cause(const rv_run *run)
 {
+    if (run->closing == RV_CLOSING_VIOLATION) return RV_DETAIL_VIOLATION;
     return run->closing == RV_CLOSING_BUDGET ? RV_DETAIL_OVER_BUDGET : RV_DETAIL_FAIL_FAST;
 }
 

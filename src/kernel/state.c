@@ -3,7 +3,7 @@
 /* The stored state as bytes: version, graph digest, the run's fields, each node's fields, kept values. Varints; what
  * is derived is left out and rebuilt on decode. Two runs with equal bytes are equal in everything that matters. */
 
-#define STATE_VERSION 3u
+#define STATE_VERSION 4u
 
 enum { MARK_FAIL_FAST = 1, MARK_HURRIED = 2, MARK_OVER_BUDGET = 4 };
 
@@ -120,6 +120,11 @@ void rv_run_encode(const rv_run *run, rv_buf *out)
         write_str(out, run->signals.at[i].name);
         rv_buf_varint(out, run->signals.at[i].value);
     }
+    rv_buf_varint(out, run->violation.path);
+    if (run->violation.path == 0) return;
+    rv_buf_varint(out, run->violation.node);
+    rv_buf_varint(out, run->violation.other);
+    rv_buf_varint(out, run->violation.kind);
 }
 
 /* ---- decoding ---- */
@@ -426,7 +431,7 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     c.at += sizeof run->graph->digest.bytes;
     run->status = (uint8_t)take(&c, RV_RUN_STATE_COUNT - 1);
     run->phase = (uint8_t)take(&c, RV_PHASE_OVER);
-    run->closing = (uint8_t)take(&c, RV_CLOSING_BUDGET);
+    run->closing = (uint8_t)take(&c, RV_CLOSING_COUNT - 1);
     uint64_t marks = take(&c, MARK_FAIL_FAST | MARK_HURRIED | MARK_OVER_BUDGET);
     run->fail_fast = (marks & MARK_FAIL_FAST) != 0;
     run->is_hurried = (marks & MARK_HURRIED) != 0;
@@ -450,6 +455,12 @@ rv_status rv_run_decode(rv_run *run, rv_str state, rv_error *err)
     for (uint64_t left = take(&c, RV_SIGNALS_MAX); left > 0 && !c.is_bad; left--) {
         rv_str name = take_str(&c, &run->arena);
         rv_vec_push(&run->signals, ((rv_signal){name, (uint32_t)take(&c, run->values.count)}));
+    }
+    run->violation.path = (uint32_t)take(&c, run->values.count);
+    if (run->violation.path) {
+        run->violation.node = (uint32_t)take(&c, RV_MAX(run->node_count, 1u) - 1);
+        run->violation.other = (uint32_t)take(&c, RV_MAX(run->node_count, 1u) - 1);
+        run->violation.kind = (uint32_t)take(&c, RV_VIOLATION_COUNT - 1);
     }
     if (c.is_bad || c.at != c.end) return rv_error_set(err, RV_CORRUPT, "run state is damaged");
     derive(run);

@@ -180,6 +180,15 @@ static rv_answer guard_signal(const rv_run *run, const rv_event *input)
     return has_room ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
 }
 
+static rv_answer guard_violation(const rv_run *run, const rv_event *input)
+{
+    bool is_sound = input->key.size && input->root && input->root <= run->node_count && input->state < RV_VIOLATION_COUNT;
+    bool may_close = run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_INTERRUPT || run->closing == RV_CLOSING_FAIL_FAST;
+    if (!is_sound) return RV_ANSWER_ILLEGAL;
+    bool is_in_time = run->status == RV_RUN_RUNNING && may_close && run->phase == RV_PHASE_GRAPH && run->violation.path == 0;
+    return is_in_time ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
+}
+
 static rv_answer guard(const rv_run *run, const rv_event *input)
 {
     rv_run_state status = (rv_run_state)run->status;
@@ -199,6 +208,7 @@ static rv_answer guard(const rv_run *run, const rv_event *input)
             return RV_ANSWER_ILLEGAL;
         if (!rv_attempt_state_is_terminal((rv_attempt_state)input->state) || input->state >= RV_ATTEMPT_LOST) return RV_ANSWER_ILLEGAL;
         return is_sound_completion(input) ? RV_ANSWER_TAKEN : RV_ANSWER_ILLEGAL;
+    case RV_EVENT_VIOLATION: return guard_violation(run, input);
     case RV_EVENT_CACHED: {
         bool is_open = is_live && run->closing != RV_CLOSING_INTERRUPT;
         return is_open && run->nodes[input->node].state == RV_NODE_READY ? RV_ANSWER_TAKEN : RV_ANSWER_STALE;
@@ -384,6 +394,16 @@ static void on_cached(rv_step *step)
     rv_step_succeed(step, node, RV_DETAIL_CACHE);
 }
 
+/* Nodes are at odds about a file: nothing more is admitted, what runs may finish, the rest is skipped [A8]. An interrupt goes before: the
+ * resume comes back to it. */
+static void on_violation(rv_step *step)
+{
+    rv_step_effect(step, RV_EFFECT_NOTE, RV_NONE, RV_DETAIL_VIOLATION);
+    if (step->run->closing == RV_CLOSING_INTERRUPT) return;
+    rv_step_phase(step, step->run->phase, RV_CLOSING_VIOLATION);
+    rv_step_call_off_idle(step, RV_CHANGE_SKIP, RV_DETAIL_VIOLATION);
+}
+
 static void on_answer(rv_step *step)
 {
     uint32_t node = step->input->node;
@@ -472,7 +492,8 @@ static void on_resume(rv_step *step)
 {
     rv_run *run = step->run;
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
-    if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, run->is_over_budget ? RV_CLOSING_BUDGET : RV_CLOSING_NO);
+    uint32_t goes_on = run->is_over_budget ? RV_CLOSING_BUDGET : run->violation.path ? RV_CLOSING_VIOLATION : RV_CLOSING_NO;
+    if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, goes_on);
     rv_step_release_times(step);
     if (run->fail_fast) look_for_failures(step);
     for (uint32_t node = 0; node < run->node_count; node++) {
@@ -575,6 +596,7 @@ static void decide(rv_step *step)
     case RV_EVENT_LOST: on_lost(step); break;
     case RV_EVENT_ADOPT: on_adopt(step); break;
     case RV_EVENT_CACHED: on_cached(step); break;
+    case RV_EVENT_VIOLATION: on_violation(step); break;
     case RV_EVENT_ANSWER: on_answer(step); break;
     case RV_EVENT_DECIDED: on_decided(step); break;
     case RV_EVENT_SIGNAL: on_signal(step); break;

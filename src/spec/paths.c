@@ -61,7 +61,10 @@ static void add_output(paths *p, uint32_t node, uint32_t value)
 {
     rv_loader *l = p->loader;
     rv_str path = meaning_of(p, node, value).literal;
-    if (path.size == 0) return;
+    if (path.size == 0) { /* only a run shows what it makes */
+        l->nodes.at[node].flags |= RV_NODE_F_AT_ODDS;
+        return;
+    }
     uint32_t other = rv_map_add(&p->by_path, path, p->made.count);
     if (other != RV_NONE) {
         rv_loader_error(l, value, 0, RV_STR("let one node make it"), "`%.*s` is an output of `%.*s` %s",
@@ -114,6 +117,7 @@ static void ask(paths *p, uint32_t node, uint32_t value, const made *m)
 static void not_waited_for(rv_loader *l, const rv_question *q)
 {
     const rv_reference *ref = &l->references.at[q->reference];
+    l->nodes.at[ref->node].flags |= RV_NODE_F_AT_ODDS; /* if the maker waits for the reader they are a circle, once both have done it */
     rv_loader_warning(l, ref->value, 0, rv_arena_printf(&l->arena, "add `%.*s` to its `needs`", RV_FMT(rv_loader_own_name(l, q->from))),
                       "`%.*s` is made by `%.*s`, which `%.*s` does not wait for", RV_FMT(ref->path), RV_FMT(rv_loader_name(l, q->from)),
                       RV_FMT(rv_loader_name(l, ref->node)));

@@ -354,6 +354,73 @@ static void a3__a_hit_settles_its_node_without_an_attempt(void **state)
     drive_free(d);
 }
 
+/* ---- violations [A8] ---- */
+
+static rv_event overlap(drive *d, const char *node, const char *other)
+{
+    return (rv_event){.type = RV_EVENT_VIOLATION, .node = rv_graph_text_node(d->graph, node), .state = RV_VIOLATION_OVERLAP,
+                      .root = rv_graph_text_node(d->graph, other) + 1, .key = RV_STR("out/x")};
+}
+
+static void a8__a_violation_skips_what_has_not_begun_and_lets_the_rest_finish(void **state)
+{
+    drive *d = drive_new("a; b; c; d: a; on.failure: !shell; on.success: !shell");
+    rv_buf words = {0};
+    drive_ok(d, "a");
+    drive_admit(d, "b");
+    rv_event event = overlap(d, "b", "a");
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_TAKEN);
+    assert_string_equal(drive_says(d, "a"), "succeeded"); /* what finished stays finished */
+    assert_string_equal(drive_says(d, "b"), "running");
+    assert_string_equal(drive_says(d, "c"), "skipped violation");
+    assert_string_equal(drive_says(d, "d"), "skipped violation");
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_STALE); /* one is enough */
+    drive_complete(d, "b", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    assert_string_equal(drive_says(d, "b"), "succeeded");
+    assert_string_equal(drive_says(d, "on.failure"), "ready"); /* it has failed, though no node has */
+    drive_ok(d, "on.failure");
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    rv_run_violation_words(d->run, &words);
+    assert_string_equal(words.at, "`a` and `b` both made out/x");
+    rv_buf_deinit(&words);
+    drive_free(d);
+}
+
+static void a8__a_violation_outlives_an_interrupt(void **state)
+{
+    drive *d = drive_new("a; b: a");
+    rv_buf words = {0};
+    drive_admit(d, "a");
+    rv_event event = overlap(d, "a", "b");
+    event.state = RV_VIOLATION_CYCLE;
+    drive_step(d, &(rv_event){.type = RV_EVENT_INTERRUPT, .node = RV_NONE, .signal = 2});
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_TAKEN);
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    assert_int_equal(d->run->status, RV_RUN_INTERRUPTED);
+    drive_step(d, &(rv_event){.type = RV_EVENT_RESUME, .node = RV_NONE});
+    assert_string_equal(drive_says(d, "b"), "skipped violation");
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    rv_run_violation_words(d->run, &words);
+    assert_string_equal(words.at, "`b` and `a` are a circle: the second made out/x, which the first had read");
+    rv_buf_deinit(&words);
+    drive_free(d);
+}
+
+static void a8__what_is_no_violation_is_refused(void **state)
+{
+    drive *d = drive_new("a; b");
+    rv_event event = overlap(d, "a", "b");
+    event.root = 9;
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_ILLEGAL);
+    event = overlap(d, "a", "b");
+    event.state = RV_VIOLATION_COUNT;
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_ILLEGAL);
+    event = overlap(d, "a", "b");
+    event.key = (rv_str){NULL, 0};
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_ILLEGAL);
+    drive_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +429,9 @@ int main(void)
         cmocka_unit_test(a4__a_miss_whose_mutex_is_held_gives_its_slot_back),
         cmocka_unit_test(a4__who_is_granted_goes_first),
         cmocka_unit_test(a5__runs_of_one_root_share_a_mutex_and_those_of_another_do_not),
+        cmocka_unit_test(a8__a_violation_skips_what_has_not_begun_and_lets_the_rest_finish),
+        cmocka_unit_test(a8__a_violation_outlives_an_interrupt),
+        cmocka_unit_test(a8__what_is_no_violation_is_refused),
         cmocka_unit_test(a3__a_hit_settles_its_node_without_an_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

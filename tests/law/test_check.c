@@ -203,6 +203,7 @@ SPOIL(held_by_nobody, NODE(A).state = RV_NODE_FAILED, NODE(A).detail = RV_DETAIL
 SPOIL(crowded, run->limits.quota[RV_QUOTA_CONCURRENT] = 1, run->limits.crowd = 0)
 SPOIL(paused_off, run->paused--)
 SPOIL(stopped_unsaid, run->closing = RV_CLOSING_BUDGET)
+SPOIL(violated_unsaid, run->closing = RV_CLOSING_VIOLATION)
 SPOIL(no_control, NODE(F).control = 0)
 SPOIL(control_open_off, run->controls.at[0].open++)
 SPOIL(control_value_beyond, run->controls.at[0].value = 99)
@@ -298,6 +299,7 @@ static const breakage breakages[] = {
     {crowd, crowded, "more attempts run than the quota allows"},
     {paused, paused_off, "the count of nodes that wait for the budget disagrees"},
     {loaded, stopped_unsaid, "a budget stopped a run that is not over it"},
+    {loaded, violated_unsaid, "a violation stopped a run that has none"},
     {loaded, no_control, "a wait that nothing can end"},
     {loaded, control_open_off, "a controller's count of open places disagrees"},
     {loaded, control_value_beyond, "a controller has a value that is not kept"},

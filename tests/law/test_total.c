@@ -104,7 +104,7 @@ static void apply__refuses_types_phases_and_timers_that_there_are_not(void **sta
     expect_corrupt(d->run, (rv_event){.type = (rv_event_type)63});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_TYPE_MAX});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_PHASE, .state = RV_PHASE_OVER + 1});
-    expect_corrupt(d->run, (rv_event){.type = RV_EVENT_PHASE, .flags = RV_CLOSING_BUDGET + 1});
+    expect_corrupt(d->run, (rv_event){.type = RV_EVENT_PHASE, .flags = RV_CLOSING_COUNT});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_RUN + 1});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_RUN, .node = 0});
     expect_corrupt(d->run, (rv_event){.type = RV_EVENT_NODE_TIMER, .flags = RV_TIMER_NODE, .node = RV_NONE});

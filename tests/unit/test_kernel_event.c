@@ -205,6 +205,7 @@ static void event__numbers_of_types_are_what_journals_hold(void **state)
         {RV_EVENT_CANCEL, 9, "cancel"}, {RV_EVENT_PREEMPT, 10, "preempt"}, {RV_EVENT_TICK, 11, "tick"}, {RV_EVENT_RESUME, 12, "resume"},
         {RV_EVENT_FAIL_FAST, 13, "fail_fast"}, {RV_EVENT_ADOPT, 14, "adopt"}, {RV_EVENT_SIGNAL, 15, "signal"},
         {RV_EVENT_SUBMIT, 16, "submit"}, {RV_EVENT_STEER, 18, "steer"}, {RV_EVENT_ASK, 19, "ask"},
+        {RV_EVENT_CACHED, 20, "cached"}, {RV_EVENT_VIOLATION, 21, "violation"},
         {RV_EVENT_RUN_STATE, 32, "run_state"},
         {RV_EVENT_NODE_STATE, 33, "node_state"},
         {RV_EVENT_NODE_TIMER, 34, "node_timer"}, {RV_EVENT_ATTEMPT_STATE, 35, "attempt_state"}, {RV_EVENT_RESULT, 36, "result"},

@@ -1,0 +1,50 @@
+"""Nodes that are at odds about a file [A8]: seen when it happens, told with both nodes and the path; what finished stays finished."""
+import json
+
+from harness import case, main, need, same, shell
+
+
+def violation(flow, run):
+    return [json.loads(line) for line in flow.call('events', run, '--json').text.splitlines() if '"violation"' in line]
+
+
+@case('two nodes whose patterns both cover what they made are at odds: the rest is skipped(violation), exit status 1, both are named [A8]')
+def overlap(flow):
+    done = flow.run({'nodes': {
+        'a': shell('mkdir -p out; echo a > out/x.txt', outputs=['out/x*']),
+        'b': shell('echo b > out/x.txt', outputs=['out/*.txt'], needs=['a']),
+        'c': shell('true', needs=['b']), 'd': shell('true', needs=['a', 'b'])},
+        'on': {'failure': shell('echo told > told')}}, '-j', '1', status=1)
+    same([(done.node(n)['state'], done.node(n)['detail']) for n in 'abcd'],
+         [('succeeded', 'fresh'), ('succeeded', 'fresh'), ('skipped', 'violation'), ('skipped', 'violation')], 'how they ended')
+    found = [e for e in violation(flow, done.run) if e['type'] == 'violation']
+    same([(e['node'], e['state'], e['key']) for e in found], [('b', 'overlap', 'out/x.txt')], 'the record')
+    need(flow.read('told'), 'the failure handler')
+    need('`a` and `b` both made out/x.txt' in flow.call('show', done.run).text, 'show')
+    flow.call('verify', done.run)
+
+
+@case('a node that makes what one before it had read as its input is a circle [A8]')
+def cycle(flow):
+    flow.write('gen.txt', 'old\n')
+    done = flow.run({'nodes': {
+        'reads': shell('cat gen.txt > seen.txt', inputs=['gen.txt'], outputs=['seen.txt'], cache=True),
+        'makes': shell('echo new > gen.txt', outputs=['gen.txt'], needs=['reads']),
+        'last': shell('true', needs=['makes'])}}, status=1)
+    same([(done.node(n)['state'], done.node(n)['detail']) for n in ('reads', 'makes', 'last')],
+         [('succeeded', 'fresh'), ('succeeded', 'fresh'), ('skipped', 'violation')], 'how they ended')
+    need('are a circle' in flow.call('show', done.run).text, 'show')
+
+
+@case('a hit makes files too, and files of one node in its own iterations are nobody else\'s [A8]')
+def hits(flow):
+    nodes = {'a': shell('mkdir -p out; echo a > out/x.txt', outputs=['out/x*'], inputs=[], cache=True)}
+    flow.run({'nodes': nodes})
+    done = flow.run({'nodes': {**nodes, 'b': shell('echo b > out/x.txt', outputs=['out/*.txt'], needs=['a']),
+                               'c': shell('true', needs=['b'])}}, status=1)
+    same([(done.node(n)['state'], done.node(n)['detail']) for n in 'abc'],
+         [('succeeded', 'cache'), ('succeeded', 'fresh'), ('skipped', 'violation')], 'how they ended')
+    flow.run({'nodes': {'again': {'loop': {'body': shell('mkdir -p out; date > out/y.txt', outputs=['out/y*']), 'max': 3}}}})
+
+
+main()
