@@ -29,6 +29,7 @@ def waiting():
     return json.loads(done.stdout.splitlines()[0])["run"]
 
 
+open("Makefile", "w").write("all:\n\techo made\n")
 open("flow.yaml", "w").write("reeve: 1\nname: flow\nnodes:\n  a: {shell: 'echo out; echo file >\"$REEVE_ARTIFACTS/file\"'}\n")
 open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n"
                              "  word: {input: {question: '?'}}\n  later: {run: [echo], needs: [ok]}\n")
@@ -42,7 +43,8 @@ def words_of(verb):
     made += 1
     own = {"run": ["flow.yaml"], "each": ["--", "echo", "item", "{}"], "check": ["flow.yaml"], "graph": ["flow.yaml"],
            "init": [f"made{made}.yaml"], "logs": [ran, "a"], "show": [ran], "events": [ran], "verify": [ran],
-           "sql": ["select 1"], "completions": ["bash"], "chaos": ["flow.yaml", "--plays", "1"], "why": ["--run", ran, "a"]}
+           "sql": ["select 1"], "completions": ["bash"], "chaos": ["flow.yaml", "--plays", "1"], "why": ["--run", ran, "a"],
+           "import": ["Makefile"], "cache": ["info"]}
     if verb in own:
         return own[verb]
     if verb in ("approve", "reject"):

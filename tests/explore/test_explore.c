@@ -2,7 +2,7 @@
  *
  *   test_explore           the small spaces, for every check
  *   test_explore NAME      one of the whole spaces: plain, attempts, kinds, handlers
- *   test_explore NAME P/N  the P-th of N parts of it: every N-th graph, from the P-th (from 0) on */
+ *   test_explore NAME P/N  the P-th of N parts of it: every N-th graph, from the P-th (from 0) on; `today/N`: another one each day */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,12 +183,17 @@ int main(int argc, char **argv)
         {"handlers", cmocka_unit_test(explored__up_to_2_nodes_with_handlers)},
     };
     if (argc < 2) return cmocka_run_group_tests_name("explore", fast, NULL, NULL);
-    if (argc > 2 && (sscanf(argv[2], "%u/%u", &part, &parts) != 2 || part >= parts)) argc = 1;
+    if (argc > 2 && sscanf(argv[2], "today/%u", &parts) == 1 && parts > 0) {
+        part = (uint32_t)(time(NULL) / 86400 % parts);
+        print_message("part %u/%u, tomorrow the next one\n", part, parts);
+    } else if (argc > 2 && (sscanf(argv[2], "%u/%u", &part, &parts) != 2 || part >= parts)) {
+        argc = 1;
+    }
     for (size_t i = 0; argc > 1 && i < RV_COUNT(whole); i++) {
         if (strcmp(argv[1], whole[i].name) != 0) continue;
         const struct CMUnitTest one[] = {whole[i].test};
         return cmocka_run_group_tests_name(argv[1], one, NULL, NULL);
     }
-    fprintf(stderr, "usage: %s [plain|attempts|kinds|handlers [PART/PARTS]]\n", argv[0]);
+    fprintf(stderr, "usage: %s [plain|attempts|kinds|handlers [PART/PARTS|today/PARTS]]\n", argv[0]);
     return 2;
 }

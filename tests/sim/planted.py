@@ -47,8 +47,6 @@ BUGS = [
      'admit->used < admit->cap'),
     ('node_rows_lag_behind', 'src/engine/rows.c', '        job->stamp[index] = turn;\n',
      '        job->stamp[index] = turn;\n        if (job->run->nodes[index].state == RV_NODE_FAILED) continue;\n'),
-    ('what_a_failed_transaction_cached_stays', 'src/store/sqlite.c', '    rv_sqlite_caches_clear(self);\n}\n\nstatic rv_status last_batch',
-     '}\n\nstatic rv_status last_batch'),
     ('failed_commit_is_taken_for_done', 'src/store/sqlite.c', 'return last >= batch_id ? RV_OK : failed;', 'return RV_OK;'),
     ('clock_goes_back_at_a_resume', 'src/engine/job.c', 'if (event.type == RV_EVENT_CLOCK) to->engine_ms',
      'if (event.type == RV_EVENT_CLOCK && event.due_ms < 0) to->engine_ms'),
