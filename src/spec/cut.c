@@ -153,6 +153,16 @@ static void thin(const cutter *c, rv_json *list)
     }
 }
 
+/* Take the member out of an object when its list is empty. */
+static void drop_empty(rv_json *object, const rv_json *list)
+{
+    if (!list || list->child) return;
+    rv_json **at = &object->child;
+    while (*at != list) at = &(*at)->next;
+    *at = list->next;
+    object->count--;
+}
+
 static bool has_cut_soft(const cutter *c, uint32_t node)
 {
     const rv_graph *g = c->graph;
@@ -172,7 +182,9 @@ static void write_node(cutter *c, uint32_t node)
         return;
     }
     rv_json *tree = parsed(c, body), *branches = member(member(tree, "classify"), "branches");
-    thin(c, member(tree, "after"));
+    rv_json *after = member(tree, "after");
+    thin(c, after);
+    drop_empty(tree, after);
     for (rv_json *label = branches ? branches->child : NULL; label; label = label->next) thin(c, label);
     rv_json_write(c->out, tree, false);
     rv_arena_clear(&c->arena);

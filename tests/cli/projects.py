@@ -135,6 +135,14 @@ with tempfile.TemporaryDirectory() as folder:
     claim('a selector of nothing is said', status == 3 and 'no project has such a node' in err, err)
 
 with tempfile.TemporaryDirectory() as folder:
+    longest = 'n' * 64
+    write(folder, {'reeve.yaml': f'reeve: 1\nprojects: [p]\nnodes:\n  top: {{run: [echo, "${{{longest}:{longest}.stdout}}"], '
+                                 f'needs: ["{longest}:{longest}"], when: \'${{{longest}:{longest}.stdout:-x}} == "said"\'}}\n',
+                   'p/reeve.yaml': f'reeve: 1\nname: {longest}\nnodes: {{{longest}: {{run: [echo, said]}}}}\n'})
+    status, out, err = call(folder, 'run')
+    claim('the longest names are read at run time, too', status == 0 and 'top │ said' in out, out + err)
+
+with tempfile.TemporaryDirectory() as folder:
     write(folder, {'reeve.yaml': 'reeve: 1\nprojects: [a, b, c, gone, d*]\nnodes:\n'
                                  '  x: {run: [echo], needs: ["a:nope", "q:x", "^:nope", "[no]:x"]}\n',
                    'a/reeve.yaml': 'reeve: 1\nparams: {p: {}}\nnodes:\n  x: {rum: [echo], outputs: [../../y]}\n  "y:z": {run: [x]}\n',
