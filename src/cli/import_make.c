@@ -269,7 +269,7 @@ static void define(reader *r, rv_str head)
 
 /* ---- includes ---- */
 
-static void include_file(rv_make *make, rv_str path, bool may_be_missing)
+static void include_file(rv_make *make, rv_str path, bool may_be_missing, bool *is_told)
 {
     rv_import *import = make->import;
     rv_buf text = {0};
@@ -282,6 +282,10 @@ static void include_file(rv_make *make, rv_str path, bool may_be_missing)
         if (!may_be_missing)
             rv_import_fail(import, place, "make it first; files that make itself makes to include them are not made by an import",
                            "%.*s cannot be read", RV_FMT(path));
+        else if (rv_str_ends(path, RV_STR(".d")) && !*is_told)
+            rv_import_note(import, place, "build once and import again: then headers are among the inputs",
+                           "what the compiler says of headers, in files such as `%.*s`, is not there yet", RV_FMT(path));
+        *is_told |= may_be_missing && rv_str_ends(path, RV_STR(".d"));
         rv_buf_deinit(&text);
         return;
     }
@@ -301,20 +305,21 @@ static void include_file(rv_make *make, rv_str path, bool may_be_missing)
 static bool include(rv_make *make, rv_str line)
 {
     rv_str rest, word;
+    bool is_told = false; /* one remark a line is enough */
     bool may_be_missing = is_at_word(line, "-include", &rest) || is_at_word(line, "sinclude", &rest);
     if (!may_be_missing && !is_at_word(line, "include", &rest)) return false;
     make->has_rule = false;
     rv_str files = rv_make_expanded(make, rest, true);
     while (rv_make_word(&files, &word) && !make->is_over) {
         if (rv_str_find(word, 0, '*') == SIZE_MAX) {
-            include_file(make, word, may_be_missing);
+            include_file(make, word, may_be_missing, &is_told);
             continue;
         }
         rv_buf found = {0};
         make->import->host->glob(make->import->host->user, word, &found);
         rv_str list = rv_arena_str(&make->import->arena, rv_buf_str(&found)), one;
         rv_buf_deinit(&found);
-        while (rv_make_word(&list, &one)) include_file(make, one, may_be_missing);
+        while (rv_make_word(&list, &one)) include_file(make, one, may_be_missing, &is_told);
     }
     return true;
 }

@@ -62,7 +62,7 @@ static bool ought_to_exist(rv_make *make, rv_str name, uint32_t depth)
 static uint32_t best_pattern(rv_make *make, rv_str name, uint32_t depth, rv_str *ret_folder, rv_str *ret_stem)
 {
     uint32_t best = RV_NONE;
-    make->import->text_size += make->patterns.count / 16;
+    make->import->text_size += make->patterns.count / 2; /* many patterns for many targets are bounded */
     for (uint32_t p = 0; p < make->patterns.count && make->import->text_size <= RV_IMPORT_TEXT_MAX; p++) {
         const rv_make_pattern *pattern = &make->patterns.at[p];
         if (pattern->recipe == 0) continue;

@@ -266,9 +266,9 @@ const rv_verb rv_verbs[] = {
      "standard output or to the file that --output names. What does not carry over is said on standard error, each as file:line:column: "
      "what; what to do. NAMEs are what is wanted: targets, scripts, tasks or jobs; by default all of them. What they need comes with them. "
      "The kind is known by the file's name, or said with --from: make, npm, turbo, cron, dagu.\n\n"
-     "The first target of a Makefile is what `reeve run FILE` does, `reeve run FILE NODE` does another one. Commands of the file are not run, "
-     "unless --shell lets $(shell) of a Makefile be asked as make would. Write the workflow into the folder of FILE: its commands and paths "
-     "mean that folder.",
+     "The first target of a Makefile is what `reeve run FILE` does, `reeve run FILE NODE` does another one. Commands of the file are "
+     "not run, unless --shell lets $(shell) of a Makefile be asked as make would. Write the workflow into the folder of FILE: its "
+     "commands and paths mean that folder.",
      OPTIONS({"from", 0, "KIND", "what the file is: make, npm, turbo, cron or dagu", 0},
              {"output", 'o', "FILE", "write the workflow to FILE, which must not exist", 0},
              {"force", 0, NULL, "with --output: overwrite FILE", 0},

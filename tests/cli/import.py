@@ -590,6 +590,8 @@ def reports():
         ('A=' + '$(' * 500 + 'x' + ')' * 500 + '\nall: $(A)\n', 'nested deeper'),
         ('A0=' + 'x' * 1000 + '\n' + ''.join('A%d=$(A%d)$(A%d)\n' % (i + 1, i, i) for i in range(60)) + 'all: $(A60)\n\ttrue\n', '64 MiB'),
     ]
+    patterns = ''.join('%%.a%d: %%.b%d\n\tx\n' % (i, i) for i in range(8000))  # each tried for each target: bounded, too
+    wrong.append((patterns + 'all: ' + ' '.join('x.a%d' % i for i in range(8000)) + '\n', '64 MiB'))
     for text, wanted in wrong:
         work = tempfile.mkdtemp(prefix='rv-import-')
         with open(os.path.join(work, 'Makefile'), 'w', errors='surrogateescape') as file:

@@ -194,6 +194,55 @@ def budget__pauses_and_goes_on_with_more(folder):
     must(0, REEVE, 'verify', cwd=here)
 
 
+# ---- import ----
+
+def made(here):
+    """Every file beneath out/ with its bytes."""
+    found = {}
+    for folder, _, names in os.walk(os.path.join(here, 'out')):
+        for name in names:
+            with open(os.path.join(folder, name), 'rb') as file:
+                found[os.path.relpath(os.path.join(folder, name), here)] = file.read()
+    return found
+
+
+def import__what_make_makes_first_and_again(folder):
+    plain = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'CC')}
+    here = copy(folder, 'import')
+    there = shutil.copytree(here, os.path.join(folder, 'by-make'))
+
+    def make(*words):
+        done = subprocess.run(['make', '-s', *words], cwd=there, env=plain, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S)
+        assert done.returncode == 0, done.stderr
+    status, _, err = call(REEVE, 'import', 'Makefile', '-o', 'build.yaml', cwd=here)
+    assert status == 0 and 'Makefile:36:1: warning: what the compiler says of headers' in err, err
+    must(0, REEVE, 'run', 'build.yaml', cwd=here)
+    make()
+    assert made(here) == made(there) and 'out/count' in made(here), sorted(made(here))
+    status, _, err = call(REEVE, 'import', 'Makefile', '-o', 'build.yaml', '--force', cwd=here)
+    assert status == 0 and not err, err
+    must(0, REEVE, 'run', 'build.yaml', cwd=here)
+    out = must(0, REEVE, 'run', 'build.yaml', '--json', cwd=here)
+    started = [json.loads(line)['node'] for line in out.splitlines() if '"attempt_started"' in line]
+    assert started == ['out'], 'only the folder is looked at when nothing has changed, not %s' % started
+    for project in (here, there):
+        with open(os.path.join(project, 'src', 'words.h'), 'a') as file:
+            file.write('#define WORDS_LEAST 2\n')
+        path = os.path.join(project, 'src', 'main.c')
+        text = read(path).replace('i < count; i++', 'i < count && words[i].count >= WORDS_LEAST; i++')
+        with open(path, 'w') as file:
+            file.write(text)
+        with open(os.path.join(project, 'tests', 'reeve.expected'), 'w') as file:
+            file.write('4 the\n2 was\n2 work\n')
+        with open(os.path.join(project, 'tests', 'short.expected'), 'w') as file:
+            file.write('3 a\n2 b\n')
+    must(0, REEVE, 'run', 'build.yaml', cwd=here)
+    make()
+    assert made(here) == made(there), sorted(k for k in made(here) if made(here)[k] != made(there).get(k))
+    must(0, REEVE, 'run', 'build.yaml', 'clean', cwd=here)
+    assert not made(here)
+
+
 # ---- each ----
 
 def each__done_items_are_not_done_again(folder):
@@ -411,7 +460,7 @@ def demo__every_claim_holds(folder):
 def main():
     cases = [log_report__report_equals_an_independent_count, release__people_are_waited_for_and_the_secret_is_kept,
              release__failed_upload_is_withdrawn, build_reeve__built_program_runs_a_workflow,
-             budget__pauses_and_goes_on_with_more, each__done_items_are_not_done_again,
+             budget__pauses_and_goes_on_with_more, import__what_make_makes_first_and_again, each__done_items_are_not_done_again,
              host__python_drives_the_kernel_and_goes_on_after_sigkill, host__c_drives_the_kernel_and_goes_on_after_sigkill,
              embed__killed_program_goes_on, smallest__the_winner_is_the_smallest_file, triage__each_kind_of_file_goes_its_way,
              rank__the_loop_ends_at_the_ranks_of_another_computation, sources__sums_equal_an_independent_count,

@@ -35,15 +35,17 @@ static inline bool made_up_is_there(void *user, rv_str path, bool *ret_is_folder
     return is_there;
 }
 
-/* Every file with the pattern's ending. */
+/* Every file that the pattern means, whose star stands for no slash. */
 static inline void made_up_glob(void *user, rv_str pattern, rv_buf *out)
 {
     (void)user;
     size_t star = rv_str_find(pattern, 0, '*');
-    for (size_t i = 0; i < RV_COUNT(made_up_files) && star != SIZE_MAX; i++)
-        if (rv_str_ends(rv_str_of(made_up_files[i].path), rv_str_from(pattern, star + 1)) &&
-            rv_str_starts(rv_str_of(made_up_files[i].path), rv_str_cut(pattern, 0, star)))
-            rv_buf_printf(out, "%s%s", out->size ? " " : "", made_up_files[i].path);
+    for (size_t i = 0; i < RV_COUNT(made_up_files) && star != SIZE_MAX; i++) {
+        rv_str path = rv_str_of(made_up_files[i].path), suffix = rv_str_from(pattern, star + 1);
+        if (path.size < star + suffix.size || !rv_str_starts(path, rv_str_cut(pattern, 0, star)) || !rv_str_ends(path, suffix)) continue;
+        if (rv_str_find(rv_str_cut(path, star, path.size - star - suffix.size), 0, '/') != SIZE_MAX) continue;
+        rv_buf_printf(out, "%s%s", out->size ? " " : "", made_up_files[i].path);
+    }
 }
 
 static inline const char *made_up_env(void *user, rv_str name)
