@@ -100,7 +100,7 @@ tidy: $(BUILD)/opt/build.ninja
 bench:
 	@$(DEPS) build bench
 	@$(MAKE) all
-	@ninja -C $(BUILD)/opt -j$(JOBS) --quiet bench/spawnfloor bench/sqlfloor bench/timed bench/kernel_bench bench/grow_bench
+	@ninja -C $(BUILD)/opt -j$(JOBS) --quiet bench/spawnfloor bench/sqlfloor bench/timed bench/put bench/kernel_bench bench/grow_bench
 	@bench/run --reeve $(BUILD)/reeve --floors $(BUILD)/opt/bench
 
 ## man           write docs/man from `reeve help --json`

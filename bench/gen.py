@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""gen.py TOOL SHAPE COUNT DIR [--deps D] [--width W] [--seed S]: the same seeded graph, written for one tool.
+"""gen.py TOOL SHAPE COUNT DIR [--deps D] [--width W] [--seed S] [--make COMMAND [--uncached]]: the same seeded graph, written for one tool.
 
 TOOL   reeve (reeve.json and reeve.yaml), ninja, make, just
 SHAPE  wide     COUNT nodes, no edges
@@ -7,7 +7,9 @@ SHAPE  wide     COUNT nodes, no edges
        layered  layers of W nodes; each node has up to D dependencies, drawn from the layer before (three in four) or
                 the one before that
 
-Equal (SHAPE, COUNT, D, W, S) give equal graphs for every TOOL. Each node runs `true`."""
+Equal (SHAPE, COUNT, D, W, S) give equal graphs for every TOOL. Each node runs `true`; with --make (reeve, ninja, make) it makes the file
+out/tN from those of the nodes it needs, by COMMAND with the file's name for {}: then a tool can tell what is up to date. Reeve's
+nodes are cached, with --uncached they are not."""
 import argparse
 import json
 import os
@@ -58,6 +60,29 @@ def write_make(needs):
     return {'Makefile': ''.join(text)}
 
 
+def write_ninja_files(needs, command):
+    text = ['rule r\n  command = %s\n' % command.replace('{}', '$out')]
+    text += ['build out/t%d: r %s\n' % (i, ' '.join(names(n, 'out/t'))) for i, n in enumerate(needs)]
+    return {'build.ninja': ''.join(text)}
+
+
+def write_make_files(needs, command):
+    text = ['MAKEFLAGS += -rR\nall: %s\n.PHONY: all\n' % ' '.join(names(sinks(needs), 'out/t'))]
+    text += ['out/t%d: %s\n\t@%s\n' % (i, ' '.join(names(n, 'out/t')), command.replace('{}', '$@')) for i, n in enumerate(needs)]
+    return {'Makefile': ''.join(text)}
+
+
+def write_reeve_files(needs, command, is_cached):
+    nodes = {}
+    for i, n in enumerate(needs):
+        node = nodes['t%d' % i] = {'run': command.replace('{}', 'out/t%d' % i).split(), 'outputs': ['out/t%d' % i]}
+        if n:
+            node['needs'] = names(n)
+        if is_cached:
+            node['cache'], node['inputs'] = True, names(n, 'out/t')
+    return {'reeve.json': json.dumps({'reeve': 1, 'name': 'bench', 'nodes': nodes}, indent=1) + '\n'}
+
+
 def write_just(needs):
     text = ['[parallel]\nall: %s\n' % ' '.join(names(sinks(needs)))]
     text += ['%st%d: %s\n\t@true\n' % ('[parallel]\n' if n else '', i, ' '.join(names(n))) for i, n in enumerate(needs)]
@@ -86,10 +111,20 @@ def main():
     options.add_argument('--deps', type=int, default=3, metavar='D')
     options.add_argument('--width', type=int, default=50, metavar='W')
     options.add_argument('--seed', type=int, default=1, metavar='S')
+    options.add_argument('--make', metavar='COMMAND')
+    options.add_argument('--uncached', action='store_true')
     given = options.parse_args()
     needs = SHAPES[given.shape](given.count, given)
     os.makedirs(given.dir, exist_ok=True)
-    for name, text in TOOLS[given.tool](needs).items():
+    if not given.make:
+        files = TOOLS[given.tool](needs)
+    elif given.tool == 'reeve':
+        files = write_reeve_files(needs, given.make, not given.uncached)
+    else:
+        files = {'ninja': write_ninja_files, 'make': write_make_files}[given.tool](needs, given.make)
+    if given.make:
+        os.makedirs(os.path.join(given.dir, 'out'), exist_ok=True)
+    for name, text in files.items():
         with open(os.path.join(given.dir, name), 'w') as file:
             file.write(text)
     print('%s %s: %d nodes, %d edges, %d sinks' % (given.tool, given.shape, given.count, sum(map(len, needs)), len(sinks(needs))))
