@@ -8,8 +8,11 @@
 static bool is_due(const rv_run *run)
 {
     if (run->closing != RV_CLOSING_NO) return false;
-    for (uint32_t node = 0; node < run->node_count; node++)
-        if (run->nodes[node].detail == RV_DETAIL_REPLAY) return false;
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        rv_detail detail = (rv_detail)run->nodes[node].detail;
+        /* a run that failed fast, was interrupted in its handlers and resumed has forgotten why it winds down; its nodes have not */
+        if (detail == RV_DETAIL_REPLAY || detail == RV_DETAIL_FAIL_FAST) return false;
+    }
     return true;
 }
 
