@@ -13,6 +13,7 @@ typedef struct script {
     uint32_t before, after;  /* index + 1 of its pre and post scripts */
     uint32_t refs, ref_count; /* of npm.refs: the scripts that it runs first */
     uint32_t node;           /* index of its node, or RV_NONE */
+    rv_import_indices edges; /* scripts that it waits for, over both kinds */
     bool is_wanted;
 } script;
 typedef struct ref { uint32_t script, group; } ref; /* those of one group run at the same time, groups one after the other */
@@ -225,26 +226,20 @@ static void want(npm *n)
 
 /* ---- edges ---- */
 
-/* May `from` come to need `to` without a cycle? `needs` edges so far are those of the nodes. Depth first, with a stack. */
+/* Do the edges lead from `from` to `to`? Depth first, with a stack; what it takes is counted, since there may be very many. */
 static bool reaches(const npm *n, uint32_t from, uint32_t to)
 {
-    const rv_import *import = n->import;
-    RV_VEC(uint32_t) open = {0};
-    bool *seen = rv_alloc(RV_MAX(n->scripts.count, 1u)), is_found = false;
+    rv_import_indices open = {0};
+    bool *seen = rv_alloc(n->scripts.count), is_found = false;
     rv_vec_push(&open, from);
     while (open.count > 0 && !is_found) {
-        uint32_t at = rv_vec_pop(&open);
-        is_found = at == to;
-        for (uint32_t i = 0; i < n->scripts.count && !is_found; i++) {
-            if (seen[i] || n->scripts.at[i].node == RV_NONE || i == at || n->scripts.at[at].node == RV_NONE) continue;
-            const rv_import_node *node = &import->nodes.at[n->scripts.at[at].node];
-            rv_str id = import->nodes.at[n->scripts.at[i].node].id;
-            bool is_edge = false;
-            for (uint32_t k = 0; k < node->needs.count && !is_edge; k++) is_edge = rv_str_eq(node->needs.at[k], id);
-            for (uint32_t k = 0; k < node->after.count && !is_edge; k++) is_edge = rv_str_eq(node->after.at[k], id);
-            if (!is_edge) continue;
-            seen[i] = true;
-            rv_vec_push(&open, i);
+        const rv_import_indices *edges = &n->scripts.at[rv_vec_pop(&open)].edges;
+        n->import->text_size += 1 + edges->count;
+        for (uint32_t i = 0; i < edges->count && !is_found; i++) {
+            is_found = edges->at[i] == to || n->import->text_size > RV_IMPORT_TEXT_MAX;
+            if (seen[edges->at[i]]) continue;
+            seen[edges->at[i]] = true;
+            rv_vec_push(&open, edges->at[i]);
         }
     }
     rv_free(seen);
@@ -267,6 +262,7 @@ static bool edge(npm *n, uint32_t from, uint32_t to, bool is_soft)
     rv_str id = import->nodes.at[n->scripts.at[to].node].id;
     if (has(&node->needs, id) || (is_soft && has(&node->after, id))) return true;
     if (from == to || reaches(n, to, from)) return false;
+    rv_vec_push(&n->scripts.at[from].edges, to);
     if (is_soft) rv_vec_push(&node->after, id);
     else rv_vec_push(&node->needs, id);
     return true;
@@ -316,7 +312,7 @@ static void link_script(npm *n, uint32_t index)
     if (s->before) edge(n, index, last_of(n, s->before - 1), false);
     if (s->before && s->ref_count) begins_after(n, index, s->before - 1, true, place);
     if (s->after) edge(n, s->after - 1, index, false);
-    for (uint32_t r = 0; r < s->ref_count; r++) {
+    for (uint32_t r = 0; r < s->ref_count && n->import->text_size <= RV_IMPORT_TEXT_MAX; r++) {
         ref *here = &n->refs.at[s->refs + r];
         if (!edge(n, index, last_of(n, here->script), false))
             rv_import_note(n->import, place, "write the order by hand", "`%.*s` runs itself through `%.*s`: left out", RV_FMT(s->name),
@@ -394,7 +390,7 @@ static void make_nodes(npm *n)
     if (left_out != RV_NONE)
         rv_import_note(import, rv_import_place_of(&n->doc, n->scripts.at[left_out].value), "name it after the file if you want it",
                        "`%.*s` is run by npm at its own time, and left out", RV_FMT(n->scripts.at[left_out].name));
-    for (uint32_t i = 0; i < n->scripts.count; i++)
+    for (uint32_t i = 0; i < n->scripts.count && import->text_size <= RV_IMPORT_TEXT_MAX; i++)
         if (n->scripts.at[i].is_wanted) link_script(n, i);
 }
 
@@ -441,7 +437,10 @@ bool rv_import_npm(rv_import *import)
         make_nodes(&n);
         choose_default(&n);
         if (import->nodes.count == 0) rv_import_fail(import, (rv_import_place){0}, "name a script", "no script is left to import");
+        if (import->text_size > RV_IMPORT_TEXT_MAX)
+            rv_import_fail(import, (rv_import_place){0}, "import some of them, by naming them", "the scripts run each other too often");
     }
+    for (uint32_t i = 0; i < n.scripts.count; i++) rv_vec_deinit(&n.scripts.at[i].edges);
     rv_vec_deinit(&n.scripts);
     rv_vec_deinit(&n.refs);
     rv_map_deinit(&n.map);

@@ -294,7 +294,9 @@ static bool default_inputs(turbo *t, const package *p, const rv_import_strs *out
 static void made_before(turbo *t, uint32_t pair, rv_import_strs *ret)
 {
     rv_import_indices open = {0};
-    bool *seen = rv_alloc((size_t)t->packages.count * t->names.count);
+    size_t pairs = (size_t)t->packages.count * t->names.count;
+    bool *seen = rv_alloc(pairs);
+    t->import->text_size += pairs / 64; /* for each of very many it is too much */
     dependencies(t, pair, &open);
     while (open.count > 0) {
         uint32_t other = rv_vec_pop(&open), map = definition(t, other);
@@ -443,7 +445,7 @@ static void make_nodes(turbo *t)
     t->node = rv_arena_new(&import->arena, uint32_t, count);
     memset(t->node, 0xff, sizeof *t->node * count);
     need(t);
-    for (uint32_t pair = 0; pair < count; pair++) {
+    for (uint32_t pair = 0; pair < count && import->text_size <= RV_IMPORT_TEXT_MAX; pair++) {
         if (!t->is_needed[pair]) continue;
         rv_vec_clear(&needs);
         dependencies(t, pair, &needs);
@@ -465,6 +467,9 @@ static void make_nodes(turbo *t)
     }
     rv_vec_deinit(&needs);
     rv_free(t->is_needed);
+    if (import->text_size > RV_IMPORT_TEXT_MAX)
+        rv_import_fail(import, (rv_import_place){0}, "import some of the tasks, by naming them",
+                       "there are too many tasks in too many packages");
     uint32_t in_cycle = rv_import_cycle(import);
     if (in_cycle != RV_NONE)
         rv_import_fail(import, (rv_import_place){0}, "see dependsOn and the dependencies of the packages", "`%.*s` comes to need itself",

@@ -601,6 +601,23 @@ def reports():
         claim('refused: ' + wanted, status == 2 and wanted in err and 'nothing was written' in err and not out, (status, err[-500:]))
 
 
+def many():
+    """Scripts of which hundreds wait for hundreds: an answer in seconds, not never."""
+    work = tempfile.mkdtemp(prefix='rv-import-')
+    try:
+        scripts = {'%s%d' % (group, i): 'true' for group in 'abc' for i in range(300)}
+        names = [' '.join('%s%d' % (group, i) for i in range(300)) for group in 'abc']
+        scripts['all'] = 'npm-run-all -p %s -p %s -p %s' % tuple(names)
+        scripts['row'] = 'run-s %s' % names[0]
+        write(work, {'package.json': json.dumps({'scripts': scripts})})
+        status, out, err = call(work, REEVE, 'import', 'package.json', 'row')
+        claim('three hundred scripts in a row are imported', status == 0 and out.count('needs: [a') == 299, (status, err[-300:], out[:300]))
+        status, out, err = call(work, REEVE, 'import', 'package.json', 'all')
+        claim('three hundred that wait for three hundred each end, too', status in (0, 2), (status, err[-300:]))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def the_verb():
     work = tempfile.mkdtemp(prefix='rv-import-')
     try:
@@ -630,7 +647,7 @@ def the_verb():
         shutil.rmtree(work, ignore_errors=True)
 
 
-cases = [makefiles, again, random_makefiles, npm, turbo, cron, dagu, reports, the_verb]
+cases = [makefiles, again, random_makefiles, npm, turbo, cron, dagu, reports, many, the_verb]
 for case in cases:
     if not sys.argv[2:] or case.__name__ in sys.argv[2:]:
         case()
