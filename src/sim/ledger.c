@@ -153,6 +153,38 @@ static void check_caps(rv_sim_world *w)
     }
 }
 
+/* Whether two nodes claim a mutex of the same name that they cannot both hold. */
+static bool clash(const rv_run *run, uint32_t a, uint32_t b)
+{
+    const rv_graph *of_a = rv_run_graph(run, a), *of_b = rv_run_graph(run, b);
+    uint32_t sets[] = {rv_node_claims(rv_run_def(run, a)), rv_node_claims(rv_run_def(run, b))};
+    for (uint32_t i = 0; sets[0] && i < of_a->claim_sets[sets[0] - 1].count; i++)
+        for (uint32_t k = 0; sets[1] && k < of_b->claim_sets[sets[1] - 1].count; k++) {
+            uint32_t x = of_a->claims[of_a->claim_sets[sets[0] - 1].first + i], y = of_b->claims[of_b->claim_sets[sets[1] - 1].first + k];
+            bool is_same = rv_str_eq(rv_graph_str(of_a, of_a->mutexes[RV_CLAIM_MUTEX(x)].name),
+                                     rv_graph_str(of_b, of_b->mutexes[RV_CLAIM_MUTEX(y)].name));
+            if (is_same && (RV_CLAIM_IS_EXCLUSIVE(x) || RV_CLAIM_IS_EXCLUSIVE(y))) return true;
+        }
+    return false;
+}
+
+/* Of those that run, also of those that were called off and have not ended, no two hold one mutex against each other [A5, A6]. */
+static void check_mutexes(rv_sim_world *w, uint32_t started)
+{
+    const rv_admit *admit = &w->job->admit;
+    for (uint32_t i = 0; i < w->ledger.entries.count; i++) {
+        const rv_sim_entry *entry = &w->ledger.entries.at[i];
+        uint32_t node = entry->live ? rv_run_find(w->job->run, entry->name) : RV_NONE;
+        if (node != RV_NONE && node != started && clash(w->job->run, node, started))
+            rv_sim_break(w, "A5: %.*s was started while %.*s held its mutex", RV_FMT(rv_sim_id(w, w->job->run, started)), RV_FMT(entry->name));
+    }
+    for (uint32_t i = 0; i < admit->bids.count; i++)
+        if (admit->bids.at[i].phase == RV_BID_QUEUED) {
+            w->result->counts[RV_SIM_MUTEX_WAITS]++;
+            break;
+        }
+}
+
 void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
 {
     uint32_t node = rv_run_find(w->job->run, name);
@@ -175,6 +207,7 @@ void rv_sim_ledger_start(rv_sim_world *w, rv_str name, uint32_t epoch)
         rv_sim_break(w, "K33: %.*s is quarantined and began where it can write", RV_FMT(name));
     check_order(w, node);
     check_caps(w);
+    check_mutexes(w, node);
 }
 
 /* ---- told, synced, lost ---- */

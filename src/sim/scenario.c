@@ -218,6 +218,7 @@ static void trust(scenario *s, bool is_process)
 static void process_keys(scenario *s, const made_node *node)
 {
     uint32_t attempts = 1;
+    if (one_in(s, 5)) line(s, "mutex: %s", WORD(s, "m0", "[m0, m1]", "{name: m0, mode: shared}", "[m2, {name: m1, mode: shared}]"));
     if (one_in(s, 6)) line(s, "delivery: at_most_once"), line(s, "on_unknown: %s", WORD(s, "ask", "ask", "fail", "retry"));
     else if (one_in(s, 2)) attempts = retry(s);
     node_budget(s, true);

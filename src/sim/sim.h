@@ -68,6 +68,7 @@ typedef struct rv_sim_config {
     X(WARNINGS, "budget warnings")                                               \
     X(OVERSPENT, "nodes over their budgets")                                     \
     X(DENIALS, "starts denied")                                                  \
+    X(MUTEX_WAITS, "waits for a mutex") /* seen when something started */        \
     X(GROWN, "nodes that grew")                                                  \
     X(ROWS, "journal rows")
 #define X(name_, text_) RV_SIM_##name_,
