@@ -15,6 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/failpoint.h"
+
 
 #define STAGE_NAME_SIZE 40
 
@@ -306,9 +308,11 @@ rv_status rv_tree_restore(rv_tree *tree, const rv_tree_file *files, uint32_t cou
         if (status == RV_OK && !is_equal) rv_vec_push(&want.index, i);
     }
     if (status == RV_OK) status = stage_all(tree, files, &want, err);
+    RV_FAIL_POINT(CACHE_STAGED);
     uint32_t done = 0;
     for (; done < want.index.count && status == RV_OK; done++) {
         status = put_back(&p, want.index.at[done], &files[want.index.at[done]], err);
+        RV_FAIL_POINT(CACHE_PLACED);
     }
     if (status != RV_OK) unstage(tree, files, &want, 0);
     if (status == RV_OK && ret_written) *ret_written = want.index.count;

@@ -50,6 +50,9 @@ void rv_tree_close(rv_tree *tree)
     rv_free(tree->store);
     rv_free((char *)(uintptr_t)tree->store_path.at);
     rv_free(tree->buffer);
+    rv_vec_deinit(&tree->assumed);
+    rv_map_deinit(&tree->by_assumed);
+    rv_arena_deinit(&tree->assumed_arena);
     rv_free(tree);
 }
 
@@ -105,26 +108,32 @@ static rv_status file_digest(rv_tree *tree, const rv_tree_file *file, const stru
     return status;
 }
 
+static rv_digest link_digest(rv_str link, char what, rv_digest content)
+{
+    rv_buf all = {0};
+    rv_buf_str_add(&all, link);
+    rv_buf_byte(&all, 0);
+    rv_buf_byte(&all, what);
+    rv_buf_add(&all, content.bytes, sizeof content.bytes);
+    rv_digest digest = rv_sha256(rv_buf_str(&all));
+    rv_buf_deinit(&all);
+    return digest;
+}
+
 /* A link: where it leads and, where that is a file, what is in it, since that is what who reads through it sees. */
 static rv_status look_at_link(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err)
 {
     char text[PATH_MAX];
     struct stat behind;
     rv_digest content = {{0}};
-    rv_buf all = {0};
     ssize_t size = readlinkat(tree->fd, file->path.at, text, sizeof text);
     if (size < 0 || size == (ssize_t)sizeof text) return changes(file, err);
     bool is_there = fstatat(tree->fd, file->path.at, &behind, 0) == 0;
     char what = !is_there ? '-' : S_ISREG(behind.st_mode) ? 'f' : S_ISDIR(behind.st_mode) ? 'd' : 'o';
     rv_status status = what == 'f' ? file_digest(tree, file, &behind, true, &content, err) : RV_OK;
     if (status != RV_OK) return status;
-    rv_buf_add(&all, text, (size_t)size);
-    rv_buf_byte(&all, 0);
-    rv_buf_byte(&all, what);
-    rv_buf_add(&all, content.bytes, sizeof content.bytes);
-    file->digest = rv_sha256(rv_buf_str(&all));
     file->link = (rv_str){rv_arena_cstring(arena, (rv_str){text, (size_t)size}), (size_t)size};
-    rv_buf_deinit(&all);
+    file->digest = link_digest(file->link, what, content);
     return RV_OK;
 }
 
@@ -150,9 +159,90 @@ static rv_status stamp_of(rv_tree *tree, rv_tree_file *file, struct stat *ret, r
     return RV_OK;
 }
 
+void rv_tree_assume(rv_tree *tree, const rv_tree_file *file)
+{
+    rv_tree_file copy = *file;
+    copy.path = (rv_str){rv_arena_cstring(&tree->assumed_arena, file->path), file->path.size};
+    copy.link = (rv_str){rv_arena_cstring(&tree->assumed_arena, file->link), file->link.size};
+    uint32_t known = rv_map_add(&tree->by_assumed, copy.path, tree->assumed.count);
+    if (known == RV_NONE) rv_vec_push(&tree->assumed, copy);
+    else tree->assumed.at[known] = copy;
+}
+
+static const rv_tree_file *assumed(const rv_tree *tree, rv_str path)
+{
+    uint32_t index = tree->assumed.count ? rv_map_get(&tree->by_assumed, path) : RV_NONE;
+    return index == RV_NONE ? NULL : &tree->assumed.at[index];
+}
+
+static bool is_assumed_dir(const rv_tree *tree, rv_str path)
+{
+    for (uint32_t i = 0; i < tree->assumed.count; i++) {
+        rv_str file = tree->assumed.at[i].path;
+        bool is_itself = tree->assumed.at[i].kind == RV_TREE_DIR && rv_str_eq(file, path);
+        if (is_itself || (rv_str_starts(file, path) && file.size > path.size && file.at[path.size] == '/')) return true;
+    }
+    return false;
+}
+
+/* Where a link leads from the root, by its text; size 0: out of it, or to it. In the arena. */
+static rv_str target_of(rv_arena *arena, rv_str path, rv_str link)
+{
+    char *text = rv_arena_alloc(arena, path.size + link.size + 2);
+    size_t size = path.size;
+    while (size > 0 && path.at[size - 1] != '/') size--;
+    if (size) memcpy(text, path.at, --size);
+    for (size_t at = 0; at <= link.size;) {
+        size_t end = RV_MIN(rv_str_find(link, at, '/'), link.size);
+        rv_str name = rv_str_cut(link, at, end - at);
+        at = end + 1;
+        if (name.size == 0 || rv_str_is(name, ".")) continue;
+        if (rv_str_is(name, "..")) {
+            while (size > 0 && text[size - 1] != '/') size--;
+            size -= size > 0;
+            continue;
+        }
+        if (size) text[size++] = '/';
+        memcpy(text + size, name.at, name.size);
+        size += name.size;
+    }
+    text[size] = 0;
+    return (rv_str){text, size};
+}
+
+/* An assumed link: what is behind it is assumed too, or on the disk. */
+static rv_status look_behind(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err)
+{
+    rv_digest content = {{0}};
+    struct stat info;
+    char what = '-';
+    const rv_tree_file *behind = file;
+    rv_str target = {NULL, 0};
+    for (int steps = 0; behind && behind->kind == RV_TREE_LINK && steps < 8; steps++) {
+        target = target_of(arena, behind->path, behind->link);
+        behind = assumed(tree, target);
+    }
+    if (behind && behind->kind == RV_TREE_FILE) what = 'f', content = behind->digest;
+    else if (is_assumed_dir(tree, target)) what = 'd';
+    else if (!behind && target.size && fstatat(tree->fd, target.at, &info, 0) == 0)
+        what = S_ISREG(info.st_mode) ? 'f' : S_ISDIR(info.st_mode) ? 'd' : 'o';
+    rv_tree_file there = {.path = target};
+    bool is_read = what == 'f' && !behind;
+    rv_status status = is_read ? file_digest(tree, &there, &info, true, &content, err) : RV_OK;
+    if (status == RV_OK) file->digest = link_digest(file->link, what, content);
+    return status;
+}
+
 rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err)
 {
     struct stat info;
+    const rv_tree_file *given = assumed(tree, file->path);
+    if (given) {
+        rv_str path = file->path;
+        *file = *given;
+        file->path = path;
+        return file->kind == RV_TREE_LINK ? look_behind(tree, arena, file, err) : RV_OK;
+    }
     rv_status status = stamp_of(tree, file, &info, err);
     if (status != RV_OK) return status;
     if (file->kind == RV_TREE_FILE) return file_digest(tree, file, &info, false, &file->digest, err);
@@ -237,6 +327,16 @@ typedef struct taking {
     rv_tree_files found;
 } taking;
 
+/* What is assumed beneath a directory, or of it what a pattern matches. */
+static void take_assumed(taking *t, rv_str dir, const rv_glob *glob)
+{
+    for (uint32_t i = 0; i < t->tree->assumed.count; i++) {
+        const rv_tree_file *file = &t->tree->assumed.at[i];
+        bool is_beneath = rv_str_starts(file->path, dir) && file->path.size > dir.size && file->path.at[dir.size] == '/';
+        if (file->kind != RV_TREE_DIR && (glob ? rv_glob_match(glob, file->path) : is_beneath)) rv_vec_push(&t->found, ((rv_tree_file){.path = file->path, .kind = file->kind}));
+    }
+}
+
 static rv_status take_file(taking *t, rv_tree_file *file, rv_error *err)
 {
     return t->keeps ? keep(t->tree, t->arena, file, err) : rv_tree_look(t->tree, t->arena, file, err);
@@ -246,7 +346,10 @@ static rv_status take_literal(taking *t, rv_str path, rv_error *err)
 {
     rv_tree_file file = {.path = {rv_arena_cstring(t->arena, path), path.size}};
     rv_status status = take_file(t, &file, err);
-    if (status == RV_OK && file.kind == RV_TREE_DIR) return rv_tree_walk(t->tree, file.path, NULL, t->keeps, t->arena, &t->found, err);
+    uint32_t before = t->found.count;
+    if (status == RV_OK) take_assumed(t, path, NULL);
+    bool is_dir = file.kind == RV_TREE_DIR || t->found.count > before;
+    if (status == RV_OK && is_dir) return rv_tree_walk(t->tree, file.path, NULL, t->keeps, t->arena, &t->found, err);
     if (status == RV_OK) rv_vec_push(&t->found, file);
     return status;
 }
@@ -258,6 +361,7 @@ static rv_status take_pattern(taking *t, rv_str pattern, rv_error *err)
     if (!glob) return RV_INVALID;
     rv_str literal = rv_glob_literal(glob);
     if (literal.size) return take_literal(t, literal, err);
+    take_assumed(t, RV_STR(""), glob);
     return rv_tree_walk(t->tree, rv_glob_prefix(glob), glob, false, t->arena, &t->found, err);
 }
 

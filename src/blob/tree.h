@@ -48,6 +48,8 @@ rv_str rv_tree_literal(rv_str pattern, rv_arena *arena);
 /* Look at one file: sets all but `path`, which is NUL-terminated. Errors as above. */
 RV_MUST_USE rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err);
 
+/* For who only asks: from now on take and look find `file` as it is given, whatever is on the disk. Copied. */
+void rv_tree_assume(rv_tree *tree, const rv_tree_file *file);
 /* Whether a path has the form above, and leads not into .git or .reeve. NULL: yes, else constant text. Pure. */
 const char *rv_tree_refusal_of_path(rv_str path);
 /* Whether a file may be put back: a path of the form above that does not lead into the store, a kind that can be, no bits but those of

@@ -20,6 +20,9 @@ struct rv_tree {
     rv_blobs *blobs;
     rv_stamps *stamps;
     char *buffer;      /* RV_TREE_BUFFER_SIZE bytes */
+    rv_tree_files assumed; /* instead of what is on the disk; paths in assumed_arena */
+    rv_map by_assumed; /* path → index of it */
+    rv_arena assumed_arena;
 };
 
 #define RV_TREE_BUFFER_SIZE (256u << 10)

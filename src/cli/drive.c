@@ -17,7 +17,9 @@ rv_status rv_drive_options(rv_drive *drive, rv_error *err)
 static void json_end(rv_progress *p, int exit_status)
 {
     rv_json_writer w;
-    uint32_t counts[RV_NODE_STATE_COUNT], running;
+    uint32_t counts[RV_NODE_STATE_COUNT], running, hits;
+    int64_t saved_ms;
+    bool nothing_ran;
     rv_job_counts(p->job, counts, &running);
     rv_json_writer_init(&w, &p->out, 0);
     rv_jw_object(&w);
@@ -32,6 +34,9 @@ static void json_end(rv_progress *p, int exit_status)
     for (uint32_t state = 0; state < RV_NODE_STATE_COUNT; state++)
         if (counts[state]) rv_jw_kv_i64(&w, rv_node_state_name((rv_node_state)state), counts[state]);
     rv_jw_object_end(&w);
+    rv_job_cached(p->job, &hits, &saved_ms, &nothing_ran);
+    rv_jw_kv_i64(&w, "cached", hits);
+    rv_jw_kv_i64(&w, "saved_ms", saved_ms);
     rv_jw_object_end(&w);
     rv_buf_byte(&p->out, '\n');
 }

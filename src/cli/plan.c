@@ -1,5 +1,7 @@
 #include "cli/plan.h"
 
+#include "engine/forecast.h"
+
 #include "cli/bodies.h"
 
 #include "kernel/expr.h"
@@ -171,10 +173,56 @@ static void sort(const rv_graph *graph, rv_arena *arena, uint32_t *order)
 
 /* ---- printing ---- */
 
-static const char *const plan_words[] = {[RV_PLAN_RUN] = "run", [RV_PLAN_SKIP] = "skip", [RV_PLAN_MAYBE] = "maybe",
-                                         [RV_PLAN_BODY] = "body"};
+/* ---- the cache ---- */
 
-static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, rv_plan_word word)
+static void add_change(rv_buf *out, const rv_difference *change)
+{
+    static const char *const words[] = {"is new", "is gone", "changed"};
+    rv_buf_printf(out, "%s ", rv_made_of_name(change->kind));
+    rv_ui_plain(out, change->name, 60);
+    rv_buf_printf(out, "%s%s", change->name.size ? " " : "", words[change->change]);
+}
+
+/* What has changed since the node's last entry: the first three of it. false: it has none, or it cannot be told. */
+static bool add_changes(rv_buf *out, rv_forecast *forecast, uint32_t node)
+{
+    rv_arena arena = {0};
+    rv_differences changes = {0};
+    bool is_known = rv_forecast_changes(forecast, node, &arena, &changes, NULL) == RV_OK && changes.count > 0;
+    for (uint32_t i = 0; i < changes.count && i < 3 && is_known; i++) {
+        if (i) rv_buf_cstring(out, ", ");
+        add_change(out, &changes.at[i]);
+    }
+    if (is_known && changes.count > 3) rv_buf_printf(out, " and %u more", changes.count - 3);
+    rv_vec_deinit(&changes);
+    rv_arena_deinit(&arena);
+    return is_known;
+}
+
+/* Why the cache would or would not have a node; nothing for what is not cached. *word becomes HIT where it would. */
+static void add_why(rv_buf *out, const rv_graph *graph, rv_forecast *forecast, uint32_t node, rv_plan_word *word)
+{
+    const rv_forecast_node *at = forecast ? rv_forecast_of(forecast, node) : NULL;
+    if (!at || *word == RV_PLAN_SKIP) return;
+    if (at->word == RV_FORECAST_HIT) {
+        *word = RV_PLAN_HIT;
+        rv_buf_cstring(out, "the same was done before, in ");
+        rv_duration_write(out, at->saved_ms);
+    } else if (at->word == RV_FORECAST_AFTER && at->is_cached && at->because != RV_NONE && at->because < graph->plain_count) {
+        rv_buf_printf(out, "after %.*s has run", RV_FMT(rv_graph_name(graph, at->because)));
+    } else if (at->word == RV_FORECAST_SKIP) {
+        *word = RV_PLAN_SKIP;
+        rv_buf_cstring(out, "what it needs is skipped, or its condition is false");
+    } else if (at->word == RV_FORECAST_RUN && at->is_cached) {
+        if (at->text.size) rv_ui_plain(out, at->text, 120);
+        else if (at->reason != RV_CACHE_NO_ENTRY || !add_changes(out, forecast, node)) rv_buf_cstring(out, rv_cache_reason_name(at->reason));
+    }
+}
+
+static const char *const plan_words[] = {[RV_PLAN_RUN] = "run", [RV_PLAN_SKIP] = "skip", [RV_PLAN_MAYBE] = "maybe",
+                                         [RV_PLAN_BODY] = "body", [RV_PLAN_HIT] = "hit"};
+
+static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, rv_plan_word word, rv_str why)
 {
     rv_buf action = {0};
     rv_plan_action(&action, graph, node);
@@ -187,16 +235,17 @@ static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, r
     rv_jw_kv_cstring(w, "will", plan_words[word]);
     if (graph->nodes[node].when.size) rv_jw_kv_str(w, "when", rv_graph_str(graph, graph->nodes[node].when));
     rv_jw_kv_str(w, "action", rv_buf_str(&action));
+    if (why.size) rv_jw_kv_str(w, "why", why);
     rv_jw_object_end(w);
     rv_buf_deinit(&action);
 }
 
-static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, uint32_t number, rv_plan_word word)
+static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, uint32_t number, rv_plan_word word, rv_str why)
 {
     rv_buf text = {0};
     if (number) rv_buf_u64(&text, number);
     rv_table_cell(table, rv_buf_str(&text));
-    rv_style style = word == RV_PLAN_SKIP || word == RV_PLAN_BODY ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
+    rv_style style = word == RV_PLAN_SKIP || word == RV_PLAN_BODY || word == RV_PLAN_HIT ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
     rv_table_cell_style(table, style, rv_str_of(plan_words[word]));
     rv_buf_clear(&text);
     if (word == RV_PLAN_BODY) rv_buf_cstring(&text, "  ");
@@ -210,12 +259,13 @@ static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, ui
         rv_ui_plain(&text, when, 60);
         rv_buf_cstring(&text, "  ");
     }
-    if (word == RV_PLAN_SKIP || word == RV_PLAN_MAYBE) {
+    if ((word == RV_PLAN_SKIP || word == RV_PLAN_MAYBE) && when.size) {
         rv_buf_cstring(&text, word == RV_PLAN_SKIP ? "when is false: " : "when ");
         rv_ui_plain(&text, when, 60);
         rv_buf_cstring(&text, "  ");
     }
     rv_plan_action(&text, graph, node);
+    if (why.size) rv_buf_printf(&text, "  (%.*s)", RV_FMT(why));
     rv_table_cell(table, rv_buf_str(&text));
     rv_buf_deinit(&text);
 }
@@ -227,12 +277,12 @@ static void bodies(rv_json_writer *w, rv_table *table, const rv_graph *graph, ui
     rv_bodies_begin(&walk, graph, node);
     for (rv_bodies_step step; (step = rv_bodies_next(&walk, &def)) != RV_BODIES_OVER;) {
         if (step == RV_BODIES_END) continue;
-        if (w) json_node(w, graph, def, RV_PLAN_BODY);
-        else table_node(table, graph, def, 0, RV_PLAN_BODY);
+        if (w) json_node(w, graph, def, RV_PLAN_BODY, RV_STR(""));
+        else table_node(table, graph, def, 0, RV_PLAN_BODY, RV_STR(""));
     }
 }
 
-static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena, rv_error *err)
+static rv_status print(const rv_spec *spec, rv_forecast *forecast, const rv_args *args, rv_arena *arena, rv_error *err)
 {
     const rv_graph *graph = &spec->graph;
     rv_json *user = NULL, *env = NULL;
@@ -248,7 +298,7 @@ static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena
     rv_table_column(&table, "node", false);
     rv_table_column(&table, "kind", false);
     rv_table_column(&table, "what", false);
-    rv_buf out = {0};
+    rv_buf out = {0}, why = {0};
     rv_json_writer w;
     if (args->is_json) {
         rv_cli_json_begin(&w, &out);
@@ -258,8 +308,10 @@ static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena
     for (uint32_t i = 0; i < graph->plain_count && status == RV_OK; i++) {
         rv_plan_word word = RV_PLAN_RUN;
         status = condition(graph, order[i], arena, &values, &word, err);
-        if (status == RV_OK && args->is_json) json_node(&w, graph, order[i], word);
-        else if (status == RV_OK) table_node(&table, graph, order[i], i + 1, word);
+        rv_buf_clear(&why);
+        if (status == RV_OK) add_why(&why, graph, forecast, order[i], &word);
+        if (status == RV_OK && args->is_json) json_node(&w, graph, order[i], word, rv_buf_str(&why));
+        else if (status == RV_OK) table_node(&table, graph, order[i], i + 1, word, rv_buf_str(&why));
         if (status == RV_OK) bodies(args->is_json ? &w : NULL, &table, graph, order[i]);
     }
     if (args->is_json) rv_jw_array_end(&w);
@@ -269,13 +321,14 @@ static rv_status print(const rv_spec *spec, const rv_args *args, rv_arena *arena
     rv_vec_deinit(&table.cells);
     rv_arena_deinit(&table.arena);
     rv_buf_deinit(&out);
+    rv_buf_deinit(&why);
     return status;
 }
 
-rv_status rv_plan_print(const rv_spec *spec, const rv_args *args, rv_error *err)
+rv_status rv_plan_print(const rv_spec *spec, rv_forecast *forecast, const rv_args *args, rv_error *err)
 {
     rv_arena arena = {0};
-    rv_status status = print(spec, args, &arena, err);
+    rv_status status = print(spec, forecast, args, &arena, err);
     rv_arena_deinit(&arena);
     return status;
 }

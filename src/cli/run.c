@@ -6,6 +6,7 @@
 #include "cli/plan.h"
 #include "cli/select.h"
 #include "cli/verbs.h"
+#include "engine/forecast.h"
 
 typedef struct run_verb {
     const rv_args *args;
@@ -60,6 +61,28 @@ static rv_status locate(run_verb *run, const char *word, rv_error *err)
     return rv_cli_store_for(option, run->load.path.at, &run->store, err);
 }
 
+/* What would run and, where there is a store that nobody else owns, what its cache has. */
+static rv_status tell_plan(run_verb *run, rv_error *err)
+{
+    rv_client *client = NULL;
+    rv_cache *cache = NULL;
+    rv_blobs *blobs = NULL;
+    rv_forecast *forecast = NULL;
+    rv_error no_cache = {0};
+    rv_forecast_config config = {.spec = run->load.spec, .file = run->load.path.at, .dir = run->load.dir.at};
+    rv_status found = access(run->store.at, F_OK) == 0 ? rv_client_open(run->store.at, &client, &no_cache) : RV_NOT_FOUND;
+    if (found == RV_OK) found = rv_client_cache_open(client, (const char *const *)environ, &cache, &blobs, &no_cache);
+    config.cache = cache;
+    if (found == RV_OK) found = rv_forecast_make(&config, &forecast, &no_cache);
+    if (found != RV_OK && found != RV_NOT_FOUND) rv_cli_note("%s", no_cache.text);
+    rv_status status = rv_plan_print(run->load.spec, forecast, run->args, err);
+    rv_forecast_free(forecast);
+    rv_cache_close(cache);
+    rv_blobs_close(blobs);
+    rv_client_close(client);
+    return status;
+}
+
 static int run_located(run_verb *run, const char *word, rv_drive *drive)
 {
     int status = 0;
@@ -79,10 +102,7 @@ static int run_located(run_verb *run, const char *word, rv_drive *drive)
         rv_cli_note("nothing to run: no node's inputs changed");
         return 0;
     }
-    if (rv_args_has(run->args, "dry-run")) {
-        if (rv_plan_print(run->load.spec, run->args, &err)) return rv_cli_fail(run->args, &err);
-        return 0;
-    }
+    if (rv_args_has(run->args, "dry-run")) return tell_plan(run, &err) ? rv_cli_fail(run->args, &err) : 0;
     drive->begin = begin_new;
     return rv_drive_run(drive);
 }

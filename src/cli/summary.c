@@ -110,12 +110,27 @@ static void headline(const rv_progress *p, rv_buf *out, rv_run_state state)
     if (out->size > before) rv_buf_cstring(out, "; let one of them make it, and add the edge\n");
 }
 
+/* What the cache spared. */
+static void cached(const rv_progress *p, rv_buf *out)
+{
+    uint32_t hits;
+    int64_t saved_ms;
+    bool nothing_ran;
+    rv_job_cached(p->job, &hits, &saved_ms, &nothing_ran);
+    if (hits == 0) return;
+    if (nothing_ran) rv_buf_printf(out, "  nothing had to run: %u from the cache, ", hits);
+    else rv_buf_printf(out, "  %u from the cache, ", hits);
+    rv_duration_write(out, saved_ms);
+    rv_buf_cstring(out, " saved\n");
+}
+
 void rv_summary_write(rv_progress *p, rv_buf *out)
 {
     rv_run_state state = rv_job_state(p->job);
     failures(p, out);
     if (p->failures.count) rv_buf_byte(out, '\n');
     headline(p, out, state);
+    cached(p, out);
     bool can_resume =
         state == RV_RUN_INTERRUPTED || state == RV_RUN_ERROR || state == RV_RUN_TIMEOUT || state == RV_RUN_RUNNING || p->gave_up;
     if (can_resume || p->failures.count) paste_lines(p, out, can_resume);

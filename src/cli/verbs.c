@@ -45,7 +45,7 @@ const rv_verb rv_verbs[] = {
              {"since", 0, "REV", "with --changed: since this revision", 0},
              {"staged", 0, NULL, "like --changed, but only what is staged counts", 0}, VAR, JOBS,
              {"fail-fast", 0, NULL, "start nothing more after a failure; what runs may finish", 0},
-             {"dry-run", 0, NULL, "print what would run, in order, and what would be skipped; start nothing", 0},
+             {"dry-run", 0, NULL, "print what would run, in order, what would be skipped and what the cache has; start nothing", 0},
              {"no-wait", 0, NULL, "end with 76 when only people are waited for, instead of waiting", 0},
              {"resume", 0, "RUN", "go on with a run: this file's latest unfinished one, or RUN", RV_OPTION_MAYBE},
              {"edit", 0, NULL, "with --resume: a child run of the file as it is now; what changed runs again", 0}, OUTPUT,
@@ -237,7 +237,8 @@ const rv_verb rv_verbs[] = {
      EXITS({"0", "answered"}, {"1", "the statement would write"}, {"2", "bad SQL or usage"}, {"3", "no such store"},
            {"75", "the store is unavailable"}),
      1, 1, false, rv_verb_sql},
-    {"cache", "say what the cache holds, and clean it", "info | clean [--stale] [--max-age D] [--max-size S] [--dry-run] | clear [--dry-run]",
+    {"cache", "say what the cache holds, and clean it",
+     "info | clean [--stale] [--max-age D] [--max-size S] [--dry-run] | clear [--dry-run]",
      "info counts what is kept. clean removes what at least one of its options takes, each entry once, under the first of them in this "
      "order: --stale, entries that cannot be used any more; --max-age, those that were used last strictly longer ago; --max-size, of "
      "what is left those used longest ago, until the sizes of the rest come to at most this. clear removes all. What no entry needs any "

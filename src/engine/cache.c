@@ -104,6 +104,7 @@ rv_cache_reason rv_cache_find(rv_cache *cache, rv_digest key, rv_arena *arena, r
         artifacts[i].name = rv_arena_str(arena, m.artifacts[i].name);
     }
     ret->artifacts = artifacts, ret->artifact_count = m.artifact_count;
+    ret->files = m.files, ret->file_count = m.file_count;
     return RV_CACHE_HIT;
 }
 
@@ -157,7 +158,12 @@ void rv_cache_job_free(rv_job *job)
     job->cache = NULL;
 }
 
-rv_cache_counts rv_cache_count(const rv_job *job) { return job->cache ? job->cache->counts : (rv_cache_counts){0}; }
+void rv_job_cached(const rv_job *job, uint32_t *ret_hits, int64_t *ret_saved_ms, bool *ret_nothing_ran)
+{
+    *ret_hits = job->cache ? job->cache->counts.hits : 0;
+    *ret_saved_ms = job->cache ? job->cache->counts.saved_ms : 0;
+    *ret_nothing_ran = job->run->epoch_last == 0;
+}
 
 /* ---- slots: what is in mind of a node between its lookup and its row ---- */
 
@@ -347,6 +353,7 @@ static rv_cache_reason find_and_settle(rv_job *job, uint32_t node, rv_cache_slot
     if (status == RV_STORE_FULL || status == RV_STORE_IO) rv_engine_fail(job->engine, err);
     if (status != RV_OK) return RV_CACHE_NOT_RESTORED;
     settle(job, node, slot, id, &m, ret);
+    RV_FAIL_POINT(CACHE_SETTLED);
     return RV_CACHE_HIT;
 }
 

@@ -61,9 +61,6 @@ void rv_cache_collect(struct rv_job *job, uint32_t node, rv_batch *batch);
 /* Of a node that the cache settled in this turn: where its output ends in the log, and its result (JSON). Of others both stay as they
  * are. */
 void rv_cache_shown(struct rv_job *job, uint32_t node, uint64_t *ret_log_last, rv_str *ret_result);
-/* How many nodes the cache settled, and how long they took when they were run. */
-typedef struct rv_cache_counts { uint32_t hits, misses; int64_t saved_ms; } rv_cache_counts;
-rv_cache_counts rv_cache_count(const struct rv_job *job);
 void rv_cache_job_free(struct rv_job *job);
 
 /* ---- the cache of a store ---- */
@@ -139,6 +136,7 @@ typedef struct rv_cache_found {
     int32_t exit_status;
     int64_t created_ms, duration_ms;
     const rv_cache_named *artifacts; uint32_t artifact_count;
+    const rv_tree_file *files; uint32_t file_count; /* until the next entry is found */
 } rv_cache_found;
 /* Whether a key would hit: the entry is read and its blobs are looked for; nothing is restored. */
 rv_cache_reason rv_cache_find(rv_cache *cache, rv_digest key, rv_arena *arena, rv_cache_found *ret);

@@ -143,6 +143,7 @@ void rv_cache_keep(rv_attempt *attempt, bool is_good)
         return;
     }
     slot->state = SLOT_KEPT;
+    RV_FAIL_POINT(CACHE_KEPT);
     rv_cache *cache = job->cache->cache;
     for (uint32_t i = 0; i < cache->runs.count; i++)
         if (cache->runs.at[i] == job->cache) return;

@@ -17,6 +17,8 @@ typedef struct rv_cache_slot {
     uint64_t log_last;
 } rv_cache_slot;
 
+typedef struct rv_cache_counts { uint32_t hits, misses; int64_t saved_ms; } rv_cache_counts;
+
 typedef struct rv_cache_part {
     rv_cache *cache;
     rv_job *job;

@@ -154,6 +154,9 @@ typedef struct rv_submit_nodes {
 } rv_submit_nodes;
 void rv_engine_submit_nodes(rv_engine *engine, const rv_submit_nodes *given, rv_buf *ret_told, rv_engine_done_fn *done, void *user);
 /* ---- the cache ---- */
+/* How many nodes of the run the cache settled under this engine, and how long they took when they were run. nothing_ran: and no attempt of
+ * the run was ever begun. */
+void rv_job_cached(const rv_job *job, uint32_t *ret_hits, int64_t *ret_saved_ms, bool *ret_nothing_ran);
 #define RV_CACHE_MODE_MAP(X) X(STALE, "stale") X(AGE, "age") X(SIZE, "size") X(ALL, "all")
 #define X(name_, text_) RV_CACHE_##name_,
 typedef enum rv_cache_mode { RV_CACHE_MODE_MAP(X) RV_CACHE_MODE_COUNT } rv_cache_mode;

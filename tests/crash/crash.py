@@ -209,7 +209,7 @@ class Tools:
     def __init__(self, reeve, node, points):
         self.reeve, self.node = reeve, node
         with os.popen(points) as file:
-            self.points = file.read().split()
+            self.points = [point for point in file.read().split() if not point.startswith('cache.')]  # tests/engine/cache.py walks those
 
 
 class Loop:

@@ -1,9 +1,11 @@
 """The cache: what is found again and what is not, and that a hit is a run in all but its process [C1-C14]."""
+import json
 import os
+import random
 import shutil
 import stat
 
-from harness import case, main, need, same, shell
+from harness import case, is_long, main, need, same, shell
 
 LEDGER = 'echo {} >> "$LEDGER"; '
 
@@ -375,6 +377,140 @@ def in_the_way(flow):
     os.symlink(outside, flow.path('d'))
     same(work.run(node), ['x'], 'with a link in the way')
     same(os.listdir(outside), ['out'], 'what the command itself wrote')
+
+
+def plan(flow, work, nodes):
+    """What `--dry-run` says of each node: will and why."""
+    flow.write('flow.json', json.dumps({'reeve': 1, 'nodes': {name: {**node, 'env_host': ['LEDGER']} for name, node in nodes.items()}}))
+    done = flow.call('run', '-f', flow.path('flow.json'), '--dry-run', '--json', env={'LEDGER': work.ledger})
+    return {node['node']: (node['will'], node.get('why', '')) for node in json.loads(done.text)['plan']}
+
+
+@case('`--dry-run` predicts each node: hit, run, and why: what has changed since its last entry, or after whom [C16, C17]')
+def forecast(flow):
+    work = Work(flow)
+    flow.write('in', 'one')
+    nodes = {'a': work.node('cat in > out; echo said', 'a', inputs=['in'], outputs=['out']),
+             'b': work.node('cat out', 'b', needs=['a'], inputs=['out*', 'lib']), 'c': work.node('true', 'c', env={'V': '1'})}
+    same(plan(flow, work, nodes), {'a': ('run', ''), 'b': ('run', ''), 'c': ('run', '')}, 'without a store')
+    work.run(nodes)
+    same({will for will, _ in plan(flow, work, nodes).values()}, {'hit'}, 'after a run')
+    os.remove(flow.path('out'))
+    same({will for will, _ in plan(flow, work, nodes).values()}, {'hit'}, 'what would be put back counts')
+    need(not os.path.exists(flow.path('out')), 'a plan puts nothing back')
+    nodes['c']['env'] = {'V': '2', 'W': '3'}
+    flow.write('in', 'two')
+    told = plan(flow, work, nodes)
+    same(told['a'], ('run', 'input in changed'), 'a')
+    same(told['b'], ('run', 'after a has run'), 'b')
+    same(told['c'], ('run', 'variable V changed, variable W is new'), 'c')
+    flow.write('in', 'one')
+    flow.write('lib', '')
+    nodes['c']['env'] = {}
+    told = plan(flow, work, nodes)
+    same((told['a'][0], told['b']), ('hit', ('run', 'input lib changed')), 'b alone')
+    same(told['c'], ('run', 'variable V is gone'), 'c')
+
+
+def random_nodes(rng, work, count):
+    """Commands that read what others wrote and write files of all kinds."""
+    nodes = {}
+    for i in range(count):
+        needs = rng.sample(sorted(nodes), min(len(nodes), rng.randrange(3)))
+        script = [f'mkdir -p o{i}/d']
+        reads = [f'{n.replace("n", "o")}/**' for n in needs if rng.random() < 0.7]
+        for k in range(rng.randrange(4)):
+            name = f'o{i}/{"d/" if rng.random() < 0.4 else ""}f{k}'
+            script.append(rng.choice([f'echo {rng.random()} > {name}', f': > {name}', f'head -c {rng.randrange(300000)} /dev/zero > {name}',
+                                      f'ls -R o* | wc -l > {name}', f'ln -sfn f{rng.randrange(4)} {name}']))
+            if rng.random() < 0.5 and 'ln' not in script[-1]:
+                script.append(f'chmod {rng.choice(["755", "400", "640", "711"])} {name}')
+        if rng.random() < 0.3:
+            script.append(f'mkdir -p o{i}/empty')
+        for text in (f'echo out {rng.random()}', 'echo err >&2', f'echo "k={rng.random()}" > "$REEVE_OUTPUT"',
+                     f'echo {rng.random()} > "$REEVE_ARTIFACTS/a"'):
+            if rng.random() < 0.4:
+                script.append(text)
+        outputs = rng.choice([[f'o{i}'], [f'o{i}/**'], [f'o{i}/f*', f'o{i}/d/*']])
+        nodes[f'n{i}'] = work.node('; '.join(script), f'n{i}', needs=needs, inputs=reads, outputs=outputs)
+        nodes[f'n{i}']['shell'] = f'rm -rf o{i}; ' + nodes[f'n{i}']['shell']
+    return nodes
+
+
+@case('of random nodes a hit equals the run: every file, mode and byte, output, result and artifact [C12]')
+def property_of_hits(flow):
+    seed = int(os.environ.get('SEED', random.randrange(1 << 30)))
+    print(f'# seed {seed}', flush=True)
+    rng = random.Random(seed)
+    for round_ in range(8 if is_long() else 1):
+        work = Work(flow)
+        work.ledger = flow.path(f'ledger{round_}')
+        nodes = random_nodes(rng, work, 14)
+        def state():
+            files = {}
+            for i in range(14):
+                declared = nodes[f'n{i}']['outputs']
+                for path, what in tree(flow.path(f'o{i}')).items():
+                    is_dir = stat.S_ISDIR(what[0])
+                    if declared == [f'o{i}'] and not (is_dir and os.listdir(flow.path(f'o{i}', path))) or not is_dir and (
+                            declared[0] == f'o{i}/**' or path.split('/')[-1].startswith('f')):
+                        files[f'o{i}/{path}'] = what
+            rows = flow.ask(f"select id, result from node where run = '{work.done.run}' order by id")
+            made = flow.ask(f"select node, name, digest, size from artifact where run = '{work.done.run}' order by node, name")
+            said = {(n, s): flow.call('logs', work.done.run, n, '--stream', s).text for n in nodes for s in '12'}
+            return files, rows, made, said
+        same(len(work.run(nodes)), 14, 'the first run')
+        before = state()
+        for i in range(14):
+            if rng.random() < 0.8:
+                shutil.rmtree(flow.path(f'o{i}'))
+        predicted = plan(flow, work, nodes)
+        same(work.run(nodes), [], f'what ran; predicted {predicted}')
+        for what, was, now in zip(('files', 'results', 'artifacts', 'output'), before, state()):
+            same(now, was, what)
+        same({will for will, _ in predicted.values()}, {'hit'}, 'predictions')
+
+
+@case('two nodes with one key at the same time: both are good, and one entry is left [C10]')
+def one_key(flow):
+    work = Work(flow)
+    nodes = {f'n{i}': work.node('echo same; sleep 0.05') for i in range(6)}
+    need(len(work.run(nodes, words=['-j6'])) >= 1, 'one ran')
+    same({e['state'] for e in work.done.of('node_ended')}, {'succeeded'}, 'states')
+    same(flow.one('select count(*) from cache'), 1, 'entries')
+    same(work.run(nodes), [], 'again')
+
+
+@case('killed at each step of storing and putting back it goes on, and what it finds is whole [C10, C12]')
+def killed(flow):
+    work = Work(flow)
+    script = 'mkdir -p o{0}; echo {0} > o{0}/a; head -c 300000 /dev/zero > o{0}/b; echo said {0}'
+    nodes = {f'n{i}': work.node(script.format(i), f'n{i}', outputs=[f'o{i}']) for i in range(4)}
+    for node in nodes.values():
+        node['env_host'] = ['LEDGER']
+    env = {'LEDGER': work.ledger}
+    for point in ('cache.kept', 'blob.before_rename', 'blob.after_rename', 'store.before_commit', 'store.after_commit', 'cache.staged',
+                  'cache.placed', 'cache.settled'):
+        for passage in (1, 2, 3) if is_long() else (1,):
+            if not point.startswith('cache.') or point == 'cache.kept':
+                flow.call('cache', 'clear') if os.path.exists(flow.store) else None
+            else:
+                flow.run({'nodes': nodes}, env=env)
+            for i in range(4):
+                shutil.rmtree(flow.path(f'o{i}'), ignore_errors=True)
+            dying = flow.start({'nodes': nodes}, '-j1', env={**env, 'REEVE_FAIL_POINT': f'{point}:{passage}'})
+            dying.end(137)
+            if point.startswith('cache.'):
+                flow.run(None, '--resume', env=env)
+            flow.run({'nodes': nodes}, env=env)
+            for i in range(4):
+                same(sorted(tree(flow.path(f'o{i}'))), ['a', 'b'], f'{point}:{passage} n{i}')
+                same(flow.read(f'o{i}/a'), f'{i}\n'.encode(), f'{point}:{passage}')
+                same(os.path.getsize(flow.path(f'o{i}/b')), 300000, f'{point}:{passage}')
+            same(os.listdir(flow.path('store/stage')) if os.path.isdir(flow.path('store/stage')) else [], [], 'what is staged')
+            same([n for n in os.listdir(flow.dir) if n.startswith('.reeve-stage')], [], 'what is beside')
+    flow.call('cache', 'clean', '--stale')
+    same(flow.run({'nodes': nodes}, env=env).of('attempt_started'), [], 'after all of it everything is found')
 
 
 if __name__ == '__main__':
