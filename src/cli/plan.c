@@ -215,7 +215,8 @@ static void add_why(rv_buf *out, const rv_graph *graph, rv_forecast *forecast, u
         rv_buf_cstring(out, "what it needs is skipped, or its condition is false");
     } else if (at->word == RV_FORECAST_RUN && at->is_cached) {
         if (at->text.size) rv_ui_plain(out, at->text, 120);
-        else if (at->reason != RV_CACHE_NO_ENTRY || !add_changes(out, forecast, node)) rv_buf_cstring(out, rv_cache_reason_name(at->reason));
+        else if (at->reason != RV_CACHE_NO_ENTRY || !add_changes(out, forecast, node))
+            rv_buf_cstring(out, rv_cache_reason_name(at->reason));
     }
 }
 
@@ -245,7 +246,8 @@ static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, ui
     rv_buf text = {0};
     if (number) rv_buf_u64(&text, number);
     rv_table_cell(table, rv_buf_str(&text));
-    rv_style style = word == RV_PLAN_SKIP || word == RV_PLAN_BODY || word == RV_PLAN_HIT ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
+    bool is_quiet = word == RV_PLAN_SKIP || word == RV_PLAN_BODY || word == RV_PLAN_HIT;
+    rv_style style = is_quiet ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
     rv_table_cell_style(table, style, rv_str_of(plan_words[word]));
     rv_buf_clear(&text);
     if (word == RV_PLAN_BODY) rv_buf_cstring(&text, "  ");
