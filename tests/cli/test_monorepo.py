@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""test_monorepo.py REEVE ROOT: examples/monorepo is built once; then nothing is done twice, and what changed is.
+
+What the tools print is compared with another computation, what ran with the journal and, where strace is to be had, with the
+system calls of Reeve and of all that it starts."""
+import collections
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+
+REEVE, ROOT = (os.path.abspath(word) for word in sys.argv[1:3])
+LIMIT_S = 180
+NODES = 48
+failures = 0
+
+
+def claim(text, holds, detail=''):
+    global failures
+    print(('ok ' if holds else 'not ok ') + text, flush=True)
+    if not holds:
+        failures += 1
+        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
+
+
+def environment():
+    kept = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS') and not k.startswith('GIT_')}
+    # LeakSanitizer cannot look at a program that is traced.
+    leaks = {'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0'}
+    return {**kept, **leaks, 'LANG': 'C.UTF-8', 'NO_COLOR': '1', 'GIT_CONFIG_GLOBAL': '/dev/null', 'GIT_CONFIG_SYSTEM': '/dev/null'}
+
+
+def call(folder, *words):
+    """(exit status, output, errors) of a command."""
+    done = subprocess.run(words, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
+    return done.returncode, done.stdout, done.stderr
+
+
+def must(folder, *words):
+    status, out, err = call(folder, *words)
+    assert status == 0, '%s: status %d\n%s%s' % (' '.join(words), status, out, err)
+    return out
+
+
+def read(*path):
+    with open(os.path.join(*path), 'rb') as file:
+        return file.read().decode()
+
+
+def change(path, old, new):
+    text = read(path)
+    assert text.count(old) == 1, '%s: %s' % (path, old)
+    with open(path, 'w') as file:
+        file.write(text.replace(old, new))
+
+
+def tree(folder):
+    """Every file beneath: its mode and what is in it."""
+    found = {}
+    for base, dirs, names in os.walk(folder):
+        dirs[:] = [name for name in dirs if name not in ('.reeve', '.git')]
+        for name in names:
+            path = os.path.join(base, name)
+            with open(path, 'rb') as file:
+                found[os.path.relpath(path, folder)] = (stat.S_IMODE(os.lstat(path).st_mode), file.read())
+    return found
+
+
+# ---- what a run did ----
+
+Run = collections.namedtuple('Run', 'status ran hits states out programs')
+
+
+def can_trace(folder):
+    return bool(shutil.which('strace')) and call(folder, 'strace', '-f', '-o', '/dev/null', 'true')[0] == 0
+
+
+def started(trace):
+    """(programs that were executed, processes that were made) of a trace by strace; a thread is no process."""
+    programs = [line for line in trace.split('\n') if ' execve(' in line and ' = 0' in line]
+    made = [line for line in trace.split('\n') if re.search(r' (clone3?|v?fork)\(', line) and 'CLONE_THREAD' not in line]
+    return programs, made
+
+
+def run(folder, *words, is_traced=False):
+    """Run; which nodes ran, which came from the cache, by the journal alone."""
+    trace = os.path.join(os.path.dirname(folder), 'trace')
+    tracer = ['strace', '-f', '-e', 'trace=execve,clone,clone3,vfork,fork', '-o', trace] if is_traced else []
+    status, out, err = call(folder, *tracer, REEVE, 'run', *words)
+    events = [json.loads(line) for line in must(folder, REEVE, 'events', 'latest', '--json').splitlines()]
+    ran = {e['node'] for e in events if e['type'] == 'attempt_state'}
+    hits = {e['node'] for e in events if e['type'] == 'cached'}
+    states = {e['node']: e['state'] for e in events if e['type'] == 'node_state'}
+    return Run(status, ran, hits, states, out + err, started(read(trace)) if is_traced else None)
+
+
+def all_hits(text, folder, *words, is_traced=False):
+    done = run(folder, *words, is_traced=is_traced)
+    claim(text + ': every node is from the cache, and the journal has no attempt', done.status == 0 and not done.ran and
+          len(done.hits) == NODES and set(done.states.values()) == {'succeeded'}, done)
+    if is_traced:
+        programs, made = done.programs
+        claim(text + ': no program is executed but Reeve itself, no process made but its keeper', len(programs) == 1 and
+              len(made) <= 1, '\n'.join(programs + made))
+
+
+def spans(folder, where):
+    rows = json.loads(must(folder, REEVE, 'sql', 'select started_ms, ended_ms from attempt where ' + where, '--json', '--limit', '0'))
+    return [(int(begin), int(end)) for begin, end in rows['rows']]
+
+
+def most_at_once(times):
+    """The greatest number of spans [begin, end) that overlap."""
+    marks = sorted([(end, -1) for begin, end in times] + [(begin, 1) for begin, end in times])
+    now = most = 0
+    for _, step in marks:
+        now += step
+        most = max(most, now)
+    return most
+
+
+# ---- the tools, computed another way ----
+
+def stem(word):
+    for ending in ('ies', 'ing', 'ed', 'es', 's', 'y', 'e'):
+        if word.endswith(ending) and len(word) >= len(ending) + 3:
+            return word[:-len(ending)]
+    return word
+
+
+def words_of(folder):
+    """Name of a text → the words in it."""
+    texts = os.path.join(folder, 'corpus', 'texts')
+    return {name: re.findall('[a-z]+', read(texts, name).lower()) for name in sorted(os.listdir(texts))}
+
+
+def table(folder, top):
+    """What the report of the texts has to be."""
+    common = set(read(folder, 'libs', 'stop', 'words.txt').split('\n'))
+    counts, documents = collections.Counter(), collections.defaultdict(set)
+    for name, words in words_of(folder).items():
+        for word in words:
+            if word not in common:
+                counts[stem(word)] += 1
+                documents[stem(word)].add(name)
+    rows = sorted(counts, key=lambda word: (-counts[word], word))[:top]
+    return 'stem,count,documents\n' + ''.join('%s,%d,%d\n' % (word, counts[word], len(documents[word])) for word in rows)
+
+
+def first_run(folder):
+    done = run(folder, '-j', '4')
+    claim('the first run compiles and tests everything', done.status == 0 and len(done.ran) == NODES and not done.hits and
+          set(done.states.values()) == {'succeeded'}, done)
+    projects = {node.split(':')[0] for node in done.ran if ':' in node}
+    claim('it is at least twelve packages', len(projects) >= 12, projects)
+    report = os.path.join(folder, 'corpus', 'out', 'words.csv')
+    claim('the report is what another computation gives', read(report) == table(folder, 12), read(report) + table(folder, 12))
+    lengths = sorted(len(words) for words in words_of(folder).values())
+    said = '%d documents, %d words: %d to %d, median %d' % (
+        len(lengths), sum(lengths), lengths[0], lengths[-1], lengths[(len(lengths) - 1) // 2])
+    claim('and so is what it says of the texts', said in done.out, (said, done.out))
+    names = [name for name, words in words_of(folder).items() if {'boat', 'boats'} & set(words) and 'lighthouse' not in words]
+    found = must(os.path.join(folder, 'corpus', 'texts'), '../../apps/search/out/search', 'boat -lighthouse', *words_of(folder))
+    claim('the search finds what another computation finds', names and found.split() == names, (names, found))
+    packed = must(folder, 'tar', '--list', '--file=out/words.tar')
+    claim('the tools are packed', sorted(packed.split()) == ['bin/report', 'bin/search'], packed)
+    tests, stresses = spans(folder, "node like '%:test'"), spans(folder, "node like '%:stress'")
+    claim('at most two tests ran at once, as their tag says', len(tests) == 16 and most_at_once(tests) <= 2, tests)
+    claim('what fills memory was alone, as its mutex says', len(stresses) == 2 and most_at_once(stresses) == 1, stresses)
+
+
+def second_run(folder, is_traced):
+    all_hits('the second run', folder, is_traced=is_traced)
+    for name in tree(folder):
+        os.utime(os.path.join(folder, name))
+    all_hits('every file touched and none changed', folder)
+
+
+LINKED = {'map:compile', 'map:build', 'map:test', 'map:stress', 'index:test', 'query:test', 'search:build', 'search:test', 'report:build',
+          'report:test', 'corpus:test', 'corpus:report', 'pack'}
+
+
+def changed_library(folder, is_traced):
+    source = os.path.join(folder, 'libs', 'map', 'map.c')
+    original = read(source)
+    change(source, 'FNV-1a, 64 bits', 'The hash FNV-1a, 64 bits')
+    done = run(folder)
+    claim('another comment compiles one file, and what it gives is the same: the rest is from the cache', done.status == 0 and
+          done.ran == {'map:compile'} and len(done.hits) == NODES - 1, done)
+    change(source, '14695981039346656037u', '14695981039346656039u')
+    done = run(folder, is_traced=is_traced)
+    claim('a changed library: it and what is linked with it runs, the rest is from the cache', done.status == 0 and
+          done.ran == LINKED and len(done.hits) == NODES - len(LINKED), (done.ran ^ LINKED, done))
+    claim('the tools still say the same', read(folder, 'corpus', 'out', 'words.csv') == table(folder, 12))
+    if is_traced:
+        programs, made = done.programs
+        claim('strace sees what was started', sum('"ar", "rcsD"' in line for line in programs) == 1 and len(made) > len(done.ran),
+              '\n'.join(programs + made))
+    with open(source, 'w') as file:
+        file.write(original)
+    all_hits('taken back', folder)
+
+
+def outputs_come_back(folder, is_traced):
+    before = tree(folder)
+    for base, dirs, _ in os.walk(folder):
+        if 'out' in dirs and '.reeve' not in base:
+            shutil.rmtree(os.path.join(base, 'out'))
+    gone = len(before) - len(tree(folder))
+    all_hits('with all outputs deleted', folder, is_traced=is_traced)
+    claim('they are back, byte by byte and mode by mode', gone > 40 and tree(folder) == before, (gone, set(before) ^ set(tree(folder))))
+    os.chmod(os.path.join(folder, 'apps', 'search', 'out', 'search'), 0o600)
+    os.remove(os.path.join(folder, 'corpus', 'out', 'words.csv'))
+    with open(os.path.join(folder, 'libs', 'str', 'out', 'libstr.a'), 'w') as file:
+        file.write('spoilt\n')
+    all_hits('with outputs spoilt', folder, is_traced=is_traced)
+    claim('they are whole again', tree(folder) == before, set(before) ^ set(tree(folder)))
+
+
+CSV = {'csv:compile', 'csv:build', 'csv:test', 'report:build', 'report:test', 'corpus:report', 'pack'}
+# What neither depends on csv.c nor is needed by what does.
+NOT_CSV = {'arena:test', 'arena:stress', 'str:test', 'vec:test', 'map:test', 'map:stress', 'load:test', 'token:test', 'stem:test',
+           'stop:test', 'stats:test', 'index:test', 'query:test', 'mkset:test'}
+
+
+def changed_in_git(folder):
+    def git(*words):
+        return must(folder, 'git', '-c', 'user.name=a', '-c', 'user.email=a@b', *words)
+
+    git('init', '--quiet')
+    git('add', '--all')
+    git('commit', '--quiet', '--message=all')
+    status, out, err = call(folder, REEVE, 'run', '--changed')
+    claim('--changed right after a commit: nothing to run', status == 0 and 'nothing to run' in out + err, out + err)
+    change(os.path.join(folder, 'libs', 'vec', 'test.c'), 'below 100.', 'below 100!')
+    done = run(folder, '--changed')
+    needed = {'vec:compile', 'vec:build', 'arena:compile', 'arena:build'}
+    claim('--changed after a change of a test: the test and what it needs, nothing else', done.status == 0 and
+          done.ran == {'vec:test'} and done.hits == needed, done)
+    git('commit', '--quiet', '--all', '--message=test')
+    change(os.path.join(folder, 'libs', 'csv', 'csv.c'), "== '\\r')", "== '\\r' || cell.at[i] == ';')")
+    done = run(folder, '--changed')
+    claim('--changed after a change of a library: it, what depends on it, and what these need', done.status == 0 and
+          done.ran | done.hits == set(all_nodes(folder)) - NOT_CSV, done)
+    claim('of those what depends on it ran, and the rest is from the cache', done.ran == CSV and not done.hits & CSV, done.ran ^ CSV)
+    git('commit', '--quiet', '--all', '--message=library')
+    done = run(folder, '--changed', '--since', 'HEAD~1')
+    claim('--since a commit: the same nodes, all from the cache', done.status == 0 and not done.ran and
+          done.hits == set(all_nodes(folder)) - NOT_CSV, done)
+
+
+def all_nodes(folder, *words):
+    return [row['node'] for row in json.loads(must(folder, REEVE, 'run', '--dry-run', '--json', *words))['plan']]
+
+
+def parts(folder):
+    wanted = {'arena:compile', 'arena:build', 'str:compile', 'str:build', 'mkset:build', 'stop:generate', 'stop:compile', 'stop:build',
+              'stop:test'}
+    found = set(all_nodes(os.path.join(folder, 'libs', 'stop')))
+    claim('in a package `reeve run` is its default and what it needs', found == wanted, found ^ wanted)
+    found = set(all_nodes(folder, '^:stress'))
+    claim('`^:stress` is every package that has it', {n for n in found if n.endswith(':stress')} == {'arena:stress', 'map:stress'}, found)
+
+
+def broken(folder):
+    questions = os.path.join(folder, 'corpus', 'questions')
+    change(questions, 'snow: mountain valley', 'snow: mountain')
+    done = run(folder)
+    claim('a test that fails: its words are shown, and nothing is packed', done.status == 1 and done.states['corpus:test'] == 'failed' and
+          done.states['pack'] == 'skipped' and 'snow: mountain, but found: mountain valley' in done.out, done)
+    claim('only it ran', done.ran == {'corpus:test'}, done.ran)
+    change(questions, 'snow: mountain', 'snow: mountain valley')
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix='rv-monorepo-') as base:
+        folder = os.path.join(base, 'monorepo')
+        shutil.copytree(os.path.join(ROOT, 'examples', 'monorepo'), folder, ignore=shutil.ignore_patterns('.reeve', 'out'))
+        is_traced = can_trace(base)
+        print('# system calls are %s' % ('traced' if is_traced else 'not traced: no strace, or it may not'), flush=True)
+        first_run(folder)
+        second_run(folder, is_traced)
+        changed_library(folder, is_traced)
+        outputs_come_back(folder, is_traced)
+        broken(folder)
+        parts(folder)
+        changed_in_git(folder)
+        status, out, err = call(folder, REEVE, 'verify')
+        claim('the promises hold', status == 0, out + err)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == '__main__':
+    main()
