@@ -314,6 +314,7 @@ rv_status rv_tree_restore(rv_tree *tree, const rv_tree_file *files, uint32_t cou
         status = put_back(&p, want.index.at[done], &files[want.index.at[done]], err);
         RV_FAIL_POINT(CACHE_PLACED);
     }
+    if (want.index.count) tree->generation++; /* what was seen there before is no more */
     if (status != RV_OK) unstage(tree, files, &want, 0);
     if (status == RV_OK && ret_written) *ret_written = want.index.count;
     if (p.parent_fd >= 0) close(p.parent_fd);

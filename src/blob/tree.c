@@ -53,6 +53,7 @@ void rv_tree_close(rv_tree *tree)
     rv_vec_deinit(&tree->assumed);
     rv_map_deinit(&tree->by_assumed);
     rv_arena_deinit(&tree->assumed_arena);
+    rv_free(tree->glances);
     rv_free(tree);
 }
 
@@ -233,6 +234,28 @@ static rv_status look_behind(rv_tree *tree, rv_arena *arena, rv_tree_file *file,
     return status;
 }
 
+void rv_tree_moment(rv_tree *tree, uint64_t moment)
+{
+    if (moment == tree->moment) return;
+    tree->moment = moment;
+    tree->generation++;
+}
+
+static bool recall(const rv_tree *tree, uint64_t name, rv_tree_file *file)
+{
+    const rv_glance *seen = tree->moment && tree->glances ? &tree->glances[name % RV_GLANCES] : NULL;
+    if (!seen || seen->name != name || seen->generation != tree->generation) return false;
+    *file = (rv_tree_file){.path = file->path, .kind = RV_TREE_FILE, .mode = seen->mode, .size = seen->size, .digest = seen->digest};
+    return true;
+}
+
+static void remember(rv_tree *tree, uint64_t name, const rv_tree_file *file)
+{
+    if (tree->moment == 0) return;
+    if (!tree->glances) tree->glances = rv_alloc(sizeof *tree->glances * RV_GLANCES);
+    tree->glances[name % RV_GLANCES] = (rv_glance){name, tree->generation, file->size, file->mode, file->digest};
+}
+
 rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err)
 {
     struct stat info;
@@ -243,9 +266,15 @@ rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_er
         file->path = path;
         return file->kind == RV_TREE_LINK ? look_behind(tree, arena, file, err) : RV_OK;
     }
+    uint64_t name = tree->moment ? rv_stamp_name(tree->seed, file->path) : 0;
+    if (recall(tree, name, file)) return RV_OK;
     rv_status status = stamp_of(tree, file, &info, err);
     if (status != RV_OK) return status;
-    if (file->kind == RV_TREE_FILE) return file_digest(tree, file, &info, false, &file->digest, err);
+    if (file->kind == RV_TREE_FILE) {
+        status = file_digest(tree, file, &info, false, &file->digest, err);
+        if (status == RV_OK) remember(tree, name, file);
+        return status;
+    }
     return file->kind == RV_TREE_LINK ? look_at_link(tree, arena, file, err) : RV_OK;
 }
 

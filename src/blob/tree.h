@@ -45,6 +45,9 @@ RV_MUST_USE rv_status rv_tree_take(rv_tree *tree, const rv_str *patterns, uint32
                                    rv_tree_files *ret_add, rv_error *err);
 /* The path that a pattern without wildcards means; size 0: it has some (or is none). In the arena or borrowed from `pattern`. */
 rv_str rv_tree_literal(rv_str pattern, rv_arena *arena);
+/* Looks of the same moment see each file once: from a call with another number on (0: never) what was seen before does not hold. Who
+ * raises it does so whenever something may have written since: an attempt began or ended, time passed. Files put back are seen anew. */
+void rv_tree_moment(rv_tree *tree, uint64_t moment);
 /* Look at one file: sets all but `path`, which is NUL-terminated. Errors as above. */
 RV_MUST_USE rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err);
 

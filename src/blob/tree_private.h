@@ -23,7 +23,14 @@ struct rv_tree {
     rv_tree_files assumed; /* instead of what is on the disk; paths in assumed_arena */
     rv_map by_assumed; /* path → index of it */
     rv_arena assumed_arena;
+    struct rv_glance *glances; /* RV_GLANCES of them, one place for each name; NULL: none yet */
+    uint64_t moment;   /* that is now; 0: nothing holds */
+    uint64_t generation; /* raised with each moment and with each file that is put back */
 };
+
+/* What a file was when it was looked at in this generation. */
+typedef struct rv_glance { uint64_t name, generation, size; uint32_t mode; rv_digest digest; } rv_glance;
+#define RV_GLANCES 4096u
 
 #define RV_TREE_BUFFER_SIZE (256u << 10)
 

@@ -61,7 +61,7 @@ rv_status rv_cache_tree(rv_cache *cache, const char *dir, rv_tree **ret, rv_erro
 
 static bool has_blob(void *user, rv_digest digest, uint64_t size) { return rv_blob_has(((rv_cache *)user)->config.blobs, digest, size); }
 
-rv_cache_reason rv_cache_entry(rv_cache *cache, rv_digest key, uint64_t *ret_id, rv_manifest *ret)
+rv_cache_reason rv_cache_entry(rv_cache *cache, rv_digest key, bool has_all, uint64_t *ret_id, rv_manifest *ret)
 {
     rv_cache_row row = {0};
     rv_arena_clear(&cache->arena);
@@ -70,7 +70,7 @@ rv_cache_reason rv_cache_entry(rv_cache *cache, rv_digest key, uint64_t *ret_id,
     rv_status status = rv_manifest_read(&cache->arena, row.manifest, ret);
     if (status != RV_OK) return status == RV_UNSUPPORTED ? RV_CACHE_SCHEMA_MISMATCH : RV_CACHE_CORRUPT;
     *ret_id = row.id;
-    return rv_manifest_blobs(ret, has_blob, cache) ? RV_CACHE_HIT : RV_CACHE_CORRUPT;
+    return !has_all || rv_manifest_blobs(ret, has_blob, cache) ? RV_CACHE_HIT : RV_CACHE_CORRUPT;
 }
 
 /* Append what a text of an entry is; a blob is verified. */
@@ -91,7 +91,7 @@ rv_cache_reason rv_cache_find(rv_cache *cache, rv_digest key, rv_arena *arena, r
 {
     rv_manifest m;
     uint64_t id = 0;
-    rv_cache_reason reason = rv_cache_entry(cache, key, &id, &m);
+    rv_cache_reason reason = rv_cache_entry(cache, key, true, &id, &m);
     if (reason != RV_CACHE_HIT) return reason;
     rv_buf_clear(&cache->text[0]);
     if (m.text[0].size <= RV_VALUE_SIZE_MAX && !read_text(cache, &m.text[0], &cache->text[0])) return RV_CACHE_CORRUPT;
@@ -133,8 +133,9 @@ rv_cache_part *rv_cache_part_of(rv_job *job)
 /* The tree is opened when a file is first asked for: the directory of a run may come to be later than the run. */
 static rv_status open_tree(rv_cache_part *part, rv_error *err)
 {
-    if (part->subject.tree) return RV_OK;
-    return rv_cache_tree(part->cache, part->job->dir, &part->subject.tree, err);
+    rv_status status = part->subject.tree ? RV_OK : rv_cache_tree(part->cache, part->job->dir, &part->subject.tree, err);
+    if (status == RV_OK) rv_tree_moment(part->subject.tree, part->job->engine->moment);
+    return status;
 }
 
 void rv_cache_job_free(rv_job *job)
@@ -344,7 +345,7 @@ static rv_cache_reason find_and_settle(rv_job *job, uint32_t node, rv_cache_slot
     rv_cache_part *part = job->cache;
     rv_manifest m;
     uint64_t id = 0;
-    rv_cache_reason reason = rv_cache_entry(part->cache, slot->key, &id, &m);
+    rv_cache_reason reason = rv_cache_entry(part->cache, slot->key, false, &id, &m);
     if (reason == RV_CACHE_HIT && is_output_over(job, node, &m)) reason = RV_CACHE_NO_ENTRY;
     if (reason == RV_CACHE_HIT) reason = put_back(part, &m, err);
     if (reason != RV_CACHE_HIT) return reason;

@@ -45,8 +45,9 @@ void rv_used_note(rv_cache *cache, uint64_t id, int64_t now_ms);
 /* When it was used last, at least created_ms. */
 int64_t rv_used_ms(const rv_cache *cache, uint64_t id, int64_t created_ms);
 
-/* As rv_cache_find, with the whole manifest; in cache->arena, which is cleared before. */
-rv_cache_reason rv_cache_entry(rv_cache *cache, rv_digest key, uint64_t *ret_id, rv_manifest *ret);
+/* As rv_cache_find, with the whole manifest; in cache->arena, which is cleared before. has_all: each blob of it must be there; else what
+ * is to be put back is found missing then. */
+rv_cache_reason rv_cache_entry(rv_cache *cache, rv_digest key, bool has_all, uint64_t *ret_id, rv_manifest *ret);
 void rv_key_parts_deinit(rv_key_parts *parts);
 /* The hash of what a node's files are now: as ret_inputs of rv_cache_key. Leaves parts->files as they are found. */
 RV_MUST_USE rv_status rv_cache_inputs(rv_cache *cache, rv_tree *tree, const rv_json *body, rv_digest *ret, rv_error *err);

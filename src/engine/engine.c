@@ -428,6 +428,7 @@ static void on_turn(void *user)
 {
     rv_engine *engine = user;
     engine->is_in_turn = true;
+    engine->moment++;
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) { /* what a batch that is written at once gave rise to */
         engine->has_landed = false;
         take_turn(engine);

@@ -169,6 +169,7 @@ struct rv_engine {
     int notify_fd;             /* inotify, of all scratch directories; -1: none */
     uint64_t batch_last;
     uint32_t turn_number;
+    uint64_t moment;           /* raised when files may have changed: with each turn, and when an attempt begins or has ended */
     rv_flight *flying, *next_flight; /* in flight; being collected */
     rv_flight *syncing;        /* written, their syncs are waited for; latest first */
     rv_timer *lazy_timer, *due_timer;

@@ -485,12 +485,50 @@ static void keep__a_link_in_the_way_is_refused(void **state)
     assert_string_equal(meant(false, "dir/f", NULL), "f dir/f"); /* who only reads follows it, as a command does */
 }
 
+static rv_digest seen(const char *path)
+{
+    rv_error err;
+    rv_tree_file file = {.path = rv_str_of(path)};
+    assert_ok(rv_tree_look(tree, &arena, &file, &err), &err);
+    return file.digest;
+}
+
+static void assert_same(rv_digest a, rv_digest b, bool is_same)
+{
+    assert_int_equal(memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0, is_same);
+}
+
+/* A file is seen once in a moment, anew in the next one, and anew at once where one was put back. */
+static void c3__looks_of_one_moment_see_a_file_once(void **state)
+{
+    rv_error err;
+    rv_tree_files files = {0};
+    rv_str patterns[] = {RV_STR("a")};
+    command("printf one > a");
+    assert_ok(rv_tree_take(tree, patterns, 1, true, &arena, &files, &err), &err);
+    rv_digest one = seen("a");
+    command("printf two > a");
+    assert_same(seen("a"), one, false); /* moment 0: nothing is held */
+    rv_tree_moment(tree, 1);
+    rv_digest two = seen("a");
+    command("printf three > a");
+    assert_same(seen("a"), two, true);
+    rv_tree_moment(tree, 1);
+    assert_same(seen("a"), two, true);
+    rv_tree_moment(tree, 2);
+    assert_same(seen("a"), two, false);
+    assert_ok(rv_tree_restore(tree, files.at, files.count, NULL, &err), &err);
+    assert_same(seen("a"), one, true);
+    rv_vec_deinit(&files);
+}
+
 #define T(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 
 int main(void)
 {
     umask(022);
     const struct CMUnitTest tests[] = {
+        T(c3__looks_of_one_moment_see_a_file_once),
         T(patterns__mean_files_and_links_sorted_each_once),
         T(patterns__a_literal_is_there_without_a_file_and_a_wildcard_is_not),
         T(patterns__never_reach_into_the_store_or_git),
