@@ -362,7 +362,8 @@ static void take_assumed(taking *t, rv_str dir, const rv_glob *glob)
     for (uint32_t i = 0; i < t->tree->assumed.count; i++) {
         const rv_tree_file *file = &t->tree->assumed.at[i];
         bool is_beneath = rv_str_starts(file->path, dir) && file->path.size > dir.size && file->path.at[dir.size] == '/';
-        if (file->kind != RV_TREE_DIR && (glob ? rv_glob_match(glob, file->path) : is_beneath)) rv_vec_push(&t->found, ((rv_tree_file){.path = file->path, .kind = file->kind}));
+        if (file->kind != RV_TREE_DIR && (glob ? rv_glob_match(glob, file->path) : is_beneath))
+            rv_vec_push(&t->found, ((rv_tree_file){.path = file->path, .kind = file->kind}));
     }
 }
 

@@ -23,7 +23,8 @@ static rv_status read_wish(const rv_args *args, rv_cache_wish *ret, rv_error *er
     if (!is_clean && has_mode)
         return rv_error_set(err, RV_INVALID, "--stale, --max-age and --max-size are for `reeve cache clean`");
     if (is_clean && !has_mode)
-        return rv_error_set(err, RV_INVALID, "what is to be cleaned? --stale, --max-age D or --max-size S; `reeve cache clear` removes all");
+        return rv_error_set(err, RV_INVALID,
+                            "what is to be cleaned? --stale, --max-age D or --max-size S; `reeve cache clear` removes all");
     *ret = (rv_cache_wish){.stale = rv_args_has(args, "stale"), .all = is_clear, .has_age = age, .has_size = size,
                            .dry_run = is_info || rv_args_has(args, "dry-run"), .now_ms = wall_ms()};
     if (age && !rv_duration_parse(rv_str_of(age), &ret->age_ms_max))

@@ -26,7 +26,8 @@ static void read_all(int fd, rv_buf *out)
     if (out->at) out->at[out->size] = 0;
 }
 
-/* Run `git -C dir words…`; standard output is appended to `out`. *ret_exit: its exit status, 128 + N for a signal. IO: it cannot be started. */
+/* Run `git -C dir words…`; standard output is appended to `out`. *ret_exit: its exit status, 128 + N for a signal. IO: it cannot be
+ * started. */
 static rv_status git(const char *dir, const char *const *words, rv_buf *out, int *ret_exit, rv_error *err)
 {
     const char *argv[24] = {"git", "-C", dir};
@@ -86,14 +87,16 @@ static rv_status changed_files(const char *dir, const rv_changed *changed, rv_bu
     rv_status status = check_repository(dir, changed, err);
     rv_buf_printf(&revision, "%s", changed->since ? changed->since : "HEAD");
     if (status == RV_OK && changed->is_staged)
-        status = GIT(dir, out, &exit_status, err, "diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--relative", "--");
+        status = GIT(dir, out, &exit_status, err, "diff", "--cached", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--relative",
+                     "--");
     else if (status == RV_OK)
         status = GIT(dir, out, &exit_status, err, "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--relative",
                      "--end-of-options", revision.at, "--");
     if (status == RV_OK && exit_status == 0 && !changed->is_staged)
         status = GIT(dir, out, &exit_status, err, "ls-files", "-z", "--others", "--exclude-standard");
     if (status == RV_OK && exit_status)
-        status = rv_error_set(err, RV_INVALID, "git in %s could not tell what changed (exit status %d); try `git status` there", dir, exit_status);
+        status = rv_error_set(err, RV_INVALID, "git in %s could not tell what changed (exit status %d); try `git status` there", dir,
+                              exit_status);
     rv_buf_deinit(&revision);
     return status;
 }

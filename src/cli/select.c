@@ -216,7 +216,8 @@ static rv_status add_word(place *at, wanted *w, rv_str word, const char *file, r
     uint32_t before = w->count;
     if (add_selected(at, w, word))
         return w->count > before ? RV_OK
-                                 : rv_error_set(err, RV_NOT_FOUND, "`%.*s`: no project has such a node; `reeve graph` shows those that there are",
+                                 : rv_error_set(err, RV_NOT_FOUND,
+                                                "`%.*s`: no project has such a node; `reeve graph` shows those that there are",
                                                 RV_FMT(word));
     bool is_of_root = at->projects && rv_str_starts(word, RV_STR("root:")), is_whole = rv_str_find(word, 0, ':') != SIZE_MAX;
     uint32_t node = is_of_root ? find_in(at, NULL, rv_str_from(word, 5)) : find_in(at, is_whole ? NULL : at->stood, word);

@@ -176,7 +176,8 @@ static void check_mutexes(rv_sim_world *w, uint32_t started)
         const rv_sim_entry *entry = &w->ledger.entries.at[i];
         uint32_t node = entry->live ? rv_run_find(w->job->run, entry->name) : RV_NONE;
         if (node != RV_NONE && node != started && clash(w->job->run, node, started))
-            rv_sim_break(w, "A5: %.*s was started while %.*s held its mutex", RV_FMT(rv_sim_id(w, w->job->run, started)), RV_FMT(entry->name));
+            rv_sim_break(w, "A5: %.*s was started while %.*s held its mutex", RV_FMT(rv_sim_id(w, w->job->run, started)),
+                         RV_FMT(entry->name));
     }
     for (uint32_t i = 0; i < admit->bids.count; i++)
         if (admit->bids.at[i].phase == RV_BID_QUEUED) {

@@ -322,7 +322,10 @@ class Wire:
         return json.loads(line)
 
     def ask(self, op, **fields):
-        self.send({'v': 1, 'op': op, **fields})
+        try:
+            self.send({'v': 1, 'op': op, **fields})
+        except (ConnectionResetError, BrokenPipeError):
+            return None
         return self.line()
 
     def say(self, op, **fields):
