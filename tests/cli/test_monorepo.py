@@ -73,16 +73,17 @@ def tree(folder):
 
 # ---- what a run did ----
 
+TRACER = ['strace', '-f', '--seccomp-bpf', '-e', 'trace=execve,clone,clone3,vfork,fork']
 Run = collections.namedtuple('Run', 'status ran hits states out programs')
 
 
 def can_trace(folder):
-    return bool(shutil.which('strace')) and call(folder, 'strace', '-f', '-o', '/dev/null', 'true')[0] == 0
+    return bool(shutil.which('strace')) and call(folder, *TRACER, '-o', '/dev/null', 'true')[0] == 0
 
 
 def started(trace):
     """(programs that were executed, processes that were made) of a trace by strace; a thread is no process."""
-    programs = [line for line in trace.split('\n') if ' execve(' in line and ' = 0' in line]
+    programs = [line for line in trace.split('\n') if ' execve(' in line and ' = -1 ' not in line]
     made = [line for line in trace.split('\n') if re.search(r' (clone3?|v?fork)\(', line) and 'CLONE_THREAD' not in line]
     return programs, made
 
@@ -90,7 +91,7 @@ def started(trace):
 def run(folder, *words, is_traced=False):
     """Run; which nodes ran, which came from the cache, by the journal alone."""
     trace = os.path.join(os.path.dirname(folder), 'trace')
-    tracer = ['strace', '-f', '-e', 'trace=execve,clone,clone3,vfork,fork', '-o', trace] if is_traced else []
+    tracer = [*TRACER, '-o', trace] if is_traced else []
     status, out, err = call(folder, *tracer, REEVE, 'run', *words)
     events = [json.loads(line) for line in must(folder, REEVE, 'events', 'latest', '--json').splitlines()]
     ran = {e['node'] for e in events if e['type'] == 'attempt_state'}
@@ -103,10 +104,15 @@ def all_hits(text, folder, *words, is_traced=False):
     done = run(folder, *words, is_traced=is_traced)
     claim(text + ': every node is from the cache, and the journal has no attempt', done.status == 0 and not done.ran and
           len(done.hits) == NODES and set(done.states.values()) == {'succeeded'}, done)
+    claim(text + ': it is said', 'nothing had to run: %d from the cache' % NODES in done.out, done.out)
     if is_traced:
         programs, made = done.programs
         claim(text + ': no program is executed but Reeve itself, no process made but its keeper', len(programs) == 1 and
               len(made) <= 1, '\n'.join(programs + made))
+
+
+def planned(folder, *words):
+    return json.loads(must(folder, REEVE, 'run', '--dry-run', '--json', *words))['plan']
 
 
 def spans(folder, where):
@@ -189,18 +195,22 @@ def changed_library(folder, is_traced):
     source = os.path.join(folder, 'libs', 'map', 'map.c')
     original = read(source)
     change(source, 'FNV-1a, 64 bits', 'The hash FNV-1a, 64 bits')
-    done = run(folder)
+    done = run(folder, is_traced=is_traced)
     claim('another comment compiles one file, and what it gives is the same: the rest is from the cache', done.status == 0 and
           done.ran == {'map:compile'} and len(done.hits) == NODES - 1, done)
+    if is_traced:
+        programs, made = done.programs
+        claim('strace sees what is started: one compiler', sum('/cc1"' in line for line in programs) == 1 and len(made) > 2,
+              '\n'.join(programs + made))
     change(source, '14695981039346656037u', '14695981039346656039u')
-    done = run(folder, is_traced=is_traced)
+    plan = {row['node']: (row['will'], row['why']) for row in planned(folder)}
+    will_run = {node for node, (will, _) in plan.items() if will == 'run'}
+    claim('--dry-run says which will run, and names the file that changed', will_run == LINKED and len(plan) == NODES and
+          'libs/map/map.c changed' in plan['map:compile'][1], plan)
+    done = run(folder)
     claim('a changed library: it and what is linked with it runs, the rest is from the cache', done.status == 0 and
           done.ran == LINKED and len(done.hits) == NODES - len(LINKED), (done.ran ^ LINKED, done))
     claim('the tools still say the same', read(folder, 'corpus', 'out', 'words.csv') == table(folder, 12))
-    if is_traced:
-        programs, made = done.programs
-        claim('strace sees what was started', sum('"ar", "rcsD"' in line for line in programs) == 1 and len(made) > len(done.ran),
-              '\n'.join(programs + made))
     with open(source, 'w') as file:
         file.write(original)
     all_hits('taken back', folder)
@@ -255,7 +265,7 @@ def changed_in_git(folder):
 
 
 def all_nodes(folder, *words):
-    return [row['node'] for row in json.loads(must(folder, REEVE, 'run', '--dry-run', '--json', *words))['plan']]
+    return [row['node'] for row in planned(folder, *words)]
 
 
 def parts(folder):
