@@ -215,6 +215,7 @@ static void stage_name(const rv_tree *tree, uint32_t index, char ret[STAGE_NAME_
 
 static rv_status put_mode(place *p, const rv_tree_file *file, rv_error *err)
 {
+    p->tree->generation++; /* what was seen there before has another mode */
     return place_open(p, file) && fchmodat(p->parent_fd, base_of(file->path), file->mode, 0) == 0 ? RV_OK : place_fail(file, err);
 }
 

@@ -519,6 +519,14 @@ static void c3__looks_of_one_moment_see_a_file_once(void **state)
     assert_same(seen("a"), two, false);
     assert_ok(rv_tree_restore(tree, files.at, files.count, NULL, &err), &err);
     assert_same(seen("a"), one, true);
+    rv_tree_moment(tree, 3);
+    command("chmod 600 a");
+    rv_tree_file now = {.path = RV_STR("a")};
+    assert_ok(rv_tree_look(tree, &arena, &now, &err), &err);
+    assert_int_equal(now.mode, 0600);
+    assert_ok(rv_tree_restore(tree, files.at, files.count, NULL, &err), &err); /* the mode alone */
+    assert_ok(rv_tree_look(tree, &arena, &now, &err), &err);
+    assert_int_equal(now.mode, files.at[0].mode);
     rv_vec_deinit(&files);
 }
 
