@@ -36,20 +36,20 @@ typedef struct rv_machine {
 
 /* ---- files ---- */
 
-static const char *variable(const char *const *environ, const char *name)
+static const char *variable(const char *const *variables, const char *name)
 {
     size_t size = strlen(name);
-    for (; environ && *environ; environ++)
-        if (strncmp(*environ, name, size) == 0 && (*environ)[size] == '=') return *environ + size + 1;
+    for (; variables && *variables; variables++)
+        if (strncmp(*variables, name, size) == 0 && (*variables)[size] == '=') return *variables + size + 1;
     return NULL;
 }
 
 static char *copy(const char *text) { return memcpy(rv_alloc(strlen(text) + 1), text, strlen(text) + 1); }
 
-static char *directory(const char *const *environ)
+static char *directory(const char *const *variables)
 {
     char path[64];
-    const char *given = variable(environ, "REEVE_HOST_LOCKS");
+    const char *given = variable(variables, "REEVE_HOST_LOCKS");
     const char *parent = access("/run/lock", W_OK | X_OK) == 0 ? "/run/lock" : "/tmp";
     (void)snprintf(path, sizeof path, "%s/reeve-%u", parent, (unsigned)geteuid());
     return copy(given && given[0] ? given : path);
@@ -332,10 +332,10 @@ void rv_machine_close(rv_engine *engine)
 
 /* ---- for people ---- */
 
-void rv_machine_holders(const char *const *environ, bool is_tag, rv_str name, rv_buf *out)
+void rv_machine_holders(const char *const *variables, bool is_tag, rv_str name, rv_buf *out)
 {
     rv_buf path = {0};
-    char *dir = directory(environ), text[HOLDER_SIZE];
+    char *dir = directory(variables), text[HOLDER_SIZE];
     rv_buf_printf(&path, "%s/%s-%.*s", dir, is_tag ? "tag" : "mutex", RV_FMT(name));
     int fd = open(path.at, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     for (off_t slot = 0; fd >= 0; slot++) {

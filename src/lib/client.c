@@ -585,12 +585,12 @@ static rv_status clean_owner(rv_client *client, const rv_cache_wish *wish, rv_ca
     return status;
 }
 
-rv_status rv_client_cache_open(rv_client *client, const char *const *environ, rv_cache **ret, rv_blobs **ret_blobs, rv_error *err)
+rv_status rv_client_cache_open(rv_client *client, const char *const *variables, rv_cache **ret, rv_blobs **ret_blobs, rv_error *err)
 {
     if (client->fd >= 0) return rv_error_set(err, RV_UNAVAILABLE, "a run owns %s; what its cache holds is not looked at", client->dir);
     rv_status status = rv_blobs_open(client->dir, ret_blobs, err);
     if (status != RV_OK) return status;
-    *ret = rv_cache_open(&(rv_cache_config){.root = client->dir, .store = client->store, .blobs = *ret_blobs, .environ = environ});
+    *ret = rv_cache_open(&(rv_cache_config){.root = client->dir, .store = client->store, .blobs = *ret_blobs, .environ = variables});
     return RV_OK;
 }
 
