@@ -113,11 +113,14 @@ const rv_verb rv_verbs[] = {
               {"reeve show latest --json", "the same for programs"},
               {"reeve show latest --html report.html", "a page to keep or send"}),
      EXIT_LOOK, 0, 2, false, rv_verb_show},
-    {"why", "say what a node waits for, or why it is as it is", "[--run RUN] NODE [--json]",
+    {"why", "say what a node waits for, or why it is as it is", "[-f FILE | --run RUN] NODE [--json]",
      "Of a node that waits: what it needs and what that waits for, the tag or the slot that is taken and by whom, the budget or the quota "
      "that is used up, the question and the command that answers it, the time, the event, what is open inside of it. Of one that was "
-     "skipped, cancelled or failed: the root and its error. RUN is the latest unless it is named.",
-     OPTIONS({"run", 0, "RUN", "the run; the latest by default", 0}, JSON, STORE),
+     "skipped, cancelled or failed: the root and its error. RUN is the latest unless it is named.\n\n"
+     "With -f: what the cache would say if FILE was run now: hit or miss, what the node's key is made of, and what of it has changed "
+     "since its last entry.",
+     OPTIONS({"file", 'f', "FILE", "ask about this workflow file, not about a run", 0},
+             VAR, {"run", 0, "RUN", "the run; the latest by default", 0}, JSON, STORE),
      EXAMPLES({"reeve why greet", "node greet of the latest run"}, {"reeve why --run latest greet --json", "the same for programs"}),
      EXIT_LOOK, 1, 1, false, rv_verb_why},
     {"logs", "print what nodes wrote", "RUN [NODE] [-f] [--stream 1|2] [--attempt N]",

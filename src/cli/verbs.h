@@ -23,6 +23,7 @@ int rv_verb_graph(const rv_args *args);
 int rv_verb_ls(const rv_args *args);
 int rv_verb_show(const rv_args *args);
 int rv_verb_why(const rv_args *args);
+int rv_why_file(const rv_args *args); /* the same about a file: why_file.c */
 int rv_verb_logs(const rv_args *args);
 int rv_verb_events(const rv_args *args);
 int rv_verb_approve(const rv_args *args);

@@ -462,6 +462,7 @@ static void answer(question *q, uint32_t asked)
 
 int rv_verb_why(const rv_args *args)
 {
+    if (rv_args_has(args, "file")) return rv_why_file(args);
     question q = {.args = args};
     rv_error err = {0};
     const char *name = rv_args_word(args, 0);

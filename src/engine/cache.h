@@ -103,6 +103,7 @@ typedef struct rv_cache_named { rv_str name; rv_digest digest; uint64_t size; } 
 rv_digest rv_cache_outcome(rv_str state, rv_digest out, rv_digest err, rv_str result, const rv_cache_named *artifacts, uint32_t count);
 
 /* ---- what has changed [C16] ---- */
+#define RV_MADE_OF_VERSION 1 /* its first byte */
 #define RV_MADE_OF_MAP(X) /* name, text; kept in entries: new ones go at the end */ \
     X(FORMAT, "format")                                                             \
     X(COMMAND, "command")                                                           \

@@ -296,8 +296,6 @@ rv_status rv_cache_key(rv_cache *cache, const rv_cache_subject *subject, uint32_
 
 /* ---- what it was made of: version, then {kind, name, hash of the value} … ---- */
 
-#define MADE_OF_VERSION 1
-
 static void made(rv_buf *out, rv_made_of_kind kind, rv_str name, rv_str value)
 {
     uint64_t hash = rv_hash64(value, (uint64_t)kind);
@@ -334,7 +332,7 @@ void rv_cache_made_of(rv_cache *cache, rv_buf *out)
 {
     rv_key_parts *parts = &cache->parts;
     const rv_str none = RV_STR("");
-    rv_buf_byte(out, MADE_OF_VERSION);
+    rv_buf_byte(out, RV_MADE_OF_VERSION);
     made(out, RV_MADE_OF_FORMAT, none, RV_STR(FORMAT HASH_NAME));
     add_value(&parts->texts, rv_json_get(parts->body, RV_STR("output_schema")), &cache->buffer);
     made(out, RV_MADE_OF_COMMAND, none, rv_buf_str(&parts->texts));
@@ -379,7 +377,7 @@ typedef RV_VEC(made_item) made_items;
 static bool read_items(rv_str text, made_items *out)
 {
     const char *at = text.at, *end = text.at + text.size;
-    if (text.size == 0 || *at++ != MADE_OF_VERSION) return false;
+    if (text.size == 0 || *at++ != RV_MADE_OF_VERSION) return false;
     while (at < end) {
         made_item item = {.kind = (rv_made_of_kind)(uint8_t)*at};
         uint64_t size;

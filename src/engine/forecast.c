@@ -206,6 +206,21 @@ const rv_forecast_node *rv_forecast_of(const rv_forecast *forecast, uint32_t nod
     return &forecast->nodes.at[node];
 }
 
+rv_status rv_forecast_parts(rv_forecast *forecast, uint32_t node, rv_arena *arena, rv_differences *ret_add, rv_error *err)
+{
+    static const char nothing[] = {RV_MADE_OF_VERSION};
+    rv_digest key;
+    rv_buf now = {0};
+    rv_status status = rv_cache_key(forecast->config.cache, &forecast->subject, node, &key, NULL, err);
+    if (status != RV_OK) return status;
+    rv_cache_made_of(forecast->config.cache, &now);
+    rv_str made_of = rv_arena_str(arena, rv_buf_str(&now));
+    rv_buf_deinit(&now);
+    bool is_good = rv_made_of_compare((rv_str){nothing, sizeof nothing}, made_of, ret_add);
+    RV_ASSERT(is_good);
+    return RV_OK;
+}
+
 rv_status rv_forecast_changes(rv_forecast *forecast, uint32_t node, rv_arena *arena, rv_differences *ret_add, rv_error *err)
 {
     rv_digest key;

@@ -36,5 +36,7 @@ const rv_forecast_node *rv_forecast_of(const rv_forecast *forecast, uint32_t nod
 /* Of a cached RUN: what has changed since the last entry of that node [C16]; texts are in the arena. NOT_FOUND: it has none; CORRUPT: that
  * one does not tell; errors of rv_cache_key. */
 RV_MUST_USE rv_status rv_forecast_changes(rv_forecast *forecast, uint32_t node, rv_arena *arena, rv_differences *ret_add, rv_error *err);
+/* What the key of a cached node is made of, each as ADDED. Errors of rv_cache_key. */
+RV_MUST_USE rv_status rv_forecast_parts(rv_forecast *forecast, uint32_t node, rv_arena *arena, rv_differences *ret_add, rv_error *err);
 
 #endif

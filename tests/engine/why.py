@@ -133,5 +133,31 @@ def quotas(flow):
     live.end(0)
 
 
+@case('of a file: what the key is made of, hit or miss, and what has changed since the last entry: file, variable, command [C16]')
+def of_a_file(flow):
+    flow.write('in.txt', 'one')
+    nodes = {'a': shell('cat in.txt', cache=True, inputs=['in.txt'], env={'WORD': 'x'}),
+             'b': shell('echo b', cache=True, inputs=[], needs=['a']), 'c': shell('true')}
+
+    def ask(node, **changes):
+        flow.write('flow.json', json.dumps({'reeve': 1, 'nodes': {**nodes, **changes}}))
+        found = json.loads(flow.call('why', '-f', flow.path('flow.json'), node, '--json').text)
+        return found['will'], found.get('reason'), [(d['kind'], d.get('name'), d['change']) for d in found['changed']], found
+
+    flow.run({'nodes': nodes})
+    will, _, changed, found = ask('a')
+    same((will, changed), ('hit', []), 'as it was')
+    made_of = [(d['kind'], d.get('name')) for d in found['made_of']]
+    need(('input', 'in.txt') in made_of and ('variable', 'WORD') in made_of and ('variable of the caller', 'PATH') in made_of, made_of)
+    same(ask('c')[3]['is_cached'], False, 'what is not cached')
+    flow.write('in.txt', 'two')
+    same(ask('a')[:3], ('run', 'no_entry', [('input', 'in.txt', 'changed')]), 'a file')
+    same(ask('b')[0], 'after', 'what waits for it')
+    flow.write('in.txt', 'one')
+    same(ask('a', a={**nodes['a'], 'env': {'WORD': 'y'}})[:3], ('run', 'no_entry', [('variable', 'WORD', 'changed')]), 'a variable')
+    same(ask('a', a={**nodes['a'], 'shell': 'cat ./in.txt'})[:3], ('run', 'no_entry', [('command', None, 'changed')]), 'the command')
+    flow.call('why', '-f', flow.path('flow.json'), 'nobody', status=3)
+
+
 if __name__ == '__main__':
     main()
