@@ -24,7 +24,8 @@ typedef struct asked {
     bool has_last;             /* there is one */
 } asked;
 
-static const char *const change_words[] = {[RV_MADE_OF_ADDED] = "is new", [RV_MADE_OF_REMOVED] = "is gone", [RV_MADE_OF_CHANGED] = "changed"};
+static const char *const change_words[] = {[RV_MADE_OF_ADDED] = "is new", [RV_MADE_OF_REMOVED] = "is gone",
+                                           [RV_MADE_OF_CHANGED] = "changed"};
 static const char *const will_words[] = {[RV_FORECAST_RUN] = "run", [RV_FORECAST_HIT] = "hit", [RV_FORECAST_SKIP] = "skip",
                                          [RV_FORECAST_AFTER] = "after"};
 

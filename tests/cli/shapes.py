@@ -102,19 +102,24 @@ check("show", "show", "--json")
 check("ls", "ls", "--json")
 check("sql", "sql", "select id, state from node", "--json")
 check("cache", "cache", "info", "--json")
-open("kept.yaml", "w").write("reeve: 1\nname: kept\nnodes:\n  a: {run: [cat, kept.yaml], inputs: [kept.yaml], cache: true}\n  b: {run: [cat, kept.yaml], needs: [a]}\n")
-check("run", "run", "kept.yaml", "--json", lines=True)
-check("forecast", "why", "-f", "kept.yaml", "a", "--json")
-open("kept.yaml", "a").write("# changed\n")
-check("forecast", "why", "-f", "kept.yaml", "a", "--json")
-check("forecast", "why", "-f", "kept.yaml", "b", "--json")
-check("error", "why", "-f", "kept.yaml", "c", "--json", status=3)
 check("cache", "cache", "clean", "--stale", "--json")
 check("error", "cache", "clean", "--json", status=2)
 check("events", "events", "latest", "--json", lines=True)
 check("decision", "approve", "latest", "w", "--json")
 check("error", "approve", "latest", "w", "--json", status=4)
 check("run", "run", "bad.yaml", "--resume", "--json", status=1, lines=True)
+open("kept.yaml", "w").write("""reeve: 1
+name: kept
+nodes:
+  a: {run: [cat, kept.yaml], inputs: [kept.yaml], cache: true}
+  b: {run: [cat, kept.yaml], needs: [a]}
+""")
+check("run", "run", "kept.yaml", "--json", lines=True)
+check("forecast", "why", "-f", "kept.yaml", "a", "--json")
+open("kept.yaml", "a").write("# changed\n")
+check("forecast", "why", "-f", "kept.yaml", "a", "--json")
+check("forecast", "why", "-f", "kept.yaml", "b", "--json")
+check("error", "why", "-f", "kept.yaml", "c", "--json", status=3)
 open("more.json", "w").write('{"nodes": {"n": {"run": ["true"]}}}')
 open("gives.yaml", "w").write("""reeve: 1
 name: gives
