@@ -204,7 +204,7 @@ static void on_output(void *user, rv_job *job, uint32_t node, int stream, rv_str
     rv_progress_touch(p);
 }
 
-/* What has no newline at its end is a line too, once its attempt has ended. */
+/* What has no newline at its end is a line too, once its attempt or its node has ended. */
 static void lines_end(rv_progress *p, rv_slot *slot)
 {
     for (int stream = 0; stream < 2; stream++) {
@@ -342,6 +342,7 @@ static void on_node_ended(void *user, rv_job *job, const rv_node_view *view)
     p->job = job;
     p->ended_nodes++;
     rv_slot *slot = slot_of(p, view->node);
+    if (slot) lines_end(p, slot); /* of what came from the cache: no attempt has ended */
     if (view->state == RV_NODE_FAILED || view->state == RV_NODE_DENIED) keep_failure(p, view, slot);
     slot_release(p, view->node);
     if (p->mode == RV_OUTPUT_QUIET) {

@@ -213,17 +213,27 @@ static void collect_node(rv_job *job, uint32_t index, rv_batch *batch)
                          RV_STR(""), RV_STR(""));
 }
 
-void rv_rows_collect(rv_job *job, rv_batch *batch)
+/* Each node once, where it changed last: a controller that came to wait and ended in this turn is told after its children. */
+static void keep_last_changes(rv_job *job)
 {
     uint32_t turn = job->engine->turn_number;
+    for (uint32_t i = job->out.changed.count; i-- > 0;) {
+        uint32_t *index = &job->out.changed.at[i];
+        if (job->stamp[*index] == turn) *index = RV_NONE;
+        else job->stamp[*index] = turn;
+    }
+}
+
+void rv_rows_collect(rv_job *job, rv_batch *batch)
+{
     for (uint32_t i = 0; i < job->ended.count; i++) {
         attempt_row(job, job->ended.at[i], batch);
         tell_attempt(job, job->ended.at[i]);
     }
+    keep_last_changes(job);
     for (uint32_t i = 0; i < job->out.changed.count; i++) {
         uint32_t index = job->out.changed.at[i];
-        if (job->stamp[index] == turn) continue;
-        job->stamp[index] = turn;
+        if (index == RV_NONE) continue;
         collect_node(job, index, batch);
         rv_adopt_rows(job, index, batch);
         rv_cache_collect(job, index, batch);
