@@ -109,12 +109,14 @@ static rv_status file_digest(rv_tree *tree, const rv_tree_file *file, const stru
     return status;
 }
 
-static rv_digest link_digest(rv_str link, char what, rv_digest content)
+static rv_digest link_digest(rv_str link, char what, uint32_t mode, rv_digest content)
 {
     rv_buf all = {0};
     rv_buf_str_add(&all, link);
     rv_buf_byte(&all, 0);
     rv_buf_byte(&all, what);
+    rv_buf_byte(&all, (char)(mode & 0xff));
+    rv_buf_byte(&all, (char)(mode >> 8 & 0xf)); /* of a file that it leads to: who runs it through the link needs the bits */
     rv_buf_add(&all, content.bytes, sizeof content.bytes);
     rv_digest digest = rv_sha256(rv_buf_str(&all));
     rv_buf_deinit(&all);
@@ -134,7 +136,7 @@ static rv_status look_at_link(rv_tree *tree, rv_arena *arena, rv_tree_file *file
     rv_status status = what == 'f' ? file_digest(tree, file, &behind, true, &content, err) : RV_OK;
     if (status != RV_OK) return status;
     file->link = (rv_str){rv_arena_cstring(arena, (rv_str){text, (size_t)size}), (size_t)size};
-    file->digest = link_digest(file->link, what, content);
+    file->digest = link_digest(file->link, what, what == 'f' ? behind.st_mode & 07777 : 0, content);
     return RV_OK;
 }
 
@@ -230,7 +232,8 @@ static rv_status look_behind(rv_tree *tree, rv_arena *arena, rv_tree_file *file,
     rv_tree_file there = {.path = target};
     bool is_read = what == 'f' && !behind;
     rv_status status = is_read ? file_digest(tree, &there, &info, true, &content, err) : RV_OK;
-    if (status == RV_OK) file->digest = link_digest(file->link, what, content);
+    uint32_t mode = what != 'f' ? 0 : behind ? behind->mode : info.st_mode & 07777;
+    if (status == RV_OK) file->digest = link_digest(file->link, what, mode, content);
     return status;
 }
 
@@ -379,7 +382,7 @@ static rv_status take_literal(taking *t, rv_str path, rv_error *err)
     uint32_t before = t->found.count;
     if (status == RV_OK) take_assumed(t, path, NULL);
     bool is_dir = file.kind == RV_TREE_DIR || t->found.count > before;
-    if (status == RV_OK && is_dir) return rv_tree_walk(t->tree, file.path, NULL, t->keeps, t->arena, &t->found, err);
+    if (status == RV_OK && is_dir) return rv_tree_walk(t->tree, file.path, NULL, true, t->arena, &t->found, err);
     if (status == RV_OK) rv_vec_push(&t->found, file);
     return status;
 }

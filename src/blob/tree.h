@@ -36,8 +36,8 @@ void rv_tree_close(rv_tree *tree); /* NULL is legal */
  * name (ABSENT); one that names a directory stands for all beneath it. A link to a directory is not entered. Nothing is read beneath
  * .git, .reeve and the store. A stamp that is known saves reading. Deterministic. Texts are in the arena.
  *
- * keeps: the bytes of each FILE are in the blob store after (not synced); then no link is followed in the way of a path either, and
- * directories beneath a literal that are empty are listed (DIR).
+ * Directories beneath a literal that are empty are listed (DIR). keeps: the bytes of each FILE are in the blob store after (not synced);
+ * then no link is followed in the way of a path either.
  *
  * INVALID: no pattern; LIMIT: too many files; IO: something cannot be read, or changes while it is read; DENIED (keeps): a link is
  * in the way, or it may not be read; STORE_IO, STORE_FULL (keeps). On failure ret_add has the count that it had. */

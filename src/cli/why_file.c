@@ -1,4 +1,4 @@
-/* why_file.c: `reeve why -f FILE NODE`: what the cache would say of a node if the file was run now: what its key is made of, hit or miss, and
+/* why_file.c: `reeve why -f FILE NODE`: what the cache would say of a node if the file was run now: what its key is made of, hit or miss,
  * what has changed since its last entry [C16]. */
 #include <unistd.h>
 

@@ -513,5 +513,28 @@ def killed(flow):
     same(flow.run({'nodes': nodes}, env=env).of('attempt_started'), [], 'after all of it everything is found')
 
 
+@case('what a command sees through a link counts with its mode, and an empty directory beneath one that is an input counts [C1]')
+def through_links(flow):
+    os.makedirs(flow.path('real'))
+    os.makedirs(flow.path('bin'))
+    os.makedirs(flow.path('dir'))
+    flow.write('real/tool', '#!/bin/sh\necho tool\n')
+    os.chmod(flow.path('real/tool'), 0o755)
+    os.symlink('../real/tool', flow.path('bin/tool'))
+    flow_ = {'nodes': {'runs': shell('./bin/tool', inputs=['bin/*'], cache=True), 'lists': shell('ls -R dir', inputs=['dir'], cache=True)}}
+
+    def details(status=0):
+        done = flow.run(flow_, status=status)
+        return [(done.node(n)['state'], done.node(n)['detail']) for n in ('runs', 'lists')]
+
+    fresh, hit = ('succeeded', 'fresh'), ('succeeded', 'cache')
+    same(details(), [fresh, fresh], 'first')
+    same(details(), [hit, hit], 'again')
+    os.mkdir(flow.path('dir/empty'))
+    same(details(), [hit, fresh], 'an empty directory')
+    os.chmod(flow.path('real/tool'), 0o644)
+    same(details(status=1), [('failed', 'exit'), hit], 'the bits of the file behind the link')
+
+
 if __name__ == '__main__':
     main()

@@ -142,11 +142,11 @@ static void patterns__a_link_to_a_directory_is_not_entered(void **state)
     assert_string_equal(meant(false, "alias", NULL), "l alias");
 }
 
-static void patterns__what_is_kept_lists_directories_that_are_empty(void **state)
+static void patterns__a_literal_lists_directories_that_are_empty(void **state)
 {
     command("mkdir -p out/empty out/full && touch out/full/f");
     assert_string_equal(meant(true, "out", NULL), "D out/empty f out/full/f");
-    assert_string_equal(meant(false, "out", NULL), "f out/full/f");
+    assert_string_equal(meant(false, "out", NULL), "D out/empty f out/full/f"); /* `ls` of it sees them, too */
 }
 
 static void patterns__a_bad_one_is_named(void **state)
@@ -541,7 +541,7 @@ int main(void)
         T(patterns__a_literal_is_there_without_a_file_and_a_wildcard_is_not),
         T(patterns__never_reach_into_the_store_or_git),
         T(patterns__a_link_to_a_directory_is_not_entered),
-        T(patterns__what_is_kept_lists_directories_that_are_empty),
+        T(patterns__a_literal_lists_directories_that_are_empty),
         T(patterns__a_bad_one_is_named),
         T(look__the_digest_is_that_of_the_bytes),
         T(look__a_link_is_where_it_leads_and_what_is_there),
