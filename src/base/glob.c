@@ -260,10 +260,10 @@ static rv_status add_alternative(compiler *c, const token *list, uint32_t count)
 typedef struct piece { const token *list; uint32_t count; } piece;
 typedef RV_VEC(piece) pieces;
 
-/* The alternatives of the first braces of `p`, whose `{` is at `open`, onto `todo` so that the first one is taken first. */
-static void split(compiler *c, piece p, uint32_t open, pieces *todo)
+/* The alternatives of the first braces of `p`, whose `{` is at `open`, onto `rest` so that the first one is taken first. */
+static void split(compiler *c, piece p, uint32_t open, pieces *rest)
 {
-    uint32_t depth = 0, begin = open + 1, first = todo->count, close = open;
+    uint32_t depth = 0, begin = open + 1, first = rest->count, close = open;
     while (depth += p.list[close].code == OPEN, depth -= p.list[close].code == CLOSE, depth > 0) close++;
     for (uint32_t i = open + 1; i <= close; i++) {
         if (p.list[i].code == OPEN) depth++;
@@ -275,31 +275,31 @@ static void split(compiler *c, piece p, uint32_t open, pieces *todo)
         memcpy(list + open, p.list + begin, (i - begin) * sizeof *list);
         memcpy(list + open + (i - begin), p.list + close + 1, (p.count - close - 1) * sizeof *list);
         one.list = list;
-        rv_vec_push(todo, one);
+        rv_vec_push(rest, one);
         begin = i + 1;
     }
-    for (uint32_t low = first, high = todo->count; low + 1 < high; low++) {
-        piece other = todo->at[--high];
-        todo->at[high] = todo->at[low];
-        todo->at[low] = other;
+    for (uint32_t low = first, high = rest->count; low + 1 < high; low++) {
+        piece other = rest->at[--high];
+        rest->at[high] = rest->at[low];
+        rest->at[low] = other;
     }
 }
 
 static rv_status expand(compiler *c, const tokens *all)
 {
-    pieces todo = {0};
+    pieces rest = {0};
     rv_status status = RV_OK;
-    rv_vec_push(&todo, ((piece){all->at, all->count}));
-    while (todo.count > 0 && status == RV_OK) {
-        piece p = rv_vec_pop(&todo);
+    rv_vec_push(&rest, ((piece){all->at, all->count}));
+    while (rest.count > 0 && status == RV_OK) {
+        piece p = rv_vec_pop(&rest);
         uint32_t open = 0;
         while (open < p.count && p.list[open].code != OPEN) open++;
         if (open == p.count) status = add_alternative(c, p.list, p.count);
-        else split(c, p, open, &todo);
-        if (status == RV_OK && todo.count + c->alternatives.count > RV_GLOB_ALTERNATIVES_MAX)
+        else split(c, p, open, &rest);
+        if (status == RV_OK && rest.count + c->alternatives.count > RV_GLOB_ALTERNATIVES_MAX)
             status = refuse(c, RV_LIMIT, p.list[open].at, "more than 256 alternatives", "write several patterns");
     }
-    rv_vec_deinit(&todo);
+    rv_vec_deinit(&rest);
     return status;
 }
 

@@ -157,7 +157,7 @@ static rv_status watch(rv_machine *machine, bool *ret_is_new, rv_error *err)
     *ret_is_new = machine->notify_fd < 0;
     if (!*ret_is_new) return RV_OK;
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0 || inotify_add_watch(fd, machine->dir, IN_MODIFY | IN_CLOSE_WRITE) < 0) {
+    if (fd < 0 || inotify_add_watch(fd, machine->dir, IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE) < 0) {
         rv_error_set(err, RV_IO, "cannot watch %s for locks that are freed: %s", machine->dir, strerror(errno));
         if (fd >= 0) close(fd);
         return RV_IO;
@@ -259,6 +259,13 @@ static rv_machine_answer take_mutexes(rv_job *job, uint32_t node, bool takes, rv
     return RV_MACHINE_HAS;
 }
 
+/* Nobody holds it any more: who waits hears of the write, or, where there is no room for one, of the new time. */
+static void tell_free(const lock_file *file, uint32_t slot)
+{
+    if (pwrite(file->fd, "", 1, HOLDER_AT + (off_t)slot * HOLDER_SIZE) == 1 || futimens(file->fd, NULL) == 0) return;
+    rv_log(RV_LOG_WARN, "who waits for %s cannot be told that it is free: %s", file->name, strerror(errno));
+}
+
 static void give(rv_job *job, uint32_t node)
 {
     rv_machine *machine = job->engine->machine;
@@ -270,7 +277,7 @@ static void give(rv_job *job, uint32_t node)
         machine->holds.count--;
         if (h.is_mutex && --file->holders > 0) continue;
         lock_byte(file->fd, F_UNLCK, h.is_mutex ? MUTEX_AT : (off_t)h.slot);
-        (void)!pwrite(file->fd, "", 1, HOLDER_AT + (off_t)h.slot * HOLDER_SIZE); /* nobody; and the word that it is free */
+        tell_free(file, h.slot);
     }
 }
 

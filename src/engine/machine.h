@@ -27,8 +27,8 @@ typedef enum rv_machine_answer {
     RV_MACHINE_MUTEX,    /* a mutex is held elsewhere */
     RV_MACHINE_BROKEN,   /* the files cannot be used: err says why */
 } rv_machine_answer;
-/* Take all that `node`, which holds its mutexes here, needs of the machine, or nothing. What is not to be had is waited for from then
- * on: who waits is admitted again (rv_admit_retry) when something may have been freed. */
+/* Take all that `node`, which holds its mutexes here, needs of the machine, or nothing (HAS: it has all; else none of it). TAG, MUTEX:
+ * what is not to be had is waited for from then on: who waits is admitted again (rv_admit_retry) when something may have been freed. */
 rv_machine_answer rv_machine_take(struct rv_job *job, uint32_t node, rv_error *err);
 /* Give back what a node has of the machine, if anything; also when it only waits. RV_NONE: all of the run's. */
 void rv_machine_give(struct rv_job *job, uint32_t node);

@@ -39,20 +39,20 @@ static bool is_same_def(const rv_run *run, uint32_t a, uint32_t b)
 /* Whether `node` waited for `other`, over edges of both kinds, in its own graph and those around it. */
 static bool is_after(const rv_run *run, uint32_t node, uint32_t other)
 {
-    RV_VEC(uint32_t) todo = {0};
+    RV_VEC(uint32_t) pending = {0};
     bool *is_seen = rv_alloc(run->node_count), found = false;
-    rv_vec_push(&todo, node);
-    while (todo.count && !found) {
-        uint32_t at = rv_vec_pop(&todo), def = run->nodes[at].def, parent = rv_run_place(run, at)->parent;
+    rv_vec_push(&pending, node);
+    while (pending.count && !found) {
+        uint32_t at = rv_vec_pop(&pending), def = run->nodes[at].def, parent = rv_run_place(run, at)->parent;
         const rv_graph *graph = rv_run_graph(run, at);
         if (is_seen[at]) continue;
         is_seen[at] = true;
         found = at == other;
-        if (parent != RV_NONE) rv_vec_push(&todo, parent);
+        if (parent != RV_NONE) rv_vec_push(&pending, parent);
         for (uint32_t e = graph->pred_begin[def]; e < graph->pred_begin[def + 1]; e++)
-            rv_vec_push(&todo, rv_run_pred(run, run->nodes[at].place, graph->pred[e]));
+            rv_vec_push(&pending, rv_run_pred(run, run->nodes[at].place, graph->pred[e]));
     }
-    rv_vec_deinit(&todo);
+    rv_vec_deinit(&pending);
     rv_free(is_seen);
     return found;
 }

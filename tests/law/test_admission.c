@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "drive.h"
-#include "kernel/admit.h"
+#include "admitting.h"
 
 #define RUNS 2u
 #define NODES_MAX 12u
@@ -263,24 +262,6 @@ static void a4__admission_agrees_with_the_obvious_model(void **state)
 }
 
 /* ---- by name ---- */
-
-typedef struct fixture { drive *d; rv_admission *all; rv_admit *admit; } fixture;
-
-static fixture fixture_of(const char *text, uint32_t cap)
-{
-    fixture f = {.d = drive_new(text), .all = rv_alloc(sizeof *f.all), .admit = rv_alloc(sizeof *f.admit)};
-    rv_admit_open(f.admit, f.all, f.d->run, cap, RV_STR("/root"));
-    return f;
-}
-
-static void fixture_end(fixture *f)
-{
-    rv_admit_close(f->admit);
-    rv_admission_deinit(f->all);
-    rv_free(f->admit);
-    rv_free(f->all);
-    drive_free(f->d);
-}
 
 static void a2__mutexes_are_not_consulted_when_slots_are_given(void **state)
 {

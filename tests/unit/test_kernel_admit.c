@@ -6,25 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "drive.h"
-
-typedef struct fixture { drive *d; rv_admission *all; rv_admit *admit; } fixture;
-
-static fixture fixture_of(const char *text, uint32_t cap)
-{
-    fixture f = {.d = drive_new(text), .all = rv_alloc(sizeof *f.all), .admit = rv_alloc(sizeof *f.admit)};
-    rv_admit_open(f.admit, f.all, f.d->run, cap, RV_STR("/root"));
-    return f;
-}
-
-static void fixture_end(fixture *f)
-{
-    rv_admit_close(f->admit);
-    rv_admission_deinit(f->all);
-    rv_free(f->admit);
-    rv_free(f->all);
-    drive_free(f->d);
-}
+#include "admitting.h"
 
 static uint32_t class_of(const fixture *f, uint32_t node) { return f->d->graph->nodes[node].class_index; }
 
