@@ -52,7 +52,7 @@ void *rv_realloc_try(void *at, size_t size)
     return realloc(at, size ? size : 1);
 }
 
-void rv_free(void *at) { free(at); }
+RV_START void rv_free(void *at) { free(at); }
 
 char *rv_cstring_dup(rv_str text)
 {

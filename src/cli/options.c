@@ -94,7 +94,7 @@ static rv_status parse_letters(rv_args *args, int argc, char *const *argv, int *
     return RV_OK;
 }
 
-static rv_status check_words(const rv_args *args, rv_error *err)
+RV_START static rv_status check_words(const rv_args *args, rv_error *err)
 {
     const rv_verb *verb = args->verb;
     if (args->words.count < verb->words_min)
@@ -105,7 +105,7 @@ static rv_status check_words(const rv_args *args, rv_error *err)
     return RV_OK;
 }
 
-rv_status rv_args_parse(const rv_verb *verb, int argc, char *const *argv, rv_args *ret, rv_error *err)
+RV_START rv_status rv_args_parse(const rv_verb *verb, int argc, char *const *argv, rv_args *ret, rv_error *err)
 {
     ret->verb = verb;
     bool only_words = false;
@@ -131,7 +131,7 @@ rv_status rv_args_parse(const rv_verb *verb, int argc, char *const *argv, rv_arg
     return ret->wants_help ? RV_OK : check_words(ret, err);
 }
 
-void rv_args_deinit(rv_args *args)
+RV_START void rv_args_deinit(rv_args *args)
 {
     rv_vec_deinit(&args->items);
     rv_vec_deinit(&args->words);

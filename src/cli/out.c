@@ -34,7 +34,7 @@ static struct out {
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .has_more = PTHREAD_COND_INITIALIZER, .event_fd = -1};
 
 /* Bytes written, or -errno. Waits where the descriptor is one that does not. */
-static ssize_t write_some(rv_str text)
+RV_START static ssize_t write_some(rv_str text)
 {
     for (;;) {
         ssize_t written = write(STDOUT_FILENO, text.at, RV_MIN(text.size, (size_t)WRITE_SIZE_MAX));
@@ -177,7 +177,7 @@ static void add(rv_str text)
     pthread_mutex_unlock(&out.lock);
 }
 
-void rv_ui_out(rv_str text)
+RV_START void rv_ui_out(rv_str text)
 {
     if (out.is_open) {
         add(text);

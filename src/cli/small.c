@@ -11,7 +11,7 @@
 #error "the build defines RV_VERSION"
 #endif
 
-int rv_verb_version(const rv_args *args)
+RV_START int rv_verb_version(const rv_args *args)
 {
     rv_buf out = {0};
     if (!args->is_json) {

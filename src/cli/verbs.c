@@ -309,7 +309,7 @@ const rv_verb rv_verbs[] = {
 };
 const uint32_t rv_verb_count = RV_COUNT(rv_verbs);
 
-const rv_verb *rv_verb_find(rv_str name)
+RV_START const rv_verb *rv_verb_find(rv_str name)
 {
     for (uint32_t i = 0; i < rv_verb_count; i++)
         if (rv_str_is(name, rv_verbs[i].name)) return &rv_verbs[i];

@@ -22,6 +22,8 @@ claim "it cannot be decided twice" exits 4 "$reeve" reject latest review
 claim "--resume goes on to the end" exits 0 "$reeve" run flow.yaml --resume
 claim "what was done is not done again" lines once 1
 claim "what waited was done" lines published 1
+sum='select pow(2, 10) + sqrt(16) + ln(1) + atan2(0, 1)'
+claim "SQL has the functions of mathematics" sh -c "'$reeve' sql '$sum' --csv | grep -q '^1028'"
 claim "the decision is kept" sh -c "'$reeve' sql \"select decision || ' ' || comment from blocker\" --csv | grep -q 'good'"
 claim "a second --resume has nothing to do and exits as the run did" exits 0 "$reeve" run flow.yaml --resume
 claim "and says so" err_has "nothing to resume"
