@@ -494,6 +494,7 @@ static void on_resume(rv_step *step)
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     uint32_t goes_on = run->is_over_budget ? RV_CLOSING_BUDGET : run->violation.path ? RV_CLOSING_VIOLATION : RV_CLOSING_NO;
     if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, goes_on);
+    if (run->closing == RV_CLOSING_VIOLATION) rv_step_call_off_idle(step, RV_CHANGE_SKIP, RV_DETAIL_VIOLATION); /* found meanwhile */
     rv_step_release_times(step);
     if (run->fail_fast) look_for_failures(step);
     for (uint32_t node = 0; node < run->node_count; node++) {

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernel/run_private.h"
+
 /* A state, and the step that first led to it. */
 typedef struct point {
     size_t bytes_at, row_at;       /* of search.bytes: rv_run_encode; of search.rows: the step's journal */
@@ -133,6 +135,7 @@ static uint64_t key_of(search *s, const rv_run *run, rv_now now)
     shallow.nodes = COPY_NODES(&s->renamed, run);
     shallow.epoch_last = 0;
     shallow.due_ms = from_now(run->due_ms, now);
+    shallow.violation.path = renamed_value(s, run, run->violation.path);
     for (uint32_t n = 0; n < run->node_count; n++) {
         rv_node_run *node = &shallow.nodes[n];
         node->epoch = node->number;
@@ -357,6 +360,34 @@ static void check_growth(const search *s, const rv_run *run, uint8_t closing_bef
     }
 }
 
+/* [A3, K31a] A hit settles its node with no attempt: nothing is counted, nothing is spent. A back-edge of it may be taken. */
+static void check_hit(const search *s, const rv_run *run, const rv_run *run_before, const rv_event *event, rv_now now)
+{
+    if (event->type != RV_EVENT_CACHED) return;
+    const rv_node_run *before = &s->before.at[event->node], *after = &run->nodes[event->node];
+    bool is_revised = rv_run_def(run, event->node)->revise != 0;
+    EXPECT(after->number == before->number && after->epoch == before->epoch && after->attempt == before->attempt, "a hit made an attempt");
+    EXPECT(is_revised || (after->state == RV_NODE_SUCCEEDED && after->detail == RV_DETAIL_CACHE), "a hit did not settle its node");
+    EXPECT(memcmp(&run->purse, &run_before->purse, sizeof run->purse) == 0, "a hit was paid for");
+}
+
+/* [A8] Where somebody failed fast, the budget stopped the run or nodes are at odds, what has not begun does not begin. */
+static void check_winding_down(const search *s, const rv_run *run, const rv_event *event, rv_now now)
+{
+    bool is_violated = run->violation.path && run->status == RV_RUN_RUNNING;
+    bool is_closed = run->closing == RV_CLOSING_CANCEL || run->closing == RV_CLOSING_TIMEOUT || run->closing == RV_CLOSING_INTERRUPT;
+    EXPECT(!is_violated || is_closed || run->closing == RV_CLOSING_VIOLATION, "a run goes on though its nodes are at odds");
+    if (!rv_run_is_winding_down(run)) return;
+    for (uint32_t node = 0; node < run->node_count; node++) {
+        const rv_node_run *at = &run->nodes[node];
+        bool is_held = at->detail == RV_DETAIL_UNKNOWN_OUTCOME || at->detail == RV_DETAIL_CHILDREN;
+        if (rv_run_is_handler(run, node)) continue;
+        EXPECT(effects_for(&s->out, RV_EFFECT_SPAWN, node) + effects_for(&s->out, RV_EFFECT_REDUCE, node) == 0,
+               "a node begins in a run that winds down");
+        EXPECT(at->state != RV_NODE_READY && (at->state != RV_NODE_WAITING || is_held), "a node is not skipped in a run that winds down");
+    }
+}
+
 static void check_run(const search *s, const rv_run *run, uint8_t status_before, int64_t due_before, const rv_event *event, rv_now now)
 {
     rv_run_state status = (rv_run_state)run->status;
@@ -366,6 +397,7 @@ static void check_run(const search *s, const rv_run *run, uint8_t status_before,
     EXPECT(!broken, broken);
     EXPECT(status == status_before || rv_run_may_become((rv_run_state)status_before, status) ||
            (status_before == RV_RUN_INTERRUPTED || status_before == RV_RUN_ACCEPTED), "a run's status took a way that is none");
+    EXPECT(status != RV_RUN_OK || !run->violation.path, "a run whose nodes are at odds ended well");
     EXPECT(effects_for(&s->out, RV_EFFECT_RUN_ENDED, RV_NONE) == has_ended, "the end of the run was not said once");
     EXPECT(earliest_ms == 0 || (due_ms != 0 && due_ms <= earliest_ms), "a wake-up is lost");
     EXPECT(due_ms == due_before || effects_for(&s->out, RV_EFFECT_ARM_TIMER, RV_NONE) == 1, "a timer was not asked for");
@@ -420,6 +452,8 @@ static bool make_move(search *s, rv_run *run, const move *made)
     for (uint32_t node = s->before.count; node < run->node_count; node++) check_new_node(s, run, node, event, now);
     check_spawns(s, run, run_before.epoch_last, event, now);
     check_growth(s, run, run_before.closing, event, now);
+    check_hit(s, run, &run_before, event, now);
+    check_winding_down(s, run, event, now);
     check_run(s, run, run_before.status, due_before, event, now);
     check_row(s, run, event, now);
     uint32_t to = meet(s, run, event, now);

@@ -33,6 +33,29 @@ static move *add_completion(const context *c, uint32_t node, rv_attempt_state st
     return made;
 }
 
+/* Its work was done before [A3]: taken where it has not begun and may. */
+static move *add_hit(const context *c, uint32_t node)
+{
+    const rv_run *run = c->run;
+    bool is_ready = run->nodes[node].state == RV_NODE_READY;
+    bool is_open = run->status == RV_RUN_RUNNING && run->closing != RV_CLOSING_INTERRUPT;
+    rv_event event = about(c, RV_EVENT_CACHED, node);
+    event.exit_status = 0;
+    event.key = RV_STR("sha256:00");
+    event.value = RV_STR("{\"n\":1}");
+    event.output = RV_STR("out");
+    move *made = add(c, event, is_ready && is_open ? MOVE_MUST : MOVE_MUST_NOT);
+    made->is_progress = is_ready;
+    return made;
+}
+
+/* It runs and ends well, or it need not run. */
+static move *add_success(const context *c, uint32_t node)
+{
+    bool runs = c->run->nodes[node].state == RV_NODE_RUNNING;
+    return runs ? add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0) : add_hit(c, node);
+}
+
 /* What a child can say to its controller: the first of them stands for all others. */
 static void list_successes(const context *c, uint32_t node)
 {
@@ -47,11 +70,11 @@ static void list_successes(const context *c, uint32_t node)
     case RV_SCOPE_FILE: case RV_SCOPE_HANDLERS: case RV_SCOPE_ITEM: case RV_SCOPE_ENTRANT: case RV_SCOPE_WORKFLOW:
     case RV_SCOPE_REVISION: case RV_SCOPE_SUBMITTED: case RV_SCOPE_COUNT: break;
     }
-    add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    add_success(c, node);
     if (!results && rv_run_def(c->run, node)->revise) results = iterated;
     if (!results) return;
     c->out->at[c->out->count - 1].event.value = rv_str_of(results[0]);
-    for (uint32_t i = 1; i < 3; i++) add_completion(c, node, RV_ATTEMPT_OK, RV_DETAIL_NONE, 0)->event.value = rv_str_of(results[i]);
+    for (uint32_t i = 1; i < 3; i++) add_success(c, node)->event.value = rv_str_of(results[i]);
 }
 
 static void add_lost(const context *c, uint32_t node, uint32_t flags)
@@ -160,6 +183,7 @@ static void list_running(const context *c, uint32_t node)
     bool is_stopped = is_called_off(c, node) || is_overspent || c->run->closing == RV_CLOSING_INTERRUPT;
     if (is_stopped && may_go_on) add_completion(c, node, RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1);
     if (c->groups & MOVES_LOSSES) list_losses(c, node, may_go_on);
+    if (c->groups & MOVES_CACHE) add_hit(c, node); /* looked up before it began, said after */
     rv_event stale = about(c, RV_EVENT_COMPLETED, node); /* of an attempt before, of one that never was */
     stale.state = RV_ATTEMPT_OK;
     stale.epoch--;
@@ -219,6 +243,7 @@ static void list_idle(const context *c, uint32_t node)
     add(c, twice, MOVE_MUST_NOT);
     twice.type = RV_EVENT_LOST;
     add(c, twice, MOVE_MUST_NOT);
+    if (c->groups & MOVES_CACHE) list_successes(c, node);
     if (!(c->groups & MOVES_ADOPT)) return;
     bool is_adoptable = run->status == RV_RUN_RUNNING && (is_ready || at->state == RV_NODE_WAITING);
     rv_event adopt = about(c, RV_EVENT_ADOPT, node);
@@ -284,6 +309,19 @@ static void list_run(const context *c)
     if (c->groups & MOVES_FAIL_FAST) add(c, event, is_live ? MOVE_MUST : MOVE_MUST_NOT);
 }
 
+/* The first node and the last made the same file [A8]: once, as long as the graph goes on. */
+static void list_violations(const context *c)
+{
+    const rv_run *run = c->run;
+    bool may_close = run->closing == RV_CLOSING_NO || run->closing == RV_CLOSING_INTERRUPT || run->closing == RV_CLOSING_FAIL_FAST;
+    bool is_due = run->status == RV_RUN_RUNNING && run->phase == RV_PHASE_GRAPH && may_close && !run->violation.path;
+    rv_event event = {.type = RV_EVENT_VIOLATION, .node = 0, .root = run->node_count, .state = RV_VIOLATION_OVERLAP, .exit_status = -1,
+                      .signal = -1, .key = RV_STR("out/x")};
+    add(c, event, is_due ? MOVE_MUST : MOVE_MUST_NOT);
+    event.root = 0;
+    add(c, event, MOVE_MUST_NOT);
+}
+
 /* The event that some waits of the graph are for, at most twice ahead of them. */
 static void list_events(const context *c)
 {
@@ -303,6 +341,7 @@ void moves_list(const rv_run *run, rv_now now, const move_world *world, move_lis
     context c = {.run = run, .now = now, .groups = world->groups, .attempts_max = world->attempts_max, .world = world, .out = out};
     list_run(&c);
     list_events(&c);
+    if (c.groups & MOVES_VIOLATION) list_violations(&c);
     if (c.groups & MOVES_SPEND) list_budget(&c);
     for (uint32_t node = 0; node < run->node_count; node++) {
         if (run->nodes[node].state == RV_NODE_RUNNING) list_running(&c, node);

@@ -17,7 +17,9 @@ enum move_group {              /* what a search includes, beside admission, succ
     MOVES_ENDS = 32,           /* cancel, preempt */
     MOVES_FAIL_FAST = 64,
     MOVES_ADOPT = 128,         /* an outcome of an earlier run stands */
-    MOVES_ALL = 255,
+    MOVES_CACHE = 1024,        /* what is ready is found in the cache, and is said to be when it is not ready */
+    MOVES_VIOLATION = 2048,    /* two nodes are at odds about a file */
+    MOVES_ALL = 255 | MOVES_CACHE | MOVES_VIOLATION,
     MOVES_SPEND = 256,         /* what runs says what it spent, within its reservation and beyond; people add to the budget */
     MOVES_SUBMIT = 512,        /* what runs submits nodes, the same again, and others under the same key */
 };

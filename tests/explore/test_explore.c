@@ -1,7 +1,7 @@
 /* test_explore.c: exhaustive exploration of the kernel over small graphs [K1-K5, K10, K16, K60-K62]. The figures are printed.
  *
  *   test_explore           the small spaces, for every check
- *   test_explore NAME      one of the whole spaces: plain, attempts, kinds, handlers
+ *   test_explore NAME      one of the whole spaces: plain, cache, attempts, kinds, handlers
  *   test_explore NAME P/N  the P-th of N parts of it: every N-th graph, from the P-th (from 0) on; `today/N`: another one each day */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "graph_text.h"
 
 #define LEAN (MOVES_FAILURES | MOVES_INTERRUPTS | MOVES_ENDS | MOVES_FAIL_FAST)
+#define CACHE (MOVES_CACHE | MOVES_VIOLATION)
 
 static const shape_variant policies[] = {
     {"", false}, {"[accept_partial]", true}, {"[all_terminal]", true}, {"[optional]", true}};
@@ -80,6 +81,7 @@ static void explore_sizes(const char *what, uint32_t size_min, uint32_t size_max
 
 static const shape_space plain_space = {.has_soft = true, .variants = policies, .variant_count = RV_COUNT(policies), .suffix = ""};
 static const explore_bounds plain_bounds = {.groups = LEAN, .attempts_max = 1, .states_max = 1000000};
+static const explore_bounds cache_bounds = {.groups = LEAN | CACHE, .attempts_max = 1, .states_max = 1000000};
 static const shape_space attempts_space = {.has_soft = true, .variants = retries, .variant_count = RV_COUNT(retries), .suffix = ""};
 static const explore_bounds attempts_bounds = {
     .groups = LEAN | MOVES_OUTCOMES | MOVES_STARTED | MOVES_LOSSES | MOVES_ADOPT, .attempts_max = 3, .states_max = 4000000};
@@ -125,12 +127,18 @@ static void shape__each_graph_comes_once_up_to_isomorphism(void **state)
 
 
 static void explored__plain_graphs_of_up_to_3_nodes(void **state) { explore_sizes("plain", 1, 3, plain_space, plain_bounds); }
+
+static void explored__hits_and_violations_in_plain_graphs_of_up_to_2_nodes(void **state)
+{
+    explore_sizes("plain, hits and violations", 1, 2, plain_space, cache_bounds);
+}
+
 static void explored__three_attempts_at_1_node(void **state) { explore_sizes("attempts", 1, 1, attempts_space, attempts_bounds); }
 static void explored__every_kind_alone(void **state) { explore_sizes("kinds", 1, 1, kinds_space, kinds_bounds); }
 
 static void explored__1_node_with_handlers(void **state)
 {
-    explore_handlers(1, (explore_bounds){.groups = LEAN, .attempts_max = 1, .states_max = 100000});
+    explore_handlers(1, (explore_bounds){.groups = LEAN | CACHE, .attempts_max = 1, .states_max = 100000});
 }
 
 /* What explore.h says of states that are one: with nothing renamed there are more of them, but none is new. */
@@ -152,6 +160,13 @@ static void explored__renaming_loses_no_state(void **state)
 
 static void explored__plain_graphs_of_up_to_4_nodes(void **state) { explore_sizes("plain", 1, 4, plain_space, plain_bounds); }
 
+static void explored__hits_and_violations_in_plain_graphs(void **state)
+{
+    shape_space hard_space = {.has_soft = false, .variants = policies, .variant_count = 1, .suffix = ""};
+    explore_sizes("plain, hits and violations", 1, 3, plain_space, cache_bounds);
+    explore_sizes("plain, hits and violations, hard edges alone", 4, 4, hard_space, cache_bounds);
+}
+
 static void explored__three_attempts_at_up_to_3_nodes(void **state)
 {
     explore_sizes("attempts", 1, 2, attempts_space, attempts_bounds);
@@ -171,6 +186,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest fast[] = {
         cmocka_unit_test(shape__each_graph_comes_once_up_to_isomorphism),
         cmocka_unit_test(explored__plain_graphs_of_up_to_3_nodes),
+        cmocka_unit_test(explored__hits_and_violations_in_plain_graphs_of_up_to_2_nodes),
         cmocka_unit_test(explored__three_attempts_at_1_node),
         cmocka_unit_test(explored__every_kind_alone),
         cmocka_unit_test(explored__1_node_with_handlers),
@@ -178,6 +194,7 @@ int main(int argc, char **argv)
     };
     const struct { const char *name; struct CMUnitTest test; } whole[] = {
         {"plain", cmocka_unit_test(explored__plain_graphs_of_up_to_4_nodes)},
+        {"cache", cmocka_unit_test(explored__hits_and_violations_in_plain_graphs)},
         {"attempts", cmocka_unit_test(explored__three_attempts_at_up_to_3_nodes)},
         {"kinds", cmocka_unit_test(explored__mixed_kinds_of_up_to_3_nodes)},
         {"handlers", cmocka_unit_test(explored__up_to_2_nodes_with_handlers)},
@@ -194,6 +211,6 @@ int main(int argc, char **argv)
         const struct CMUnitTest one[] = {whole[i].test};
         return cmocka_run_group_tests_name(argv[1], one, NULL, NULL);
     }
-    fprintf(stderr, "usage: %s [plain|attempts|kinds|handlers [PART/PARTS|today/PARTS]]\n", argv[0]);
+    fprintf(stderr, "usage: %s [plain|cache|attempts|kinds|handlers [PART/PARTS|today/PARTS]]\n", argv[0]);
     return 2;
 }

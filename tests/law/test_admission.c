@@ -387,11 +387,114 @@ static void a8__a_violation_outlives_an_interrupt(void **state)
     drive_free(d);
 }
 
+/* Found by the explorer: what was ready or waiting when the interrupt came began after the resume. */
+static void a8__a_violation_during_an_interrupt_skips_what_had_not_begun_on_the_resume(void **state)
+{
+    drive *d = drive_new("a; b; c: !approve; e: %attempts=2 %delay=10");
+    drive_admit(d, "a");
+    drive_fail(d, "e", 1);
+    assert_string_equal(drive_says(d, "e"), "waiting timer");
+    drive_step(d, &(rv_event){.type = RV_EVENT_INTERRUPT, .node = RV_NONE, .signal = 2});
+    rv_event event = overlap(d, "a", "b");
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_TAKEN);
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    drive_crash(d);
+    drive_step(d, &(rv_event){.type = RV_EVENT_RESUME, .node = RV_NONE});
+    assert_string_equal(drive_says(d, "b"), "skipped violation");
+    assert_string_equal(drive_says(d, "c"), "skipped violation");
+    assert_string_equal(drive_says(d, "e"), "skipped violation");
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    drive_free(d);
+}
+
+static void a8__what_runs_finishes_and_is_not_tried_again_after_a_violation(void **state)
+{
+    drive *d = drive_new("a: %attempts=3; b: %lost_max=3; c: !reduce %attempts=3; on.failure: %attempts=2");
+    drive_admit(d, "a");
+    drive_admit(d, "b");
+    rv_event event = overlap(d, "a", "b");
+    drive_step(d, &event);
+    drive_complete(d, "a", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 1);
+    assert_string_equal(drive_says(d, "a"), "failed exit");
+    drive_lost(d, "b", RV_LOST_WAS_STARTED);
+    assert_string_equal(drive_says(d, "b"), "skipped violation");
+    drive_complete(d, "c", RV_ATTEMPT_ERROR, RV_DETAIL_REDUCER, -1);
+    drive_fail(d, "on.failure", 1);
+    assert_string_equal(drive_says(d, "on.failure"), "ready"); /* handlers go on as ever */
+    drive_admit(d, "on.failure");
+    drive_lost(d, "on.failure", RV_LOST_NEVER_STARTED);
+    drive_ok(d, "on.failure");
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    drive_free(d);
+}
+
+static void a8__a_violation_counts_once_and_while_the_graph_goes_on(void **state)
+{
+    drive *d = drive_new_bare("a; b; c; on.failure");
+    rv_event event = overlap(d, "a", "b");
+    rv_buf words = {0};
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_STALE); /* it has not begun */
+    drive_signal(d, RV_EVENT_LOAD);
+    drive_admit(d, "a");
+    drive_signal(d, RV_EVENT_FAIL_FAST);
+    drive_fail(d, "b", 1);
+    rv_run_violation_words(d->run, &words);
+    assert_int_equal(words.size, 0);
+    assert_string_equal(drive_says(d, "c"), "skipped fail_fast");
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_TAKEN); /* what failed fast may be at odds, too */
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_STALE);
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_string_equal(drive_says(d, "on.failure"), "ready");
+    drive_free(d);
+    d = drive_new("a; b; on.success");
+    event = overlap(d, "a", "b");
+    drive_ok(d, "a");
+    drive_ok(d, "b");
+    assert_string_equal(drive_says(d, "on.success"), "ready");
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_STALE); /* its handlers have been told that all is well */
+    drive_free(d);
+}
+
+static void a8__a_journal_has_one_violation_of_nodes_that_there_are(void **state)
+{
+    drive *d = drive_new("a; b");
+    rv_event event = overlap(d, "a", "b");
+    for (uint32_t root = 0; root < 4; root += 3) {
+        event.root = root;
+        assert_int_equal(rv_run_apply(d->run, &event, NULL, NULL), RV_CORRUPT);
+    }
+    event = overlap(d, "a", "b");
+    event.state = RV_VIOLATION_COUNT;
+    assert_int_equal(rv_run_apply(d->run, &event, NULL, NULL), RV_CORRUPT);
+    event.state = RV_VIOLATION_OVERLAP;
+    drive_step(d, &event);
+    assert_int_equal(rv_run_apply(d->run, &event, NULL, NULL), RV_CORRUPT);
+    drive_free(d);
+}
+
+static void a3__no_hit_is_taken_while_an_interrupt_puts_things_back(void **state)
+{
+    drive *d = drive_new("a; b");
+    rv_event hit = {.type = RV_EVENT_CACHED, .node = 1, .key = RV_STR("sha256:00")};
+    drive_admit(d, "a");
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    assert_int_equal(drive_step(d, &hit), RV_ANSWER_STALE);
+    drive_complete(d, "a", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_int_equal(drive_step(d, &hit), RV_ANSWER_TAKEN); /* it is looked up again */
+    assert_int_equal(d->run->status, RV_RUN_OK);
+    drive_free(d);
+}
+
 static void a8__what_is_no_violation_is_refused(void **state)
 {
     drive *d = drive_new("a; b");
     rv_event event = overlap(d, "a", "b");
     event.root = 9;
+    assert_int_equal(drive_step(d, &event), RV_ANSWER_ILLEGAL);
+    event.root = 0;
     assert_int_equal(drive_step(d, &event), RV_ANSWER_ILLEGAL);
     event = overlap(d, "a", "b");
     event.state = RV_VIOLATION_COUNT;
@@ -412,6 +515,11 @@ int main(void)
         cmocka_unit_test(a5__runs_of_one_root_share_a_mutex_and_those_of_another_do_not),
         cmocka_unit_test(a8__a_violation_skips_what_has_not_begun_and_lets_the_rest_finish),
         cmocka_unit_test(a8__a_violation_outlives_an_interrupt),
+        cmocka_unit_test(a8__a_violation_during_an_interrupt_skips_what_had_not_begun_on_the_resume),
+        cmocka_unit_test(a8__what_runs_finishes_and_is_not_tried_again_after_a_violation),
+        cmocka_unit_test(a8__a_violation_counts_once_and_while_the_graph_goes_on),
+        cmocka_unit_test(a8__a_journal_has_one_violation_of_nodes_that_there_are),
+        cmocka_unit_test(a3__no_hit_is_taken_while_an_interrupt_puts_things_back),
         cmocka_unit_test(a8__what_is_no_violation_is_refused),
         cmocka_unit_test(a3__a_hit_settles_its_node_without_an_attempt),
     };
