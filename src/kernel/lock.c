@@ -156,17 +156,16 @@ uint32_t rv_lock_blocker(const rv_locks *locks, uint32_t index, uint32_t *ret_lo
 {
     const rv_lock_request *request = &locks->requests.at[index];
     if (request->is_granted) return RV_NONE;
-    for (uint32_t i = request->first; i < request->first + request->count; i++) {
-        const rv_lock *lock = &locks->locks.at[locks->links.at[i].lock];
-        if (may_hold(locks, i)) continue;
-        *ret_lock = locks->links.at[i].lock;
-        bool shares = locks->links.at[i].row == RV_LOCK_WAITS_SHARED;
-        bool is_held = lock->first[RV_LOCK_HELD] && (lock->is_exclusive || !shares);
-        uint32_t exclusive = lock->first[RV_LOCK_WAITS_EXCLUSIVE], shared = lock->first[RV_LOCK_WAITS_SHARED];
-        uint32_t earlier = shares || ticket_of(locks, exclusive) < ticket_of(locks, shared) ? exclusive : shared;
-        return locks->links.at[(is_held ? lock->first[RV_LOCK_HELD] : earlier) - 1].request;
-    }
-    RV_UNREACHABLE(); /* what could hold everything was granted */
+    uint32_t i = request->first;
+    while (may_hold(locks, i)) i++;
+    RV_ASSERT(i < request->first + request->count); /* what could hold everything was granted */
+    const rv_lock *lock = &locks->locks.at[locks->links.at[i].lock];
+    *ret_lock = locks->links.at[i].lock;
+    bool shares = locks->links.at[i].row == RV_LOCK_WAITS_SHARED;
+    bool is_held = lock->first[RV_LOCK_HELD] && (lock->is_exclusive || !shares);
+    uint32_t exclusive = lock->first[RV_LOCK_WAITS_EXCLUSIVE], shared = lock->first[RV_LOCK_WAITS_SHARED];
+    uint32_t earlier = shares || ticket_of(locks, exclusive) < ticket_of(locks, shared) ? exclusive : shared;
+    return locks->links.at[(is_held ? lock->first[RV_LOCK_HELD] : earlier) - 1].request;
 }
 
 /* ---- proof ---- */

@@ -75,3 +75,5 @@ rv_inherit rv_node_inherit(const rv_node_def *node)
     RV_ASSERT(node->role < RV_COUNT(roles));
     return node->inherit == RV_INHERIT_DEFAULT ? roles[node->role].inherit : (rv_inherit)node->inherit;
 }
+
+uint32_t rv_node_claims(const rv_node_def *node) { return node->kind == RV_KIND_RUN || node->kind == RV_KIND_SHELL ? node->aux : 0; }

@@ -496,11 +496,8 @@ typedef struct rv_graph {
 static inline rv_str rv_graph_str(const rv_graph *graph, rv_slice slice) { return (rv_str){graph->strings.at + slice.at, slice.size}; }
 /* What holds for a node: its own, else its role's [K40]. Never DEFAULT. Pure. */
 rv_isolation rv_node_isolation(const rv_node_def *node);
-/* The mutexes that it needs: index + 1 in claim_sets; 0: none. */
-static inline uint32_t rv_node_claims(const rv_node_def *node)
-{
-    return node->kind == RV_KIND_RUN || node->kind == RV_KIND_SHELL ? node->aux : 0;
-}
+/* The mutexes that it needs: index + 1 in claim_sets; 0: none. Pure. */
+uint32_t rv_node_claims(const rv_node_def *node);
 rv_inherit rv_node_inherit(const rv_node_def *node);
 static inline rv_str rv_graph_name(const rv_graph *graph, uint32_t node) { return rv_graph_str(graph, graph->nodes[node].name); }
 

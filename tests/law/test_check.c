@@ -215,6 +215,8 @@ SPOIL(children_settled, NODE(F_0).state = NODE(F_1).state = RV_NODE_SUCCEEDED, N
       run->counts[RV_NODE_READY] -= 2, run->ready_count -= 2, run->counts[RV_NODE_SUCCEEDED] += 2, run->places.at[2].open--,
       run->places.at[3].open--, run->controls.at[0].open -= 2)
 SPOIL(first_not_ready, run->classes.at[0].ready.row.at[run->classes.at[0].ready.row_begin].node = B)
+SPOIL(first_is_aside, NODE(A).is_aside = true)
+SPOIL(aside_and_pending, NODE(B).is_aside = true)
 SPOIL(no_root_of_its_own, NODE(A).root = 0)
 SPOIL(accepted_and_skipped, NODE(E).state = RV_NODE_SKIPPED, NODE(E).detail = RV_DETAIL_CONDITION, run->counts[RV_NODE_PENDING]--,
       run->counts[RV_NODE_SKIPPED]++, run->places.at[0].open--)
@@ -307,6 +309,8 @@ static const breakage breakages[] = {
     {loaded, child_cancelled, "a node was cancelled beneath a controller that goes on"},
     {loaded, children_settled, "a controller that has begun has nothing to wait for"},
     {loaded, first_not_ready, "what is first in a queue is not ready"},
+    {loaded, first_is_aside, "what is first in a queue has been admitted"},
+    {loaded, aside_and_pending, "a node that is not ready has been set aside"},
     {a_failed, no_root_of_its_own, "a failure without a root"},
     {accepted, accepted_and_skipped, "a run began before it was loaded"},
     {accepted, accepted_and_grown, "a run began before it was loaded"},
