@@ -93,8 +93,11 @@ static rv_bid *bid_new(rv_admit *admit, uint32_t node)
         rv_vec_push(&admit->bids, ((rv_bid){0}));
         index = admit->bids.count;
     }
-    if (node >= admit->bid_of.count) rv_vec_reserve(&admit->bid_of, admit->run->node_count);
-    while (admit->bid_of.count <= node) rv_vec_push(&admit->bid_of, 0);
+    if (node >= admit->bid_of.count) {
+        rv_vec_reserve(&admit->bid_of, admit->run->node_count);
+        memset(&admit->bid_of.at[admit->bid_of.count], 0, sizeof(uint32_t) * (node + 1 - admit->bid_of.count));
+        admit->bid_of.count = node + 1;
+    }
     admit->bid_of.at[node] = index;
     admit->bids.at[index - 1] = (rv_bid){.node = node};
     return &admit->bids.at[index - 1];

@@ -161,6 +161,15 @@ static void explored__each_controller_budget_and_submission(void **state)
     }
 }
 
+/* A child, a classifier, a judge or an iteration whose work was done before gives what it gave then. */
+static void explored__hits_beneath_each_controller(void **state)
+{
+    for (size_t i = 0; i < RV_COUNT(all); i++) {
+        explore_bounds bounds = {.groups = MOVES_FAILURES | MOVES_CACHE | MOVES_INTERRUPTS, .attempts_max = 1, .states_max = 1000000};
+        if (!all[i].is_long && !all[i].groups) explore_grown(&all[i], &bounds);
+    }
+}
+
 static void explored__each_controller_with_losses_and_more_children(void **state)
 {
     for (size_t i = 0; i < RV_COUNT(all); i++) {
@@ -173,7 +182,8 @@ static void explored__each_controller_with_losses_and_more_children(void **state
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller_budget_and_submission)};
+    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller_budget_and_submission),
+                                      cmocka_unit_test(explored__hits_beneath_each_controller)};
     const struct CMUnitTest whole[] = {cmocka_unit_test(explored__each_controller_with_losses_and_more_children)};
     if (argc > 1 && strcmp(argv[1], "whole") == 0) return cmocka_run_group_tests_name("grown_whole", whole, NULL, NULL);
     return cmocka_run_group_tests_name("grown", fast, NULL, NULL);

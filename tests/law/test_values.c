@@ -163,12 +163,15 @@ static void w2c__submitted_nodes_without_params_read_the_runs(void **state)
 /* Other nodes under other names, for those who read of them what the run does not hold. */
 static void w10__names_of_nodes_and_of_roles_lead_to_nodes(void **state)
 {
-    static const struct { const char *node, *path, *id, *rest; } cases[] = {
+    static char long_name[RV_NAME_MAX + 2]; /* one byte more than a name may have */
+    memset(long_name, 'x', RV_NAME_MAX + 1);
+    const struct { const char *node, *path, *id, *rest; } cases[] = {
         {"each[0].l#2/r1m0", "left.artifact.a", "each[0].l#2/e0", "artifact.a"}, {"each[0].l#2/r1m0", "right.stdout", "each[0].l#2/e1",
             "stdout"},
         {"each[0].l#2/r1m0", "previous.stdout", "each[0].l#1", "stdout"}, {"each[0].l#2/e0", "m", "each[0].m", ""},
         {"each[0].l#2/e0", "top.n.x", "top", "n.x"}, {"each[0].l#1/e0", "previous.stdout", NULL, "previous.stdout"},
-        {"each[0].m", "previous.stdout", NULL, "previous.stdout"}, {"each[0].m", "left", NULL, "left"},
+        {"each[0].m", "previous.stdout", NULL, "previous.stdout"}, {"each[0].m", "left", NULL, "left"}, {"each[0].m", "", NULL, ""},
+        {"each[0].m", long_name, NULL, long_name},
     };
     world *w = deep();
     for (size_t i = 0; i < RV_COUNT(cases); i++) {
