@@ -174,6 +174,12 @@ int64_t rv_stamp_clock(void)
     return ns_of(now);
 }
 
+void rv_stamp_mark(const struct stat *info, rv_mark *ret)
+{
+    *ret = (rv_mark){.size = (uint64_t)info->st_size, .inode = (uint64_t)info->st_ino, .mtime_ns = ns_of(info->st_mtim),
+                          .ctime_ns = ns_of(info->st_ctim), .mode = info->st_mode & 07777};
+}
+
 bool rv_stamp_same(const struct stat *a, const struct stat *b)
 {
     return a->st_size == b->st_size && a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_mode == b->st_mode &&

@@ -244,6 +244,28 @@ void rv_tree_moment(rv_tree *tree, uint64_t moment)
     tree->generation++;
 }
 
+uint64_t rv_tree_generation(const rv_tree *tree) { return tree->generation; }
+
+bool rv_tree_mark_of(rv_tree *tree, rv_str path, uint32_t mode, const rv_digest *digest, rv_mark *ret)
+{
+    struct stat info;
+    rv_digest known;
+    if (fstatat(tree->fd, path.at, &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (!S_ISREG(info.st_mode) || (info.st_mode & 07777) != mode) return false;
+    if (!rv_stamps_find(tree->stamps, rv_stamp_name(tree->seed, path), &info, &known)) return false;
+    rv_stamp_mark(&info, ret);
+    return memcmp(known.bytes, digest->bytes, sizeof known.bytes) == 0;
+}
+
+bool rv_tree_has_mark(const rv_tree *tree, const char *path, const rv_mark *mark)
+{
+    struct stat info;
+    rv_mark now;
+    if (fstatat(tree->fd, path, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode)) return false;
+    rv_stamp_mark(&info, &now);
+    return memcmp(&now, mark, sizeof now) == 0;
+}
+
 static bool recall(const rv_tree *tree, uint64_t name, rv_tree_file *file)
 {
     const rv_glance *seen = tree->moment && tree->glances ? &tree->glances[name % RV_GLANCES] : NULL;

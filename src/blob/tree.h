@@ -48,6 +48,13 @@ rv_str rv_tree_literal(rv_str pattern, rv_arena *arena);
 /* Looks of the same moment see each file once: from a call with another number on (0: never) what was seen before does not hold. Who
  * raises it does so whenever something may have written since: an attempt began or ended, time passed. Files put back are seen anew. */
 void rv_tree_moment(rv_tree *tree, uint64_t moment);
+/* The mark (stamp.h) of the regular file `path` (NUL-terminated past its size), if it has `mode` and a trusted stamp says that it has
+ * `digest` now. false: it is another, or nobody knows. */
+RV_MUST_USE bool rv_tree_mark_of(rv_tree *tree, rv_str path, uint32_t mode, const rv_digest *digest, rv_mark *ret);
+/* Whether the regular file at `path` still has this mark. */
+bool rv_tree_has_mark(const rv_tree *tree, const char *path, const rv_mark *mark);
+/* Raised with each moment and with each file that is put back: what was seen under another number may have changed. */
+uint64_t rv_tree_generation(const rv_tree *tree);
 /* Look at one file: sets all but `path`, which is NUL-terminated. Errors as above. */
 RV_MUST_USE rv_status rv_tree_look(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_error *err);
 

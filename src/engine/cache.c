@@ -127,6 +127,7 @@ rv_cache_part *rv_cache_part_of(rv_job *job)
     part->job = job;
     job->cache = part;
     rv_cache_outcomes_open(part);
+    rv_cache_memo_open(part);
     return part;
 }
 
@@ -142,6 +143,7 @@ void rv_cache_job_free(rv_job *job)
 {
     rv_cache_part *part = job->cache;
     if (!part) return;
+    rv_cache_memo_close(part);
     for (uint32_t i = 0; i < part->slots.count; i++) {
         rv_buf_deinit(&part->slots.at[i].manifest);
         rv_buf_deinit(&part->slots.at[i].made_of);
@@ -287,6 +289,14 @@ static rv_status replay_output(rv_job *job, uint32_t node, rv_cache_slot *slot, 
     return status;
 }
 
+void rv_cache_hit_note(rv_cache_part *part, uint32_t node, uint64_t entry, int64_t duration_ms, rv_digest outcome)
+{
+    part->counts.hits++;
+    part->counts.saved_ms += duration_ms;
+    rv_used_note(part->cache, entry, rv_loop_wall_ms(part->job->engine->config.loop));
+    rv_cache_outcome_note(part, node, outcome);
+}
+
 static void settle(rv_job *job, uint32_t node, rv_cache_slot *slot, uint64_t id, const rv_manifest *m, rv_cache_hit *ret)
 {
     rv_cache_part *part = job->cache;
@@ -299,10 +309,7 @@ static void settle(rv_job *job, uint32_t node, rv_cache_slot *slot, uint64_t id,
     ret->output = is_read ? without_newlines(rv_buf_str(&part->cache->text[0])) : (rv_str){NULL, 0};
     ret->saved_ms = m->duration_ms;
     ret->files = m->files, ret->file_count = m->file_count;
-    part->counts.hits++;
-    part->counts.saved_ms += m->duration_ms;
-    rv_used_note(part->cache, id, rv_loop_wall_ms(job->engine->config.loop));
-    rv_cache_outcome_note(part, node, m->outcome);
+    rv_cache_hit_note(part, node, id, m->duration_ms, m->outcome);
 }
 
 /* ---- files that are kept in mind ---- */
@@ -354,6 +361,7 @@ static rv_cache_reason find_and_settle(rv_job *job, uint32_t node, rv_cache_slot
     if (status == RV_STORE_FULL || status == RV_STORE_IO) rv_engine_fail(job->engine, err);
     if (status != RV_OK) return RV_CACHE_NOT_RESTORED;
     settle(job, node, slot, id, &m, ret);
+    rv_cache_memo_note(job, node, slot->key, id, &m);
     RV_FAIL_POINT(CACHE_SETTLED);
     return RV_CACHE_HIT;
 }
@@ -366,6 +374,7 @@ rv_cache_reason rv_cache_try(rv_job *job, uint32_t node, rv_cache_hit *ret, rv_e
     err->text[0] = 0;
     if (!part) return RV_CACHE_NO_KEY;
     rv_status status = open_tree(part, err);
+    if (status == RV_OK && rv_cache_memo_find(job, node, ret)) return RV_CACHE_HIT;
     if (status == RV_OK) status = rv_cache_key(part->cache, &part->subject, node, &key, &inputs, err);
     if (status != RV_OK) {
         rv_cache_forget(job, node);

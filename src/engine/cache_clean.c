@@ -180,6 +180,7 @@ void rv_cleaner_collect(rv_cleaner *c, rv_batch *batch, rv_flight *flight)
         rv_batch_cache_drop(batch, e->id, (rv_str){(const char *)e->key.bytes, sizeof e->key.bytes});
         dropped++;
     }
+    if (dropped) rv_cache_memo_drop(c->engine->cache, batch);
     c->is_dropping = true;
     rv_vec_push(&flight->done, ((rv_done_item){on_dropped, c}));
 }

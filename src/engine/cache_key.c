@@ -20,6 +20,7 @@ void rv_key_parts_deinit(rv_key_parts *parts)
     rv_buf_deinit(&parts->texts);
     rv_vec_deinit(&parts->files);
     rv_vec_deinit(&parts->host);
+    rv_vec_deinit(&parts->host_names);
     rv_vec_deinit(&parts->env);
     rv_vec_deinit(&parts->preds);
     rv_buf_deinit(&parts->key);

@@ -3,6 +3,7 @@
 #define RV_CACHE_PART_H
 
 #include "engine/cache_private.h"
+#include "engine/memo.h"
 
 typedef enum rv_cache_slot_state { SLOT_FREE, SLOT_MISSED, SLOT_KEPT, SLOT_SETTLED } rv_cache_slot_state;
 
@@ -28,6 +29,7 @@ typedef struct rv_cache_part {
     RV_VEC(uint32_t) slot_of;  /* by node: index + 1; 0 none */
     RV_VEC(rv_digest) outcomes; /* by node; zeros: not known */
     rv_cache_counts counts;
+    rv_memo *memo;             /* NULL: this run has none */
 } rv_cache_part;
 
 /* Made at the first call; NULL: this run has none (nobody drives it). */
@@ -35,6 +37,17 @@ rv_cache_part *rv_cache_part_of(rv_job *job);
 /* NULL: nothing is in mind. Borrowed until the next node is looked up. */
 rv_cache_slot *rv_cache_slot_of(rv_cache_part *part, uint32_t node);
 void rv_cache_slot_give(rv_cache_part *part, uint32_t node);
+
+/* Count a hit: an entry that was used, what its node gave, how long it took when it was run. */
+void rv_cache_hit_note(rv_cache_part *part, uint32_t node, uint64_t entry, int64_t duration_ms, rv_digest outcome);
+
+/* cache_memo.c: hits that need no lookup (memo.h) */
+void rv_cache_memo_open(rv_cache_part *part);
+void rv_cache_memo_close(rv_cache_part *part); /* writes what is new */
+/* true: `node` has the hit that it had, and is noted; *ret as of rv_cache_try. After part->subject.tree was told of the moment. */
+RV_MUST_USE bool rv_cache_memo_find(rv_job *job, uint32_t node, rv_cache_hit *ret);
+/* Keep a hit, whose key was the last that was made, if it may be. */
+void rv_cache_memo_note(rv_job *job, uint32_t node, rv_digest key, uint64_t id, const rv_manifest *m);
 
 /* outcome.c: what settled nodes gave, as keys see it */
 void rv_cache_outcomes_open(rv_cache_part *part); /* fills part->subject */

@@ -19,6 +19,7 @@ typedef struct rv_key_parts {
     rv_buf texts;              /* of the command, as they enter the key: masked */
     rv_tree_files files;
     RV_VEC(rv_key_host) host;  /* sorted by name */
+    RV_VEC(rv_str) host_names;
     RV_VEC(rv_str) env;        /* NAME=VALUE, masked, sorted */
     RV_VEC(rv_key_pred) preds; /* sorted by outcome */
     rv_buf key, inputs;        /* the bytes that are hashed */
@@ -34,6 +35,7 @@ struct rv_cache {
     int64_t *used;
     uint64_t used_count;
     bool is_used_dirty;
+    uint32_t drops;            /* batches that dropped entries under this engine */
     RV_VEC(struct rv_cache_part *) runs; /* those that have entries which no batch has yet */
 };
 
@@ -44,6 +46,9 @@ void rv_used_save(rv_cache *cache);
 void rv_used_note(rv_cache *cache, uint64_t id, int64_t now_ms);
 /* When it was used last, at least created_ms. */
 int64_t rv_used_ms(const rv_cache *cache, uint64_t id, int64_t created_ms);
+
+/* A batch drops entries: what is remembered of hits (memo.h) is void from it on. */
+void rv_cache_memo_drop(rv_cache *cache, rv_batch *batch);
 
 /* As rv_cache_find, with the whole manifest; in cache->arena, which is cleared before. has_all: each blob of it must be there; else what
  * is to be put back is found missing then. */

@@ -6,34 +6,7 @@ import shutil
 import stat
 
 from harness import case, is_long, main, need, same, shell
-
-LEDGER = 'echo {} >> "$LEDGER"; '
-
-
-class Work:
-    """A folder of nodes that write into a ledger when they run."""
-
-    def __init__(self, flow):
-        self.flow = flow
-        self.ledger = flow.path('ledger')
-        self.ran_before = 0
-
-    def node(self, script, name='x', **more):
-        more.setdefault('inputs', [])
-        return {'shell': LEDGER.format(name) + script, 'cache': True, **more}
-
-    def run(self, nodes, env=None, words=(), **more):
-        """Run; what ran, by its name in the ledger, in order of name."""
-        env = {'LEDGER': self.ledger, **(env or {})}
-        nodes = {name: {**node, 'env_host': [*node.get('env_host', []), 'LEDGER']} if node.get('cache') else node
-                 for name, node in nodes.items()}
-        self.done = self.flow.run({'nodes': nodes, **more}, *words, env=env)
-        lines = open(self.ledger).read().split() if os.path.exists(self.ledger) else []
-        ran, self.ran_before = lines[self.ran_before:], len(lines)
-        return sorted(ran)
-
-    def hits(self):
-        return sorted(e['node'] for e in self.done.of('node_ended') if e['detail'] == 'cache')
+from work import LEDGER, Work
 
 
 def tree(root):
@@ -99,9 +72,10 @@ def replay(flow):
     second = work.done
     same(second.text('read'), first.text('read'), 'what templates were given')
     same(second.node('if')['state'], 'succeeded', 'the condition')
-    for stream in ('stdout', 'stderr'):
+    for stream, begin in ((1, 'out\nzzz'), (2, 'err\n')):
         texts = [''.join(e['text'] for e in done.of('output', node='a', stream=stream)) for done in (first, second)]
-        same(texts[1], texts[0], stream)
+        same(texts[1], texts[0], f'output on stream {stream}')
+        need(texts[0].startswith(begin), f'stream {stream} of the first: {texts[0][:20]}')
     for stream in '12':
         logs = [flow.call('logs', done.run, 'a', '--stream', stream).text for done in (first, second)]
         same(logs[1], logs[0], f'`reeve logs --stream {stream}`')

@@ -1,0 +1,149 @@
+"""What an unchanged node had from the cache is remembered, and never trusted further than it holds [C3, C11]."""
+import glob
+import os
+import sqlite3
+
+from harness import case, main, same
+from work import Work
+
+
+def forget_entries(flow):
+    """Behind the engine's back: what is found from now on was remembered."""
+    with sqlite3.connect(os.path.join(flow.store, 'reeve.db')) as db:
+        same(db.execute('delete from cache_data').rowcount > 0, True, 'entries')
+    db.close()
+
+
+class Chain(Work):
+    """in → (a) → mid → (b) → out, settled three times: run, found, remembered."""
+
+    def __init__(self, flow, **more):
+        super().__init__(flow)
+        flow.write('in', 'one\n')
+        self.nodes = {'a': self.node('cat in > mid && chmod 640 mid', 'a', inputs=['in'], outputs=['mid'], env={'V': '${user.v}'}, **more),
+                      'b': self.node('cat mid mid > out', 'b', needs=['a'], inputs=['mid'], outputs=['out'], env_host=['SEEN'])}
+        same(self.again(), ['a', 'b'], 'the first run')
+        same(self.again(), [], 'the second run')
+        same(self.again(), [], 'the third run')
+        same(self.hits(), ['a', 'b'], 'hits of the third')
+
+    def again(self, value='v', **more):
+        """What ran."""
+        more.setdefault('params', {'v': {'type': 'string', 'default': 'v'}})
+        return self.run(self.nodes, words=('--var', f'v={value}'), **more)
+
+    def known(self):
+        return glob.glob(os.path.join(self.flow.store, 'known', '*'))
+
+
+
+@case('of an unchanged node the cache is not asked again: it is found though nobody has its entry any more')
+def remembered(flow):
+    work = Chain(flow)
+    same(len(work.known()), 1, 'files of what is known')
+    forget_entries(flow)
+    same(work.again(), [], 'what ran')
+    same(work.hits(), ['a', 'b'], 'hits')
+    same([e['node'] for e in flow.journal(work.done.run, 'cached')], ['a', 'b'], 'the journal')
+    same(flow.ask(f"select id, state, detail from node where run = '{work.done.run}' order by id"),
+         [('a', 'succeeded', 'cache'), ('b', 'succeeded', 'cache')], 'rows')
+
+
+@case('an input that changed is seen: content, mode, a rewrite of the same size, its absence; what follows is seen too [C1]')
+def inputs(flow):
+    work = Chain(flow)
+    flow.write('in', 'two\n')
+    same(work.again(), ['a', 'b'], 'another content')
+    same(open(flow.path('out')).read(), 'two\ntwo\n', 'what came of it')
+    for _ in range(2):
+        same(work.again(), [], 'unchanged')
+    os.chmod(flow.path('in'), 0o755)
+    same(work.again(), ['a'], 'another mode: what it gives is the same')
+    for _ in range(2):
+        same(work.again(), [], 'unchanged again')
+    flow.write('in', 'one\n')
+    os.chmod(flow.path('in'), 0o644)
+    same(work.again(), [], 'as at first: found, and put back')
+    same(open(flow.path('out')).read(), 'one\none\n', 'what was put back')
+    os.remove(flow.path('in'))
+    work.again(status=1)
+    same(work.done.node('a')['state'], 'failed', 'without its input it runs, and fails')
+
+
+@case('an output that is gone, changed or of another mode is put back [C12]')
+def outputs(flow):
+    work = Chain(flow)
+    for what, spoil in (('gone', os.remove), ('changed', lambda path: open(path, 'w').write('spoilt')),
+                        ('of the same size', lambda path: open(path, 'r+').write('x')),
+                        ('of another mode', lambda path: os.chmod(path, 0o777))):
+        for name in ('mid', 'out'):
+            before = open(flow.path(name)).read(), os.stat(flow.path(name)).st_mode
+            spoil(flow.path(name))
+            same(work.again(), [], f'{name} is {what}: what ran')
+            same((open(flow.path(name)).read(), os.stat(flow.path(name)).st_mode), before, f'{name} was {what}')
+        same(work.again(), [], 'and once more')
+
+
+@case('another value, variable of the caller or definition is seen, and what was before is found again [C1]')
+def values(flow):
+    work = Chain(flow)
+    same(work.again('other'), ['a'], 'another param')
+    same(work.again(), [], 'the first param')
+    same(work.run(work.nodes, env={'SEEN': '1'}, words=('--var', 'v=v'), params={'v': {'type': 'string', 'default': 'v'}}), ['b'],
+         'a variable that a key has seen')
+    same(work.again(), [], 'without it')
+    work.nodes['b']['shell'] += ' # more'
+    same(work.again(), ['b'], 'another definition')
+    same(work.again(), [], 'the same again')
+
+
+@case('entries that were dropped are not remembered: `reeve cache clear` makes all run [C15]')
+def dropped(flow):
+    work = Chain(flow)
+    flow.call('cache', 'clear', status=0)
+    same(work.again(), ['a', 'b'], 'what ran')
+    for _ in range(2):
+        same(work.again(), [], 'and then')
+    forget_entries(flow)
+    same(work.again(), [], 'it is remembered anew')
+
+
+@case('what is known is a file that may be damaged, cut, of others, or gone: it is asked again, and nothing else')
+def damaged(flow):
+    work = Chain(flow)
+    path, = work.known()
+    whole = open(path, 'rb').read()
+    spoilt = bytearray(whole)
+    spoilt[len(spoilt) // 2] ^= 1
+    for what, bytes_ in (('damaged', bytes(spoilt)), ('cut', whole[:-1]), ('short', whole[:40]), ('empty', b''), ('more', whole + b'x')):
+        with open(path, 'wb') as file:
+            file.write(bytes_)
+        same(work.again(), [], f'{what}: what ran')
+        same(work.hits(), ['a', 'b'], f'{what}: hits')
+    same(len(open(path, 'rb').read()), len(whole), 'it is written anew')
+    os.remove(path)
+    os.mkdir(path)
+    same(work.again(), [], 'a directory in its place')
+
+
+@case('what a node reads of others, prints or leaves besides files is looked up each time, and never remembered')
+def not_remembered(flow):
+    work = Work(flow)
+    nodes = {'print': work.node('echo said', 'print'),
+             'result': work.node('printf "{\\"n\\":1}" > "$REEVE_OUTPUT"', 'result'),
+             'reads': work.node('test "$N" = said', 'reads', needs=['print'], env={'N': '${print.stdout}'}),
+             'glob': work.node('touch g1', 'glob', inputs=['*.txt'], outputs=['g1']),
+             'quiet': work.node('touch q', 'quiet', outputs=['q'])}
+    flow.write('a.txt', 'a')
+    same(work.run(nodes), ['glob', 'print', 'quiet', 'reads', 'result'], 'the first run')
+    for _ in range(2):
+        same(work.run(nodes), [], 'the next')
+    same(''.join(e['text'] for e in work.done.of('output', node='print', stream=1)), 'said\n', 'its output')
+    flow.write('b.txt', 'b')
+    same(work.run(nodes), ['glob'], 'a file more that a pattern means')
+    forget_entries(flow)
+    same(work.run(nodes), ['glob', 'print', 'reads', 'result'], 'what is not remembered')
+
+
+if __name__ == '__main__':
+    main()
