@@ -2,8 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "blob/stamp.h"
 
 #define COMPILED_SOURCE_MIN (64u * 1024) /* a smaller file is parsed faster than its image is verified */
 
@@ -75,25 +76,87 @@ rv_status rv_load_find(rv_load *load, const char *word, rv_error *err)
     return RV_OK;
 }
 
-static void compiled_path(const rv_load *load, const char *compiled_dir, rv_buf *out)
+/* ---- the source, and its compiled form ---- */
+
+static uint64_t stamp_name(const rv_load *load) { return rv_stamp_name(RV_GRAPH_FORMAT, rv_buf_str(&load->path)); }
+
+/* The digest of a large file whose stamp is the one that it had when it was read. false: it has to be read. */
+static bool find_stamp(rv_load *load, const char *compiled_dir)
+{
+    struct stat now;
+    if (stat(load->path.at, &now) != 0 || !S_ISREG(now.st_mode) || now.st_size < COMPILED_SOURCE_MIN) return false;
+    rv_stamps *stamps = rv_stamps_open(compiled_dir);
+    load->is_hashed = rv_stamps_find(stamps, stamp_name(load), &now, &load->digest);
+    rv_stamps_close(stamps);
+    return load->is_hashed;
+}
+
+/* So that the next load need not read the file to know it, if its compiled form is there. */
+static void note_stamp(const rv_load *load, const char *compiled_dir)
+{
+    struct stat now;
+    if (load->read_ns == 0 || stat(load->path.at, &now) != 0 || !rv_stamp_same(&load->stamp, &now)) return;
+    rv_stamps *stamps = rv_stamps_open(compiled_dir);
+    rv_stamps_note(stamps, stamp_name(load), &now, load->read_ns, load->digest);
+    rv_stamps_save(stamps);
+    rv_stamps_close(stamps);
+}
+
+static rv_status read_source(rv_load *load, rv_error *err)
+{
+    bool is_file = stat(load->path.at, &load->stamp) == 0 && S_ISREG(load->stamp.st_mode);
+    load->read_ns = is_file ? rv_stamp_clock() : 0;
+    load->is_hashed = false;
+    return rv_cli_read_file(load->path.at, &load->source, err);
+}
+
+static void compiled_path(rv_load *load, const char *compiled_dir, rv_buf *out)
 {
     char digest[RV_DIGEST_TEXT_SIZE + 1];
-    rv_digest_text(rv_sha256(rv_buf_str(&load->source)), digest);
+    if (!load->is_hashed) load->digest = rv_sha256(rv_buf_str(&load->source));
+    load->is_hashed = true;
+    rv_digest_text(load->digest, digest);
     rv_buf_printf(out, "%s/%s.img", compiled_dir, digest + 7);
 }
 
-static bool load_compiled(rv_load *load, const rv_spec_input *input, const char *compiled_dir, rv_status *ret)
+static bool map_compiled(rv_load *load, const char *compiled_dir, rv_status *ret)
 {
-    if (!compiled_dir || load->source.size < COMPILED_SOURCE_MIN) return false;
     rv_buf path = {0};
     rv_error err;
+    rv_spec_input input = rv_load_input(load);
     compiled_path(load, compiled_dir, &path);
-    rv_status status = access(path.at, R_OK) == 0 ? rv_spec_map(path.at, input, &load->spec, &load->problems, &err) : RV_NOT_FOUND;
+    rv_status status = access(path.at, R_OK) == 0 ? rv_spec_map(path.at, &input, &load->spec, &load->problems, &err) : RV_NOT_FOUND;
     rv_buf_deinit(&path);
     if (status == RV_NOT_FOUND || status == RV_CORRUPT) return false;
     load->is_kept = true;
     *ret = status;
     return true;
+}
+
+static rv_status read_vars(rv_load *load, const rv_args *args, rv_error *err)
+{
+    return load->skip_values || load->vars ? RV_OK : rv_cli_vars(args, &load->arena, &load->vars, &load->var_count, err);
+}
+
+/* *ret_read: whether the file and the values from the command line could be read. */
+static rv_status load_spec(rv_load *load, const rv_args *args, const char *compiled_dir, rv_status *ret_read, rv_error *err)
+{
+    rv_status status = RV_OK;
+    bool is_known = compiled_dir && find_stamp(load, compiled_dir);
+    if (is_known && (*ret_read = read_vars(load, args, err)) == RV_OK && map_compiled(load, compiled_dir, &status)) {
+        rv_error ignored; /* the source only shows where the problems are */
+        if (load->problems.list.count && read_source(load, &ignored)) rv_buf_clear(&load->source);
+        return status;
+    }
+    if (*ret_read == RV_OK) *ret_read = read_source(load, err);
+    if (*ret_read == RV_OK) *ret_read = read_vars(load, args, err);
+    if (*ret_read) return *ret_read;
+    if (compiled_dir && load->source.size >= COMPILED_SOURCE_MIN && map_compiled(load, compiled_dir, &status)) {
+        note_stamp(load, compiled_dir);
+        return status;
+    }
+    rv_spec_input input = rv_load_input(load);
+    return rv_spec_load(&input, &load->spec, &load->problems);
 }
 
 rv_spec_input rv_load_input(const rv_load *load)
@@ -111,22 +174,21 @@ rv_spec_input rv_load_input(const rv_load *load)
 rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, bool skip_values, const char *compiled_dir, int *ret_exit)
 {
     rv_error err = {0};
-    rv_status status = RV_OK;
+    rv_status status = RV_OK, failed = RV_OK;
     load->skip_values = skip_values;
-    if (load->path.size == 0) status = rv_load_find(load, word, &err);
-    if (status == RV_OK) status = rv_cli_read_file(load->path.at, &load->source, &err);
-    if (status == RV_OK && !skip_values) status = rv_cli_vars(args, &load->arena, &load->vars, &load->var_count, &err);
-    if (status) {
-        /* A file that cannot be used is a bad file [W32]; one that is not there is not found. */
-        if (status == RV_DENIED || status == RV_IO) err.status = RV_INVALID;
-        *ret_exit = rv_cli_fail(args, &err);
-        return status;
+    if (load->path.size == 0) failed = rv_load_find(load, word, &err);
+    if (failed == RV_OK) {
+        rv_buf_add(&load->dir, load->path.at, RV_MAX((size_t)(strrchr(load->path.at, '/') - load->path.at), (size_t)1));
+        load->file = word && load->stood.size == 0 ? word : load->path.at;
+        status = load_spec(load, args, compiled_dir, &failed, &err);
     }
-    rv_buf_add(&load->dir, load->path.at, RV_MAX((size_t)(strrchr(load->path.at, '/') - load->path.at), (size_t)1));
-    load->file = word && load->stood.size == 0 ? word : load->path.at;
-    rv_spec_input input = rv_load_input(load);
-    if (!load_compiled(load, &input, compiled_dir, &status)) status = rv_spec_load(&input, &load->spec, &load->problems);
-    *ret_exit = load->problems.list.count ? rv_load_report(args, &load->problems, rv_buf_str(&load->source), input.file) : 0;
+    if (failed) {
+        /* A file that cannot be used is a bad file [W32]; one that is not there is not found. */
+        if (failed == RV_DENIED || failed == RV_IO) err.status = RV_INVALID;
+        *ret_exit = rv_cli_fail(args, &err);
+        return failed;
+    }
+    *ret_exit = load->problems.list.count ? rv_load_report(args, &load->problems, rv_buf_str(&load->source), load->file) : 0;
     if (status && *ret_exit == 0) *ret_exit = rv_status_exit(status);
     return status;
 }
@@ -140,7 +202,8 @@ void rv_load_keep(rv_load *load, const char *compiled_dir)
     load->is_kept = true;
     mkdir(compiled_dir, 0700);
     compiled_path(load, compiled_dir, &path);
-    if (rv_spec_save(load->spec, path.at, &err) != RV_OK)
+    if (rv_spec_save(load->spec, path.at, &err) == RV_OK) note_stamp(load, compiled_dir);
+    else
         rv_log(RV_LOG_WARN, "the compiled form of %s is not kept, so loading it again takes as long: %s", load->path.at, err.text);
     rv_buf_deinit(&path);
 }

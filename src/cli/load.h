@@ -2,13 +2,17 @@
 #ifndef RV_LOAD_H
 #define RV_LOAD_H
 
+#include <sys/stat.h>
+
 #include "cli/cli.h"
 
 typedef struct rv_load {
     rv_buf path;      /* absolute */
     rv_buf dir;       /* its directory, absolute */
     rv_buf stood;     /* of the project that one stands in, from that directory; size 0: in none */
-    rv_buf source;
+    rv_buf source;    /* size 0: the file is known by its stamp, and nobody had to read it */
+    struct stat stamp; int64_t read_ns; /* of the file just before it was read; 0: it was not, or is no file */
+    rv_digest digest; bool is_hashed;   /* of the source */
     rv_arena arena;   /* the --var values */
     rv_param_value *vars; uint32_t var_count;
     const char *file; /* how messages call it; borrowed */
@@ -23,7 +27,8 @@ typedef struct rv_load {
 RV_MUST_USE rv_status rv_load_find(rv_load *load, const char *word, rv_error *err);
 /* Read and load the file that `word` means (NULL: reeve.yaml here or above).
  * skip_values: parameters and environment need not be there (`check`, `graph`).
- * compiled_dir: where compiled forms are; NULL: none are used.
+ * compiled_dir: where compiled forms are; NULL: none are used. A file whose compiled form is there and whose stamp (size, times, inode; see
+ * blob/stamp.h) is that of when it was read is not read again.
  * Every problem, also a warning, is printed: on standard error, or with --json (errors only) as one object on standard output.
  * *ret_exit is the exit status when the result is not RV_OK. */
 RV_MUST_USE rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, bool skip_values, const char *compiled_dir,

@@ -121,18 +121,19 @@ static void add_controller(rv_buf *out, const rv_graph *graph, uint32_t node)
     }
 }
 
-void rv_plan_action(rv_buf *out, const rv_graph *graph, uint32_t node)
+/* `scratch` is cleared. */
+static void add_action(rv_buf *out, const rv_graph *graph, uint32_t node, rv_arena *scratch)
 {
     const rv_node_def *def = &graph->nodes[node];
     if (rv_kind_is_controller((rv_kind)def->kind)) {
         add_controller(out, graph, node);
         return;
     }
-    rv_arena arena = {0};
     rv_json *body = NULL;
     rv_error ignored;
     rv_kind kind = (rv_kind)def->kind;
-    if (rv_json_parse(&arena, rv_graph_str(graph, def->body), &body, &ignored) == RV_OK) {
+    rv_arena_clear(scratch);
+    if (rv_json_parse(scratch, rv_graph_str(graph, def->body), &body, &ignored) == RV_OK) {
         const rv_json *value = rv_json_get(body, rv_str_of(rv_kind_name(kind)));
         const rv_json *text = NULL;
         if (value && value->kind == RV_JSON_OBJECT) {
@@ -144,7 +145,13 @@ void rv_plan_action(rv_buf *out, const rv_graph *graph, uint32_t node)
         else if (text && text->kind == RV_JSON_STRING) add_script(out, text->text);
         else if (value) rv_json_write(out, value, false);
     }
-    rv_arena_deinit(&arena);
+}
+
+void rv_plan_action(rv_buf *out, const rv_graph *graph, uint32_t node)
+{
+    rv_arena scratch = {0};
+    add_action(out, graph, node, &scratch);
+    rv_arena_deinit(&scratch);
 }
 
 /* ---- order ---- */
@@ -223,65 +230,86 @@ static void add_why(rv_buf *out, const rv_graph *graph, rv_forecast *forecast, u
 static const char *const plan_words[] = {[RV_PLAN_RUN] = "run", [RV_PLAN_SKIP] = "skip", [RV_PLAN_MAYBE] = "maybe",
                                          [RV_PLAN_BODY] = "body", [RV_PLAN_HIT] = "hit"};
 
-static void json_node(rv_json_writer *w, const rv_graph *graph, uint32_t node, rv_plan_word word, rv_str why)
+/* What is printed, and places for texts that each node needs anew. */
+typedef struct printer {
+    const rv_graph *graph;
+    rv_json_writer *json; /* NULL: a table */
+    rv_table table;
+    rv_arena scratch;
+    rv_buf text, path;
+} printer;
+
+static void json_node(printer *p, uint32_t node, rv_plan_word word, rv_str why)
 {
-    rv_buf action = {0};
-    rv_plan_action(&action, graph, node);
+    rv_json_writer *w = p->json;
+    const rv_graph *graph = p->graph;
+    rv_buf_clear(&p->text);
+    rv_buf_clear(&p->path);
+    add_action(&p->text, graph, node, &p->scratch);
+    rv_bodies_path(&p->path, graph, node);
     rv_jw_object(w);
-    rv_buf path = {0};
-    rv_bodies_path(&path, graph, node);
-    rv_jw_kv_str(w, "node", rv_buf_str(&path));
-    rv_buf_deinit(&path);
+    rv_jw_kv_str(w, "node", rv_buf_str(&p->path));
     rv_jw_kv_cstring(w, "kind", rv_kind_name((rv_kind)graph->nodes[node].kind));
     rv_jw_kv_cstring(w, "will", plan_words[word]);
     if (graph->nodes[node].when.size) rv_jw_kv_str(w, "when", rv_graph_str(graph, graph->nodes[node].when));
-    rv_jw_kv_str(w, "action", rv_buf_str(&action));
+    rv_jw_kv_str(w, "action", rv_buf_str(&p->text));
     if (why.size) rv_jw_kv_str(w, "why", why);
     rv_jw_object_end(w);
-    rv_buf_deinit(&action);
 }
 
-static void table_node(rv_table *table, const rv_graph *graph, uint32_t node, uint32_t number, rv_plan_word word, rv_str why)
+static void table_node(printer *p, uint32_t node, uint32_t number, rv_plan_word word, rv_str why)
 {
-    rv_buf text = {0};
-    if (number) rv_buf_u64(&text, number);
-    rv_table_cell(table, rv_buf_str(&text));
+    const rv_graph *graph = p->graph;
+    rv_buf *text = &p->text;
+    rv_buf_clear(text);
+    if (number) rv_buf_u64(text, number);
+    rv_table_cell(&p->table, rv_buf_str(text));
     bool is_quiet = word == RV_PLAN_SKIP || word == RV_PLAN_BODY || word == RV_PLAN_HIT;
     rv_style style = is_quiet ? RV_STYLE_DIM : word == RV_PLAN_MAYBE ? RV_STYLE_YELLOW : RV_STYLE_GREEN;
-    rv_table_cell_style(table, style, rv_str_of(plan_words[word]));
-    rv_buf_clear(&text);
-    if (word == RV_PLAN_BODY) rv_buf_cstring(&text, "  ");
-    rv_bodies_path(&text, graph, node);
-    rv_table_cell(table, rv_buf_str(&text));
-    rv_table_cell(table, rv_str_of(rv_kind_name((rv_kind)graph->nodes[node].kind)));
-    rv_buf_clear(&text);
+    rv_table_cell_style(&p->table, style, rv_str_of(plan_words[word]));
+    rv_buf_clear(text);
+    if (word == RV_PLAN_BODY) rv_buf_cstring(text, "  ");
+    rv_bodies_path(text, graph, node);
+    rv_table_cell(&p->table, rv_buf_str(text));
+    rv_table_cell(&p->table, rv_str_of(rv_kind_name((rv_kind)graph->nodes[node].kind)));
+    rv_buf_clear(text);
     rv_str when = rv_graph_str(graph, graph->nodes[node].when);
     if (word == RV_PLAN_BODY && when.size) {
-        rv_buf_cstring(&text, "when ");
-        rv_ui_plain(&text, when, 60);
-        rv_buf_cstring(&text, "  ");
+        rv_buf_cstring(text, "when ");
+        rv_ui_plain(text, when, 60);
+        rv_buf_cstring(text, "  ");
     }
     if ((word == RV_PLAN_SKIP || word == RV_PLAN_MAYBE) && when.size) {
-        rv_buf_cstring(&text, word == RV_PLAN_SKIP ? "when is false: " : "when ");
-        rv_ui_plain(&text, when, 60);
-        rv_buf_cstring(&text, "  ");
+        rv_buf_cstring(text, word == RV_PLAN_SKIP ? "when is false: " : "when ");
+        rv_ui_plain(text, when, 60);
+        rv_buf_cstring(text, "  ");
     }
-    rv_plan_action(&text, graph, node);
-    if (why.size) rv_buf_printf(&text, "  (%.*s)", RV_FMT(why));
-    rv_table_cell(table, rv_buf_str(&text));
-    rv_buf_deinit(&text);
+    add_action(text, graph, node, &p->scratch);
+    if (why.size) rv_buf_printf(text, "  (%.*s)", RV_FMT(why));
+    rv_table_cell(&p->table, rv_buf_str(text));
 }
 
-static void bodies(rv_json_writer *w, rv_table *table, const rv_graph *graph, uint32_t node)
+static void print_node(printer *p, uint32_t node, uint32_t number, rv_plan_word word, rv_str why)
+{
+    if (p->json) json_node(p, node, word, why);
+    else table_node(p, node, number, word, why);
+}
+
+static void bodies(printer *p, uint32_t node)
 {
     rv_bodies walk;
     uint32_t def;
-    rv_bodies_begin(&walk, graph, node);
-    for (rv_bodies_step step; (step = rv_bodies_next(&walk, &def)) != RV_BODIES_OVER;) {
-        if (step == RV_BODIES_END) continue;
-        if (w) json_node(w, graph, def, RV_PLAN_BODY, RV_STR(""));
-        else table_node(table, graph, def, 0, RV_PLAN_BODY, RV_STR(""));
-    }
+    rv_bodies_begin(&walk, p->graph, node);
+    for (rv_bodies_step step; (step = rv_bodies_next(&walk, &def)) != RV_BODIES_OVER;)
+        if (step != RV_BODIES_END) print_node(p, def, 0, RV_PLAN_BODY, RV_STR(""));
+}
+
+static void printer_deinit(printer *p)
+{
+    rv_table_deinit(&p->table);
+    rv_arena_deinit(&p->scratch);
+    rv_buf_deinit(&p->text);
+    rv_buf_deinit(&p->path);
 }
 
 static rv_status print(const rv_spec *spec, rv_forecast *forecast, const rv_args *args, rv_arena *arena, rv_error *err)
@@ -294,15 +322,13 @@ static rv_status print(const rv_spec *spec, rv_forecast *forecast, const rv_args
     plan_values values = {.user = user, .env = env};
     uint32_t *order = rv_arena_new(arena, uint32_t, graph->plain_count + 1);
     sort(graph, arena, order);
-    rv_table table = {0};
-    rv_table_column(&table, "", true);
-    rv_table_column(&table, "will", false);
-    rv_table_column(&table, "node", false);
-    rv_table_column(&table, "kind", false);
-    rv_table_column(&table, "what", false);
+    printer p = {.graph = graph};
+    static const char *const titles[] = {"", "will", "node", "kind", "what"};
+    for (size_t i = 0; i < RV_COUNT(titles); i++) rv_table_column(&p.table, titles[i], i == 0);
     rv_buf out = {0}, why = {0};
     rv_json_writer w;
     if (args->is_json) {
+        p.json = &w;
         rv_cli_json_begin(&w, &out);
         rv_jw_key(&w, "plan");
         rv_jw_array(&w);
@@ -310,18 +336,16 @@ static rv_status print(const rv_spec *spec, rv_forecast *forecast, const rv_args
     for (uint32_t i = 0; i < graph->plain_count && status == RV_OK; i++) {
         rv_plan_word word = RV_PLAN_RUN;
         status = condition(graph, order[i], arena, &values, &word, err);
+        if (status) break;
         rv_buf_clear(&why);
-        if (status == RV_OK) add_why(&why, graph, forecast, order[i], &word);
-        if (status == RV_OK && args->is_json) json_node(&w, graph, order[i], word, rv_buf_str(&why));
-        else if (status == RV_OK) table_node(&table, graph, order[i], i + 1, word, rv_buf_str(&why));
-        if (status == RV_OK) bodies(args->is_json ? &w : NULL, &table, graph, order[i]);
+        add_why(&why, graph, forecast, order[i], &word);
+        print_node(&p, order[i], i + 1, word, rv_buf_str(&why));
+        bodies(&p, order[i]);
     }
     if (args->is_json) rv_jw_array_end(&w);
-    else rv_table_write_take(&table, &out);
     if (status == RV_OK && args->is_json) rv_cli_json_end(&w);
-    else if (status == RV_OK) rv_ui_out(rv_buf_str(&out));
-    rv_vec_deinit(&table.cells);
-    rv_arena_deinit(&table.arena);
+    else if (status == RV_OK) rv_table_print_take(&p.table);
+    printer_deinit(&p);
     rv_buf_deinit(&out);
     rv_buf_deinit(&why);
     return status;

@@ -146,7 +146,7 @@ rv_status rv_select_again(rv_str only, rv_load *load, rv_error *err)
 typedef struct place {
     rv_arena arena;
     const rv_graph *graph;
-    rv_map names;          /* of the graph's nodes */
+    rv_map names;          /* of the graph's nodes, once somebody looks for one */
     const rv_json *projects; /* {dir, tags, default} by name; NULL: there are none */
     const rv_json *stood;  /* NULL: at the root */
 } place;
@@ -161,8 +161,6 @@ static rv_status place_open(place *at, const rv_graph *graph, rv_str stood, rv_e
 {
     rv_json *tree = NULL;
     *at = (place){.graph = graph};
-    rv_map_reserve(&at->names, graph->plain_count);
-    for (uint32_t node = 0; node < graph->plain_count; node++) (void)rv_map_add(&at->names, rv_graph_name(graph, node), node);
     rv_str text = rv_graph_str(graph, graph->projects);
     rv_status status = text.size ? rv_json_parse(&at->arena, text, &tree, err) : RV_OK;
     at->projects = tree;
@@ -179,7 +177,10 @@ static void place_close(place *at)
 
 static uint32_t find_in(place *at, const rv_json *project, rv_str name)
 {
+    const rv_graph *graph = at->graph;
     rv_str whole = project ? rv_arena_printf(&at->arena, "%.*s:%.*s", RV_FMT(project->key), RV_FMT(name)) : name;
+    if (at->names.count == 0 && rv_map_reserve(&at->names, graph->plain_count) == RV_OK)
+        for (uint32_t node = 0; node < graph->plain_count; node++) (void)rv_map_add(&at->names, rv_graph_name(graph, node), node);
     return rv_map_get(&at->names, whole);
 }
 

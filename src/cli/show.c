@@ -182,8 +182,7 @@ static void node_table(const rv_report *r, uint32_t only, bool is_all, rv_buf *o
     if (is_short && folded > shown)
         rv_ui_stylef(out, RV_STYLE_DIM, "%u of %u nodes; --all has every one, `reeve show %.*s NODE` what is beneath one\n", shown, folded,
                      RV_FMT(r->id));
-    rv_vec_deinit(&table.cells);
-    rv_arena_deinit(&table.arena);
+    rv_table_deinit(&table);
 }
 
 static void brackets(const rv_report *r, uint32_t only, rv_buf *out)

@@ -124,8 +124,10 @@ void rv_ui_plain(rv_buf *out, rv_str text, uint32_t columns_max)
 uint32_t rv_ui_columns(rv_str text)
 {
     uint32_t columns = 0;
-    size_t begin = 0;
-    for (size_t i = 0; i < text.size;) {
+    size_t begin = 0, plain = 0;
+    while (plain < text.size && text.at[plain] >= ' ' && text.at[plain] <= '~') plain++;
+    if (plain == text.size) return (uint32_t)plain; /* most texts */
+    for (size_t i = plain; i < text.size;) {
         if (text.at[i] != '\033') {
             i++;
             continue;
@@ -226,72 +228,4 @@ void rv_ui_shell_word(rv_buf *out, rv_str word)
         else rv_buf_byte(out, word.at[i]);
     }
     rv_buf_byte(out, '\'');
-}
-
-/* ---- tables ---- */
-
-void rv_table_column(rv_table *table, const char *title, bool is_right)
-{
-    RV_ASSERT(table->column_count < RV_TABLE_COLUMNS_MAX);
-    table->titles[table->column_count] = title;
-    table->is_right[table->column_count++] = is_right;
-}
-
-void rv_table_cell(rv_table *table, rv_str text)
-{
-    rv_vec_push(&table->cells, rv_arena_str(&table->arena, text));
-}
-
-void rv_table_cell_style(rv_table *table, rv_style style, rv_str text)
-{
-    rv_buf cell = {0};
-    rv_ui_style(&cell, style, text);
-    rv_table_cell(table, rv_buf_str(&cell));
-    rv_buf_deinit(&cell);
-}
-
-static void table_cell_write(const rv_table *table, rv_buf *out, uint32_t column, rv_str text, uint32_t width, uint32_t room)
-{
-    bool is_last = column + 1 == table->column_count;
-    uint32_t have = rv_ui_columns(text);
-    if (is_last && have > room && rv_ui_get()->is_terminal) {
-        rv_ui_plain(out, text, RV_MAX(room, 8u)); /* cut to the terminal, without its style */
-        return;
-    }
-    if (table->is_right[column])
-        for (uint32_t i = have; i < width; i++) rv_buf_byte(out, ' ');
-    rv_buf_str_add(out, text);
-    if (is_last) return;
-    if (!table->is_right[column])
-        for (uint32_t i = have; i < width; i++) rv_buf_byte(out, ' ');
-    rv_buf_cstring(out, "  ");
-}
-
-void rv_table_write_take(rv_table *table, rv_buf *out)
-{
-    uint32_t width[RV_TABLE_COLUMNS_MAX] = {0}, terminal_columns, terminal_rows, used = 0;
-    rv_ui_size(&terminal_columns, &terminal_rows);
-    for (uint32_t c = 0; c < table->column_count; c++) width[c] = rv_ui_columns(rv_str_of(table->titles[c]));
-    for (uint32_t i = 0; i < table->cells.count; i++) {
-        uint32_t c = i % table->column_count;
-        width[c] = RV_MAX(width[c], rv_ui_columns(table->cells.at[i]));
-    }
-    for (uint32_t c = 0; c + 1 < table->column_count; c++) used += width[c] + 2;
-    uint32_t room = terminal_columns > used ? terminal_columns - used : 0;
-    rv_buf title = {0};
-    for (uint32_t c = 0; c < table->column_count; c++) {
-        rv_buf_clear(&title);
-        rv_ui_style(&title, RV_STYLE_DIM, rv_str_of(table->titles[c]));
-        table_cell_write(table, out, c, rv_buf_str(&title), width[c], room);
-    }
-    rv_buf_byte(out, '\n');
-    for (uint32_t i = 0; i < table->cells.count; i++) {
-        uint32_t c = i % table->column_count;
-        table_cell_write(table, out, c, table->cells.at[i], width[c], room);
-        if (c + 1 == table->column_count) rv_buf_byte(out, '\n');
-    }
-    rv_buf_deinit(&title);
-    rv_vec_deinit(&table->cells);
-    rv_arena_deinit(&table->arena);
-    *table = (rv_table){0};
 }

@@ -63,8 +63,9 @@ void rv_ui_out(rv_str text);
 /* ---- tables: a header, rows, two spaces between columns; the last column is cut to the terminal ---- */
 #define RV_TABLE_COLUMNS_MAX 32
 typedef struct rv_table {
-    rv_arena arena;
-    RV_VEC(rv_str) cells;  /* row after row */
+    rv_buf cells;          /* row after row: size, columns, text of each */
+    uint32_t width[RV_TABLE_COLUMNS_MAX]; /* columns of the widest cell */
+    uint64_t cell_count;
     const char *titles[RV_TABLE_COLUMNS_MAX];
     bool is_right[RV_TABLE_COLUMNS_MAX];
     uint32_t column_count;
@@ -76,5 +77,9 @@ void rv_table_cell(rv_table *table, rv_str text);
 void rv_table_cell_style(rv_table *table, rv_style style, rv_str text);
 /* Append all, then free what the table holds. */
 void rv_table_write_take(rv_table *table, rv_buf *out);
+/* The same through rv_ui_out, piece by piece: a large table needs no second place in memory. */
+void rv_table_print_take(rv_table *table);
+/* Free what the table holds; nothing is written. */
+void rv_table_deinit(rv_table *table);
 
 #endif
