@@ -72,6 +72,7 @@ with tempfile.TemporaryDirectory() as folder:
               ('run__its_words_and_its_status_are_kept', (found['bad']['stderr'], found['bad']['returncode']) == ('no\n', 3)),
               ('run__what_bears_no_company_comes_last_one_by_one', [r['name'] for r in results['opt']][4:] == ['alone', 'last'] and
                found['last']['stdout'] == 'x\n'),
+              ('run__what_a_test_took_of_the_processors_is_known', all(record['cpu'] > 0 for record in results['opt'])),
               ('run__a_log_of_all_is_left', 'hangs: TIMEOUT' in open(check.log_of('opt')).read())]
     queue = check.Queue('fast', [('opt', name, script('true', priority)) for name, priority in (('b', 0), ('c', 7), ('a', 0))])
     claims.append(('run__the_longest_begin_first', [name for _, name, _ in queue.left] == ['c', 'a', 'b']))
