@@ -45,6 +45,7 @@
     X(BLOB_AFTER_RENAME, "blob.after_rename")       /* it has its name; the directory is not synced */             \
     X(CACHE_KEPT, "cache.kept")                     /* an attempt's outputs are blobs, its entry is in no batch */   \
     X(CACHE_STAGED, "cache.staged")                 /* a hit's files are staged, none is in its place */           \
+    X(CACHE_MADE, "cache.made")                     /* one has a name, staged or in its place, and no bytes yet */ \
     X(CACHE_PLACED, "cache.placed")                 /* one of them is */                                           \
     X(CACHE_SETTLED, "cache.settled")               /* all are, its output is logged; its event is not stepped */  \
     X(ARTIFACT_LINKED, "artifact.linked")           /* it has its maker's name; no row says so */                  \

@@ -52,6 +52,7 @@ void rv_tree_close(rv_tree *tree)
     rv_free(tree->buffer);
     rv_vec_deinit(&tree->assumed);
     rv_map_deinit(&tree->by_assumed);
+    rv_map_deinit(&tree->assumed_dirs);
     rv_arena_deinit(&tree->assumed_arena);
     rv_free(tree->glances);
     rv_free(tree);
@@ -170,6 +171,9 @@ void rv_tree_assume(rv_tree *tree, const rv_tree_file *file)
     uint32_t known = rv_map_add(&tree->by_assumed, copy.path, tree->assumed.count);
     if (known == RV_NONE) rv_vec_push(&tree->assumed, copy);
     else tree->assumed.at[known] = copy;
+    size_t parent_size = copy.path.size;
+    while (parent_size > 0 && copy.path.at[parent_size - 1] != '/') parent_size--;
+    if (parent_size) (void)rv_map_add(&tree->assumed_dirs, rv_str_cut(copy.path, 0, parent_size - 1), 0);
 }
 
 static const rv_tree_file *assumed(const rv_tree *tree, rv_str path)
@@ -332,6 +336,7 @@ static rv_status keep(rv_tree *tree, rv_arena *arena, rv_tree_file *file, rv_err
     rv_status status = stamp_of(tree, file, &info, err);
     if (status != RV_OK) return status;
     if (file->kind == RV_TREE_LINK) return look_at_link(tree, arena, file, err);
+    if (file->kind == RV_TREE_DIR) file->mode &= 0777; /* setgid is inherited from where it is made */
     if (file->kind != RV_TREE_FILE) return RV_OK;
     uint64_t name = rv_stamp_name(tree->seed, file->path);
     bool is_kept = rv_stamps_find(tree->stamps, name, &info, &file->digest) && rv_blob_has(tree->blobs, file->digest, file->size);
@@ -386,8 +391,10 @@ static void take_assumed(taking *t, rv_str dir, const rv_glob *glob)
 {
     for (uint32_t i = 0; i < t->tree->assumed.count; i++) {
         const rv_tree_file *file = &t->tree->assumed.at[i];
-        bool is_beneath = rv_str_starts(file->path, dir) && file->path.size > dir.size && file->path.at[dir.size] == '/';
-        if (file->kind != RV_TREE_DIR && (glob ? rv_glob_match(glob, file->path) : is_beneath))
+        bool is_itself = file->kind == RV_TREE_DIR && rv_str_eq(file->path, dir);
+        bool is_beneath = is_itself || (rv_str_starts(file->path, dir) && file->path.size > dir.size && file->path.at[dir.size] == '/');
+        bool is_listed = file->kind != RV_TREE_DIR || (!glob && rv_map_get(&t->tree->assumed_dirs, file->path) == RV_NONE);
+        if (is_listed && (glob ? rv_glob_match(glob, file->path) : is_beneath))
             rv_vec_push(&t->found, ((rv_tree_file){.path = file->path, .kind = file->kind}));
     }
 }
@@ -404,7 +411,8 @@ static rv_status take_literal(taking *t, rv_str path, rv_error *err)
     uint32_t before = t->found.count;
     if (status == RV_OK) take_assumed(t, path, NULL);
     bool is_dir = file.kind == RV_TREE_DIR || t->found.count > before;
-    if (status == RV_OK && is_dir) return rv_tree_walk(t->tree, file.path, NULL, true, t->arena, &t->found, err);
+    rv_walk_dirs dirs = t->keeps ? RV_WALK_DIRS : RV_WALK_EMPTY_DIRS;
+    if (status == RV_OK && is_dir) return rv_tree_walk(t->tree, file.path, NULL, dirs, t->arena, &t->found, err);
     if (status == RV_OK) rv_vec_push(&t->found, file);
     return status;
 }
@@ -417,7 +425,7 @@ static rv_status take_pattern(taking *t, rv_str pattern, rv_error *err)
     rv_str literal = rv_glob_literal(glob);
     if (literal.size) return take_literal(t, literal, err);
     take_assumed(t, RV_STR(""), glob);
-    return rv_tree_walk(t->tree, rv_glob_prefix(glob), glob, false, t->arena, &t->found, err);
+    return rv_tree_walk(t->tree, rv_glob_prefix(glob), glob, RV_WALK_NO_DIRS, t->arena, &t->found, err);
 }
 
 static int by_path(const void *a, const void *b) { return rv_str_cmp(((const rv_tree_file *)a)->path, ((const rv_tree_file *)b)->path); }

@@ -36,8 +36,9 @@ void rv_tree_close(rv_tree *tree); /* NULL is legal */
  * name (ABSENT); one that names a directory stands for all beneath it. A link to a directory is not entered. Nothing is read beneath
  * .git, .reeve and the store. A stamp that is known saves reading. Deterministic. Texts are in the arena.
  *
- * Directories beneath a literal that are empty are listed (DIR). keeps: the bytes of each FILE are in the blob store after (not synced);
- * then no link is followed in the way of a path either.
+ * A directory that a literal names, and those beneath, are listed where they are empty (DIR). keeps: the bytes of each FILE are in the blob
+ * store after (not synced), and such directories are all listed, with the bits 0777 of their modes; then no link is followed in the way of
+ * a path either.
  *
  * INVALID: no pattern; LIMIT: too many files; IO: something cannot be read, or changes while it is read; DENIED (keeps): a link is
  * in the way, or it may not be read; STORE_IO, STORE_FULL (keeps). On failure ret_add has the count that it had. */
@@ -65,12 +66,13 @@ const char *rv_tree_refusal_of_path(rv_str path);
 /* Whether a file may be put back: a path of the form above that does not lead into the store, a kind that can be, no bits but those of
  * permission, a link that leads nowhere outside of the root. Text only; NULL: yes, else constant text. */
 const char *rv_tree_refusal(const rv_tree *tree, const rv_tree_file *file);
-/* Put files back: stage all of them in the store, then rename them onto their places, with their modes. What is there and equal is left
- * alone. Directories in the way of a path are made. Each file passed rv_tree_refusal.
+/* Put files back, with their modes. What replaces something, and what is large, is staged in the store and renamed onto its place; a small
+ * file whose place is free is made there. What is there and equal is left alone. Directories in the way of a path are made; those of
+ * `files` get their modes last, and are opened for writing until then. Files are sorted by path. Each passed rv_tree_refusal.
  *
  * CORRUPT, NOT_FOUND  a blob is damaged (then it is removed, so that it can be stored anew) or not there; nothing was changed
  * DENIED, IO          a place cannot be written: a link or file where a directory must be, a directory where a file must be, no
- *                     permission, no space; files before it are put back, those after it are as they were
+ *                     permission, no space; nothing was changed, or some are put back and the others are as they were
  * ret_written: how many were not equal; may be NULL. */
 RV_MUST_USE rv_status rv_tree_restore(rv_tree *tree, const rv_tree_file *files, uint32_t count, uint32_t *ret_written, rv_error *err);
 #endif

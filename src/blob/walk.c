@@ -10,7 +10,7 @@
 typedef struct walk {
     rv_tree *tree;
     const rv_glob *glob; /* NULL: everything */
-    bool with_dirs;
+    rv_walk_dirs dirs_wanted;
     rv_arena *arena;
     rv_tree_files *files;
     RV_VEC(rv_str) dirs; /* from the root, NUL-terminated; "" is the root; grows while it is worked through */
@@ -89,14 +89,15 @@ static rv_status walk_dir(walk *w, rv_str dir, bool is_first, rv_error *err)
     if (status == RV_OK && errno != 0)
         status = rv_error_set(err, RV_IO, "%.*s: cannot read this directory: %s", RV_FMT(dir), strerror(errno));
     closedir(stream);
-    if (status == RV_OK && w->with_dirs && seen == 0 && dir.size) status = add(w, dir, RV_TREE_DIR, err);
+    bool is_wanted = w->dirs_wanted == RV_WALK_DIRS || (w->dirs_wanted == RV_WALK_EMPTY_DIRS && seen == 0);
+    if (status == RV_OK && is_wanted && dir.size) status = add(w, dir, RV_TREE_DIR, err);
     return status;
 }
 
-rv_status rv_tree_walk(rv_tree *tree, rv_str dir, const rv_glob *glob, bool with_dirs, rv_arena *arena, rv_tree_files *ret_add,
+rv_status rv_tree_walk(rv_tree *tree, rv_str dir, const rv_glob *glob, rv_walk_dirs dirs, rv_arena *arena, rv_tree_files *ret_add,
                        rv_error *err)
 {
-    walk w = {.tree = tree, .glob = glob, .with_dirs = with_dirs, .arena = arena, .files = ret_add};
+    walk w = {.tree = tree, .glob = glob, .dirs_wanted = dirs, .arena = arena, .files = ret_add};
     uint32_t before = ret_add->count;
     rv_status status = RV_OK;
     rv_vec_push(&w.dirs, ((rv_str){rv_arena_cstring(arena, dir), dir.size}));

@@ -334,7 +334,8 @@ void rv_cache_tell_outputs(rv_attempt *attempt)
     const rv_str *patterns = rv_cache_patterns(outputs, &arena, &count);
     if (count && rv_tree_take(part->subject.tree, patterns, count, false, &arena, &files, &ignored) == RV_OK)
         for (uint32_t i = 0; i < files.count; i++)
-            if (files.at[i].kind != RV_TREE_ABSENT) rv_trespass_made(job, attempt->node, files.at[i].path);
+            if (files.at[i].kind != RV_TREE_ABSENT && files.at[i].kind != RV_TREE_DIR)
+                rv_trespass_made(job, attempt->node, files.at[i].path);
     rv_vec_deinit(&files);
     rv_arena_deinit(&arena);
 }

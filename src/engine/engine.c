@@ -269,7 +269,8 @@ static bool is_hit(rv_job *job, uint32_t node)
     rv_answer answer = rv_engine_step(job, &(rv_event){.type = RV_EVENT_CACHED, .node = node, .exit_status = hit.exit_status,
                                                        .key = rv_str_of(hit.key), .value = hit.result, .output = hit.output}, false);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
-    for (uint32_t i = 0; i < hit.file_count && rv_trespass_is_watched(job); i++) rv_trespass_made(job, node, hit.files[i].path);
+    for (uint32_t i = 0; i < hit.file_count && rv_trespass_is_watched(job); i++)
+        if (hit.files[i].kind != RV_TREE_DIR) rv_trespass_made(job, node, hit.files[i].path);
     return true;
 }
 

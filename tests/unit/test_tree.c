@@ -142,11 +142,23 @@ static void patterns__a_link_to_a_directory_is_not_entered(void **state)
     assert_string_equal(meant(false, "alias", NULL), "l alias");
 }
 
-static void patterns__a_literal_lists_directories_that_are_empty(void **state)
+static void patterns__a_literal_lists_directories_that_are_empty_and_keeps_all(void **state)
 {
     command("mkdir -p out/empty out/full && touch out/full/f");
-    assert_string_equal(meant(true, "out", NULL), "D out/empty f out/full/f");
+    assert_string_equal(meant(true, "out", NULL), "D out D out/empty D out/full f out/full/f");
+    assert_string_equal(meant(true, "out/*", NULL), "");
     assert_string_equal(meant(false, "out", NULL), "D out/empty f out/full/f"); /* `ls` of it sees them, too */
+}
+
+static void patterns__directories_that_are_assumed_are_listed_as_those_on_the_disk(void **state)
+{
+    static const char *const dirs[] = {"out", "out/empty", "out/full"};
+    for (size_t i = 0; i < RV_COUNT(dirs); i++)
+        rv_tree_assume(tree, &(rv_tree_file){.path = rv_str_of(dirs[i]), .kind = RV_TREE_DIR, .mode = 0755});
+    rv_tree_assume(tree, &(rv_tree_file){.path = RV_STR("out/full/f"), .kind = RV_TREE_FILE, .mode = 0644, .digest = {{1}}});
+    assert_string_equal(meant(false, "out", NULL), "D out/empty f out/full/f");
+    assert_string_equal(meant(false, "out/empty", NULL), "D out/empty");
+    assert_string_equal(meant(false, "out/**", NULL), "f out/full/f");
 }
 
 static void patterns__a_bad_one_is_named(void **state)
@@ -331,13 +343,13 @@ static void restore__gives_back_every_file_byte_by_byte_and_mode_by_mode(void **
     uint32_t written;
     command("mkdir -p out/a/b out/empty && chmod 711 out/empty && printf one > out/x && printf '' > out/a/none && "
             "head -c 600000 /dev/urandom > out/a/b/large && chmod 751 out/a/b/large && chmod 400 out/x && ln -s x out/link && "
-            "ln -s ../../nowhere out/a/dangling && cp -a out ../outside/copy");
+            "ln -s ../../nowhere out/a/dangling && chmod 500 out/a/b && chmod 750 out && cp -a out ../outside/copy");
     rv_tree_files files = take("out");
     command("chmod -R u+w out && rm -rf out");
     assert_ok(restore(&files, &written, &err), &err);
     assert_int_equal(written, files.count);
-    command("diff -r --no-dereference out ../outside/copy && (cd out && find . -type f -printf '%%m %%p\\n' | sort) > ../list1 && "
-            "(cd ../outside/copy && find . -type f -printf '%%m %%p\\n' | sort) > ../list2 && cmp ../list1 ../list2 && "
+    command("diff -r --no-dereference out ../outside/copy && (cd out && find . -printf '%%m %%y %%p\\n' | sort) > ../list1 && "
+            "(cd ../outside/copy && find . -printf '%%m %%y %%p\\n' | sort) > ../list2 && cmp ../list1 ../list2 && "
             "test $(stat -c %%a out/empty) = 711 && test \"$(readlink out/a/dangling)\" = ../../nowhere");
     rv_vec_deinit(&files);
 }
@@ -361,6 +373,76 @@ static void restore__what_is_equal_is_left_alone(void **state)
     assert_ok(restore(&files, &written, &err), &err); /* the mode alone */
     assert_int_equal(written, 0);
     command("test $(stat -c %%a out/x) = 644");
+    rv_vec_deinit(&files);
+}
+
+/* As somebody whom modes bind: root becomes nobody for a while. */
+static void become(uid_t user)
+{
+    if (getuid() == 0) assert_int_equal(seteuid(user), 0);
+}
+
+static void restore__writes_into_directories_that_are_read_only_and_leaves_them_so(void **state)
+{
+    rv_error err;
+    command("mkdir -p out/a/b && echo one > out/a/x && echo two > out/a/b/y && echo three > out/a/b/z && "
+            "chmod 444 out/a/x && chmod 555 out/a/b && chmod 500 out/a");
+    rv_tree_files files = take("out");
+    command("chmod u+w out/a out/a/b && rm out/a/x && echo other > out/a/b/y && rm out/a/b/z && chmod 555 out/a/b && chmod 500 out/a && "
+            "if [ $(id -u) = 0 ]; then chown -R 65534 ..; fi");
+    become(65534);
+    assert_ok(restore(&files, NULL, &err), &err);
+    become(0);
+    command("test $(cat out/a/x out/a/b/y out/a/b/z | tr '\\n' .) = one.two.three. && test $(stat -c %%a out/a) = 500 && "
+            "test $(stat -c %%a out/a/b) = 555 && test -z \"$(ls -A .reeve/stage)\"");
+    command("chmod 700 out/a && chmod 600 out/a/x"); /* the modes alone */
+    become(65534);
+    assert_ok(restore(&files, NULL, &err), &err);
+    become(0);
+    command("test $(stat -c %%a out/a) = 500 && test $(stat -c %%a out/a/x) = 444");
+    rv_vec_deinit(&files);
+}
+
+static void restore__a_mode_is_what_it_was_whatever_the_umask(void **state)
+{
+    rv_error err;
+    command("mkdir out && for m in 644 600 755 666 400 777 640; do echo $m > out/$m && chmod $m out/$m; done && "
+            "mkdir out/d && chmod 777 out/d");
+    rv_tree_files files = take("out");
+    for (int mask = 0; mask <= 077; mask += 077) {
+        command("rm -rf out");
+        umask((mode_t)mask);
+        assert_ok(restore(&files, NULL, &err), &err);
+        umask(022);
+        command("for f in out/[467]*; do test $(cat $f) = $(stat -c %%a $f) || exit 1; done && test $(stat -c %%a out/d) = 777");
+    }
+    rv_vec_deinit(&files);
+}
+
+static void restore__setgid_of_a_directory_is_that_of_where_it_is_made(void **state)
+{
+    rv_error err;
+    command("mkdir -p in && chmod 2755 in && mkdir in/out && touch in/out/f && test $(stat -c %%a in/out) = 2755");
+    rv_tree_files files = take("in/out");
+    assert_int_equal(files.at[0].mode, 0755);
+    command("chmod 2700 in/out"); /* what is there keeps it, */
+    assert_ok(restore(&files, NULL, &err), &err);
+    command("test $(stat -c %%a in/out) = 2755 && rm -rf in/out");
+    assert_ok(restore(&files, NULL, &err), &err); /* what is made inherits it */
+    command("test $(stat -c %%a in/out) = 2755 && chmod g-s in && rm -rf in/out");
+    assert_ok(restore(&files, NULL, &err), &err);
+    command("test $(stat -c %%a in/out) = 755");
+    rv_vec_deinit(&files);
+}
+
+static void restore__what_is_beside_the_outputs_stays(void **state)
+{
+    rv_error err;
+    command("mkdir out && echo one > out/x");
+    rv_tree_files files = take("out");
+    command("rm out/x && echo mine > out/stale && mkdir out/more && touch out/more/f");
+    assert_ok(restore(&files, NULL, &err), &err);
+    command("test $(cat out/x) = one && test $(cat out/stale) = mine && test -f out/more/f");
     rv_vec_deinit(&files);
 }
 
@@ -461,9 +543,28 @@ static void restore__a_damaged_blob_changes_nothing_and_goes(void **state)
     command("test ! -e a && test ! -e b && test -z \"$(ls -A .reeve/stage)\"");
     assert_false(rv_blob_has(blobs, files[1].digest, 3)); /* so that it is stored anew */
     assert_int_equal(rv_tree_restore(tree, files, 2, NULL, &err), RV_NOT_FOUND);
+    command("test ! -e a && test ! -e b");
     (void)stored("two");
     assert_ok(rv_tree_restore(tree, files, 2, NULL, &err), &err);
     rv_buf_deinit(&path);
+}
+
+static void restore__a_damaged_blob_behind_directories_and_modes_changes_nothing(void **state)
+{
+    rv_error err;
+    command("mkdir -p out/a out/b && echo one > out/a/x && echo two > out/b/y && echo three > out/b/z && ln -s x out/a/link && "
+            "chmod 500 out/b");
+    rv_tree_files files = take("out");
+    rv_digest last = rv_sha256(RV_STR("three\n"));
+    assert_true(rv_blob_remove(blobs, last));
+    command("chmod 700 out/b && rm -rf out/a && echo other > out/b/y && rm out/b/z && chmod 510 out/b && touch -d '2020-01-01' out/b/y");
+    assert_int_equal(restore(&files, NULL, &err), RV_NOT_FOUND);
+    command("test $(ls -A out) = b && test $(stat -c %%a out/b) = 510 && test $(cat out/b/y) = other && test $(ls -A out/b) = y && "
+            "test -z \"$(ls -A .reeve/stage)\"");
+    command("chmod 700 out/b && rm -rf out");
+    assert_int_equal(restore(&files, NULL, &err), RV_NOT_FOUND);
+    command("test ! -e out && test -z \"$(ls -A .reeve/stage)\"");
+    rv_vec_deinit(&files);
 }
 
 static void restore__a_size_that_lies_is_damage(void **state)
@@ -541,7 +642,8 @@ int main(void)
         T(patterns__a_literal_is_there_without_a_file_and_a_wildcard_is_not),
         T(patterns__never_reach_into_the_store_or_git),
         T(patterns__a_link_to_a_directory_is_not_entered),
-        T(patterns__a_literal_lists_directories_that_are_empty),
+        T(patterns__a_literal_lists_directories_that_are_empty_and_keeps_all),
+        T(patterns__directories_that_are_assumed_are_listed_as_those_on_the_disk),
         T(patterns__a_bad_one_is_named),
         T(look__the_digest_is_that_of_the_bytes),
         T(look__a_link_is_where_it_leads_and_what_is_there),
@@ -552,6 +654,11 @@ int main(void)
         T(stamps__a_damaged_file_is_empty),
         T(restore__gives_back_every_file_byte_by_byte_and_mode_by_mode),
         T(restore__what_is_equal_is_left_alone),
+        T(restore__writes_into_directories_that_are_read_only_and_leaves_them_so),
+        T(restore__a_mode_is_what_it_was_whatever_the_umask),
+        T(restore__setgid_of_a_directory_is_that_of_where_it_is_made),
+        T(restore__what_is_beside_the_outputs_stays),
+        T(restore__a_damaged_blob_behind_directories_and_modes_changes_nothing),
         T(restore__a_manifest_that_leads_elsewhere_is_refused),
         T(restore__no_link_in_the_way_is_followed),
         T(restore__a_mode_is_not_changed_through_a_link),
