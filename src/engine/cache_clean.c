@@ -10,7 +10,8 @@
  *
  *  (1) The store's thread reads at most STEP_ENTRIES entries, or drops STEP_DROPS, at a time: a few milliseconds.
  *  (2) A blob goes only when no entry names it, none that a run is about to write either, and no artifact: what was stored since the
- *      scan is looked at again before each folder. All of it is on one thread with those who store.
+ *      scan is looked at again before each folder. All of it is on one thread with those who store. What is new has an id above those
+ *      that stay, but not above those that went: the store gives the highest ones again once they are free.
  *  (3) Killed at any moment it leaves entries that are whole, and blobs that nobody needs: the next one takes those. */
 
 #define STEP_ENTRIES 128u
@@ -149,8 +150,10 @@ static void choose(rv_cleaner *c)
         e->why = RV_CACHE_SIZE;
         left -= e->size;
     }
+    if (!wish->dry_run) c->last_id = 0;
     for (uint32_t i = 0; i < c->entries.count; i++) {
         const entry *e = &c->entries.at[i];
+        if (e->why == RV_CACHE_MODE_COUNT && !wish->dry_run) c->last_id = RV_MAX(c->last_id, e->id); /* keeps (2) */
         for (uint32_t k = 0; k < e->blob_count && e->why == RV_CACHE_MODE_COUNT; k++) put_in(&c->kept, c->blobs.at[e->blob_first + k]);
         if (e->why == RV_CACHE_MODE_COUNT) continue;
         c->tally.removed[e->why].entries++;
