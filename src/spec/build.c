@@ -429,6 +429,10 @@ static bool assemble(rv_writer *w, rv_image *header)
 {
     rv_loader *l = w->loader;
     uint32_t count = l->def_count;
+    /* Room for all of it at once, if there is any: what is not touched costs nothing, and a large buffer is dear to move. */
+    size_t arrays = count * (sizeof(rv_node_def) + 4 * sizeof(uint32_t)) + (size_t)l->pred.count * 2 * sizeof(uint32_t);
+    rv_status ignored = rv_buf_reserve(&w->image, sizeof *header + arrays + l->doc.source.size * 2);
+    (void)ignored;
     memset(rv_buf_extend(&w->image, sizeof *header), 0, sizeof *header);
     add_section(w, header, RV_SECTION_NODES, count, NULL);
     w->nodes = header->sections[RV_SECTION_NODES].offset;
