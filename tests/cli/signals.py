@@ -235,10 +235,8 @@ out_read, out_write = os.pipe()
 p = subprocess.Popen([reeve, "run", "flood.yaml"], stdin=subprocess.DEVNULL, stdout=out_write, stderr=subprocess.DEVNULL)
 os.close(out_write)
 claim("flood: the run ends while nobody reads", has("flooded"))
-text = b""
-while bytes := os.read(out_read, 1 << 20):
-    text += bytes
-os.close(out_read)
+with os.fdopen(out_read, "rb") as file:
+    text = file.read()
 claim("flood: exit status is 0", exit_of(p) == 0)
 found = re.search(rb"! (\d+) lines left out.*reeve logs", text)
 claim("flood: it is said how many lines were left out", found is not None, text[-300:])

@@ -3,9 +3,10 @@ import os
 import signal
 
 import failure
+import verified
 from harness import CASES, Flow, case, main, need, same, shell
 
-CASES.clear()  # those of failure.py are its own
+CASES.clear()  # those of the modules are their own
 
 
 def engine_of(live):
@@ -85,6 +86,15 @@ def full_at_any_size(flow):
         finally:
             part.close()
     need(failures >= 10, f'the disk was full {failures} times')
+
+
+@case('invariants of a wide run are looked at now and then, and verify says how often')
+def looked_at_now_and_then(flow):
+    nodes = {f'n{i}': {'wait': {'until': '2001-01-01T00:00:00Z'}} for i in range(26000)}
+    nodes.update({f's{i}': shell('true', needs=[f's{i - 1}'] if i else []) for i in range(400)})
+    run = flow.run({'nodes': nodes}).run
+    detail = verified.checks(flow, run, 0)['promises']['detail']
+    need('row and the last' in detail, detail)
 
 
 if __name__ == '__main__':

@@ -279,12 +279,12 @@ static void orphan__that_ends_is_reaped_while_a_long_attempt_lives(void **state)
     bench_init(&b);
     attempt a = {0};
     uint32_t zombies = 0;
-    start_hostile(&b, &a, (const char *[]){"litter", "300", NULL}, "01A");
+    start_hostile(&b, &a, (const char *[]){"litter", "120", NULL}, "01A");
     bench_wait_output(&b, &a, 6, "an attempt that litters");
     assert_int_equal(a.ended_count, 0);
     assert_true(rv_process_each(count_zombie, &zombies));
-    print_message("  %u zombies of 300\n", zombies);
-    assert_true(zombies < 100);
+    print_message("  %u zombies of 120\n", zombies);
+    assert_true(zombies < 40);
     rv_exec_stop(a.proc, RV_STOP_CANCEL, 0);
     bench_wait(&b, &a, "its end");
     assert_false(has_children());
