@@ -105,30 +105,43 @@ static rv_bid *bid_new(rv_admit *admit, uint32_t node)
 
 static bool has_slots(uint32_t phase) { return phase == RV_BID_ADMITTED || phase == RV_BID_HOLDING; }
 
-/* Nearly always it is the first. */
-static void leave_granted(rv_admit *admit, uint32_t node)
+/* The row of a bid's class. */
+static rv_granted_row *granted_row(rv_admit *admit, const rv_bid *bid)
 {
-    uint32_t at = admit->granted_begin;
-    while (admit->granted.at[at] != node) at++;
-    if (at == admit->granted_begin) {
-        admit->granted_begin++;
-        if (admit->granted_begin == admit->granted.count) admit->granted_begin = admit->granted.count = 0;
-        return;
-    }
-    memmove(&admit->granted.at[at], &admit->granted.at[at + 1], sizeof node * (admit->granted.count - at - 1));
-    admit->granted.count--;
+    uint32_t class_index = rv_run_class_of(admit->run, bid->node);
+    while (admit->granted.count <= class_index) rv_vec_push(&admit->granted, ((rv_granted_row){0}));
+    return &admit->granted.at[class_index];
+}
+
+static void enter_granted(rv_admit *admit, rv_bid *bid)
+{
+    rv_granted_row *row = granted_row(admit, bid);
+    uint32_t index = (uint32_t)(bid - admit->bids.at) + 1;
+    *(row->last ? &admit->bids.at[row->last - 1].after : &row->first) = index;
+    bid->before = row->last, bid->after = 0;
+    bid->grant = ++admit->grant_last;
+    row->last = index;
+    admit->granted_count++;
+}
+
+static void leave_granted(rv_admit *admit, rv_bid *bid)
+{
+    rv_granted_row *row = granted_row(admit, bid);
+    *(bid->before ? &admit->bids.at[bid->before - 1].after : &row->first) = bid->after;
+    *(bid->after ? &admit->bids.at[bid->after - 1].before : &row->last) = bid->before;
+    admit->granted_count--;
 }
 
 /* The one place that changes a phase; the slots are counted with it. */
 static void become(rv_admit *admit, rv_bid *bid, rv_bid_phase phase)
 {
-    if (bid->phase == RV_BID_GRANTED) leave_granted(admit, bid->node);
+    if (bid->phase == RV_BID_GRANTED) leave_granted(admit, bid);
     if (has_slots(bid->phase) != has_slots(phase)) count_slots(admit, bid->node, has_slots(phase) ? 1 : -1);
     bool was_open = bid->phase != RV_BID_NONE && bid->phase != RV_BID_HOLDING;
     bool is_open = phase != RV_BID_NONE && phase != RV_BID_HOLDING;
     admit->staged += (uint32_t)is_open - (uint32_t)was_open;
     bid->phase = phase;
-    if (phase == RV_BID_GRANTED) rv_vec_push(&admit->granted, bid->node);
+    if (phase == RV_BID_GRANTED) enter_granted(admit, bid);
 }
 
 rv_bid_phase rv_admit_phase(const rv_admit *admit, uint32_t node)
@@ -224,12 +237,16 @@ static bool is_granted(const rv_admit *admit, const rv_bid *bid)
 
 /* ---- from ready to the end ---- */
 
-/* The first in order of those that have their mutexes and fit. */
+/* The first in order of those that have their mutexes and fit: of one class all fit or none does. */
 static uint32_t next_granted(rv_admit *admit)
 {
-    for (uint32_t i = admit->granted_begin; i < admit->granted.count; i++)
-        if (rv_admit_fits(admit, rv_run_class_of(admit->run, admit->granted.at[i]))) return admit->granted.at[i];
-    return RV_NONE;
+    const rv_bid *best = NULL;
+    for (uint32_t c = 0; c < admit->granted.count; c++) {
+        const rv_bid *bid = admit->granted.at[c].first ? &admit->bids.at[admit->granted.at[c].first - 1] : NULL;
+        if (!bid || (best && bid->grant > best->grant) || !rv_admit_fits(admit, c)) continue;
+        best = bid;
+    }
+    return best ? best->node : RV_NONE;
 }
 
 uint32_t rv_admit_next(rv_admit *admit)
@@ -237,7 +254,7 @@ uint32_t rv_admit_next(rv_admit *admit)
     const rv_run *run = admit->run;
     uint32_t best = RV_NONE;
     if (run->ready_count == 0 || !has_room(admit) || rv_run_is_held_back(run)) return RV_NONE;
-    if (admit->granted.count && (best = next_granted(admit)) != RV_NONE) return best;
+    if (admit->granted_count && (best = next_granted(admit)) != RV_NONE) return best;
     for (uint32_t c = 0; c < run->classes.count; c++) {
         uint32_t node = rv_run_ready_first(run, c);
         if (node == RV_NONE || (best != RV_NONE && !rv_run_goes_before(run, node, best)) || !rv_admit_fits(admit, c)) continue;
@@ -340,6 +357,23 @@ static const char *check_bid(const rv_admit *admit, const rv_bid *bid)
     return NULL;
 }
 
+/* The rows of granted nodes: each in the order of its grants, and nobody else in them. */
+static bool are_rows_good(const rv_admit *admit)
+{
+    uint32_t listed = 0, granted = 0;
+    bool is_good = true;
+    for (uint32_t c = 0; c < admit->granted.count; c++) {
+        uint64_t grant = 0;
+        for (uint32_t at = admit->granted.at[c].first; at; at = admit->bids.at[at - 1].after, listed++) {
+            const rv_bid *bid = &admit->bids.at[at - 1];
+            is_good &= (bid->phase == RV_BID_GRANTED) & (bid->grant > grant);
+            grant = bid->grant;
+        }
+    }
+    for (uint32_t i = 0; i < admit->bids.count; i++) granted += admit->bids.at[i].phase == RV_BID_GRANTED;
+    return is_good & (listed == granted) & (granted == admit->granted_count);
+}
+
 const char *rv_admission_check(const rv_admission *all)
 {
     uint32_t used = 0;
@@ -356,6 +390,7 @@ const char *rv_admission_check(const rv_admission *all)
             staged += admit->bids.at[i].phase != RV_BID_NONE && admit->bids.at[i].phase != RV_BID_HOLDING;
         }
         if (!broken && staged != admit->staged) broken = "bids are counted wrong";
+        if (!broken && !are_rows_good(admit)) broken = "the rows of granted nodes are not those that are granted";
     }
     if (!broken && used != all->used) broken = "the slots of the runs are not those of the engine";
     return broken;

@@ -51,7 +51,11 @@ typedef struct rv_bid {
     uint32_t request;          /* index + 1 in the locks' requests; 0: none yet, or it needs none */
     uint32_t phase;            /* rv_bid_phase; NONE: a free place */
     uint32_t next_free;        /* index + 1 in bids */
+    uint32_t before, after;    /* GRANTED: its neighbours in the row of its class, index + 1 in bids; 0: none */
+    uint64_t grant;            /* GRANTED: its number */
 } rv_bid;
+
+typedef struct rv_granted_row { uint32_t first, last; } rv_granted_row; /* index + 1 in bids; 0: it is empty */
 
 typedef struct rv_admit {      /* of a run */
     rv_admission *all;
@@ -64,7 +68,8 @@ typedef struct rv_admit {      /* of a run */
     RV_VEC(uint32_t) lock_base; /* of each graph: its mutex m is locks[lock_base[graph] + m] */
     RV_VEC(rv_bid) bids; uint32_t free_bid; /* index + 1 */
     RV_VEC(uint32_t) bid_of;   /* by node, as far as it was needed: index + 1 in bids */
-    RV_VEC(uint32_t) granted; uint32_t granted_begin; /* nodes in GRANTED, in the order of their grants */
+    RV_VEC(rv_granted_row) granted; /* by class: its nodes in GRANTED, in the order of their grants; as far as it was needed */
+    uint32_t granted_count; uint64_t grant_last;
     uint32_t staged;           /* bids that are not HOLDING */
 } rv_admit;
 
@@ -78,7 +83,7 @@ bool rv_admit_fits(rv_admit *admit, uint32_t class_index);
 /* The tag (index in the run's) whose cap keeps a node of this class from starting, or RV_NONE when it is the global cap or none. */
 uint32_t rv_admit_blocker(rv_admit *admit, uint32_t class_index);
 /* The node that goes next: the first that has its mutexes and fits, else the first ready one over all classes whose caps permit; RV_NONE:
- * none may go now. O(classes + granted ones that do not fit). */
+ * none may go now. O(classes). */
 uint32_t rv_admit_next(rv_admit *admit);
 /* Nothing with this tag (of the run's) fits until its is_blocked is cleared. */
 void rv_admit_block(rv_admit *admit, uint32_t tag);

@@ -42,6 +42,31 @@ static void a2__nodes_may_bid_in_any_order(void **state)
     fixture_end(&f);
 }
 
+/* Granted ones go in the order of their grants, whoever of them is called off before. */
+static void a4__those_that_are_granted_go_in_the_order_of_their_grants(void **state)
+{
+    for (uint32_t gone = 3; gone <= 6; gone++) { /* 6: none */
+        fixture f = fixture_of("a: $m; b: $n; c: $o; x: $m; y: $n; z: $o", 4);
+        for (uint32_t node = 0; node < 6; node++) {
+            rv_admit_take(f.admit, node);
+            assert_int_equal(rv_admit_claim(f.admit, node), node < 3);
+        }
+        for (uint32_t node = 3; node-- > 0;) rv_admit_end(f.admit, node, true);
+        for (uint32_t node = 3; node < 6; node++) assert_int_equal(rv_admit_phase(f.admit, node), RV_BID_GRANTED);
+        assert_null(rv_admission_check(f.all));
+        if (gone < 6) rv_admit_end(f.admit, gone, false);
+        assert_null(rv_admission_check(f.all));
+        for (uint32_t node = 6; node-- > 3;) { /* z got its mutex first */
+            if (node == gone) continue;
+            assert_int_equal(rv_admit_next(f.admit), node);
+            rv_admit_take(f.admit, node);
+            assert_true(rv_admit_claim(f.admit, node));
+        }
+        assert_int_equal(f.admit->granted_count, 0);
+        fixture_end(&f);
+    }
+}
+
 /* What the machine does not give is waited for without a slot; a node with such a tag and no mutex has a bid, and asks for no lock. */
 static void a7__a_tag_of_the_machines_that_is_used_up_holds_its_nodes_until_it_is_cleared(void **state)
 {
@@ -182,6 +207,7 @@ SPOIL(phase_of_a_holder, BID(WAITS).phase = RV_BID_HOLDING)
 SPOIL(grant_left, rv_vec_push(&f->all->locks.granted, 0))
 SPOIL(beyond_its_cap, f->admit->cap = 1)
 SPOIL(miscounted, f->admit->staged++)
+SPOIL(granted_miscounted, f->admit->granted_count++)
 SPOIL(slots_lost, f->all->used++)
 SPOIL(both_hold, REQUEST(WAITS).is_granted = true)
 SPOIL(waits_for_nobody, REQUEST(HOLDS).is_granted = false, REQUEST(WAITS).ticket = 0)
@@ -195,6 +221,7 @@ static const breakage breakages[] = {
     {grant_left, "a grant that nobody took up"},
     {beyond_its_cap, "a run has more slots than its cap"},
     {miscounted, "bids are counted wrong"},
+    {granted_miscounted, "the rows of granted nodes are not those that are granted"},
     {slots_lost, "the slots of the runs are not those of the engine"},
     {both_hold, "two that conflict hold the same lock"},
     {waits_for_nobody, "a request waits for nobody"},
@@ -254,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a1__a_place_that_a_run_left_is_taken_by_the_next_one),
         cmocka_unit_test(a2__nodes_may_bid_in_any_order),
+        cmocka_unit_test(a4__those_that_are_granted_go_in_the_order_of_their_grants),
         cmocka_unit_test(a7__a_tag_of_the_machines_that_is_used_up_holds_its_nodes_until_it_is_cleared),
         cmocka_unit_test(a5__the_scope_of_a_mutex_says_who_shares_it),
         cmocka_unit_test(a5__what_is_submitted_shares_the_mutexes_of_its_run),
