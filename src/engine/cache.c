@@ -326,16 +326,17 @@ void rv_cache_tell_outputs(rv_attempt *attempt)
     rv_job *job = attempt->job;
     rv_arena arena = {0};
     rv_tree_files files = {0};
-    rv_error ignored;
+    rv_error error;
     uint32_t count = 0;
     const rv_json *outputs = rv_trespass_is_watched(job) ? rv_json_get(rv_job_body(job, attempt->node), RV_STR("outputs")) : NULL;
     rv_cache_part *part = outputs ? rv_cache_part_of(job) : NULL;
-    if (!part || open_tree(part, &ignored) != RV_OK) return;
+    if (!part) return;
     const rv_str *patterns = rv_cache_patterns(outputs, &arena, &count);
-    if (count && rv_tree_take(part->subject.tree, patterns, count, false, &arena, &files, &ignored) == RV_OK)
-        for (uint32_t i = 0; i < files.count; i++)
-            if (files.at[i].kind != RV_TREE_ABSENT && files.at[i].kind != RV_TREE_DIR)
-                rv_trespass_made(job, attempt->node, files.at[i].path);
+    rv_status status = open_tree(part, &error);
+    if (status == RV_OK && count) status = rv_tree_take(part->subject.tree, patterns, count, false, &arena, &files, &error);
+    if (status != RV_OK) rv_trespass_unseen(job, attempt->node, error.text);
+    for (uint32_t i = 0; i < files.count; i++)
+        if (files.at[i].kind != RV_TREE_ABSENT && files.at[i].kind != RV_TREE_DIR) rv_trespass_made(job, attempt->node, files.at[i].path);
     rv_vec_deinit(&files);
     rv_arena_deinit(&arena);
 }

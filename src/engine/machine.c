@@ -17,6 +17,7 @@ typedef struct lock_file {
     int fd;
     uint32_t holders;          /* mutex: nodes of this engine that hold it */
     bool has_turn;             /* mutex: an exclusive one of ours waits */
+    RV_VEC(uint64_t) own;      /* tag: bits of the slots that nodes of this engine have */
 } lock_file;
 
 typedef struct hold { rv_job *job; uint32_t node, file, slot; bool is_mutex; } hold;
@@ -200,15 +201,42 @@ static bool may_take_mutex(lock_file *file, bool is_exclusive)
     return false;
 }
 
-/* A slot below `cap` that nobody has, of ours neither; RV_NONE: none. takes: it is taken. */
-static uint32_t find_slot(rv_machine *machine, uint32_t index, uint32_t cap, bool takes)
+/* The first slot from `slot` on that no node of ours has. */
+static uint32_t not_ours(const lock_file *file, uint32_t slot)
 {
-    int fd = machine->files.at[index].fd;
-    for (uint32_t slot = 0; slot < cap; slot++) {
-        bool is_ours = false;
-        for (uint32_t i = 0; i < machine->holds.count && !is_ours; i++)
-            is_ours = machine->holds.at[i].file == index && machine->holds.at[i].slot == slot;
-        if (!is_ours && (takes ? lock_byte(fd, F_WRLCK, (off_t)slot) : is_free(fd, F_WRLCK, (off_t)slot))) return slot;
+    for (; slot / 64 < file->own.count; slot = (slot / 64 + 1) * 64) {
+        uint64_t others = ~file->own.at[slot / 64] >> slot % 64;
+        if (others) return slot + (uint32_t)__builtin_ctzll(others);
+    }
+    return slot;
+}
+
+static void set_own(lock_file *file, uint32_t slot, bool is_own)
+{
+    while (slot / 64 >= file->own.count) rv_vec_push(&file->own, 0);
+    uint64_t bit = UINT64_C(1) << slot % 64;
+    file->own.at[slot / 64] = is_own ? file->own.at[slot / 64] | bit : file->own.at[slot / 64] & ~bit;
+}
+
+/* A slot below `cap` that nobody has, of ours neither; RV_NONE: none. takes: it is taken. The kernel is asked about ranges, so that it is
+ * asked as often as there are others that have some, however many slots there are: what it names ends the range, or begins it. */
+static uint32_t find_slot(const lock_file *file, uint32_t cap, bool takes)
+{
+    uint32_t slot = not_ours(file, 0), end = cap;
+    while (slot < cap) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = slot, .l_len = end - slot};
+        if (fcntl(file->fd, F_OFD_GETLK, &lock) != 0) return RV_NONE;
+        if (lock.l_type == F_UNLCK) {
+            if (!takes || lock_byte(file->fd, F_WRLCK, (off_t)slot)) return slot;
+            continue; /* somebody was quicker */
+        }
+        if (lock.l_start > (off_t)slot) {
+            end = (uint32_t)RV_MIN(lock.l_start, (off_t)end);
+            continue;
+        }
+        bool is_all = lock.l_len == 0 || lock.l_start + lock.l_len >= (off_t)cap;
+        slot = is_all ? cap : not_ours(file, (uint32_t)(lock.l_start + lock.l_len));
+        end = cap;
     }
     return RV_NONE;
 }
@@ -217,6 +245,7 @@ static void keep(rv_job *job, uint32_t node, uint32_t index, uint32_t slot, bool
 {
     rv_machine *machine = job->engine->machine;
     rv_vec_push(&machine->holds, ((hold){job, node, index, slot, is_mutex}));
+    if (!is_mutex) set_own(&machine->files.at[index], slot, true);
     write_holder(job, node, machine->files.at[index].fd, slot);
 }
 
@@ -230,7 +259,7 @@ static rv_machine_answer take_tags(rv_job *job, uint32_t node, bool takes, rv_er
         if (!tag->is_host) continue;
         if (machine_of(job->engine, err) != RV_OK || file_of(job->engine->machine, true, tag->name, &index, err) != RV_OK)
             return RV_MACHINE_BROKEN;
-        uint32_t slot = find_slot(job->engine->machine, index, tag->cap, takes);
+        uint32_t slot = find_slot(&job->engine->machine->files.at[index], tag->cap, takes);
         if (slot == RV_NONE) {
             rv_admit_block(&job->admit, run->class_tags.at[i]);
             return RV_MACHINE_TAG;
@@ -277,6 +306,7 @@ static void give(rv_job *job, uint32_t node)
         machine->holds.count--;
         if (h.is_mutex && --file->holders > 0) continue;
         lock_byte(file->fd, F_UNLCK, h.is_mutex ? MUTEX_AT : (off_t)h.slot);
+        if (!h.is_mutex) set_own(file, h.slot, false);
         tell_free(file, h.slot);
     }
 }
@@ -325,6 +355,7 @@ void rv_machine_close(rv_engine *engine)
     if (!machine) return;
     for (uint32_t i = 0; i < machine->files.count; i++) {
         close(machine->files.at[i].fd);
+        rv_vec_deinit(&machine->files.at[i].own);
         rv_free(machine->files.at[i].name);
     }
     rv_watch_end(machine->watch);

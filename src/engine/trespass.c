@@ -63,6 +63,14 @@ static void violate(rv_job *job, uint32_t node, uint32_t other, rv_violation_kin
     if (job->run->violation.path == 0) rv_engine_step(job, &event, true);
 }
 
+void rv_trespass_unseen(rv_job *job, uint32_t node, const char *why)
+{
+    rv_buf text = {0};
+    rv_buf_printf(&text, "what %.*s made cannot be seen, nor whether another node made it too: %s", RV_FMT(rv_job_node_id(job, node)), why);
+    rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NOTE, .job = job}, rv_buf_str(&text), RV_STR(""));
+    rv_buf_deinit(&text);
+}
+
 void rv_trespass_read(rv_job *job, uint32_t node, rv_str path)
 {
     rv_trespass *t = job->trespass;

@@ -15,6 +15,8 @@ bool rv_trespass_is_watched(struct rv_job *job);
 void rv_trespass_read(struct rv_job *job, uint32_t node, rv_str path);
 /* `node` has made it. What it is at odds with is stepped at once. */
 void rv_trespass_made(struct rv_job *job, uint32_t node, rv_str path);
+/* What `node` made cannot be looked at: whoever watches the run is told, with `why`. */
+void rv_trespass_unseen(struct rv_job *job, uint32_t node, const char *why);
 void rv_trespass_free(rv_trespass *trespass); /* NULL is legal */
 
 #endif

@@ -24,6 +24,10 @@ class Broken(Exception):
     """A promise does not hold."""
 
 
+class Skipped(Exception):
+    """A case cannot be tried here; its text says why."""
+
+
 def need(claim, text):
     if not claim:
         raise Broken(text)
@@ -371,6 +375,8 @@ def main():
             if flow.verifies:
                 flow.verify_all()
             print(f'ok {count} - {claim} # {(time.monotonic() - began) * 1000:.0f} ms', flush=True)
+        except Skipped as why:
+            print(f'ok {count} - {claim} # SKIP {why}', flush=True)
         except Exception as wrong:  # a case that breaks in any way is a failure, and the next one goes on
             failed += 1
             if not isinstance(wrong, Broken):

@@ -2,9 +2,10 @@
 import contextlib
 import json
 import os
+import random
 import subprocess
 
-from harness import case, is_alive, main, need, same, shell, wait_for
+from harness import Skipped, case, is_alive, main, need, same, shell, wait_for
 
 
 def reason(flow, node):
@@ -227,6 +228,57 @@ def machine_cap(flow):
         need(ended <= 9, 'too many')
         for live in lives:
             live.end(0)
+
+
+@case('a cap of the machine is full or not, whichever of its places are taken, and however many it has [A7]')
+def machine_holes(flow):
+    seed = int(os.environ.get('SEED', random.randrange(1 << 30)))
+    print(f'# seed {seed}', flush=True)
+    rng = random.Random(seed)
+    flow_ = {'concurrency': {'tags': {'few': {'max': 5, 'scope': 'host'}, 'many': {'max': 1000000, 'scope': 'host'}}},
+             'nodes': {f't{i}': flow.held(tags=['few', 'many']) for i in range(12)}}
+    with checkouts(flow, flow_, '-j', '12', count=2) as lives:
+        running, left = [flow.hub.next() for _ in range(5)], 24 - 5
+        while running:
+            need(not flow.hub.has_more(), f'more than five at once, {left} left')
+            running.pop(rng.randrange(len(running))).end()
+            if left:
+                running.append(flow.hub.next())
+                left -= 1
+        for live in lives:
+            live.end(0)
+
+
+@contextlib.contextmanager
+def full_disk(path):
+    """A file system at `path` on which nothing can be written."""
+    os.mkdir(path, 0o700)
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4k,mode=700', 'reeve-test', path], capture_output=True).returncode:
+        raise Skipped('a file system cannot be mounted here')
+    try:
+        with contextlib.suppress(OSError), open(os.path.join(path, 'full'), 'wb', 0) as file:
+            while True:
+                file.write(b'x' * 4096)
+        yield
+    finally:
+        subprocess.run(['umount', '-l', path], check=True)
+
+
+@case('who waits for a mutex of the machine hears of its release also where no byte can be written [A7]')
+def machine_full(flow):
+    with full_disk(flow.path('locks')):
+        nodes = {'test': flow.held(mutex={'name': 'suite', 'scope': 'host'}), 'other': flow.held()}
+        with checkouts(flow, {'nodes': nodes}, '-j', '2') as lives:
+            begun = [flow.hub.next() for _ in range(3)]
+            same(sorted(held.node for held in begun), ['other', 'other', 'test'], 'who begins')
+            next(held for held in begun if held.node == 'test').end()  # both engines go on: neither closes the lock's file
+            begun.append(flow.hub.next())
+            same(begun[-1].node, 'test', 'who heard of it')
+            for held in begun:
+                if held.node == 'other' or held is begun[-1]:
+                    held.end()
+            for live in lives:
+                live.end(0)
 
 
 @case('a directory for the locks of the machine that others could write is refused, and the attempt says so')

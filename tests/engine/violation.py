@@ -1,5 +1,6 @@
 """Nodes that are at odds about a file [A8]: seen when it happens, told with both nodes and the path; what finished stays finished."""
 import json
+import os
 
 from harness import case, main, need, same, shell
 
@@ -45,6 +46,17 @@ def hits(flow):
     same([(done.node(n)['state'], done.node(n)['detail']) for n in 'abc'],
          [('succeeded', 'cache'), ('succeeded', 'fresh'), ('skipped', 'violation')], 'how they ended')
     flow.run({'nodes': {'again': {'loop': {'body': shell('mkdir -p out; date > out/y.txt', outputs=['out/y*']), 'max': 3}}}})
+
+
+@case('where what a node made cannot be looked at, that is said: who is at odds with whom is not known then [A8]')
+def unseen(flow):
+    os.mkdir(flow.path('work'))
+    nodes = {'a': shell('touch o1; mv "$DIR/work" "$DIR/gone"', outputs=['o*']), 'b': shell('true', outputs=['*1'])}
+    flow.write('work/flow.json', json.dumps({'reeve': 1, 'nodes': nodes}))
+    done = flow.call('run', '-f', flow.path('work/flow.json'), '--json', '-j', '1', status=1)  # b cannot start there
+    told = [json.loads(line) for line in done.text.splitlines()]
+    notes = [e['text'] for e in told if e.get('type') == 'note']
+    need(any('what a made cannot be seen' in text and 'No such file' in text for text in notes), f'notes: {notes}')
 
 
 main()
