@@ -138,15 +138,44 @@ static int report(const rv_args *args, rv_session *session, rv_str answer)
     return is_ok ? 0 : 1;
 }
 
+/* The run of the session. */
+static int verify(const rv_args *args, rv_session *session)
+{
+    rv_error err = {0};
+    rv_buf answer = {0};
+    rv_status failed = rv_client_verify(session->client, rv_buf_str(&session->run), &answer, &err);
+    int status = failed ? rv_cli_fail(args, &err) : report(args, session, rv_buf_str(&answer));
+    rv_buf_deinit(&answer);
+    return status;
+}
+
+/* Each run of the store, the oldest first: the first status that is not 0. */
+static int verify_all(const rv_args *args, rv_session *session)
+{
+    rv_error err = {0};
+    rv_rows rows;
+    rv_row row;
+    rv_status failed = rv_session_query(session, "SELECT id FROM run ORDER BY created_ms, id", NULL, 0, 0, &rows, &err);
+    if (failed) return rv_cli_fail(args, &err);
+    int status = 0;
+    while (rv_rows_next(&rows, &row)) {
+        rv_buf_clear(&session->run);
+        rv_buf_str_add(&session->run, rv_row_str(&row, 0));
+        int found = verify(args, session);
+        status = status ? status : found;
+    }
+    return status;
+}
+
 int rv_verb_verify(const rv_args *args)
 {
     rv_session session = {0};
     rv_error err = {0};
-    rv_buf answer = {0};
-    rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
-    if (failed == RV_OK) failed = rv_client_verify(session.client, rv_buf_str(&session.run), &answer, &err);
-    int status = failed ? rv_cli_fail(args, &err) : report(args, &session, rv_buf_str(&answer));
-    rv_buf_deinit(&answer);
+    const char *word = rv_args_word(args, 0);
+    bool is_all = rv_args_has(args, "all");
+    if (is_all && word) return rv_cli_failf(args, RV_INVALID, "--all is every run of the store; leave %s out", word);
+    rv_status failed = rv_session_open(args, !is_all, word, &session, &err);
+    int status = failed ? rv_cli_fail(args, &err) : is_all ? verify_all(args, &session) : verify(args, &session);
     rv_session_close(&session);
     return status;
 }

@@ -197,11 +197,12 @@ const rv_verb rv_verbs[] = {
      EXITS({"0", "as the shell or COMMAND ended"}, {"2", "bad usage, or a secret is missing"}, {"3", "no such run or node"},
            {"127", "the command was not found"}),
      2, 255, false, rv_verb_shell},
-    {"verify", "prove that a run's record is sound", "[RUN] [--json]",
+    {"verify", "prove that a run's record is sound", "[RUN | --all] [--json]",
      "Checks the journal's checksums, that replaying it gives the state that is stored, that the rows agree with it, that the "
      "promises "
      "held, and that its artifacts are whole.",
-     OPTIONS(JSON, STORE), EXAMPLES({"reeve verify latest", "check the latest run"}),
+     OPTIONS({"all", 0, NULL, "every run of the store, the oldest first; with --json a line each", 0}, JSON, STORE),
+     EXAMPLES({"reeve verify latest", "check the latest run"}, {"reeve verify --all", "check every run"}),
      EXITS({"0", "everything holds"}, {"1", "something does not"}, {"2", "bad usage"}, {"3", "no such store or run"},
            {"75", "the store is unavailable"}),
      0, 1, false, rv_verb_verify},

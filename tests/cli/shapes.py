@@ -89,6 +89,9 @@ check("graph", "graph", "good.yaml", "--format", "json")
 check("run", "run", "good.yaml", "--json", lines=True)
 check("show", "show", "--json")
 check("verify", "verify", "latest", "--json")
+runs = [run["run"] for run in check("ls", "ls", "--json")[0]["runs"]]
+verified = [value["run"] for value in check("verify", "verify", "--all", "--json", lines=True)]
+claim("verify --all: each run once, the oldest first", verified == runs[::-1], (verified, runs))
 check("check", "check", "grows.yaml", "--json")
 check("plan", "run", "grows.yaml", "--dry-run", "--json")
 check("graph", "graph", "grows.yaml", "--format", "json")

@@ -263,7 +263,7 @@ class Flow:
         text = done.stdout.decode(errors='replace')
         need(done.returncode == status, f'`reeve {" ".join(words)}` ended with {done.returncode}: '
                                         f'{done.stderr.decode(errors="replace")}{text}')
-        done.text = text
+        done.text, done.errors = text, done.stderr.decode(errors='replace')
         return done
 
     def ask(self, sql):
@@ -285,8 +285,7 @@ class Flow:
     def verify_all(self):
         if not os.path.exists(os.path.join(self.store, 'reeve.db')):
             return
-        for run, in self.ask('select id from run'):
-            self.call('verify', run)
+        self.call('verify', '--all')
 
     def close(self):
         for live in self.lives:

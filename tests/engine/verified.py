@@ -35,6 +35,16 @@ def row(flow):
         same([name for name, c in found.items() if not c['ok']], ['run'], column)
 
 
+@case('of several runs the one that does not hold is told, and the others are looked at all the same')
+def all_of_them(flow):
+    runs = [flow.run({'nodes': {'a': shell('true')}}).run for _ in range(3)]
+    flow.call('verify', '--all')
+    change(flow, f'update run_data set nodes_failed = 7 where key = (select key from name where text = \'{runs[1]}\')')
+    found = [json.loads(line) for line in flow.call('verify', '--all', '--json', status=1).text.splitlines()]
+    same([(f['run'], f['ok']) for f in found], [(runs[0], True), (runs[1], False), (runs[2], True)], 'what is found')
+    need('leave latest out' in flow.call('verify', '--all', 'latest', status=2).errors, 'both are given')
+
+
 @case('a run\'s row that tells an end which the journal does not know is found')
 def row_open(flow):
     run = flow.run({'nodes': {'ok': {'approve': {'message': '?'}}}}, '--no-wait', status=76).run
