@@ -23,7 +23,7 @@ static const char *const blocker_state_words[] = {RV_BLOCKER_STATE_MAP(X)};
 
 #define R rv_append_row
 static const rv_column journal_columns[] = {
-    PACKED(R, stream), KEY(R, first_seq), PLAIN(R, event_count), PLAIN(R, version), PLAIN(R, wall_ms), PLAIN(R, engine_ms),
+    PACKED(R, stream), PACKED(R, first_seq), PLAIN(R, event_count), PLAIN(R, version), PLAIN(R, wall_ms), PLAIN(R, engine_ms),
     FLAGGED(R, body, RV_COLUMN_BYTES), PLAIN(R, checksum), PLAIN(R, batch),
 };
 #undef R

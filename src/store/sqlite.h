@@ -7,6 +7,7 @@
 
 #define RV_SQLITE_APPLICATION_ID 0x52656576 /* "Reev" in the file's header */
 #define RV_SQLITE_PAGE_SIZE 2048
+#define RV_SQLITE_SEQ_BITS 36 /* of a journal row's key: its first seq; above them its stream (schema/0005_journal.sql) */
 
 /* Embedded at build time from schema/NNNN_name.sql, in order. */
 typedef struct rv_migration { uint32_t id; const char *name; rv_str sql; } rv_migration;
@@ -20,7 +21,8 @@ extern const uint32_t rv_migration_count;
     X(NAME_GET, "SELECT key FROM name WHERE text = ?1")                                                                  \
     X(NAME_ADD, "INSERT INTO name (text) VALUES (?1)")                                                                   \
     X(WORKSPACE_ADD, "INSERT OR IGNORE INTO workspace (id, created_ms) VALUES (?1, ?2)")                                 \
-    X(STREAM_END, "SELECT first_seq + event_count, checksum FROM journal_data WHERE stream = ?1 ORDER BY first_seq DESC LIMIT 1") \
+    X(STREAM_END, "SELECT first_seq + event_count, checksum FROM journal_data WHERE key >= ?1 << 36 AND key < (?1 + 1) << 36 " \
+                  "ORDER BY key DESC LIMIT 1")                                                                           \
     X(TASK_VERSION, "SELECT version FROM task WHERE id = ?1")                                                            \
     X(RUN_EXISTS, "SELECT 1 FROM run_data WHERE key = ?1")                                                               \
     X(BATCH_SET, "UPDATE batch_data SET last_id = ?1, stream = ?2")                                                      \

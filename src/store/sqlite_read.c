@@ -270,10 +270,10 @@ static rv_status chain_check(const rv_sqlite *self, chain *links, const rv_appen
 
 /* Rows from the one before that which holds after_seq + 1: it is the chain's link, and is not given to the caller. */
 #define JOURNAL_SQL                                                                                                   \
-    "SELECT first_seq, event_count, version, wall_ms, engine_ms, body, checksum FROM journal_data WHERE stream = ?1 " \
-    "AND first_seq >= coalesce((SELECT first_seq FROM journal_data WHERE stream = ?1 AND first_seq <= ?2 "            \
-    "ORDER BY first_seq DESC LIMIT 1), 1) "                                                                           \
-    "ORDER BY first_seq"
+    "SELECT first_seq, event_count, version, wall_ms, engine_ms, body, checksum FROM journal_data "                   \
+    "WHERE key < (?1 + 1) << 36 AND key >= coalesce((SELECT key FROM journal_data WHERE key >= ?1 << 36 AND "         \
+    "key <= (?1 << 36) + ?2 ORDER BY key DESC LIMIT 1), ?1 << 36) "                                                   \
+    "ORDER BY key"
 
 static rv_append_row journal_row(sqlite3_stmt *statement, rv_str stream) {
     const char *body = sqlite3_column_blob(statement, 5);
@@ -313,13 +313,13 @@ static rv_status journal_start(rv_sqlite *self, int64_t stream, uint64_t after_s
     int64_t first = 1, last = 0;
     rv_status status = RV_OK;
     *ret_first = 1;
-    (void)snprintf(sql, sizeof sql,
-                   "SELECT first_seq FROM journal_data WHERE stream = %lld AND first_seq <= %llu ORDER BY first_seq DESC LIMIT 1",
-                   (long long)stream, (unsigned long long)RV_MIN(after_seq, (uint64_t)INT64_MAX));
+    uint64_t at_most = RV_MIN(after_seq, (UINT64_C(1) << RV_SQLITE_SEQ_BITS) - 1);
+    long long begin = (long long)stream << RV_SQLITE_SEQ_BITS;
+    (void)snprintf(sql, sizeof sql, "SELECT first_seq FROM journal_data WHERE key >= %lld AND key <= %lld ORDER BY key DESC LIMIT 1", begin,
+                   begin + (long long)at_most);
     if ((status = rv_sqlite_number(self, sql, &first, err)))
         return status == RV_NOT_FOUND ? RV_OK : status;
-    (void)snprintf(sql, sizeof sql, "SELECT first_seq + event_count - 1 FROM journal_data WHERE stream = %lld AND first_seq = %lld",
-                   (long long)stream, (long long)first);
+    (void)snprintf(sql, sizeof sql, "SELECT first_seq + event_count - 1 FROM journal_data WHERE key = %lld", begin + (long long)first);
     if ((status = rv_sqlite_number(self, sql, &last, err)))
         return status == RV_NOT_FOUND ? RV_OK : status;
     *ret_first = (uint64_t)last > after_seq ? first - 1 : first;

@@ -5,7 +5,7 @@ enum { NAMES_MAX = 4096 };
 
 /* How each kind of row is written: verb, table, and for tables with an integer key the name of that column. */
 static const struct upsert { const char *verb, *table, *key; } upserts[RV_ROW_COUNT] = {
-    [RV_ROW_JOURNAL] = {"INSERT", "journal_data", "stream"},
+    [RV_ROW_JOURNAL] = {"INSERT", "journal_data", "key"},
     [RV_ROW_WORKFLOW] = {"INSERT OR IGNORE", "workflow", NULL},
     [RV_ROW_TASK] = {"INSERT OR REPLACE", "task", NULL},
     [RV_ROW_RUN] = {"INSERT", "run_data", "key"},
@@ -248,7 +248,8 @@ static rv_status append(rv_sqlite *self, rv_append_row *row, uint64_t batch_id, 
     name->next_seq = row->first_seq + row->event_count;
     *ret_stream = name->key;
     *ret_is_recorded |= name->key == self->batch_stream;
-    return upsert(self, RV_ROW_JOURNAL, name->key, row, err);
+    RV_ASSERT(row->first_seq < UINT64_C(1) << RV_SQLITE_SEQ_BITS);
+    return upsert(self, RV_ROW_JOURNAL, (name->key << RV_SQLITE_SEQ_BITS) + (int64_t)row->first_seq, row, err);
 }
 
 static rv_status workspace_add(rv_sqlite *self, rv_str workspace, int64_t created_ms, rv_error *err) {
