@@ -425,11 +425,21 @@ static void take_turn(rv_engine *engine)
     arm_due(engine);
 }
 
+/* While nothing of ours runs, only others change files: what was seen holds for MOMENT_MS, as for a command that reads it then. */
+static void begin_moment(rv_engine *engine)
+{
+    int64_t now_ms = rv_loop_mono_ms(engine->config.loop);
+    bool is_quiet = engine->attempts.count == engine->attempts_free.count && now_ms - engine->moment_ms < MOMENT_MS;
+    if (is_quiet && engine->moment) return;
+    engine->moment++;
+    engine->moment_ms = now_ms;
+}
+
 static void on_turn(void *user)
 {
     rv_engine *engine = user;
     engine->is_in_turn = true;
-    engine->moment++;
+    begin_moment(engine);
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) { /* what a batch that is written at once gave rise to */
         engine->has_landed = false;
         take_turn(engine);

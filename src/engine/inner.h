@@ -28,6 +28,7 @@
 #include <stdlib.h>
 
 #define LAZY_MS 10
+#define MOMENT_MS 200
 #define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
 #define HITS_A_TURN 512u /* settled by the cache before descriptors are looked at again */
@@ -169,7 +170,8 @@ struct rv_engine {
     int notify_fd;             /* inotify, of all scratch directories; -1: none */
     uint64_t batch_last;
     uint32_t turn_number;
-    uint64_t moment;           /* raised when files may have changed: with each turn, and when an attempt begins or has ended */
+    uint64_t moment;           /* raised when files may have changed: when an attempt begins or has ended, with each turn while one runs */
+    int64_t moment_ms;         /* when it was raised in a turn */
     rv_flight *flying, *next_flight; /* in flight; being collected */
     rv_flight *syncing;        /* written, their syncs are waited for; latest first */
     rv_timer *lazy_timer, *due_timer;

@@ -9,6 +9,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +20,7 @@
 #define MAGIC UINT64_C(0x314f4d454d565252) /* "RRVMEMO1" */
 #define NODE_FILES_MAX 65536u
 #define FILES_MAX (1u << 22)
+#define AHEAD_FILES_MIN 256u /* from so many on a thread looks at them */
 
 typedef struct header {
     uint64_t magic, checksum;
@@ -47,6 +51,18 @@ typedef struct part {
     rv_buf text;
 } part;
 
+typedef enum mark_state { MARK_UNKNOWN, MARK_SAME, MARK_OTHER } mark_state;
+
+/* A thread that looks at all files of the map, in their order, while others are at work: a look is a system call, and is most of what a
+ * hit costs. What it saw holds while the tree is of the generation in which it began. */
+typedef struct ahead {
+    pthread_t thread;
+    bool is_running;
+    const rv_tree *tree;
+    uint64_t generation;       /* in which it began; 0: it never did */
+    atomic_bool is_over;       /* asks it to end */
+    _Atomic uint8_t *found;    /* by file: a mark_state */
+} ahead;
 struct rv_memo {
     char *root;
     rv_memo_of of;
@@ -57,6 +73,7 @@ struct rv_memo {
     const uint32_t *refs;
     const char *text;
     uint64_t *seen;            /* by file of the map: the tree's generation in which it had its mark */
+    ahead ahead;
     uint8_t *is_gone;          /* by node: its record does not hold any more */
     part fresh;
     uint32_t *fresh_of;        /* by node: index + 1 */
@@ -169,7 +186,53 @@ rv_memo *rv_memo_open(const rv_memo_of *of)
     return memo;
 }
 
+/* ---- looking ahead ---- */
+
+static void *look_ahead(void *user)
+{
+    const rv_memo *memo = user;
+    const ahead *a = &memo->ahead;
+    for (uint32_t i = 0; i < memo->head->file_count && !atomic_load_explicit(&a->is_over, memory_order_relaxed); i++) {
+        if (memo->files[i].path >= memo->head->text_size) continue;
+        bool is_same = rv_tree_has_mark(a->tree, memo->text + memo->files[i].path, &memo->files[i].mark);
+        atomic_store_explicit(&a->found[i], is_same ? MARK_SAME : MARK_OTHER, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree)
+{
+    ahead *a = &memo->ahead;
+    sigset_t all, before;
+    if (!memo->head || a->generation || memo->head->file_count < AHEAD_FILES_MIN) return;
+    a->tree = tree;
+    a->generation = rv_tree_generation(tree);
+    a->found = rv_alloc(memo->head->file_count);
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    a->is_running = pthread_create(&a->thread, NULL, look_ahead, memo) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void end_ahead(rv_memo *memo)
+{
+    ahead *a = &memo->ahead;
+    atomic_store_explicit(&a->is_over, true, memory_order_relaxed);
+    if (a->is_running) pthread_join(a->thread, NULL);
+    a->is_running = false;
+    rv_free((void *)a->found);
+    a->found = NULL;
+}
+
 /* ---- finding ---- */
+
+static bool has_mark(const rv_memo *memo, uint32_t index, const rv_tree *tree)
+{
+    const ahead *a = &memo->ahead;
+    bool may_be_seen = a->is_running && a->generation == rv_tree_generation(tree);
+    mark_state seen = may_be_seen ? (mark_state)atomic_load_explicit(&a->found[index], memory_order_relaxed) : MARK_UNKNOWN;
+    return seen ? seen == MARK_SAME : rv_tree_has_mark(tree, memo->text + memo->files[index].path, &memo->files[index].mark);
+}
 
 static bool has_marks(rv_memo *memo, const record *given, const rv_tree *tree)
 {
@@ -180,7 +243,7 @@ static bool has_marks(rv_memo *memo, const record *given, const rv_tree *tree)
         uint32_t index = memo->refs[given->ref_first + i];
         if (index >= head->file_count || memo->files[index].path >= head->text_size) return false;
         if (memo->seen[index] == generation) continue;
-        if (!rv_tree_has_mark(tree, memo->text + memo->files[index].path, &memo->files[index].mark)) return false;
+        if (!has_mark(memo, index, tree)) return false;
         memo->seen[index] = generation;
     }
     return true;
@@ -376,6 +439,7 @@ static void save(const rv_memo *memo)
 void rv_memo_close(rv_memo *memo, bool is_void)
 {
     if (!memo) return;
+    end_ahead(memo);
     rv_buf path = {0};
     path_of(memo, "", &path);
     if (is_void) (void)unlink(path.at);

@@ -10,7 +10,7 @@
  *  (3) It is one flat file for a workflow, ROOT/known/HASH, read by mapping it, written anew by rename, never synced. Numbers are the
  *      machine's own. Damaged, cut, of another version: empty. Losing it costs asking the cache again, nothing else.
  *
- * Borrowed texts live as long as the memo. One thread at a time; blocks on the disk. */
+ * One thread at a time; blocks on the disk. */
 #ifndef RV_MEMO_H
 #define RV_MEMO_H
 
@@ -40,6 +40,9 @@ rv_memo *rv_memo_open(const rv_memo_of *of);
 /* Write what is new, if anything is. NULL is legal. is_void: entries were dropped meanwhile: what was read is removed instead. */
 void rv_memo_close(rv_memo *memo, bool is_void);
 
+/* Once, with the first look: from now on a thread of the memo looks at the files, so that who asks finds them looked at. The tree is not
+ * closed before the memo. */
+void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree);
 /* Whether `node` would have the hit that it had: preds is a hash of what its predecessors gave and of its trust. Looks at its files. */
 RV_MUST_USE bool rv_memo_find(rv_memo *memo, uint32_t node, uint64_t preds, const rv_tree *tree, rv_memo_hit *ret);
 /* Keep a hit that was just found by asking: hosts are the variables of the caller that its key has seen, inputs and outputs its files as
