@@ -99,9 +99,11 @@ void rv_rows_run(rv_job *job, rv_batch *batch)
                       .counted_attempts = (uint64_t)run->purse.spent[RV_DIMENSION_ATTEMPTS],
                       .counted_nodes = (uint64_t)run->purse.spent[RV_DIMENSION_NODES]};
     if (job->is_new) {
+        bool has_workflow = false; /* its body may be megabytes */
         rv_workflow_row workflow = {.workspace = RV_STR("default"), .hash = rv_str_of(hash), .name = name, .body = job->graph->definition,
                                     .created_ms = job->created_ms};
-        rv_batch_workflow(batch, &workflow);
+        rv_status status = rv_store_workflow_has(job->engine->config.store, workflow.workspace, workflow.hash, &has_workflow, NULL);
+        if (status != RV_OK || !has_workflow) rv_batch_workflow(batch, &workflow);
         task_row(job, batch, rv_str_of(hash), params);
         rv_batch_run_new(batch, &row);
     } else {

@@ -19,7 +19,7 @@ typedef struct rv_item {
 } rv_item;
 
 typedef enum rv_read_kind {
-    RV_READ_LAST_BATCH, RV_READ_META, RV_READ_WORKFLOW, RV_READ_RUN, RV_READ_TASK, RV_READ_RUNS, RV_READ_ATTEMPTS_OPEN,
+    RV_READ_LAST_BATCH, RV_READ_META, RV_READ_WORKFLOW, RV_READ_WORKFLOW_HAS, RV_READ_RUN, RV_READ_TASK, RV_READ_RUNS, RV_READ_ATTEMPTS_OPEN,
     RV_READ_SNAPSHOT, RV_READ_JOURNAL, RV_READ_CACHE, RV_READ_CACHE_LAST, RV_READ_CACHE_SCAN,
 } rv_read_kind;
 
@@ -28,13 +28,14 @@ typedef struct rv_read {
     rv_read_kind kind;
     rv_arena *arena;
     rv_str key;                  /* meta key, hash, id, run, stream */
+    rv_str workspace;            /* WORKFLOW_HAS */
     const rv_run_filter *filter; /* RUNS */
     uint64_t after_seq;          /* JOURNAL; CACHE_SCAN: id; CACHE_LAST: the owner */
     uint32_t limit;              /* CACHE_SCAN */
     rv_journal_fn *row;          /* JOURNAL */
     void *user;
     void *ret_row;               /* WORKFLOW, RUN, TASK, CACHE, CACHE_LAST: the row; RUNS, ATTEMPTS_OPEN, CACHE_SCAN: the vec */
-    uint64_t ret_number;         /* LAST_BATCH, SNAPSHOT */
+    uint64_t ret_number;         /* LAST_BATCH, SNAPSHOT; WORKFLOW_HAS: 1 or 0 */
     rv_str ret_bytes;            /* META, SNAPSHOT */
     rv_error *err;
 } rv_read;

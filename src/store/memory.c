@@ -199,6 +199,16 @@ static rv_status read_workflow(memory *self, rv_read *read) {
     return not_found(read, "workflow");
 }
 
+static rv_status read_workflow_has(memory *self, rv_read *read) {
+    const memory_table *table = &self->tables[RV_ROW_WORKFLOW];
+    read->ret_number = 0;
+    for (uint32_t i = 0; i < table->rows.count; i++) {
+        const rv_workflow_row *row = table->rows.at[i];
+        read->ret_number |= rv_str_eq(row->hash, read->key) && rv_str_eq(row->workspace, read->workspace);
+    }
+    return RV_OK;
+}
+
 static rv_status read_meta(memory *self, rv_read *read) {
     const rv_meta_row *row = table_get(self, RV_ROW_META, key_of_text(self, read->key));
     if (!row)
@@ -332,6 +342,7 @@ static rv_status memory_read(void *user, rv_read *read) {
     case RV_READ_LAST_BATCH: read->ret_number = self->last_batch; return RV_OK;
     case RV_READ_META: return read_meta(self, read);
     case RV_READ_WORKFLOW: return read_workflow(self, read);
+    case RV_READ_WORKFLOW_HAS: return read_workflow_has(self, read);
     case RV_READ_RUN: return read_row(self, RV_ROW_RUN, read);
     case RV_READ_TASK: return read_row(self, RV_ROW_TASK, read);
     case RV_READ_RUNS: return read_runs(self, read);

@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 
 #define WAL_SIZE_MAX (16u << 20)
 #define WAL_SIZE_IDLE (1u << 20) /* an idle store checkpoints a log above this */
+#define WAL_SIZE_LEFT (2u << 20) /* who closes the store leaves a log of up to this to the next owner */
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static rv_sqlite *open_stores;
@@ -206,6 +208,16 @@ static bool has_log(const rv_sqlite *self) {
     return has;
 }
 
+/* Copying the log into the database and removing it are two syncs, and the next owner's first sync another, of the folder: most of what
+ * a short run costs. A log that is small is read in a moment. */
+static bool leaves_log(const rv_sqlite *self) {
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+    if (!self->db || sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) return false;
+    if (!log || !log->pMethods || log->pMethods->xFileSize(log, &size) != SQLITE_OK) return false;
+    return (uint64_t)size <= RV_MIN(self->wal_size_max, WAL_SIZE_LEFT);
+}
+
 static rv_status connect(rv_sqlite *self, rv_error *err) {
     RV_ASSERT(!self->db);
     self->is_log_inherited = has_log(self);
@@ -354,10 +366,22 @@ static void registry_remove(rv_sqlite *self) {
     pthread_mutex_unlock(&open_lock);
 }
 
+static void remove_copy(rv_sqlite *self) {
+    rv_buf log = {0};
+    if (!self->copy_dir) return;
+    rv_buf_printf(&log, "%s-wal", self->file);
+    (void)unlink(log.at);
+    (void)unlink(self->file);
+    (void)rmdir(self->copy_dir);
+    rv_buf_deinit(&log);
+    rv_free(self->copy_dir);
+}
+
 static void sqlite_close(void *user, bool is_clean) {
     rv_sqlite *self = user;
-    disconnect(self, is_clean && !self->read_only);
+    disconnect(self, is_clean && !self->read_only && !leaves_log(self));
     registry_remove(self);
+    remove_copy(self);
     rv_map_deinit(&self->name_places);
     rv_vec_deinit(&self->names);
     rv_arena_deinit(&self->name_arena);
@@ -405,10 +429,42 @@ static void registry_add(rv_sqlite *self) {
     pthread_mutex_unlock(&open_lock);
 }
 
-/* A store that can only be read because of its permissions or its medium, with nothing in its log. */
+/* A store that can only be read because of its permissions or its medium. */
 static bool is_read_only_medium(const rv_sqlite *self) {
-    return !has_log(self) && access(self->file, R_OK) == 0 && (access(self->file, W_OK) != 0 || access(self->path, W_OK) != 0);
+    return access(self->file, R_OK) == 0 && (access(self->file, W_OK) != 0 || access(self->path, W_OK) != 0);
 }
+
+static rv_status copy_file(const char *from, const char *to, rv_error *err) {
+    char chunk[65536];
+    ssize_t count = -1;
+    int in = open(from, O_RDONLY | O_CLOEXEC), out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    while (out >= 0 && (count = read(in, chunk, sizeof chunk)) > 0 && write(out, chunk, (size_t)count) == count) continue;
+    rv_status status = count == 0 ? RV_OK : rv_error_set(err, RV_STORE_IO, "%s: cannot be copied to %s: %s", from, to, strerror(errno));
+    if (in >= 0) close(in);
+    if (out >= 0) close(out);
+    return status;
+}
+
+/* SQLite reads a log only where it may write. Of a store on such a medium that has one a copy is read; sqlite_close removes it. */
+static rv_status copy_from_medium(rv_sqlite *self, rv_error *err) {
+    const char *tmp = getenv("TMPDIR");
+    rv_buf dir = {0}, file = {0}, log = {0}, log_copy = {0};
+    rv_buf_printf(&dir, "%s/reeve-store-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    rv_status status = mkdtemp(dir.at) ? RV_OK : rv_error_set(err, RV_STORE_IO, "%s: cannot be made: %s", dir.at, strerror(errno));
+    if (!status) {
+        self->copy_dir = rv_cstring_dup(rv_buf_str(&dir));
+        rv_buf_printf(&file, "%s/reeve.db", dir.at);
+        rv_buf_printf(&log, "%s-wal", self->file);
+        rv_buf_printf(&log_copy, "%s-wal", file.at);
+        status = copy_file(self->file, file.at, err);
+        if (!status) status = copy_file(log.at, log_copy.at, err);
+        rv_free(self->file);
+        self->file = rv_cstring_dup(rv_buf_str(&file));
+    }
+    rv_buf_deinit(&dir), rv_buf_deinit(&file), rv_buf_deinit(&log), rv_buf_deinit(&log_copy);
+    return status;
+}
+
 
 /* A file of disk.c is in no file system: its VFS is asked. */
 static bool has_database(const rv_sqlite *self) {
@@ -426,8 +482,10 @@ static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_err
         return rv_error_set(err, RV_NOT_FOUND, "%s: there is no store here", self->path);
     if (!self->read_only)
         status = directory_make(self, err);
-    else
-        self->is_immutable = is_read_only_medium(self);
+    else if (is_read_only_medium(self) && !has_log(self))
+        self->is_immutable = true;
+    else if (is_read_only_medium(self))
+        status = copy_from_medium(self, err);
     if (!status)
         status = connect(self, err);
     if (!status)

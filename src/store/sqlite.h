@@ -27,6 +27,7 @@ extern const uint32_t rv_migration_count;
     X(RUN_EXISTS, "SELECT 1 FROM run_data WHERE key = ?1")                                                               \
     X(BATCH_SET, "UPDATE batch_data SET last_id = ?1, stream = ?2")                                                      \
     X(BATCH_GET, "SELECT last_id FROM batch")                                                                            \
+    X(WORKFLOW_HAS, "SELECT 1 FROM workflow WHERE hash = ?1 AND workspace = ?2")                                         \
     X(META_GET, "SELECT value FROM meta WHERE key = ?1")                                                                 \
     X(CACHE_DROP, "DELETE FROM cache_data WHERE id = ?1 AND key = ?2")                                                   \
     X(CACHE_GET, "SELECT id, key, node, owner, size, created_ms, manifest, x'' FROM cache_data WHERE place = ?1")       \
@@ -55,6 +56,7 @@ typedef struct rv_sqlite_guard { bool is_on, was_denied; } rv_sqlite_guard;
 typedef struct rv_sqlite {
     /* stored: how it was opened */
     char *path, *file, *vfs;
+    char *copy_dir; /* of a copy that is read instead; NULL: none */
     bool read_only, is_immutable;
     uint64_t wal_size_max;
     struct rv_sqlite *next_open; /* of the process: asserts that nobody opens a database twice */

@@ -99,6 +99,21 @@ static rv_status read_meta(rv_sqlite *self, rv_read *read) {
     return status;
 }
 
+static rv_status read_workflow_has(rv_sqlite *self, rv_read *read) {
+    sqlite3_stmt *get;
+    rv_status status = rv_sqlite_statement(self, RV_STATEMENT_WORKFLOW_HAS, &get, read->err);
+    if (status)
+        return status;
+    rv_sqlite_bind_str(get, 1, read->key);
+    rv_sqlite_bind_str(get, 2, read->workspace);
+    int code = sqlite3_step(get);
+    read->ret_number = code == SQLITE_ROW;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        status = rv_sqlite_error(self, code, "reading", read->err);
+    sqlite3_reset(get);
+    return status;
+}
+
 /* All rows of `statement` (finalized) pushed to the vec at read->ret_row; on failure the vec is as it was. */
 #define READ_ROWS(self_, read_, statement_, rows_, kind_, status_)                                              \
     do {                                                                                                        \
@@ -373,6 +388,7 @@ rv_status rv_sqlite_read(void *user, rv_read *read) {
     case RV_READ_LAST_BATCH: return read_last_batch(self, read);
     case RV_READ_META: return read_meta(self, read);
     case RV_READ_WORKFLOW: return read_one(self, read, RV_ROW_WORKFLOW, NULL, "workflow AS d WHERE d.hash = ?1 ORDER BY d.rowid LIMIT 1");
+    case RV_READ_WORKFLOW_HAS: return read_workflow_has(self, read);
     case RV_READ_RUN:
         return read_one(self, read, RV_ROW_RUN, "n.text", "name AS n JOIN run_data AS d ON d.key = n.key WHERE n.text = ?1");
     case RV_READ_TASK: return read_one(self, read, RV_ROW_TASK, NULL, "task AS d WHERE d.id = ?1");

@@ -455,20 +455,20 @@ rv_status rv_store_batch_exists(rv_store *store, uint64_t batch_id, bool *ret, r
     return status;
 }
 
-rv_status rv_store_meta(rv_store *store, rv_arena *arena, rv_str key, rv_str *ret_value, rv_error *err) {
-    rv_read read = {.kind = RV_READ_META, .arena = arena, .key = key, .err = err};
-    rv_status status = read_run(store, &read);
-    if (!status)
-        *ret_value = read.ret_bytes;
-    return status;
-}
-
 /* The same for what costs less than waking a thread twice: by the caller when nothing is queued and nothing at work. */
 static rv_status read_quick(rv_store *store, rv_read *read) {
     if (!store->has_thread || !take(store))
         return read_run(store, read);
     rv_status status = store->backend->read(store->self, read);
     give(store);
+    return status;
+}
+
+rv_status rv_store_meta(rv_store *store, rv_arena *arena, rv_str key, rv_str *ret_value, rv_error *err) {
+    rv_read read = {.kind = RV_READ_META, .arena = arena, .key = key, .err = err};
+    rv_status status = read_quick(store, &read);
+    if (!status)
+        *ret_value = read.ret_bytes;
     return status;
 }
 
@@ -485,6 +485,14 @@ rv_status rv_store_cache_scan(rv_store *store, rv_arena *arena, uint64_t after_i
     RV_ASSERT(limit >= 1);
     return read_run(store, &(rv_read){.kind = RV_READ_CACHE_SCAN, .arena = arena, .after_seq = after_id, .limit = limit,
                                       .ret_row = ret_add, .err = err});
+}
+
+rv_status rv_store_workflow_has(rv_store *store, rv_str workspace, rv_str hash, bool *ret, rv_error *err) {
+    rv_read read = {.kind = RV_READ_WORKFLOW_HAS, .key = hash, .workspace = workspace, .err = err};
+    rv_status status = read_quick(store, &read);
+    if (!status)
+        *ret = read.ret_number != 0;
+    return status;
 }
 
 rv_status rv_store_workflow(rv_store *store, rv_arena *arena, rv_str hash, rv_workflow_row *ret, rv_error *err) {

@@ -110,6 +110,8 @@ RV_MUST_USE rv_status rv_store_recover(rv_store *store, rv_error *err);
 RV_MUST_USE rv_status rv_store_batch_exists(rv_store *store, uint64_t batch_id, bool *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_last_batch(rv_store *store, uint64_t *ret_batch_id, rv_error *err); /* 0: none */
 RV_MUST_USE rv_status rv_store_meta(rv_store *store, rv_arena *arena, rv_str key, rv_str *ret_value, rv_error *err); /* NOT_FOUND */
+/* Whether a workflow's row is there, without its body. A batch that waits does not count. */
+RV_MUST_USE rv_status rv_store_workflow_has(rv_store *store, rv_str workspace, rv_str hash, bool *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_workflow(rv_store *store, rv_arena *arena, rv_str hash, rv_workflow_row *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_run(rv_store *store, rv_arena *arena, rv_str id, rv_run_row *ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_task(rv_store *store, rv_arena *arena, rv_str id, rv_task_row *ret, rv_error *err);

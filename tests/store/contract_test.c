@@ -102,6 +102,13 @@ static void rows__what_is_written_is_read_back_field_by_field(void **state) {
     }
 }
 
+static bool has_workflow(world *w, rv_str workspace, const char *hash) {
+    bool has = false;
+    rv_error err;
+    assert_ok(rv_store_workflow_has(w->store, workspace, rv_str_of(hash), &has, &err), &err);
+    return has;
+}
+
 static void rows__upserts_replace_and_a_workflow_is_kept_as_first_stored(void **state) {
     world *w = world_of(state);
     rv_error err;
@@ -125,6 +132,9 @@ static void rows__upserts_replace_and_a_workflow_is_kept_as_first_stored(void **
     row_equal(RV_ROW_RUN, &run, &out_run);
     assert_ok(rv_store_workflow(w->store, &w->arena, RV_STR("sha256:h"), &out, &err), &err);
     row_equal(RV_ROW_WORKFLOW, &first, &out);
+    assert_true(has_workflow(w, first.workspace, "sha256:h"));
+    assert_false(has_workflow(w, first.workspace, "sha256:g"));
+    assert_false(has_workflow(w, RV_STR("elsewhere"), "sha256:h"));
     assert_ok(rv_store_meta(w->store, &w->arena, RV_STR("key"), &value, &err), &err);
     assert_str(value, "two");
 }
