@@ -8,6 +8,7 @@
 #include "lib/owner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +156,8 @@ static void begin(rv_json_writer *w, rv_buf *request, const char *op)
 
 static rv_status open_own(rv_client *client, rv_error *err)
 {
-    rv_store_config config = {.path = client->dir};
+    bool is_to_be_read = (fcntl(client->lock_fd, F_GETFL) & O_ACCMODE) == O_RDONLY; /* rv_owner_lock could get no more */
+    rv_store_config config = {.path = client->dir, .read_only = is_to_be_read};
     rv_status status = rv_store_check_whole(client->dir, err);
     return status == RV_OK ? rv_store_open_sqlite(&config, &client->store, err) : status;
 }
@@ -198,7 +200,7 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
     bool is_dying = false, is_silent = false;
     /* An owner may end, or another client be quick, meanwhile; one that dies is waited for, since it will not answer. */
     for (int try = 0; try < (is_dying ? 500 : 50) && status == RV_CONFLICT; try++) {
-        status = rv_owner_lock(client->dir, 0, &client->lock_fd, &owner, err);
+        status = rv_owner_lock(client->dir, 0, true, &client->lock_fd, &owner, err);
         if (status == RV_OK) status = open_own(client, err);
         else if (status == RV_CONFLICT && (is_dying = rv_owner_is_dying(&owner))) usleep(20000);
         else if (status == RV_CONFLICT && is_silent) break;

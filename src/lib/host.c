@@ -104,7 +104,7 @@ static rv_status take_lock(rv_host *host, rv_error *err)
 {
     struct timespec t;
     rv_owner other = {0};
-    rv_status status = rv_owner_lock(host->dir, 10000, &host->lock_fd, &other, err);
+    rv_status status = rv_owner_lock(host->dir, 10000, false, &host->lock_fd, &other, err);
     if (status != RV_OK) return status;
     clock_gettime(CLOCK_REALTIME, &t);
     host->owner.pid = getpid();

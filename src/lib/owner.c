@@ -104,12 +104,14 @@ bool rv_owner_is_dying(const rv_owner *owner)
     return name_end[2] == 'Z' || name_end[2] == 'X' || is_orphan;
 }
 
-rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, int *ret_fd, rv_owner *ret_owner, rv_error *err)
+rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, bool reads_only, int *ret_fd, rv_owner *ret_owner, rv_error *err)
 {
     rv_buf path = {0};
     int64_t until_ms = mono_ms() + wait_ms;
     rv_buf_printf(&path, "%s/owner.lock", store_dir);
     int fd = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool is_to_be_read = fd < 0 && reads_only && (errno == EROFS || errno == EACCES || errno == EPERM);
+    if (is_to_be_read) fd = open(path.at, O_RDONLY | O_CLOEXEC); /* where nobody may write nobody owns it but who could */
     if (fd < 0) {
         rv_error_set(err, RV_STORE_IO, "cannot open %s: %s; check the permissions of the store", path.at, strerror(errno));
         rv_buf_deinit(&path);
