@@ -12,7 +12,8 @@ typedef struct rv_owner {
     char cgroup[RV_EXEC_CGROUP_SIZE]; /* path of the cgroup of its attempts; "": they have none */
 } rv_owner;
 
-/* Take STORE/owner.lock. reads_only: also on a medium that cannot be written. Waits up to wait_ms for one that is dying. CONFLICT: *ret_owner tells who has it; STORE_IO. */
+/* Take STORE/owner.lock. reads_only: also on a medium that cannot be written. Waits up to wait_ms for one that is dying. CONFLICT:
+ * *ret_owner tells who has it; STORE_IO. */
 RV_MUST_USE rv_status rv_owner_lock(const char *store_dir, int64_t wait_ms, bool reads_only, int *ret_fd, rv_owner *ret_owner,
                                     rv_error *err);
 /* Write who we are into the lock's file. */

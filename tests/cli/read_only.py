@@ -11,7 +11,8 @@ import tempfile
 REEVE = os.path.abspath(sys.argv[1])
 ENV = {**{k: v for k, v in os.environ.items() if not k.startswith('REEVE_')}, 'TZ': 'UTC'}
 READ_ONLY = 'mount --bind .reeve .reeve && mount -o remount,bind,ro .reeve || exit 99; export TMPDIR="$PWD/tmp"; '
-ASK = ('"$0" show --json > show; echo $? > status; "$0" sql --json "select id, state from node order by id" > rows; "$0" logs latest a > logs; '
+ASK = ('"$0" show --json > show; echo $? > status; "$0" sql --json "select id, state from node order by id" > rows; '
+       '"$0" logs latest a > logs; '
        '"$0" run flow.json > out 2> err; echo $? >> status')
 
 
