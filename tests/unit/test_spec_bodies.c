@@ -643,8 +643,11 @@ static void submitted__image_with_externals_is_mapped(void **state)
 }
 
 #define T(name_) cmocka_unit_test(name_)
-int main(void)
+/* `large`: what takes seconds under the sanitizers. */
+int main(int argc, char **argv)
 {
+    const struct CMUnitTest large[] = {T(workflow__files_within_cannot_multiply_without_bound)};
+    if (argc > 1 && strcmp(argv[1], "large") == 0) return cmocka_run_group_tests_name("spec bodies, large", large, make_dir, remove_dir);
     const struct CMUnitTest tests[] = {
         T(foreach__body_of_one_node_is_a_nameless_scope),
         T(foreach__graph_is_a_named_scope_with_edges_of_its_own),
@@ -661,7 +664,6 @@ int main(void)
         T(workflow__params_are_checked_where_they_are_literal),
         T(workflow__what_belongs_to_a_run_is_refused_in_it),
         T(workflow__text_of_a_file_within_is_read_and_pinned),
-        T(workflow__files_within_cannot_multiply_without_bound),
         T(revise__members_are_what_lies_between),
         T(revise__one_within_another_is_allowed), T(revise__what_is_optional_is_no_way_back),
         T(revise__waits_for_what_a_branch_on_its_way_needs),
