@@ -301,8 +301,6 @@ static void foreach_begin(rv_step *step, uint32_t node)
         rv_step_node(step, node, RV_CHANGE_PARK, RV_DETAIL_CHILDREN, 0);
         if (list->count == 0) foreach_finish(step, node);
         else foreach_fill(step, node);
-        bool begins = list->count == 0 || control_of(run, node)->places.count > 0 || run->nodes[node].state != RV_NODE_WAITING;
-        if (!begins) foreach_give_up(step, node); /* something failed in this very step, and fails the run */
     }
     rv_buf_deinit(&filled);
     rv_buf_deinit(&items);

@@ -150,7 +150,7 @@ void rv_step_allow(rv_step *step, uint32_t index, rv_node_change change)
     if (policy->timeout_total_ms && run->nodes[index].total_due_ms == 0)
         rv_step_timer(step, index, rv_time_after(step->now.engine_ms, policy->timeout_total_ms), RV_TIMER_TOTAL);
     bool is_reduce = rv_run_kind(run, index) == RV_KIND_REDUCE;
-    bool starts_now = is_reduce && run->closing != RV_CLOSING_INTERRUPT; /* else `resume` starts it */
+    bool starts_now = is_reduce && run->closing != RV_CLOSING_INTERRUPT && !rv_step_is_failing(step, index); /* else `resume` starts it */
     if (change == RV_CHANGE_RETRY || !starts_now) rv_step_node(step, index, change, RV_DETAIL_NONE, 0);
     if (starts_now) rv_step_reduce(step, index);
 }
@@ -181,10 +181,11 @@ void rv_step_promote(rv_step *step, uint32_t index)
     RV_ASSERT(run->nodes[index].state == RV_NODE_PENDING && run->nodes[index].gating == 0);
     if (run->closing == RV_CLOSING_INTERRUPT) return; /* stays pending; `resume` comes back to it */
     bool is_plain = !rv_run_is_handler(run, index); /* handlers begin in a run that is closed */
+    bool is_late = (rv_run_is_winding_down(run) && is_plain) || rv_step_is_failing(step, index);
     verdict found = judge(run, index, &spoiler);
     if (found == VERDICT_PRUNED) rv_step_node(step, index, RV_CHANGE_SKIP, RV_DETAIL_PRUNED, 0);
     else if (found == VERDICT_UNMET) skip_upstream(step, index, spoiler);
-    else if (rv_run_is_winding_down(run) && is_plain) rv_step_node(step, index, RV_CHANGE_SKIP, rv_run_skip_cause(run), 0);
+    else if (is_late) rv_step_node(step, index, RV_CHANGE_SKIP, rv_run_skip_cause(run), 0);
     else if (run->closing != RV_CLOSING_NO && is_plain) rv_step_node(step, index, RV_CHANGE_CANCEL, RV_DETAIL_RUN_CANCELLED, index + 1);
     else if (condition_holds(step, index)) start_by_kind(step, index);
 }

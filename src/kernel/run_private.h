@@ -99,6 +99,11 @@ typedef struct rv_step {
     bool is_failing;           /* something failed that will fail the run: under fail-fast nothing more begins */
 } rv_step;
 
+/* Whether a plain node begins no more, though the run does not wind down yet: in this step something failed under fail-fast. */
+static inline bool rv_step_is_failing(const rv_step *step, uint32_t node)
+{
+    return step->is_failing && step->run->closing == RV_CLOSING_NO && !rv_run_is_handler(step->run, node);
+}
 /* Journal a fact and apply it. */
 void rv_step_emit(rv_step *step, const rv_event *fact);
 void rv_step_effect(rv_step *step, rv_effect_type type, uint32_t node, rv_detail detail);

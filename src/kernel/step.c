@@ -494,13 +494,14 @@ static void on_resume(rv_step *step)
     if (run->status == RV_RUN_INTERRUPTED) rv_step_emit(step, &(rv_event){.type = RV_EVENT_RUN_STATE, .state = RV_RUN_RUNNING});
     uint32_t goes_on = run->is_over_budget ? RV_CLOSING_BUDGET : run->violation.path ? RV_CLOSING_VIOLATION : RV_CLOSING_NO;
     if (run->closing == RV_CLOSING_INTERRUPT) rv_step_phase(step, run->phase, goes_on);
-    if (run->closing == RV_CLOSING_VIOLATION) rv_step_call_off_idle(step, RV_CHANGE_SKIP, RV_DETAIL_VIOLATION); /* found meanwhile */
+    if (rv_run_is_winding_down(run)) rv_step_call_off_idle(step, RV_CHANGE_SKIP, rv_run_skip_cause(run)); /* what is idle since */
     rv_step_release_times(step);
     if (run->fail_fast) look_for_failures(step);
     for (uint32_t node = 0; node < run->node_count; node++) {
         bool is_open_handler = rv_run_is_handler(run, node) && run->nodes[node].number == 0;
         if (run->nodes[node].state == RV_NODE_PENDING && run->nodes[node].gating == 0 && !is_open_handler) rv_run_work_push(run, node);
-        if (run->nodes[node].state == RV_NODE_READY && rv_run_kind(run, node) == RV_KIND_REDUCE) rv_step_reduce(step, node);
+        bool may_begin = run->nodes[node].state == RV_NODE_READY && !rv_step_is_failing(step, node);
+        if (may_begin && rv_run_kind(run, node) == RV_KIND_REDUCE) rv_step_reduce(step, node);
     }
 }
 

@@ -546,6 +546,54 @@ static void w1__a_handlers_condition_is_looked_at(void **state)
     drive_free(d);
 }
 
+/* Found by the explorer: what needs no slot began in the very step of the failure. */
+static void k2__what_is_due_in_the_step_of_a_failure_does_not_begin_under_fail_fast(void **state)
+{
+    drive *d = fail_fast_run("a; r: ~a !reduce; s: ~a !set `n=1`; w: ~a !approve; t: !reduce %attempts=2 %delay=10");
+    drive_complete(d, "t", RV_ATTEMPT_ERROR, RV_DETAIL_UNAVAILABLE, -1);
+    drive_fail(d, "a", 1);
+    for (const char *name = "rsw"; *name; name++) assert_string_equal(drive_says(d, (char[2]){*name, 0}), "skipped fail_fast");
+    assert_int_equal(drive_effect_count(d, RV_EFFECT_REDUCE), 1); /* t's first */
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    drive_free(d);
+    d = fail_fast_run("u: !input %deadline=10; t: !reduce %attempts=2 %delay=10"); /* a deadline fails, and a pause ends, in one step */
+    drive_complete(d, "t", RV_ATTEMPT_ERROR, RV_DETAIL_UNAVAILABLE, -1);
+    drive_tick(d, 10);
+    assert_string_equal(drive_says(d, "u"), "failed deadline");
+    assert_string_equal(drive_says(d, "t"), "skipped fail_fast");
+    drive_free(d);
+}
+
+static void k2__a_resume_starts_no_reduce_after_a_failure_under_fail_fast(void **state)
+{
+    drive *d = fail_fast_run("a; r: !reduce %attempts=2");
+    drive_admit(d, "a");
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    drive_complete(d, "a", RV_ATTEMPT_ERROR, RV_DETAIL_START, -1);
+    drive_complete(d, "r", RV_ATTEMPT_ERROR, RV_DETAIL_UNAVAILABLE, -1);
+    assert_string_equal(drive_says(d, "r"), "ready");
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_string_equal(drive_says(d, "r"), "skipped fail_fast");
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    drive_free(d);
+}
+
+static void k50__what_an_interrupt_put_back_does_not_begin_in_a_run_that_its_budget_stopped(void **state)
+{
+    drive *d = drive_new("%limit=attempts/2; %at_limit=stop; a: %lost_max=3; b; c");
+    drive_admit(d, "a");
+    drive_admit(d, "b");
+    drive_admit(d, "c");
+    assert_string_equal(drive_says(d, "c"), "skipped over_budget");
+    drive_signal(d, RV_EVENT_INTERRUPT);
+    drive_lost(d, "a", RV_LOST_WAS_STARTED);
+    drive_complete(d, "b", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0);
+    drive_signal(d, RV_EVENT_RESUME);
+    assert_string_equal(drive_says(d, "a"), "skipped over_budget");
+    assert_int_equal(d->run->status, RV_RUN_OVER_BUDGET);
+    drive_free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -582,6 +630,9 @@ int main(void)
         cmocka_unit_test(w1__an_interrupted_handler_goes_on_after_resume),
         cmocka_unit_test(w1__a_cancel_during_a_handler_still_runs_the_exit_handler),
         cmocka_unit_test(w1__a_handlers_condition_is_looked_at),
+        cmocka_unit_test(k2__what_is_due_in_the_step_of_a_failure_does_not_begin_under_fail_fast),
+        cmocka_unit_test(k2__a_resume_starts_no_reduce_after_a_failure_under_fail_fast),
+        cmocka_unit_test(k50__what_an_interrupt_put_back_does_not_begin_in_a_run_that_its_budget_stopped),
     };
     return cmocka_run_group_tests_name("stop", tests, NULL, NULL);
 }
