@@ -133,10 +133,13 @@ static void a5__what_is_submitted_shares_the_mutexes_of_its_run(void **state)
     rv_admit_open(&admit, &all, w->d->run, 4, RV_STR("/root"));
     uint32_t a = world_index(w, "a"), holder_node;
     assert_int_equal(drive_admit(w->d, "plan"), RV_ANSWER_TAKEN);
-    assert_int_equal(world_submit(w, "plan", "1", "nodes: {more: {run: [x], mutex: [db, own]}}\n"), RV_ANSWER_TAKEN);
-    uint32_t more = world_index(w, "more");
+    assert_int_equal(world_submit(w, "plan", "1", "nodes: {lone: {run: [x], mutex: own}, more: {run: [x], mutex: db}}\n"),
+                     RV_ANSWER_TAKEN);
+    uint32_t more = world_index(w, "more"), lone = world_index(w, "lone");
     rv_admit_take(&admit, a);
     assert_true(rv_admit_claim(&admit, a));
+    rv_admit_take(&admit, lone);
+    assert_true(rv_admit_claim(&admit, lone)); /* its own, of another graph */
     rv_admit_take(&admit, more);
     assert_false(rv_admit_claim(&admit, more));
     const rv_admit *holder;
