@@ -196,7 +196,7 @@ int rv_verb_logs(const rv_args *args)
         failed = rv_error_set(&err, RV_INVALID, "--attempt is about one node; name it: reeve logs RUN NODE --attempt N");
     if (failed == RV_OK) failed = rv_session_open(args, true, rv_args_word(args, 0), &r.session, &err);
     if (failed == RV_OK) failed = rv_report_read(&r.session, &r.report, &err);
-    if (failed == RV_OK && name) r.node = rv_report_find(&r.report, rv_str_of(name));
+    if (failed == RV_OK && name) r.node = rv_report_named(&r.report, rv_str_of(name));
     if (failed == RV_OK && name && r.node == RV_NONE)
         failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(r.report.id),
                               name, RV_FMT(r.report.id));

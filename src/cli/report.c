@@ -1,6 +1,9 @@
 #include "cli/report.h"
+#include "cli/select.h"
 
+#include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "blob/blob.h"
 
@@ -285,6 +288,17 @@ uint32_t rv_report_keeper(const rv_report *report, uint32_t node)
 uint32_t rv_report_find(const rv_report *r, rv_str id)
 {
     return rv_run_find(r->run, id);
+}
+
+uint32_t rv_report_named(const rv_report *r, rv_str word)
+{
+    char here[PATH_MAX], root[PATH_MAX];
+    uint32_t node = rv_report_find(r, word);
+    rv_str stood = {NULL, 0};
+    if (node != RV_NONE || !getcwd(here, sizeof here) || !realpath(rv_arena_cstring(r->arena, r->dir), root)) return node;
+    rv_str path = rv_str_of(here), dir = rv_str_of(root);
+    if (rv_str_starts(path, dir) && path.size > dir.size && path.at[dir.size] == '/') stood = rv_str_from(path, dir.size + 1);
+    return rv_select_node(&r->spec->graph, stood, word);
 }
 
 bool rv_report_is_within(const rv_report *r, uint32_t node, uint32_t owner)

@@ -68,6 +68,8 @@ bool rv_report_is_root(const rv_report *report, uint32_t node);
 
 /* The node of that id, or RV_NONE. */
 uint32_t rv_report_find(const rv_report *report, rv_str id);
+/* The one node that a word of the command line means: an id, or in a project's directory what `run` would take it for. RV_NONE: none. */
+uint32_t rv_report_named(const rv_report *report, rv_str word);
 /* Itself or the innermost controller around it that was kept from the run before, when it did not run here; RV_NONE: it was not kept. */
 uint32_t rv_report_keeper(const rv_report *report, uint32_t node);
 /* Whether `node` is `owner` or somewhere beneath it. */

@@ -164,8 +164,12 @@ static rv_status place_open(place *at, const rv_graph *graph, rv_str stood, rv_e
     rv_str text = rv_graph_str(graph, graph->projects);
     rv_status status = text.size ? rv_json_parse(&at->arena, text, &tree, err) : RV_OK;
     at->projects = tree;
-    for (const rv_json *project = tree ? tree->child : NULL; project && stood.size; project = project->next)
-        if (rv_str_eq(member_text(project, "dir"), stood)) at->stood = project;
+    size_t longest = 0;
+    for (const rv_json *project = tree ? tree->child : NULL; project && stood.size; project = project->next) {
+        rv_str dir = member_text(project, "dir");
+        bool is_around = rv_str_starts(stood, dir) && (stood.size == dir.size || stood.at[dir.size] == '/');
+        if (is_around && dir.size > longest) at->stood = project, longest = dir.size;
+    }
     return status;
 }
 
@@ -211,6 +215,13 @@ static bool add_selected(place *at, wanted *w, rv_str word)
     return true;
 }
 
+/* What a whole name, one of the root's or one of the project one stands in means; RV_NONE: nothing. */
+static uint32_t find_named(place *at, rv_str word)
+{
+    bool is_of_root = at->projects && rv_str_starts(word, RV_STR("root:")), is_whole = rv_str_find(word, 0, ':') != SIZE_MAX;
+    return is_of_root ? find_in(at, NULL, rv_str_from(word, 5)) : find_in(at, is_whole ? NULL : at->stood, word);
+}
+
 /* A word of the command line. */
 static rv_status add_word(place *at, wanted *w, rv_str word, const char *file, rv_error *err)
 {
@@ -220,11 +231,26 @@ static rv_status add_word(place *at, wanted *w, rv_str word, const char *file, r
                                  : rv_error_set(err, RV_NOT_FOUND,
                                                 "`%.*s`: no project has such a node; `reeve graph` shows those that there are",
                                                 RV_FMT(word));
-    bool is_of_root = at->projects && rv_str_starts(word, RV_STR("root:")), is_whole = rv_str_find(word, 0, ':') != SIZE_MAX;
-    uint32_t node = is_of_root ? find_in(at, NULL, rv_str_from(word, 5)) : find_in(at, is_whole ? NULL : at->stood, word);
+    uint32_t node = find_named(at, word);
     if (node == RV_NONE) return no_such_node(at->graph, word, file, err);
     add(w, node);
     return RV_OK;
+}
+
+uint32_t rv_select_node(const rv_graph *graph, rv_str stood, rv_str word)
+{
+    place at;
+    rv_error ignored;
+    wanted w = wanted_new(graph);
+    uint32_t node = RV_NONE;
+    if (place_open(&at, graph, stood, &ignored) == RV_OK) {
+        if (!add_selected(&at, &w, word)) node = find_named(&at, word);
+        else if (w.count == 1)
+            for (node = 0; !w.named[node];) node++;
+    }
+    place_close(&at);
+    rv_free(w.named);
+    return node;
 }
 
 /* Without words: the `default` of the project one stands in, or all of its nodes; at the root the file's. */

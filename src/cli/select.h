@@ -22,6 +22,9 @@ RV_MUST_USE rv_status rv_select_apply(const rv_select *select, rv_load *load, ui
 RV_MUST_USE rv_status rv_select_again(rv_str only, rv_load *load, rv_error *err);
 /* The same of a spec that was loaded from `input`: *spec is freed and becomes its part. */
 RV_MUST_USE rv_status rv_select_part(rv_str only, rv_spec **spec, const rv_spec_input *input, rv_error *err);
+/* The one node that a REF means for somebody who stands in the directory `stood` (from the root; size 0: there). RV_NONE: none, or
+ * several. */
+uint32_t rv_select_node(const rv_graph *graph, rv_str stood, rv_str word);
 void rv_select_deinit(rv_select *select);
 
 #endif

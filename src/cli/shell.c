@@ -214,7 +214,7 @@ static rv_status set(scene *s, rv_error *err)
     if (status == RV_OK) status = rv_report_read(&s->session, &s->report, err);
     if (status == RV_OK) status = read_values(s, err);
     if (status) return status;
-    s->node = rv_report_find(&s->report, rv_str_of(name));
+    s->node = rv_report_named(&s->report, rv_str_of(name));
     if (s->node == RV_NONE)
         return rv_error_set(err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s` lists them", RV_FMT(s->report.id),
                             name, RV_FMT(s->report.id));

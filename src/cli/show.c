@@ -388,7 +388,7 @@ int rv_verb_show(const rv_args *args)
     if (name && rv_args_has(args, "html")) return rv_cli_failf(args, RV_INVALID, "--html is about a whole run; leave NODE out");
     rv_status failed = rv_session_open(args, true, rv_args_word(args, 0), &session, &err);
     if (failed == RV_OK) failed = rv_report_read(&session, &report, &err);
-    if (failed == RV_OK && name && (only = rv_report_find(&report, rv_str_of(name))) == RV_NONE)
+    if (failed == RV_OK && name && (only = rv_report_named(&report, rv_str_of(name))) == RV_NONE)
         failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s --all` lists them", RV_FMT(report.id), name,
                               RV_FMT(report.id));
     if (failed) status = rv_cli_fail(args, &err);

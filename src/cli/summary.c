@@ -52,6 +52,8 @@ void rv_summary_go_on(const rv_progress *p, rv_buf *out)
     rv_progress_store_words(p, out);
 }
 
+static bool is_violated(const rv_progress *p) { return rv_job_run(p->job)->violation.path != 0; }
+
 static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
 {
     rv_str run = rv_job_id(p->job);
@@ -61,7 +63,9 @@ static void paste_lines(const rv_progress *p, rv_buf *out, bool can_resume)
     rv_buf_byte(out, '\n');
     if (can_resume) {
         rv_summary_go_on(p, &command);
-        paste_line(out, rv_buf_str(&command), "go on; what is done is kept");
+        if (is_violated(p)) rv_buf_cstring(&command, " --edit");
+        paste_line(out, rv_buf_str(&command), is_violated(p) ? "once the file is mended; what is done and the same is kept"
+                                                             : "go on; what is done is kept");
     }
     if (p->failures.count) {
         rv_str name = rv_job_node_name(p->job, p->failures.at[0].node);

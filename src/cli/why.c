@@ -469,7 +469,7 @@ int rv_verb_why(const rv_args *args)
     uint32_t asked = RV_NONE;
     rv_status failed = rv_session_open(args, true, rv_args_value(args, "run"), &q.session, &err);
     if (failed == RV_OK) failed = rv_report_read(&q.session, &q.report, &err);
-    if (failed == RV_OK && (asked = rv_report_find(&q.report, rv_str_of(name))) == RV_NONE)
+    if (failed == RV_OK && (asked = rv_report_named(&q.report, rv_str_of(name))) == RV_NONE)
         failed = rv_error_set(&err, RV_NOT_FOUND, "run %.*s has no node `%s`; `reeve show %.*s --all` lists them", RV_FMT(q.report.id),
                               name, RV_FMT(q.report.id));
     if (failed == RV_OK) answer(&q, asked);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/load.h"
+#include "cli/select.h"
 #include "cli/ui.h"
 #include "cli/verbs.h"
 #include "engine/forecast.h"
@@ -31,9 +32,8 @@ static const char *const will_words[] = {[RV_FORECAST_RUN] = "run", [RV_FORECAST
 
 static rv_status find_node(asked *a, rv_str name, rv_error *err)
 {
-    const rv_graph *graph = &a->load.spec->graph;
-    for (a->node = 0; a->node < graph->plain_count; a->node++)
-        if (rv_str_eq(rv_graph_name(graph, a->node), name)) return RV_OK;
+    a->node = rv_select_node(&a->load.spec->graph, rv_buf_str(&a->load.stood), name);
+    if (a->node != RV_NONE) return RV_OK;
     return rv_error_set(err, RV_NOT_FOUND, "%s has no node `%.*s`; `reeve graph` shows them", a->load.path.at, RV_FMT(name));
 }
 

@@ -119,6 +119,16 @@ with tempfile.TemporaryDirectory() as folder:
     claim('in a project `run` means its `default`, and the root is found from beneath it', planned(deep) ==
           ['core:build', 'util:build', 'app:build', 'app:run'], planned(deep))
     claim('a name means one of the project one stands in', planned(core, 'test') == ['core:build', 'core:test'], planned(core, 'test'))
+    looks = {'why': ['why', 'build'], 'why -f': ['why', '-f', 'reeve.yaml', 'build'], 'show': ['show', 'latest', 'build'],
+             'why of one that is found': ['why', '^~:late'], 'why of the root\'s': ['why', 'root:all']}
+    wants = {'why': 'core:build', 'why -f': 'core:build', 'show': 'core:build', 'why of one that is found': 'app:late',
+             'why of the root\'s': 'all'}
+    for name, words in looks.items():
+        status, out, err = call(core, *words)
+        claim(f'`{name}` takes a name for one of the project one stands in, as `run` does', status == 0 and wants[name] in out, out + err)
+    found = call(deep, 'logs', 'latest', 'build')
+    claim('... also from beneath it, and `logs`', found[1] == 'cat build.sh\n', found)
+    claim('a word that means none or several of them is told', call(core, 'why', 'late')[0] == 3 and call(core, 'why', '^:build')[0] == 3)
     claim('a whole name means what it says', planned(core, 'util:build') == ['core:build', 'util:build'], planned(core, 'util:build'))
     claim('a project without a `default` runs all of its nodes', planned(os.path.join(folder, 'libs/util')) ==
           ['core:build', 'util:build', 'util:test'], planned(os.path.join(folder, 'libs/util')))

@@ -48,6 +48,20 @@ def hits(flow):
     flow.run({'nodes': {'again': {'loop': {'body': shell('mkdir -p out; date > out/y.txt', outputs=['out/y*']), 'max': 3}}}})
 
 
+@case('after a violation the summary offers to go on with the mended file, which keeps what is the same, and nothing else [A8]')
+def mended(flow):
+    nodes = {'a': shell('mkdir -p out; echo a > out/x.txt', outputs=['out/x*']),
+             'b': shell('echo b > out/x.txt', outputs=['out/*.txt'], needs=['a']), 'c': shell('true', needs=['b'])}
+    flow.write('flow.json', json.dumps({'reeve': 1, 'nodes': nodes}))
+    text = flow.call('run', '-f', flow.path('flow.json'), status=1).text
+    offers = [line.split() for line in text.splitlines() if '--resume' in line]
+    need(len(offers) == 1 and '--edit' in offers[0] and 'mended;' in offers[0], f'{offers}')
+    nodes['b'] = shell('echo b > out/y.txt', outputs=['out/y*'], needs=['a'])
+    flow.write('flow.json', json.dumps({'reeve': 1, 'nodes': nodes}))
+    text = flow.call('run', '--resume', offers[0][offers[0].index('--resume') + 1], '--edit').text
+    need('a  kept' in text and 'b  kept' not in text, text)
+
+
 @case('where what a node made cannot be looked at, that is said: who is at odds with whom is not known then [A8]')
 def unseen(flow):
     os.mkdir(flow.path('work'))
