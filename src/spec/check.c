@@ -159,6 +159,8 @@ static void check_identifier(rv_loader *l, uint32_t value, const rv_type *type, 
     if (type->kind == RV_TYPE_NODE && type->use != RV_USE_OF) {
         rv_loader_name_node(l, value, type);
         text = rv_doc_text(&l->doc, value);
+    } else if (type->kind == RV_TYPE_NODE && rv_is_selector(text)) {
+        rv_loader_selector_fail(l, value, text);
     } else if (!rv_is_identifier(text) && !(is_whole && (type->is_open || type->use == RV_USE_OF)))
         rv_loader_error(l, value, 0, RV_STR("use A-Z a-z 0-9 _ -, a letter or digit first, at most 64"), "`%.*s` is not a name",
                         (int)RV_MIN(text.size, (size_t)80), text.at);

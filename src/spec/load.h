@@ -186,6 +186,8 @@ bool rv_loader_is_composite(const rv_loader *loader, rv_str name);
 uint32_t rv_loader_find_from(const rv_loader *loader, uint32_t project, rv_str name);
 /* A node's name in `needs` and the like of a node of the file: checked, and replaced by the whole name. */
 void rv_loader_name_node(rv_loader *loader, uint32_t value, const rv_type *type);
+/* A selector (`^:x`) where one node is named: the problem with its cure. */
+void rv_loader_selector_fail(rv_loader *loader, uint32_t value, rv_str text);
 /* Whether `name` selects of several projects: `^:x`, `^~:x`, `[tag]:x`, `[tag]~:x`. */
 bool rv_is_selector(rv_str name);
 /* The nodes that it selects for `node`; none: listed at `value`. */

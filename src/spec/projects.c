@@ -78,6 +78,12 @@ bool rv_is_selector(rv_str name)
     return divide_selector(name, &tag, &others, &node);
 }
 
+void rv_loader_selector_fail(rv_loader *l, uint32_t value, rv_str text)
+{
+    rv_loader_error(l, value, 0, RV_STR("name one node, or several one by one"),
+                    "`%.*s` stands for several nodes, which only `needs` and `after` take", RV_FMT(text));
+}
+
 void rv_loader_name_node(rv_loader *l, uint32_t value, const rv_type *type)
 {
     rv_str text = rv_doc_text(&l->doc, value), project, node;
@@ -89,6 +95,8 @@ void rv_loader_name_node(rv_loader *l, uint32_t value, const rv_type *type)
         if (!has_projects(l) || !is_top)
             rv_loader_error(l, value, 0, RV_STR("name the node"), has_projects(l) ? "`%.*s` within a body, which sees its own nodes only"
                             : "`%.*s` selects nodes of projects, and this file has none", RV_FMT(text));
+    } else if (rv_is_selector(text)) {
+        rv_loader_selector_fail(l, value, text);
     } else if (!divide(text, &project, &node)) {
         rv_loader_error(l, value, 0, RV_STR("use A-Z a-z 0-9 _ -, a letter or digit first, at most 64"), "`%.*s` is not a name",
                         (int)RV_MIN(text.size, (size_t)80), text.at);

@@ -154,7 +154,8 @@ with tempfile.TemporaryDirectory() as folder:
 
 with tempfile.TemporaryDirectory() as folder:
     write(folder, {'reeve.yaml': 'reeve: 1\nprojects: [a, b, c, gone, d*]\nnodes:\n'
-                                 '  x: {run: [echo], needs: ["a:nope", "q:x", "^:nope", "[no]:x"]}\n',
+                                 '  x: {run: [echo], needs: ["a:nope", "q:x", "^:nope", "[no]:x"]}\n'
+                                 '  r: {reduce: {of: ["^:x"], reducer: concat}}\n',
                    'a/reeve.yaml': 'reeve: 1\nparams: {p: {}}\nnodes:\n  x: {rum: [echo], outputs: [../../y]}\n  "y:z": {run: [x]}\n',
                    'b/reeve.yaml': 'reeve: 1\nname: a\ndefault: q\nnodes: {x: {run: [echo, "${w.k}"], needs: ["^:x"]}}\n',
                    'c/reeve.yaml': 'reeve: 1\ndefault: q\nnodes: {x: {run: [echo, "${w.k}"], needs: ["^:x"]}, '
@@ -164,6 +165,7 @@ with tempfile.TemporaryDirectory() as folder:
                  'reeve.yaml:4:29: `needs` of `x` names `a:nope`, which is no node', 'reeve.yaml:4:39: `q:x`: there is no project `q`',
                  'reeve.yaml:4:46: `^:nope`: no project has a node `nope`',
                  'reeve.yaml:4:56: `[no]:x`: no project with this tag has a node `x`',
+                 'reeve.yaml:5:22: `^:x` stands for several nodes, which only `needs` and `after` take',
                  'a/reeve.yaml:2:1: `params` of a project is not supported by this version',
                  'a/reeve.yaml:4:7: unknown key `rum` in a node',
                  'a/reeve.yaml:4:33: `outputs` names `..` leads out of the root', 'a/reeve.yaml:5:4: `y:z` is not a name',
