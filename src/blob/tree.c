@@ -404,6 +404,13 @@ static rv_status take_file(taking *t, rv_tree_file *file, rv_error *err)
     return t->keeps ? keep(t->tree, t->arena, file, err) : rv_tree_look(t->tree, t->arena, file, err);
 }
 
+/* Not of links that are assumed: what is behind them is not there yet. */
+static bool leads_to_dir(const rv_tree *tree, rv_str path)
+{
+    struct stat info;
+    return !assumed(tree, path) && fstatat(tree->fd, path.at, &info, 0) == 0 && S_ISDIR(info.st_mode);
+}
+
 static rv_status take_literal(taking *t, rv_str path, rv_error *err)
 {
     rv_tree_file file = {.path = {rv_arena_cstring(t->arena, path), path.size}};
@@ -411,6 +418,9 @@ static rv_status take_literal(taking *t, rv_str path, rv_error *err)
     uint32_t before = t->found.count;
     if (status == RV_OK) take_assumed(t, path, NULL);
     bool is_dir = file.kind == RV_TREE_DIR || t->found.count > before;
+    bool enters_link = status == RV_OK && file.kind == RV_TREE_LINK && !t->keeps && leads_to_dir(t->tree, file.path);
+    if (enters_link) rv_vec_push(&t->found, file);
+    is_dir |= enters_link;
     rv_walk_dirs dirs = t->keeps ? RV_WALK_DIRS : RV_WALK_EMPTY_DIRS;
     if (status == RV_OK && is_dir) return rv_tree_walk(t->tree, file.path, NULL, dirs, t->arena, &t->found, err);
     if (status == RV_OK) rv_vec_push(&t->found, file);

@@ -33,7 +33,8 @@ RV_MUST_USE rv_status rv_tree_open(const char *dir, const char *store, rv_blobs 
 void rv_tree_close(rv_tree *tree); /* NULL is legal */
 
 /* What patterns mean (base/glob.h), looked at: files and links, sorted by bytes, each once. A literal is there also when nothing has its
- * name (ABSENT); one that names a directory stands for all beneath it. A link to a directory is not entered. Nothing is read beneath
+ * name (ABSENT); one that names a directory stands for all beneath it, as does one that names a link to a directory, beside the link (but
+ * not with keeps). Other links to directories are not entered. Nothing is read beneath
  * .git, .reeve and the store. A stamp that is known saves reading. Deterministic. Texts are in the arena.
  *
  * A directory that a literal names, and those beneath, are listed where they are empty (DIR). keeps: the bytes of each FILE are in the blob

@@ -135,11 +135,17 @@ static void patterns__never_reach_into_the_store_or_git(void **state)
     rv_tree_close(with_other);
 }
 
-static void patterns__a_link_to_a_directory_is_not_entered(void **state)
+static void patterns__a_link_to_a_directory_is_entered_only_where_a_literal_input_names_it(void **state)
 {
     command("mkdir -p real && touch real/f && ln -s real alias && ln -s ../outside out && touch ../outside/secret");
     assert_string_equal(meant(false, "**", NULL), "l alias l out f real/f");
-    assert_string_equal(meant(false, "alias", NULL), "l alias");
+    assert_string_equal(meant(false, "alias", NULL), "l alias f alias/f");
+    assert_string_equal(meant(false, "out", "alias/*"), "f alias/f l out f out/secret");
+    assert_string_equal(meant(true, "alias", NULL), "l alias"); /* an output is the link itself */
+    command("rm real/f && ln -s . real/self && ln -s nowhere dangling");
+    assert_string_equal(meant(false, "alias", "dangling"), "l alias l alias/self l dangling");
+    command("rm real/self");
+    assert_string_equal(meant(false, "alias", NULL), "l alias"); /* an empty one has nothing */
 }
 
 static void patterns__a_literal_lists_directories_that_are_empty_and_keeps_all(void **state)
@@ -641,7 +647,7 @@ int main(void)
         T(patterns__mean_files_and_links_sorted_each_once),
         T(patterns__a_literal_is_there_without_a_file_and_a_wildcard_is_not),
         T(patterns__never_reach_into_the_store_or_git),
-        T(patterns__a_link_to_a_directory_is_not_entered),
+        T(patterns__a_link_to_a_directory_is_entered_only_where_a_literal_input_names_it),
         T(patterns__a_literal_lists_directories_that_are_empty_and_keeps_all),
         T(patterns__directories_that_are_assumed_are_listed_as_those_on_the_disk),
         T(patterns__a_bad_one_is_named),
