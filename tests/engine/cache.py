@@ -450,10 +450,12 @@ def property_of_hits(flow):
     for round_ in range(8 if is_long() else 1):
         work = Work(flow)
         work.ledger = flow.path(f'ledger{round_}')
-        nodes = random_nodes(rng, work, 14)
+        count = 14 if is_long() else 8
+        nodes = random_nodes(rng, work, count)
+
         def state():
             files = {}
-            for i in range(14):
+            for i in range(count):
                 declared = nodes[f'n{i}']['outputs']
                 for path, what in tree(flow.path(f'o{i}')).items():
                     is_dir = stat.S_ISDIR(what[0])
@@ -464,9 +466,9 @@ def property_of_hits(flow):
             made = flow.ask(f"select node, name, digest, size from artifact where run = '{work.done.run}' order by node, name")
             said = {(n, s): flow.call('logs', work.done.run, n, '--stream', s).text for n in nodes for s in '12'}
             return files, rows, made, said
-        same(len(work.run(nodes)), 14, 'the first run')
+        same(len(work.run(nodes)), count, 'the first run')
         before = state()
-        for i in range(14):
+        for i in range(count):
             if rng.random() < 0.8:
                 shutil.rmtree(flow.path(f'o{i}'))
         predicted = plan(flow, work, nodes)
