@@ -32,6 +32,9 @@ bool rv_stamps_find(const rv_stamps *stamps, uint64_t name, const struct stat *n
 void rv_stamps_note(rv_stamps *stamps, uint64_t name, const struct stat *now, int64_t read_ns, rv_digest digest);
 /* Nanoseconds since 1970 by the clock that stamps files (CLOCK_REALTIME_COARSE). */
 int64_t rv_stamp_clock(void);
+/* What rv_stamp_clock says from now on, 0: the clock. For who lets files be old or new by his own will: a simulator, whose story must not
+ * depend on when it is told. Of the process; no thread looks up stamps meanwhile. */
+void rv_stamp_clock_fix(int64_t ns);
 /* What of a look at a file tells whether it is still the same; no padding. Pure. */
 typedef struct rv_mark { uint64_t size, inode; int64_t mtime_ns, ctime_ns; uint64_t mode; } rv_mark;
 void rv_stamp_mark(const struct stat *info, rv_mark *ret);

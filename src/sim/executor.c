@@ -26,6 +26,7 @@ typedef struct fake_proc {
     int64_t due_ms;
     rv_buf result, made; /* the JSON it leaves; files it makes, a NUL after each */
     rv_sim_report report; /* what that says of its spend */
+    rv_sim_made making;
 } fake_proc;
 
 struct fake_exec {
@@ -214,6 +215,8 @@ void rv_sim_write_file(const char *path, rv_str bytes)
 /* The files that the node declares as its outputs, beneath the run's folder. */
 static void make_files(const fake_proc *p)
 {
+    rv_buf bytes = {0};
+    rv_sim_made_text(&p->making, &bytes);
     for (size_t at = 0; at < p->made.size; at += strlen(p->made.at + at) + 1) {
         rv_buf part = {0};
         rv_buf_cstring(&part, p->made.at + at);
@@ -223,9 +226,10 @@ static void make_files(const fake_proc *p)
             (void)mkdir(part.at, 0700);
             part.at[i] = '/';
         }
-        rv_sim_write_file(part.at, RV_STR("made"));
+        rv_sim_write_file(part.at, rv_buf_str(&bytes));
         rv_buf_deinit(&part);
     }
+    rv_buf_deinit(&bytes);
 }
 
 /* ---- ending ---- */
@@ -253,7 +257,11 @@ static void finish(fake_proc *p)
     rv_ended_fn *ended = p->ended;
     if (w->is_dead) return; /* nobody hears it */
     while (p->is_live && p->words > 0 && p->words--) say(p, w);
-    if (p->is_live && p->exit.exit_status == 0) make_files(p);
+    if (p->is_live && p->exit.exit_status == 0) {
+        if (p->made.size) rv_sim_files_change(w);
+        make_files(p);
+        rv_sim_made_note(w, p->making, rv_buf_str(&p->result));
+    }
     if (p->is_live && p->result.size && (p->exit.exit_status == 0 || rv_sim_one_in(w, 2))) {
         rv_sim_write_file(p->output_path, rv_buf_str(&p->result));
         p->report.entry = p->entry;
@@ -338,7 +346,7 @@ static void set_ending(fake_proc *p, rv_sim_world *w)
     (void)snprintf(p->exit.error_text, sizeof p->exit.error_text, "%s", p->how == END_START ? "no such command" : "no process to be had");
 }
 
-static void read_body(fake_proc *p, rv_sim_world *w, rv_str name, const char *dir)
+static void read_body(fake_proc *p, rv_sim_world *w, rv_str name)
 {
     rv_arena arena = {0};
     rv_json *body = NULL;
@@ -347,11 +355,15 @@ static void read_body(fake_proc *p, rv_sim_world *w, rv_str name, const char *di
     const rv_graph *graph = rv_run_graph(w->job->run, node);
     rv_str text = rv_graph_str(graph, rv_run_def(w->job->run, node)->body);
     if (rv_json_parse(&arena, text, &body, NULL) != RV_OK) body = NULL;
-    if (!rv_sim_one_in(w, 10)) make_result(w, node, body, &p->result, &p->report);
+    p->making = rv_sim_making(w, node, body);
+    bool is_quiet = p->making.is_cached && rv_sim_one_in(w, 2); /* its files are all that it gives */
+    if (!is_quiet && !rv_sim_one_in(w, 10)) make_result(w, node, body, &p->result, &p->report);
+    if (is_quiet) p->words = 0;
     const rv_json *outputs = body ? rv_json_get(body, RV_STR("outputs")) : NULL;
     for (const rv_json *path = outputs ? outputs->child : NULL; path; path = path->next) {
         if (rv_sim_one_in(w, 12)) continue; /* a file that it was to make and did not */
-        rv_buf_printf(&p->made, "%s/%.*s", dir, RV_FMT(path->text));
+        rv_sim_work(w, &p->made);
+        rv_buf_printf(&p->made, "/%.*s", RV_FMT(path->text));
         rv_buf_byte(&p->made, 0);
     }
     rv_arena_deinit(&arena);
@@ -387,7 +399,7 @@ static rv_status start(rv_exec *exec, const rv_spawn *spawn, rv_proc **ret, int6
     p->limit = rv_timer_new(w->loop, on_limit, p);
     p->output_path = rv_cstring_dup(variable(spawn->envp, "REEVE_OUTPUT"));
     set_ending(p, w);
-    read_body(p, w, name, w->config->root);
+    read_body(p, w, name);
     rv_vec_push(&of(exec)->procs, p);
     p->entry = (uint32_t)(rv_sim_entry_of(w, name) - w->ledger.entries.at);
     p->is_live = p->how != END_START && p->how != END_UNAVAILABLE;

@@ -3,6 +3,7 @@
  *   world.c     lives: open, run, die, open again
  *   trouble.c   what befalls a life, and when
  *   executor.c  attempts that nobody executes
+ *   files.c     inputs, outputs, and what a hit of the cache must give
  *   people.c    answers and decisions, events, directives, more of a budget
  *   giver.c     what running attempts submit
  *   ledger.c    what was promised to whom, and is it kept
@@ -25,6 +26,7 @@ typedef struct rv_sim_entry {
     uint32_t starts;          /* processes that really began */
     uint32_t agains;          /* "again" said by people, or allowed by its policy */
     bool is_told, is_told_durable; /* its outcome was written, synced */
+    bool is_hit;              /* the cache settled it, which was looked at */
     rv_node_state state;      /* that outcome */
     rv_detail detail;
     uint32_t stopped_epoch;   /* of the latest attempt that was told to stop, by an interrupt or a cancel, before it had ended */
@@ -40,6 +42,19 @@ typedef struct rv_sim_report {
     uint32_t entry, epoch;
     int64_t cost, tokens, cached;
 } rv_sim_report;
+
+/* What a command is and what it makes by name; command 0: it has values in it, and is not known. */
+typedef struct rv_sim_work_id { uint64_t command, outputs; } rv_sim_work_id;
+
+/* What an attempt makes. */
+typedef struct rv_sim_made {
+    bool is_cached, is_quarantined, reads_inputs;
+    rv_sim_work_id work;
+    uint32_t inputs;          /* their number when it began */
+    uint32_t number;          /* that it writes into its files */
+    uint32_t node;            /* of its run */
+    rv_str result;            /* canonical; size 0: none */
+} rv_sim_made;
 
 /* What a node submits under a key. */
 typedef struct rv_sim_given {
@@ -60,7 +75,7 @@ typedef struct rv_sim_ledger {
     RV_VEC(rv_sim_entry) entries;
     char run[64];             /* id of the run that is meant; empty: none yet */
     bool is_acknowledged;     /* its id was given out */
-    bool is_over;             /* its end was given out */
+    bool is_over, is_end_told; /* its end was found or given out; given out, hence synced */
     rv_run_state outcome;     /* that end */
     bool is_cancelled;        /* its cancel was acknowledged */
     uint32_t signalled;       /* events from outside that were acknowledged */
@@ -107,6 +122,12 @@ struct rv_sim_world {
     rv_disk *disk;
     rv_sim_ledger ledger;
     char parent[64];          /* the failed run that the present one goes on from; empty: none */
+    bool is_again;            /* it is the second run of the workflow from its beginning */
+    uint32_t life_first;      /* of this run */
+    bool has_stamps;          /* what files were like is known of some: none is changed in the tick of the clock in which it was seen */
+    uint32_t inputs_version, made_last; /* numbers given out: of inputs, of what attempts make */
+    RV_VEC(rv_sim_made) made; /* by good attempts of cached nodes; texts in made_arena */
+    rv_arena made_arena;
     rv_arena arena;
     rv_buf line;
     uint32_t broken_count;
@@ -141,6 +162,22 @@ void rv_sim_count_faults(rv_sim_world *w, bool has_disk_failed);
 rv_exec *rv_sim_exec_new(rv_sim_world *w);
 /* Make the file, or replace what is in it. What does not work leaves a file that is shorter. */
 void rv_sim_write_file(const char *path, rv_str bytes);
+
+/* ---- files.c ---- */
+/* Append the folder of the runs. */
+void rv_sim_work(const rv_sim_world *w, rv_buf *out);
+void rv_sim_files_begin(rv_sim_world *w);   /* before the first life */
+void rv_sim_files_life(rv_sim_world *w);    /* before anything of a life is opened: whether it may trust what files are like */
+void rv_sim_files_change(const rv_sim_world *w); /* before a file is changed that an engine may have looked at */
+void rv_sim_files_end(void);                /* after the last one */
+void rv_sim_files_trouble(rv_sim_world *w); /* once the blobs of a life are open, before its run is driven */
+void rv_sim_inputs_soon(rv_sim_world *w);   /* somebody changes the inputs of the run */
+/* What an attempt of `node` that begins now is going to make; what is in its files, appended; it has ended well: it may be found again. */
+rv_sim_made rv_sim_making(rv_sim_world *w, uint32_t node, const rv_json *body);
+void rv_sim_made_text(const rv_sim_made *made, rv_buf *out);
+void rv_sim_made_note(rv_sim_world *w, rv_sim_made made, rv_str result);
+/* After each call of the loop: hits that are new are looked at. */
+void rv_sim_hits(rv_sim_world *w);
 
 /* ---- giver.c ---- */
 /* An attempt has begun, which may submit nodes while it runs. */

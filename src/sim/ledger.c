@@ -12,6 +12,7 @@
  *      and one of a node
  *      (what has a budget of money is as careful as what happens at most once: its start, hence its reservation, survives a loss of power)
  *  K20 what was submitted and acknowledged is in the run, once, under the ids that were told (giver.c, audit.c)
+ *  C12 what a hit gives is what a good attempt of the same command gave, files and result; it starts nothing (files.c)
  *  K31 no more at once than the quota; K33 what is quarantined does not begin where it can write
  *  K50 what is spent is what attempts reported, once; nothing is reserved beyond a limit (money.c); what was added is in the journal
  *  K5  the run ends (world.c); engine time never goes back (audit.c); whole-state invariants after each call of the loop */
@@ -269,6 +270,7 @@ static void found_node(rv_sim_world *w, const rv_run *run, uint32_t node)
     if (at->epoch < entry->recorded_epoch)
         rv_sim_break(w, "P4: %.*s was started under epoch %u; the journal knows of %u", RV_FMT(name), entry->recorded_epoch, at->epoch);
     entry->is_told = is_terminal;
+    entry->is_hit = at->state == RV_NODE_SUCCEEDED && at->detail == RV_DETAIL_CACHE;
     entry->state = (rv_node_state)at->state;
     entry->detail = (rv_detail)at->detail;
 }

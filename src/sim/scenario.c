@@ -215,11 +215,20 @@ static void trust(scenario *s, bool is_process)
     if (one_in(s, 30)) line(s, "trust: quarantined");
 }
 
+/* Its work is looked for before it is done: many have the same command, and the same inputs. */
+static void cache_keys(scenario *s)
+{
+    line(s, "cache: {inputs: [%s]%s}", WORD(s, "", "", "", "in/a", "in/a, in/b", "\"in/*\"", "in/none"),
+         WORD(s, "", "", ", deps: values", ", deps: files", ", env_host: [USER]"));
+}
+
 static void process_keys(scenario *s, const made_node *node)
 {
     uint32_t attempts = 1;
+    bool is_cached = one_in(s, 3);
+    if (is_cached) cache_keys(s);
     if (one_in(s, 5)) line(s, "mutex: %s", WORD(s, "m0", "[m0, m1]", "{name: m0, mode: shared}", "[m2, {name: m1, mode: shared}]"));
-    if (one_in(s, 6)) line(s, "delivery: at_most_once"), line(s, "on_unknown: %s", WORD(s, "ask", "ask", "fail", "retry"));
+    if (!is_cached && one_in(s, 6)) line(s, "delivery: at_most_once"), line(s, "on_unknown: %s", WORD(s, "ask", "ask", "fail", "retry"));
     else if (one_in(s, 2)) attempts = retry(s);
     node_budget(s, true);
     trust(s, true);
@@ -229,8 +238,9 @@ static void process_keys(scenario *s, const made_node *node)
         line(s, "output_schema: {type: object, properties: {n: {type: integer, maximum: 5}}, required: [n]}");
         if (attempts > 1) hears_why(s, node->name);
     }
-    if (one_in(s, 10)) line(s, "outputs: [out/%u.txt]", node->name);
-    if (one_in(s, 20)) line(s, "leave: true");
+    if (is_cached ? !one_in(s, 3) : one_in(s, 10)) line(s, "outputs: [out/%u.txt]", node->name);
+    else if (one_in(s, 8)) line(s, "outputs: [\"any/*.txt\"]"); /* who else makes some is at odds with it */
+    if (!is_cached && one_in(s, 20)) line(s, "leave: true");
 }
 
 static void run_node(scenario *s, made_node *node)

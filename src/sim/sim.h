@@ -1,13 +1,14 @@
 /* sim.h: the deterministic simulator: the real engine, kernel, loader and store (SQLite) on a disk, a clock, an executor and people
  * that are made up, on one thread, from one seed. The same seed and the same workflow give the same story, byte for byte.
  *
- * A play is one run of one workflow, at times with a child that goes on from its failure, lived through in several lives of the
- * engine. Lives end orderly, by death at any operation of the disk or at any named fail point, by a loss of power, or because the disk
- * failed them. After each the store is opened again from what the disk kept, its journal is audited, and the run goes on, until it has
+ * A play is one run of one workflow, at times with a child that goes on from its failure, or run once more with what its cache has,
+ * lived through in several lives of the engine. Lives end orderly, by death at any operation of the disk or at any named fail point, by a
+ * loss of power, or because the disk failed them. After each the store is opened again from what the disk kept, its journal is audited,
+ * and the run goes on, until it has
  * ended. What was promised is checked against a ledger that the made-up executor, people and observer keep outside of the engine
  * (ledger.c says what).
  *
- * No command of the workflow is executed. Folders of the engine (logs, scratch) are real, beneath `root`. */
+ * No command of the workflow is executed. Folders of the engine (logs, scratch, blobs) and the run's own files are real, beneath `root`. */
 #ifndef RV_SIM_H
 #define RV_SIM_H
 
@@ -69,6 +70,11 @@ typedef struct rv_sim_config {
     X(OVERSPENT, "nodes over their budgets")                                     \
     X(DENIALS, "starts denied")                                                  \
     X(MUTEX_WAITS, "waits for a mutex") /* seen when something started */        \
+    X(HITS, "hits of the cache")                                                 \
+    X(INPUTS, "changed inputs")                                                  \
+    X(DAMAGED, "damaged outputs in the cache")                                   \
+    X(AGAIN, "runs anew")            /* of the same workflow, with the same cache */ \
+    X(VIOLATIONS, "nodes at odds")                                               \
     X(GROWN, "nodes that grew")                                                  \
     X(ROWS, "journal rows")
 #define X(name_, text_) RV_SIM_##name_,

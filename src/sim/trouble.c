@@ -11,11 +11,15 @@ static const rv_fail_point points[] = {
     RV_FAIL_STORE_AFTER_SYNC, RV_FAIL_ATTEMPT_BEFORE_SPAWN, RV_FAIL_ATTEMPT_AFTER_SPAWN, RV_FAIL_ATTEMPT_STARTED,
     RV_FAIL_ATTEMPT_ENDED, RV_FAIL_ATTEMPT_COLLECTED, RV_FAIL_ATTEMPT_STEPPED, RV_FAIL_LOG_BEFORE_FLUSH, RV_FAIL_LOG_AFTER_FLUSH,
 };
+/* Where few lives come by, and those not often. */
+static const rv_fail_point rare_points[] = {RV_FAIL_CACHE_KEPT, RV_FAIL_CACHE_STAGED, RV_FAIL_CACHE_PLACED, RV_FAIL_CACHE_SETTLED};
 
 bool rv_sim_has_point(rv_fail_point point)
 {
     for (size_t i = 0; i < RV_COUNT(points); i++)
         if (points[i] == point) return true;
+    for (size_t i = 0; i < RV_COUNT(rare_points); i++)
+        if (rare_points[i] == point) return true;
     return false;
 }
 
@@ -38,11 +42,14 @@ void rv_sim_plan(rv_sim_world *w)
                                         RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_POINT, RV_SIM_FATE_DIE_TIME,
                                         RV_SIM_FATE_DISK_FAULT, RV_SIM_FATE_DISK_FAULT, RV_SIM_FATE_INTERRUPT};
     w->fate = w->calm ? RV_SIM_FATE_NONE : fates[rv_sim_below(w, RV_COUNT(fates))];
+    bool has_hits = w->is_again && w->life == w->life_first && !w->calm;
+    if (has_hits && rv_sim_one_in(w, 2)) w->fate = RV_SIM_FATE_DIE_POINT;
     if (w->fate == RV_SIM_FATE_DIE_DISK) {
         rv_disk_die_at(w->disk, some(w, 11), on_disk, w);
     } else if (w->fate == RV_SIM_FATE_DIE_POINT) {
-        rv_fail_point point = points[rv_sim_below(w, RV_COUNT(points))];
-        rv_fail_point_call(point, some(w, 6), on_point, w);
+        bool is_rare = has_hits || rv_sim_one_in(w, 4);
+        rv_fail_point point = is_rare ? rare_points[rv_sim_below(w, RV_COUNT(rare_points))] : points[rv_sim_below(w, RV_COUNT(points))];
+        rv_fail_point_call(point, some(w, is_rare ? 1 : 6), on_point, w);
     } else if (w->fate == RV_SIM_FATE_DISK_FAULT) {
         rv_disk_fault fault = (rv_disk_fault)(1 + rv_sim_below(w, RV_DISK_FAULT_COUNT - 1));
         bool is_sticky = rv_sim_one_in(w, 2);
@@ -105,6 +112,7 @@ void rv_sim_plan_run(rv_sim_world *w)
     if (rv_sim_one_in(w, 3)) rv_sim_signal_early(w);
     if (rv_sim_one_in(w, 3)) rv_sim_add_early(w);
     if (rv_sim_one_in(w, 3)) rv_sim_steer(w);
+    if (rv_sim_one_in(w, 4)) rv_sim_inputs_soon(w);
     if (rv_sim_one_in(w, 20)) rv_sim_cancel_soon(w);
     if (rv_sim_one_in(w, 60)) rv_sim_preempt_soon(w);
 }

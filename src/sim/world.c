@@ -190,7 +190,7 @@ static void on_run_ended(void *user, rv_job *job, rv_run_state state)
     if (w->is_dead) return;
     rv_sim_tell(w, "run ended %s", rv_run_state_name(state));
     w->is_interrupted = state == RV_RUN_INTERRUPTED;
-    w->ledger.is_over = !w->is_interrupted;
+    w->ledger.is_over = w->ledger.is_end_told = !w->is_interrupted;
     w->ledger.outcome = state;
     if (!w->calm && rv_sim_one_in(w, 8)) rv_sim_die(w, RV_SIM_DEATHS_TIME, "when its end had been told");
     rv_loop_stop(w->loop);
@@ -236,6 +236,7 @@ static void on_step(void *user)
         rv_sim_later(w, rv_sim_one_in(w, 4) ? rv_sim_below(w, 30) : rv_sim_below(w, 3), pump_write, 0, NULL);
     }
     rv_sim_ledger_step(w);
+    rv_sim_hits(w);
     rv_sim_signal_awaited(w);
 }
 
@@ -276,6 +277,7 @@ static bool open_parts(rv_sim_world *w)
     }
     w->exec = rv_sim_exec_new(w);
     status = rv_blobs_open(w->config->root, &w->blobs, &err);
+    if (status == RV_OK) rv_sim_files_trouble(w);
     if (status == RV_OK) status = open_engine(w, &err);
     if (status != RV_OK) blame(w, "opening the engine", &err);
     return status == RV_OK;
@@ -294,11 +296,14 @@ static bool submit(rv_sim_world *w)
 {
     rv_error err = {0};
     rv_problems problems = {0};
-    rv_submit given = {.spec = load(w, &problems), .file = "", .dir = w->config->root, .fail_fast = rv_sim_one_in(w, 12),
+    rv_buf work = {0};
+    rv_sim_work(w, &work);
+    rv_submit given = {.spec = load(w, &problems), .file = "", .dir = work.at, .fail_fast = rv_sim_one_in(w, 12),
                        .resumed_from = rv_str_of(w->parent)};
     rv_problems_deinit(&problems);
     RV_ASSERT(given.spec != NULL);
     rv_status status = rv_engine_submit(w->engine, &given, &w->job, &err);
+    rv_buf_deinit(&work);
     if (status != RV_OK) {
         rv_spec_free(given.spec);
         blame(w, "submitting", &err);
@@ -397,13 +402,14 @@ static void live(rv_sim_world *w, rv_spec *spec)
 {
     steps s = {.w = w};
     rv_buf state = {0};
-    w->calm = w->life >= (w->config->lives_max ? w->config->lives_max : TROUBLED_LIVES);
+    w->calm = w->life - w->life_first >= (w->config->lives_max ? w->config->lives_max : TROUBLED_LIVES);
     w->has_failed = w->is_interrupted = w->has_fault = w->has_signal = false;
     w->is_direct = rv_sim_one_in(w, 4);
     w->slots = 1 + rv_sim_below(w, rv_sim_one_in(w, 2) ? 3 : 16);
     w->log_size = 0;
     w->due_last_ms = 0;
     w->result->counts[RV_SIM_LIVES]++;
+    rv_sim_files_life(w);
     w->loop = rv_loop_new_virtual(w->wall_ms, w->mono_ms, &w->rng_loop);
     rv_sim_tell(w, "life%s", w->is_direct ? " direct" : "");
     rv_sim_plan(w);
@@ -462,22 +468,36 @@ static void world_init(rv_sim_world *w, uint64_t seed)
     w->disk = rv_disk_new(&w->rng_disk);
     rv_disk_on_sync(w->disk, on_sync, w);
     if (!rv_sim_one_in(w, 8)) rv_disk_copy(w->disk, tables);
+    rv_sim_files_begin(w);
 }
 
 static void world_deinit(rv_sim_world *w)
 {
+    rv_sim_files_end();
     rv_sim_ledger_deinit(&w->ledger);
     rv_disk_free(w->disk);
     rv_vec_deinit(&w->errands);
     rv_vec_deinit(&w->tellings);
+    rv_vec_deinit(&w->made);
+    rv_arena_deinit(&w->made_arena);
     rv_arena_deinit(&w->arena);
     rv_buf_deinit(&w->line);
 }
 
-/* A run that failed may be gone on with by a child, which keeps what it can. */
+/* What has ended may be run once more from its beginning, with what the cache has of it; a run that failed may be gone on with by a
+ * child, which keeps what it can. */
 static void go_on(rv_sim_world *w)
 {
-    bool may = w->ledger.is_over && w->ledger.outcome != RV_RUN_OK && !w->parent[0] && w->life < LIVES_MAX / 2;
+    bool may = w->ledger.is_over && w->life < LIVES_MAX / 2;
+    if (may && !w->is_again && rv_sim_one_in(w, 2)) {
+        w->is_again = true;
+        w->parent[0] = 0;
+        w->life_first = w->life + 1;
+        w->result->counts[RV_SIM_AGAIN]++;
+        rv_sim_ledger_begin(w, "");
+        return;
+    }
+    may = may && w->ledger.outcome != RV_RUN_OK && w->ledger.is_end_told && !w->parent[0]; /* else the power may take it away again */
     if (!may || !rv_sim_one_in(w, 3)) return;
     (void)snprintf(w->parent, sizeof w->parent, "%s", w->ledger.run);
     w->result->counts[RV_SIM_CHILDREN]++;
