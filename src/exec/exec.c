@@ -209,6 +209,10 @@ static void proc_end(rv_proc *proc)
     proc->generation++;
     RV_ASSERT(exec->live > 0);
     exec->live--;
+    if (exec->live == 0 && exec->is_watch_timer_set) { /* it would wake us, for nothing, in the midst of the next one */
+        rv_timer_clear(exec->watch_timer);
+        exec->is_watch_timer_set = false;
+    }
     rv_vec_push(&exec->free_procs, proc->index);
     if (ended)
         ended(user, &exit);
