@@ -103,7 +103,7 @@ static uint32_t floor_run(const char *folder, uint32_t nodes, uint32_t batches, 
 static rv_batch *batch_make(uint32_t i, uint32_t nodes) {
     static char body[4096];
     char name[32];
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_now now = {1790000000000 + i, 100000 + i};
     rv_batch_append(batch, RV_STR("run/01J8ZQ4Y7M3K5N6P8R9S0T1V2W"), (uint64_t)i * 4 + 1, 4, now,
                     (rv_str){body, RV_MIN(nodes * 40, sizeof body)});

@@ -1,12 +1,23 @@
 #include "cli/drive.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 
 #include "cli/out.h"
 
+/* Batches go from the loop's thread to the store's, which frees them: one heap for both, and what is freed is used again instead of being
+ * given back, since a new page costs more than what is written to it. */
+static void set_heap(void)
+{
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
 rv_status rv_drive_options(rv_drive *drive, rv_error *err)
 {
+    set_heap();
     const char *mode = rv_args_value(drive->args, "output");
     bool is_known = !mode || strcmp(mode, "live") == 0 || strcmp(mode, "buffered") == 0 || strcmp(mode, "quiet") == 0;
     if (!is_known) return rv_error_set(err, RV_INVALID, "--output is `%s`; give live, buffered or quiet", mode);

@@ -139,6 +139,20 @@ static rv_status open_tree(rv_cache_part *part, rv_error *err)
     return status;
 }
 
+static bool has_cached(const rv_graph *graph)
+{
+    for (uint32_t i = 0; i < graph->plain_count; i++)
+        if (graph->nodes[i].flags & RV_NODE_F_CACHED) return true;
+    return false;
+}
+
+void rv_cache_begin(rv_job *job)
+{
+    rv_error ignored;
+    rv_cache_part *part = has_cached(job->graph) ? rv_cache_part_of(job) : NULL;
+    if (part && part->memo && open_tree(part, &ignored) == RV_OK) rv_memo_look_ahead(part->memo, part->subject.tree);
+}
+
 void rv_cache_job_free(rv_job *job)
 {
     rv_cache_part *part = job->cache;

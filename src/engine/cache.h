@@ -47,6 +47,8 @@ struct rv_job;
  * with the next batch (rv_cache_collect). Else: run it; what NO_KEY and NOT_RESTORED mean is in err. A node that is not cached is NO_KEY
  * with an empty err. May be called again for the same node. */
 rv_cache_reason rv_cache_try(struct rv_job *job, uint32_t node, rv_cache_hit *ret, rv_error *err);
+/* A run begins: what is remembered of its cached nodes is looked at from now on, so that they find it looked at. Others: nothing. */
+void rv_cache_begin(struct rv_job *job);
 /* A miss will not be kept after all: it failed, was cancelled, is given back. Nothing for others. */
 void rv_cache_forget(struct rv_job *job, uint32_t node);
 struct rv_attempt;

@@ -68,7 +68,6 @@ bool rv_cache_memo_find(rv_job *job, uint32_t node, rv_cache_hit *ret)
     rv_memo_hit hit;
     uint64_t preds;
     if (!may_have(job, node) || !preds_hash(part, node, &preds)) return false;
-    rv_memo_look_ahead(part->memo, part->subject.tree);
     if (!rv_memo_find(part->memo, node, preds, part->subject.tree, &hit)) return false;
     rv_cache_forget(job, node);
     *ret = (rv_cache_hit){.exit_status = hit.exit_status, .saved_ms = hit.duration_ms};

@@ -30,7 +30,10 @@ static void flight_free(rv_flight *flight)
 
 rv_flight *rv_engine_flight(rv_engine *engine)
 {
-    if (!engine->next_flight) engine->next_flight = flight_new();
+    if (!engine->next_flight) {
+        engine->next_flight = engine->spare_flight ? engine->spare_flight : flight_new();
+        engine->spare_flight = NULL;
+    }
     return engine->next_flight;
 }
 
@@ -78,6 +81,24 @@ uint32_t rv_engine_slots_max(const rv_engine *engine, uint32_t wanted)
     rv_log(RV_LOG_WARN, "%u at once are more than %llu open files serve (ulimit -n): %llu run at once", wanted,
            (unsigned long long)limit.rlim_cur, (unsigned long long)room);
     return (uint32_t)room;
+}
+
+/* Keep its room for the next one: a batch of many hits is a megabyte of them. */
+static void flight_done(rv_engine *engine, rv_flight *flight)
+{
+    if (engine->spare_flight) {
+        flight_free(flight);
+        return;
+    }
+    rv_flight blank = {.effects = flight->effects, .notices = flight->notices, .synced_effects = flight->synced_effects,
+                       .done = flight->done, .text = flight->text};
+    *flight = blank;
+    rv_vec_clear(&flight->effects);
+    rv_vec_clear(&flight->notices);
+    rv_vec_clear(&flight->synced_effects);
+    rv_vec_clear(&flight->done);
+    rv_buf_clear(&flight->text);
+    engine->spare_flight = flight;
 }
 
 /* ---- publishing ---- */
@@ -175,7 +196,7 @@ static void take_result(rv_engine *engine, const rv_store_result *result)
         while (*at != flight) at = &(*at)->next;
         *at = flight->next;
         flight_synced(engine, flight, NULL);
-        flight_free(flight);
+        flight_done(engine, flight);
         return;
     }
     RV_ASSERT(flight == engine->flying && result->rejected_groups == 0);
@@ -187,7 +208,7 @@ static void take_result(rv_engine *engine, const rv_store_result *result)
     RV_FAIL_POINT(ENGINE_WRITTEN);
     flight_written(engine, flight);
     RV_FAIL_POINT(ENGINE_PERFORMED);
-    if (!flight->wants_sync) flight_free(flight);
+    if (!flight->wants_sync) flight_done(engine, flight);
     if (engine->on_change) engine->on_change(engine->on_change_user);
 }
 
@@ -360,7 +381,7 @@ static bool sync_logs(rv_engine *engine)
 static void commit(rv_engine *engine)
 {
     rv_flight *flight = rv_engine_flight(engine);
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(engine->batch_size);
     engine->turn_number++;
     for (uint32_t i = 0; i < engine->jobs.count; i++) rv_job_collect(engine->jobs.at[i], batch, flight);
     rv_cleaner_collect(engine->cleaner, batch, flight);
@@ -377,6 +398,7 @@ static void commit(rv_engine *engine)
         return;
     }
     engine->flying = flight;
+    engine->batch_size = rv_batch_size(batch);
     RV_FAIL_POINT(ENGINE_BEFORE_SUBMIT);
     rv_store_submit(engine->config.store, batch, flight->batch_id, flight->wants_sync, flight);
     RV_FAIL_POINT(ENGINE_AFTER_SUBMIT);
@@ -425,8 +447,7 @@ static void take_turn(rv_engine *engine)
     arm_due(engine);
 }
 
-/* While nothing of ours runs, only others change files: what was seen holds for MOMENT_MS, as for a command that reads it then. */
-static void begin_moment(rv_engine *engine)
+void rv_engine_moment(rv_engine *engine)
 {
     int64_t now_ms = rv_loop_mono_ms(engine->config.loop);
     bool is_quiet = engine->attempts.count == engine->attempts_free.count && now_ms - engine->moment_ms < MOMENT_MS;
@@ -439,7 +460,7 @@ static void on_turn(void *user)
 {
     rv_engine *engine = user;
     engine->is_in_turn = true;
-    begin_moment(engine);
+    rv_engine_moment(engine);
     for (int round = 0; round < TURN_ROUNDS_MAX; round++) { /* what a batch that is written at once gave rise to */
         engine->has_landed = false;
         take_turn(engine);
@@ -606,6 +627,7 @@ void rv_engine_free(rv_engine *engine)
     }
     flight_free(engine->flying);
     flight_free(engine->next_flight);
+    flight_free(engine->spare_flight);
     rv_timer_free(engine->lazy_timer);
     rv_timer_free(engine->due_timer);
     rv_vec_deinit(&engine->jobs);

@@ -173,6 +173,8 @@ struct rv_engine {
     uint64_t moment;           /* raised when files may have changed: when an attempt begins or has ended, with each turn while one runs */
     int64_t moment_ms;         /* when it was raised in a turn */
     rv_flight *flying, *next_flight; /* in flight; being collected */
+    rv_flight *spare_flight;   /* empty, with room; NULL: none */
+    size_t batch_size;         /* bytes of the last one: room for the next */
     rv_flight *syncing;        /* written, their syncs are waited for; latest first */
     rv_timer *lazy_timer, *due_timer;
     bool lazy_is_set, is_urgent, is_in_turn, has_landed, has_failed;
@@ -212,6 +214,9 @@ void rv_engine_random(const rv_engine *engine, void *ret_bytes, size_t size);
 /* Give back what a node was admitted with: the machine's, its mutexes, then its slots [A6]. */
 void rv_engine_release(rv_job *job, uint32_t node, bool has_slots);
 void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
+/* A turn or a run begins: raise engine->moment where files may have changed. While nothing of ours runs only others change files: what was
+ * seen holds for MOMENT_MS then, as for a command that reads it at once. */
+void rv_engine_moment(rv_engine *engine);
 void rv_engine_fail(rv_engine *engine, const rv_error *err);
 void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);
 

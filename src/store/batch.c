@@ -2,7 +2,11 @@
 
 /* ---- building ---- */
 
-rv_batch *rv_batch_new(void) { return rv_alloc(sizeof(rv_batch)); }
+rv_batch *rv_batch_new(size_t size_hint) {
+    rv_batch *batch = rv_alloc(sizeof(rv_batch));
+    if (size_hint) (void)!rv_buf_reserve(&batch->bytes, size_hint + size_hint / 4); /* growing step by step copies all of it each time */
+    return batch;
+}
 
 void rv_batch_free(rv_batch *batch) {
     if (!batch)

@@ -47,7 +47,7 @@ typedef struct rv_batch rv_batch;
     X(CACHE_DROP, "cache_drop") /* delete where key and id are these; else nothing */
 
 /* An empty batch; submit takes it, else free it (NULL is legal). Whatever is added later asserts that it was not submitted. */
-rv_batch *rv_batch_new(void);
+rv_batch *rv_batch_new(size_t size_hint); /* bytes that it will have, about; 0: not known */
 void rv_batch_free(rv_batch *batch);
 size_t rv_batch_size(const rv_batch *batch);   /* bytes held */
 uint32_t rv_batch_count(const rv_batch *batch); /* writes */

@@ -87,7 +87,7 @@ static void rows__what_is_written_is_read_back_field_by_field(void **state) {
         rv_run_row in_run = sample_run(&w->arena, run, n), out_run;
         rv_task_row in_task = sample_task(&w->arena, run, 1, n), out_task;
         rv_workflow_row in_workflow = sample_workflow(&w->arena, hash, n), out_workflow;
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         rv_batch_run_new(batch, &in_run);
         rv_batch_task(batch, &in_task);
         rv_batch_workflow(batch, &in_workflow);
@@ -115,13 +115,13 @@ static void rows__upserts_replace_and_a_workflow_is_kept_as_first_stored(void **
     rv_run_row run = sample_run(&w->arena, RV_STR("R"), 1), out_run;
     rv_workflow_row first = sample_workflow(&w->arena, RV_STR("sha256:h"), 1),
                     second = sample_workflow(&w->arena, RV_STR("sha256:h"), 2), out;
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_batch_run(batch, &run);
     rv_batch_workflow(batch, &first);
     rv_batch_meta(batch, RV_STR("key"), RV_STR("one"));
     submit_done(w->store, batch, ++w->batch_id);
     run = sample_run(&w->arena, RV_STR("R"), 6); /* another status, file, name … */
-    batch = rv_batch_new();
+    batch = rv_batch_new(0);
     rv_batch_run(batch, &run);
     rv_batch_workflow(batch, &second);
     rv_batch_meta(batch, RV_STR("key"), RV_STR("two"));
@@ -162,7 +162,7 @@ static void rows__bytes_and_large_values_come_back_exactly(void **state) {
     char *large = rv_arena_alloc(&w->arena, size);
     for (size_t i = 0; i < size; i++)
         large[i] = (char)(i * 31 + i / 256); /* every byte, NUL too */
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_batch_snapshot(batch, RV_STR("run/R"), 9, (rv_str){large, size});
     rv_batch_meta(batch, RV_STR("empty"), (rv_str){NULL, 0});
     rv_batch_meta(batch, RV_STR("bytes"), (rv_str){large, 1000});
@@ -184,7 +184,7 @@ static void rows__the_latest_snapshot_of_a_stream_is_read(void **state) {
     world *w = world_of(state);
     rv_error err;
     for (uint64_t seq = 10; seq <= 30; seq += 10) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         rv_batch_snapshot(batch, RV_STR("run/R"), seq, rv_arena_printf(&w->arena, "state at %llu", (unsigned long long)seq));
         rv_batch_snapshot(batch, RV_STR("run/S"), 1, RV_STR("other"));
         submit_done(w->store, batch, ++w->batch_id);
@@ -199,7 +199,7 @@ static void rows__the_latest_snapshot_of_a_stream_is_read(void **state) {
 /* ---- the cache ---- */
 
 static void entry_write(world *w, uint64_t key, uint64_t n) {
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_cache_row row = sample_cache(&w->arena, key, n);
     rv_batch_cache(batch, &row);
     submit_done(w->store, batch, ++w->batch_id);
@@ -232,11 +232,11 @@ static void cache__a_second_entry_of_a_key_takes_the_place_of_the_first_under_a_
     entry_write(w, 1, 6);
     assert_ok(rv_store_cache(w->store, &w->arena, key, &second, &err), &err);
     assert_true(second.id > first.id && second.created_ms == 6);
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_batch_cache_drop(batch, first.id, key); /* whoever saw the first cannot drop the second */
     submit_done(w->store, batch, ++w->batch_id);
     assert_ok(rv_store_cache(w->store, &w->arena, key, &second, &err), &err);
-    batch = rv_batch_new();
+    batch = rv_batch_new(0);
     rv_batch_cache_drop(batch, second.id, key);
     submit_done(w->store, batch, ++w->batch_id);
     assert_status(rv_store_cache(w->store, &w->arena, key, &second, &err), RV_NOT_FOUND);
@@ -281,13 +281,13 @@ static void runs__come_newest_first_and_filtered(void **state) {
     world *w = world_of(state);
     rv_error err;
     rv_run_row rows[24];
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     for (uint32_t i = 0; i < RV_COUNT(rows); i++) {
         rows[i] = sample_run(&w->arena, rv_arena_printf(&w->arena, "R%u", i), i);
         rv_batch_run_new(batch, &rows[i]);
     }
     submit_done(w->store, batch, ++w->batch_id);
-    batch = rv_batch_new(); /* an update does not make a run newer; it may finish it or begin it again */
+    batch = rv_batch_new(0); /* an update does not make a run newer; it may finish it or begin it again */
     rows[3].status = RV_RUN_RUNNING;
     rows[8].status = RV_RUN_OK;
     rv_batch_run(batch, &rows[3]);
@@ -322,7 +322,7 @@ static void runs__come_newest_first_and_filtered(void **state) {
 static void attempts__open_ones_are_found_in_order(void **state) {
     world *w = world_of(state);
     rv_error err;
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     static const struct { uint32_t index, epoch; rv_attempt_state state; } given[] = {
         {7, 2, RV_ATTEMPT_RUNNING}, {7, 1, RV_ATTEMPT_LOST}, {1000003, 1, RV_ATTEMPT_STARTING}, {0, 70000, RV_ATTEMPT_PENDING},
         {0, 1, RV_ATTEMPT_VOID}, {0, 69999, RV_ATTEMPT_RUNNING}, {5, 1, RV_ATTEMPT_OK}};
@@ -371,7 +371,7 @@ static void journal__rows_come_in_order_from_any_seq(void **state) {
     rv_error err;
     uint64_t seq = 1, firsts[30], lasts[30];
     for (uint32_t i = 0; i < 30; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         firsts[i] = seq;
         append(batch, RV_STR("run/R"), seq, 1 + i % 3, i);
         seq += 1 + i % 3;
@@ -409,7 +409,7 @@ static void groups__a_failed_precondition_rejects_its_group_and_no_other(void **
     rv_run_row run = sample_run(&w->arena, RV_STR("R"), 1);
     rv_task_row task = sample_task(&w->arena, RV_STR("T"), 1, 1), again = sample_task(&w->arena, RV_STR("T"), 2, 2),
                 late = sample_task(&w->arena, RV_STR("T"), 2, 3);
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     append(batch, RV_STR("run/R"), 1, 2, 1);
     append(batch, RV_STR("run/R"), 3, 1, 2); /* sees the one before it */
     rv_batch_run_new(batch, &run);
@@ -446,7 +446,7 @@ static void groups__a_failed_precondition_rejects_its_group_and_no_other(void **
 static void groups__a_batch_whose_every_group_is_rejected_is_done_and_recorded(void **state) {
     world *w = world_of(state);
     rv_error err;
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     append(batch, RV_STR("run/R"), 2, 1, 1);
     rv_store_result result = submit_wait(w->store, batch, 77);
     assert_int_equal(result.outcome, RV_OUTCOME_DONE);
@@ -458,7 +458,7 @@ static void groups__a_batch_whose_every_group_is_rejected_is_done_and_recorded(v
 
 static void groups__the_last_of_64_groups_is_told_apart(void **state) {
     world *w = world_of(state);
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     for (uint32_t group = 0; group < 64; group++) {
         if (group)
             assert_int_equal(rv_batch_group(batch), group);
@@ -478,7 +478,7 @@ static void batches__the_last_id_is_known_whatever_they_wrote(void **state) {
     assert_ok(rv_store_last_batch(w->store, &last, &err), &err);
     assert_int_equal(last, 0);
     for (uint32_t i = 0; i < 200; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         uint32_t what = rv_rng_below(&seed, 6);
         for (uint32_t stream = 0; stream < 3; stream++)
             if (what & (1u << stream) && what < 5) /* 0: nothing; 5: a meta value only */
@@ -505,7 +505,7 @@ static void batches__results_come_in_order_each_once_and_synced_after_written(vo
     uint32_t written = 0, synced = 0, wanted = 0;
     bool is_written[COUNT + 1] = {0};
     for (uint64_t i = 1; i <= COUNT; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         append(batch, RV_STR("run/R"), i, 1, i);
         wanted += i % 7 == 0;
         rv_store_submit(w->store, batch, i, i % 7 == 0, &is_written[i]);
@@ -533,7 +533,7 @@ static void batches__reads_see_every_batch_submitted_before_them(void **state) {
     for (uint64_t i = 1; i <= 200; i++) {
         char text[32];
         (void)snprintf(text, sizeof text, "%llu", (unsigned long long)i);
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         rv_batch_meta(batch, RV_STR("k"), rv_str_of(text));
         rv_store_submit(w->store, batch, i, false, NULL);
         rv_str value;
@@ -548,7 +548,7 @@ static void batches__flush_means_everything_submitted(void **state) {
     world *w = world_of(state);
     rv_error err;
     for (uint64_t i = 1; i <= 50; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         append(batch, RV_STR("run/R"), i, 1, i);
         rv_store_submit(w->store, batch, i, i % 2, NULL);
     }
@@ -562,7 +562,7 @@ static void batches__what_was_queued_at_close_is_written(void **state) {
     world *w = world_of(state);
     rv_error err;
     for (uint64_t i = 1; i <= 300; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         append(batch, RV_STR("run/R"), i, 1, i);
         rv_store_submit(w->store, batch, i, false, NULL);
     }
@@ -576,7 +576,7 @@ static void batches__recover_is_harmless_when_nothing_failed(void **state) {
     world *w = world_of(state);
     rv_error err;
     for (uint64_t i = 1; i <= 10; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         append(batch, RV_STR("run/R"), i, 1, i);
         submit_done(w->store, batch, i);
         assert_ok(rv_store_recover(w->store, &err), &err);

@@ -123,7 +123,7 @@ static void query__what_is_not_reading_is_refused(void **state) {
             fail_msg("%s: %s", invalid[i], err.text);
     assert_ok(ask(w, "SELECT count(*) FROM pragma_table_info('run')", 0, &is_cut, &err), &err);
     assert_ok(ask(w, "PRAGMA table_info(run)", 0, &is_cut, &err), &err);
-    rv_batch *batch = rv_batch_new(); /* and writing still works */
+    rv_batch *batch = rv_batch_new(0); /* and writing still works */
     rv_batch_meta(batch, RV_STR("k"), RV_STR("v"));
     submit_done(w->store, batch, 1);
 }
@@ -156,7 +156,7 @@ static void *asker_main(void *user) {
 /* One node and one attempt in each batch. */
 static rv_batch *pair(uint64_t n) {
     rv_arena arena = {0};
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_node_row node = sample_node(&arena, RV_STR("R"), (uint32_t)n, n);
     rv_attempt_row attempt = sample_attempt(&arena, RV_STR("R"), (uint32_t)n, 1, n);
     rv_batch_node(batch, &node);

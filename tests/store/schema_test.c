@@ -91,7 +91,7 @@ static void schema__columns_are_the_fields_of_the_structs(void **state) {
 static void schema__words_are_those_of_the_lists(void **state) {
     world *w = *state;
     for (uint32_t n = 0; n < RV_DETAIL_COUNT; n++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         rv_run_row run = sample_run(&w->arena, RV_STR("R"), n);
         rv_task_row task = sample_task(&w->arena, rv_arena_printf(&w->arena, "T%u", n), 1, n);
         rv_node_row node = sample_node(&w->arena, RV_STR("R"), 3, n);
@@ -330,18 +330,18 @@ static void open__read_only_reads_and_refuses_to_write(void **state) {
     world *w = *state;
     rv_error err;
     rv_str value;
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_batch_meta(batch, RV_STR("k"), RV_STR("v"));
     submit_done(w->store, batch, 1);
     close_store(w);
     assert_ok(open_again(w, true, &err), &err);
     assert_ok(rv_store_meta(w->store, &w->arena, RV_STR("k"), &value, &err), &err);
     assert_str(value, "v");
-    rv_store_result result = submit_wait(w->store, rv_batch_new(), 2);
+    rv_store_result result = submit_wait(w->store, rv_batch_new(0), 2);
     assert_int_equal(result.outcome, RV_OUTCOME_FAILED);
     assert_status(result.error.status, RV_DENIED);
     assert_ok(rv_store_recover(w->store, &err), &err);
-    assert_int_equal(submit_wait(w->store, rv_batch_new(), 3).outcome, RV_OUTCOME_FAILED);
+    assert_int_equal(submit_wait(w->store, rv_batch_new(0), 3).outcome, RV_OUTCOME_FAILED);
     close_store(w);
     (void)snprintf(w->path, sizeof w->path, "%s/nowhere", w->folder);
     assert_status(open_again(w, true, &err), RV_NOT_FOUND);
@@ -383,7 +383,7 @@ static void journal__damage_is_found_and_named(void **state) {
     uint64_t seq;
     rv_str body;
     for (uint64_t i = 1; i <= 9; i++) {
-        rv_batch *batch = rv_batch_new();
+        rv_batch *batch = rv_batch_new(0);
         rv_batch_append(batch, RV_STR("run/R"), i * 2 - 1, 2, sample_now(i), RV_STR("body"));
         rv_batch_snapshot(batch, RV_STR("run/R"), i * 2, RV_STR("state"));
         submit_done(w->store, batch, i);

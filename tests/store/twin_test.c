@@ -59,7 +59,7 @@ static void write_random(script *s, rv_batch *batch, uint64_t n) {
 }
 
 static rv_batch *batch_random(script *s) {
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     for (uint32_t i = 0; i < BEGUN && s->batch_id == 0; i++) {
         rv_run_row run = sample_run(&s->arena, name_of(s, "R", i), i);
         rv_batch_run_new(batch, &run);

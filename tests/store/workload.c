@@ -27,7 +27,7 @@ static rv_str body_of(rv_arena *arena, uint64_t n) {
 
 rv_batch *workload_batch(uint64_t n) {
     rv_arena arena = {0};
-    rv_batch *batch = rv_batch_new();
+    rv_batch *batch = rv_batch_new(0);
     rv_run_row run = sample_run(&arena, RV_STR("A"), 1);
     run.last_seq = n;
     run.status = n % 9 == 0 ? RV_RUN_INTERRUPTED : RV_RUN_RUNNING;
