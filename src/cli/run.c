@@ -61,7 +61,7 @@ static rv_status locate(run_verb *run, const char *word, rv_error *err)
     return rv_cli_store_for(option, run->load.path.at, &run->store, err);
 }
 
-/* What would run and, where there is a store that nobody else owns, what its cache has. */
+/* What would run and, where there is a store, what its cache has. */
 static rv_status tell_plan(run_verb *run, rv_error *err)
 {
     rv_client *client = NULL;

@@ -39,9 +39,11 @@ void rv_cache_close(rv_cache *cache)
 {
     if (!cache) return;
     RV_ASSERT(cache->runs.count == 0);
-    rv_stamps_save(cache->stamps);
+    if (!cache->config.source) {
+        rv_stamps_save(cache->stamps);
+        rv_used_save(cache);
+    }
     rv_stamps_close(cache->stamps);
-    rv_used_save(cache);
     rv_free(cache->used);
     rv_key_parts_deinit(&cache->parts);
     rv_arena_deinit(&cache->arena);
@@ -61,12 +63,26 @@ rv_status rv_cache_tree(rv_cache *cache, const char *dir, rv_tree **ret, rv_erro
 
 static bool has_blob(void *user, rv_digest digest, uint64_t size) { return rv_blob_has(((rv_cache *)user)->config.blobs, digest, size); }
 
+static rv_status find_row(rv_cache *cache, rv_str key, rv_cache_row *ret)
+{
+    const rv_cache_source *source = cache->config.source;
+    return source ? source->by_key(source->user, &cache->arena, key, ret, NULL)
+                  : rv_store_cache(cache->config.store, &cache->arena, key, ret, NULL);
+}
+
+rv_status rv_cache_last(rv_cache *cache, rv_arena *arena, uint64_t owner, rv_cache_row *ret, rv_error *err)
+{
+    const rv_cache_source *source = cache->config.source;
+    return source ? source->by_owner(source->user, arena, owner, ret, err)
+                  : rv_store_cache_last(cache->config.store, arena, owner, ret, err);
+}
+
 rv_cache_reason rv_cache_entry(rv_cache *cache, rv_digest key, bool has_all, uint64_t *ret_id, rv_manifest *ret)
 {
     rv_cache_row row = {0};
     rv_arena_clear(&cache->arena);
     rv_str bytes = {(const char *)key.bytes, sizeof key.bytes};
-    if (rv_store_cache(cache->config.store, &cache->arena, bytes, &row, NULL) != RV_OK) return RV_CACHE_NO_ENTRY;
+    if (find_row(cache, bytes, &row) != RV_OK) return RV_CACHE_NO_ENTRY;
     rv_status status = rv_manifest_read(&cache->arena, row.manifest, ret);
     if (status != RV_OK) return status == RV_UNSUPPORTED ? RV_CACHE_SCHEMA_MISMATCH : RV_CACHE_CORRUPT;
     *ret_id = row.id;

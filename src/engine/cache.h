@@ -67,11 +67,18 @@ void rv_cache_job_free(struct rv_job *job);
 
 /* ---- the cache of a store ---- */
 typedef struct rv_cache rv_cache;
+/* Where entries come from when another process owns the store. As rv_store_cache and rv_store_cache_last. */
+typedef struct rv_cache_source {
+    rv_status (*by_key)(void *user, rv_arena *arena, rv_str key, rv_cache_row *ret, rv_error *err);
+    rv_status (*by_owner)(void *user, rv_arena *arena, uint64_t owner, rv_cache_row *ret, rv_error *err);
+    void *user;
+} rv_cache_source;
 typedef struct rv_cache_config {
     const char *root;          /* absolute directory of the store */
     rv_store *store;
     rv_blobs *blobs;
     const char *const *environ; /* what keys may depend on; NULL-terminated */
+    const rv_cache_source *source; /* instead of the store; then nothing is written. NULL: the store */
 } rv_cache_config;
 /* Never fails. What belongs to `config` is borrowed until close. */
 rv_cache *rv_cache_open(const rv_cache_config *config);
@@ -97,6 +104,8 @@ RV_MUST_USE rv_status rv_cache_key(rv_cache *cache, const rv_cache_subject *subj
                                    rv_error *err);
 /* What the last key was made of, for rv_made_of_compare: appended. Once, before the run is stepped. */
 void rv_cache_made_of(rv_cache *cache, rv_buf *out);
+/* The latest entry of an owner, with made_of: from where the cache has its entries. NOT_FOUND; STORE_IO. */
+RV_MUST_USE rv_status rv_cache_last(rv_cache *cache, rv_arena *arena, uint64_t owner, rv_cache_row *ret, rv_error *err);
 /* A number for a node of a workflow: its entries have it as their owner. file: of the workflow, else its name. Pure. */
 uint64_t rv_cache_owner(rv_str file, rv_str node);
 

@@ -233,7 +233,7 @@ rv_status rv_forecast_changes(rv_forecast *forecast, uint32_t node, rv_arena *ar
     rv_str made_of = rv_arena_str(arena, rv_buf_str(&now)), id = rv_run_id_in(forecast->run, node, arena);
     rv_buf_deinit(&now);
     uint64_t owner = rv_cache_owner(file[0] ? rv_str_of(file) : rv_graph_str(forecast->run->graph, forecast->run->graph->name), id);
-    status = rv_store_cache_last(forecast->config.cache->config.store, arena, owner, &last, err);
+    status = rv_cache_last(forecast->config.cache, arena, owner, &last, err);
     if (status != RV_OK) return status;
     if (!rv_made_of_compare(last.made_of, made_of, ret_add))
         return rv_error_set(err, RV_CORRUPT, "the last entry of %.*s does not tell what it was made of", RV_FMT(id));

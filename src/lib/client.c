@@ -27,6 +27,7 @@ struct rv_client {
     size_t in_searched;    /* bytes of it that hold no end of a line */
     int lock_fd;
     rv_store *store;
+    rv_cache_source source; /* of entries of the owner's cache */
 };
 
 /* ---- finding the store ---- */
@@ -587,12 +588,63 @@ static rv_status clean_owner(rv_client *client, const rv_cache_wish *wish, rv_ca
     return status;
 }
 
+/* ---- the owner's cache, entry by entry ---- */
+
+#define ENTRY_SQL "SELECT id, created_ms, manifest, made_of FROM cache_data WHERE "
+
+static rv_str blob_of(rv_arena *arena, const rv_json *value)
+{
+    rv_buf bytes = {0};
+    const rv_json *text = rv_json_get(value, RV_STR("base64"));
+    bool is_read = text && rv_base64_read(text->text, &bytes);
+    rv_str copy = is_read ? rv_arena_str(arena, rv_buf_str(&bytes)) : (rv_str){NULL, 0};
+    rv_buf_deinit(&bytes);
+    return copy;
+}
+
+static rv_status owners_entry(rv_client *client, rv_arena *arena, const char *sql, const rv_str *args, uint32_t count, rv_cache_row *ret,
+                              rv_error *err)
+{
+    const rv_json *tree = NULL;
+    int64_t id = 0, created_ms = 0;
+    rv_status status = rv_client_query(client, arena, sql, args, count, 1, &tree, err);
+    if (status != RV_OK) return status;
+    const rv_json *rows = rv_json_get(tree, RV_STR("rows")), *row = rows ? rows->child : NULL;
+    if (!row) return rv_error_set(err, RV_NOT_FOUND, "the cache has no such entry");
+    if (!rv_json_i64(rv_json_at(row, 0), &id) || !rv_json_i64(rv_json_at(row, 1), &created_ms))
+        return rv_error_set(err, RV_CORRUPT, "the owner's answer is no entry of the cache");
+    *ret = (rv_cache_row){.id = (uint64_t)id, .created_ms = created_ms, .manifest = blob_of(arena, rv_json_at(row, 2)),
+                          .made_of = blob_of(arena, rv_json_at(row, 3))};
+    return RV_OK;
+}
+
+static rv_status owners_by_key(void *user, rv_arena *arena, rv_str key, rv_cache_row *ret, rv_error *err)
+{
+    int64_t place;
+    char number[24], *hex = rv_arena_alloc(arena, 2 * key.size + 1);
+    RV_ASSERT(key.size >= sizeof place);
+    memcpy(&place, key.at, sizeof place); /* as the store makes it of a key */
+    (void)snprintf(number, sizeof number, "%lld", (long long)(place ? place : 1));
+    for (size_t i = 0; i < key.size; i++) (void)snprintf(hex + 2 * i, 3, "%02X", (unsigned)(uint8_t)key.at[i]);
+    rv_str args[] = {rv_str_of(number), {hex, 2 * key.size}};
+    return owners_entry(user, arena, ENTRY_SQL "place = CAST(?1 AS INTEGER) AND hex(key) = ?2", args, 2, ret, err);
+}
+
+static rv_status owners_by_owner(void *user, rv_arena *arena, uint64_t owner, rv_cache_row *ret, rv_error *err)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%lld", (long long)owner);
+    rv_str arg = rv_str_of(number);
+    return owners_entry(user, arena, ENTRY_SQL "owner = CAST(?1 AS INTEGER) ORDER BY id DESC", &arg, 1, ret, err);
+}
+
 rv_status rv_client_cache_open(rv_client *client, const char *const *variables, rv_cache **ret, rv_blobs **ret_blobs, rv_error *err)
 {
-    if (client->fd >= 0) return rv_error_set(err, RV_UNAVAILABLE, "a run owns %s; what its cache holds is not looked at", client->dir);
     rv_status status = rv_blobs_open(client->dir, ret_blobs, err);
     if (status != RV_OK) return status;
-    *ret = rv_cache_open(&(rv_cache_config){.root = client->dir, .store = client->store, .blobs = *ret_blobs, .environ = variables});
+    client->source = (rv_cache_source){owners_by_key, owners_by_owner, client};
+    *ret = rv_cache_open(&(rv_cache_config){.root = client->dir, .store = client->store, .blobs = *ret_blobs, .environ = variables,
+                                            .source = client->fd >= 0 ? &client->source : NULL});
     return RV_OK;
 }
 

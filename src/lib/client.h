@@ -46,8 +46,8 @@ typedef struct rv_client_submission { const char *socket, *token, *key, *file; r
 RV_MUST_USE rv_status rv_client_submit(const rv_client_submission *given, rv_arena *arena, const rv_json **ret_told, rv_error *err);
 /* Terminal cancel of a run. CONFLICT: it has ended. Synced on return. */
 RV_MUST_USE rv_status rv_client_cancel(rv_client *client, rv_str run, rv_str by, rv_error *err);
-/* The store's cache, to forecast what a run would do; blobs go with it and are closed after it. NOT_FOUND: no store; UNAVAILABLE: a process
- * that drives a run owns it. */
+/* The store's cache, to forecast what a run would do; blobs go with it and are closed after it. Where another process owns the store it is
+ * asked for each entry. NOT_FOUND: no store. */
 struct rv_cache;
 struct rv_blobs;
 RV_MUST_USE rv_status rv_client_cache_open(rv_client *client, const char *const *environ, struct rv_cache **ret,

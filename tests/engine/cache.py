@@ -415,6 +415,29 @@ def forecast(flow):
     same(told['c'], ('run', 'variable V is gone'), 'c')
 
 
+@case('`--dry-run` and `why -f` predict beside a run that owns the store as they do without one, and change nothing of it [C16, C17]')
+def forecast_beside(flow):
+    work = Work(flow)
+    flow.write('in', 'one')
+    nodes = {'a': work.node('cat in > out; echo said', 'a', inputs=['in'], outputs=['out']),
+             'b': work.node('cat out', 'b', needs=['a'], inputs=['out']), 'c': work.node('true', 'c', env={'V': '1'})}
+    work.run(nodes)
+    live = flow.start({'nodes': {'h': flow.held()}})
+    held = flow.hub.next()
+    kept = [os.stat(flow.path('store', name)).st_mtime_ns for name in ('stamps', 'used') if os.path.exists(flow.path('store', name))]
+    same({will for will, _ in plan(flow, work, nodes).values()}, {'hit'}, 'after a run')
+    nodes['c']['env'] = {'V': '2'}
+    flow.write('in', 'two')
+    told = plan(flow, work, nodes)
+    same(told, {'a': ('run', 'input in changed'), 'b': ('run', 'after a has run'), 'c': ('run', 'variable V changed')}, 'after changes')
+    text = flow.call('why', '-f', flow.path('flow.json'), 'c', env={'LEDGER': work.ledger}).text
+    need('would run: no_entry' in text and 'variable V changed since its last entry' in text, text)
+    same([os.stat(flow.path('store', name)).st_mtime_ns for name in ('stamps', 'used') if os.path.exists(flow.path('store', name))], kept,
+         'what the owner will write')
+    held.end()
+    live.end(0)
+
+
 def random_nodes(rng, work, count):
     """Commands that read what others wrote and write files of all kinds."""
     nodes = {}

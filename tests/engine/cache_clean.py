@@ -5,6 +5,7 @@ import os
 import random
 import sqlite3
 import struct
+import time
 
 from harness import Wire, case, is_long, main, need, same, shell
 
@@ -236,12 +237,16 @@ def very_many(flow):
     wire, asker = Wire(flow), Wire(flow)
     wire.send({'v': 1, 'op': 'cache', 'age_ms': 20 * DAY_MS})
     held.end()
-    asked = 0
-    while True:  # it answers others meanwhile
+    asked, longest = 0, 0
+    while True:  # it answers others meanwhile, through the store's thread
+        began = time.monotonic()
         answer = asker.ask('query', sql='select count(*) from run', args=[], max=1)
         if answer is None:
             break
         asked += 1
+        longest = max(longest, time.monotonic() - began)
+    print(f'# figure: {count} entries cleaned beside a run; the longest of {asked} answers of its store took {longest * 1000:.0f} ms',
+          flush=True)
     answer = wire.line()
     if answer is None:  # the run was over before
         live.end(0)
