@@ -111,6 +111,7 @@ typedef struct reeve_blocker {
 
 typedef struct reeve_observer {
     void *user;
+    /* The run survives a loss of power: its id may be given out. Its first nodes may have begun, and been told of, before. */
     void (*run_started)(void *user, const char *run, int is_resumed);
     void (*attempt_started)(void *user, const char *run, const reeve_node *node);
     /* Bytes as they came, secrets masked; stream is 1 (standard output) or 2 (standard error). */

@@ -48,6 +48,14 @@ static void on_output(void *user, const char *run, const char *node, int stream,
     tell(user, "output", line);
 }
 
+static void on_attempt_started(void *user, const char *run, const reeve_node *node)
+{
+    char line[256];
+    (void)run;
+    snprintf(line, sizeof line, "%s #%u", node->name, node->attempt);
+    tell(user, "started", line);
+}
+
 static void on_attempt_ended(void *user, const char *run, const reeve_node *node, int will_retry, int64_t retry_in_ms)
 {
     char line[256];
@@ -98,8 +106,8 @@ static void scene_open(scene *s)
     reeve_error error = {REEVE_OK, ""};
     options.slots = 2;
     options.grace_ms = 200;
-    options.observer = (reeve_observer){.user = s, .run_started = on_started, .output = on_output, .attempt_ended = on_attempt_ended,
-                                        .node_ended = on_node_ended, .blocker_opened = on_opened,
+    options.observer = (reeve_observer){.user = s, .run_started = on_started, .attempt_started = on_attempt_started, .output = on_output,
+                                        .attempt_ended = on_attempt_ended, .node_ended = on_node_ended, .blocker_opened = on_opened,
                                         .blocker_closed = on_closed, .run_ended = on_ended};
     reeve_status status = reeve_open(s->store, &options, &s->engine, &error);
     if (status != REEVE_OK) fail_msg("%s", error.text);
@@ -513,6 +521,95 @@ static void public__secret_is_given_again_on_resume(void **state)
     assert_null(strstr(s->text, "hush-hush"));
 }
 
+/* Told exactly this, and once, wherever, that the run has started: that comes with its sync. */
+static void assert_told_exactly(scene *s, const char *want)
+{
+    static const char begun[] = "run_started new\n";
+    char rest[2048];
+    const char *at = strstr(s->text, begun);
+    if (!at) fail_msg("not told: %stold:\n%s", begun, s->text);
+    snprintf(rest, sizeof rest, "%.*s%s", (int)(at - s->text), s->text, strchr(at, '\n') + 1);
+    assert_string_equal(rest, want);
+}
+
+/* [A20] One after the other, so that there is one order only: a hit, a second attempt, a failure, what it skips, what it makes run. */
+static void a20__each_thing_is_told_once_and_in_the_order_of_the_journal(void **state)
+{
+    static const char ran[] = "started found #1\noutput found 1 said\nattempt found #1 ok\n";
+    static const char hit[] = "output found 1 said\n"; /* whole, once; no attempt */
+    static const char rest[] = "node found shell succeeded\n"
+                               "started again #1\nattempt again #1 error again\nstarted again #2\noutput again 2 second\n"
+                               "attempt again #2 ok\nnode again shell succeeded\n"
+                               "started fails #1\nattempt fails #1 error\nnode fails run failed\nnode skipped run skipped\n"
+                               "started after #1\nattempt after #1 ok\nnode after run succeeded\nrun_ended error 1\n";
+    scene *s = *state;
+    for (int round = 0; round < 2; round++) {
+        char run[REEVE_RUN_SIZE], want[1024];
+        s->text[0] = 0;
+        submit(s, "reeve: 1\nnodes:\n"
+                  "  found: {shell: 'echo said', cache: true, inputs: []}\n"
+                  "  again: {shell: 'if rm tried 2>/dev/null; then echo second >&2; else touch tried; exit 1; fi',\n"
+                  "          retry: {max_attempts: 2}, needs: [found]}\n"
+                  "  fails: {run: ['false'], needs: [again]}\n"
+                  "  skipped: {run: ['true'], needs: [fails]}\n"
+                  "  after: {run: ['true'], after: [skipped]}\n", run);
+        wait_for(s, run);
+        snprintf(want, sizeof want, "%s%s", round == 0 ? ran : hit, rest);
+        assert_told_exactly(s, want);
+    }
+}
+
+/* [A20] Who is called off is told once, too: what runs with its attempt, what has not begun without. */
+static void a20__what_is_cancelled_is_told_once(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s, "reeve: 1\nnodes:\n  runs: {shell: 'echo up; exec sleep 600'}\n  waits: {run: ['true'], needs: [runs]}\n", run);
+    for (int i = 0; !strstr(s->text, "output runs") && i < LIMIT_MS / 100; i++) (void)reeve_wait(s->engine, NULL, 100, NULL);
+    assert_int_equal(reeve_cancel(s->engine, run, "me", NULL), REEVE_OK);
+    wait_for(s, run);
+    assert_told_exactly(s, "started runs #1\noutput runs 1 up\nattempt runs #1 cancelled\nnode runs shell cancelled\n"
+                           "node waits run cancelled\nrun_ended cancelled 1\n");
+}
+
+static void assert_rows(scene *s, const char *sql, const char *want)
+{
+    char *rows = NULL;
+    reeve_error error = {REEVE_OK, ""};
+    if (reeve_query(s->engine, sql, NULL, 0, 0, &rows, &error) != REEVE_OK) fail_msg("%s", error.text);
+    assert_string_equal(rows, want);
+    reeve_free(rows);
+}
+
+/* [C10] Two runs of one engine do the same at the same time: each goes on when both are there, so neither found what the other keeps. */
+static void c10__two_runs_that_keep_one_key_at_once_leave_one_whole_entry(void **state)
+{
+    static const char text[] = "reeve: 1\nnodes:\n"
+                               "  a: {shell: 'touch here.$$; until [ $(ls here.* | wc -l) -ge 2 ]; do sleep 0.01; done; \n"
+                               "              echo same > out; echo said',\n"
+                               "      cache: true, inputs: [], outputs: [out], timeout: 1m}\n";
+    scene *s = *state;
+    char first[REEVE_RUN_SIZE], second[REEVE_RUN_SIZE], third[REEVE_RUN_SIZE], path[128], bytes[8] = "";
+    submit(s, text, first);
+    submit(s, text, second);
+    wait_for(s, first);
+    wait_for(s, second);
+    assert_rows(s, "select state, detail, count(*) as n from node group by 1, 2",
+                "{\"columns\":[\"state\",\"detail\",\"n\"],\"rows\":[[\"succeeded\",\"fresh\",2]],\"cut\":false}");
+    assert_rows(s, "select count(*) as n from cache", "{\"columns\":[\"n\"],\"rows\":[[1]],\"cut\":false}");
+    snprintf(path, sizeof path, "%s/out", s->dir);
+    assert_int_equal(unlink(path), 0);
+    s->text[0] = 0;
+    submit(s, text, third);
+    wait_for(s, third);
+    assert_told_exactly(s, "output a 1 said\nnode a shell succeeded\nrun_ended ok 0\n");
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(bytes, sizeof bytes, file));
+    assert_string_equal(bytes, "same\n");
+    fclose(file);
+}
+
 #define CLAIM(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
 
 int main(void)
@@ -520,6 +617,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(public__version_of_header_and_library_agree),
         CLAIM(public__run_ends_and_everything_is_told),
+        CLAIM(a20__each_thing_is_told_once_and_in_the_order_of_the_journal),
+        CLAIM(a20__what_is_cancelled_is_told_once),
+        CLAIM(c10__two_runs_that_keep_one_key_at_once_leave_one_whole_entry),
         CLAIM(public__bad_workflow_gives_all_problems_and_writes_nothing),
         CLAIM(public__descriptor_and_timeout_are_enough_for_a_foreign_loop),
         CLAIM(public__approval_and_answer_are_taken_once),
