@@ -3,6 +3,8 @@
 
 #include "kernel/gate.h"
 
+#include <stdlib.h>
+
 /* A node's way around the lookup: what it had the last time, while nothing that it depends on is another (memo.h). */
 
 #define DROPPED "cache_dropped" /* meta: another text after each batch that dropped entries */
@@ -101,12 +103,16 @@ static bool are_given(const rv_json *values)
     return true;
 }
 
-/* Patterns that mean these files whatever else comes to be. */
-static bool are_literal(rv_key_parts *parts, const rv_json *patterns, uint32_t count)
+static int by_path(const void *path, const void *file) { return rv_str_cmp(*(const rv_str *)path, ((const rv_tree_file *)file)->path); }
+
+/* Patterns that name these files, each one: a directory would mean what else comes to be in it, too. */
+static bool are_literal(rv_key_parts *parts, const rv_json *patterns, const rv_tree_file *files, uint32_t count)
 {
     uint32_t sum = 0;
-    for (const rv_json *item = patterns ? patterns->child : NULL; item; item = item->next, sum++)
-        if (rv_tree_literal(item->text, &parts->arena).size == 0) return false;
+    for (const rv_json *item = patterns ? patterns->child : NULL; item; item = item->next, sum++) {
+        rv_str path = rv_tree_literal(item->text, &parts->arena);
+        if (sum >= count || path.size == 0 || !bsearch(&path, files, count, sizeof *files, by_path)) return false;
+    }
     return sum == count;
 }
 
@@ -120,8 +126,8 @@ void rv_cache_memo_note(rv_job *job, uint32_t node, rv_digest key, uint64_t id, 
     if (!has_only_files || !may_have(job, node) || !preds_hash(part, node, &preds)) return;
     if (!are_given(rv_json_get(body, RV_STR("run"))) || !are_given(rv_json_get(body, RV_STR("env")))) return;
     if (!is_given(rv_json_get(body, RV_STR("dir")))) return;
-    if (!are_literal(parts, rv_json_get(body, RV_STR("inputs")), parts->files.count)) return;
-    if (!are_literal(parts, rv_json_get(body, RV_STR("outputs")), m->file_count)) return;
+    if (!are_literal(parts, rv_json_get(body, RV_STR("inputs")), parts->files.at, parts->files.count)) return;
+    if (!are_literal(parts, rv_json_get(body, RV_STR("outputs")), m->files, m->file_count)) return;
     rv_memo_hit hit = {.key = key, .outcome = m->outcome, .entry = id, .duration_ms = m->duration_ms, .exit_status = m->exit_status};
     rv_memo_files files = {parts->files.at, m->files, parts->files.count, m->file_count};
     rv_vec_clear(&parts->host_names);

@@ -126,6 +126,22 @@ def damaged(flow):
     same(work.again(), [], 'a directory in its place')
 
 
+@case('a literal that names a directory, or a link to one, means what is in it: a file more is seen, also beside a single one')
+def directories(flow):
+    work = Work(flow)
+    os.mkdir(flow.path('dir'))
+    flow.write('dir/only', 'one')
+    os.symlink('dir', flow.path('link'))
+    nodes = {name: work.node(f'ls {given}/ > out-{name}', name, inputs=[given], outputs=[f'out-{name}'])
+             for name, given in (('a', 'dir'), ('b', 'link'), ('c', './dir'))}
+    same(work.run(nodes), ['a', 'b', 'c'], 'the first run')
+    for _ in range(2):
+        same(work.run(nodes), [], 'the next')
+    flow.write('dir/second', 'two')
+    same(work.run(nodes), ['a', 'b', 'c'], 'a file more')
+    same(open(flow.path('out-b')).read(), 'only\nsecond\n', 'what came of it')
+
+
 @case('what a node reads of others, prints or leaves besides files is looked up each time, and never remembered')
 def not_remembered(flow):
     work = Work(flow)
