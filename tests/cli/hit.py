@@ -3,11 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 
-REEVE = os.path.abspath(sys.argv[1])
-failures = 0
+from program import LIMIT_S, REEVE, claim, end, environment
 
 ENDS = r'''reeve: 1
 nodes:
@@ -22,23 +20,13 @@ nodes:
 '''
 
 
-def claim(text, holds, detail=''):
-    global failures
-    print(('ok ' if holds else 'not ok ') + text, flush=True)
-    if not holds:
-        failures += 1
-        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
-
-
 def run(flow, *words):
     """In a folder and a store of its own; twice: what the run printed, and what the hit printed."""
-    environment = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS')}
-    environment.update({'LANG': 'C.UTF-8', 'NO_COLOR': '1'})
     with tempfile.TemporaryDirectory(prefix='reeve-hit-') as folder:
         with open(os.path.join(folder, 'reeve.yaml'), 'w') as file:
             file.write(flow)
         done = [subprocess.run([REEVE, 'run', *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True, timeout=120, env=environment) for _ in range(2)]
+                               stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, env=environment()) for _ in range(2)]
     claim(' '.join(('both end well:', *words)), all(one.returncode == 0 for one in done), done)
     return [one.stdout for one in done]
 
@@ -59,4 +47,4 @@ for text, which in zip(run(EACH, '--json'), ('run', 'hit')):
     claim(f'{which}: each node is told of once', sorted(ended) == ['each', 'each[0]', 'each[1]', 'last'], ended)
     claim(f'{which}: children are told of before what waits for them',
           ended.index('each') > max(ended.index('each[0]'), ended.index('each[1]')), ended)
-sys.exit(1 if failures else 0)
+end()

@@ -8,41 +8,13 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
-REEVE = os.path.abspath(sys.argv[1])
+from program import REEVE, call, claim, end, write
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMIT_S = 120
 RANDOM = 60 if os.environ.get('REEVE_TEST_LONG') == '1' else 6
-failures = 0
-
-
-def claim(text, holds, detail=''):
-    global failures
-    print(('ok ' if holds else 'not ok ') + text, flush=True)
-    if not holds:
-        failures += 1
-        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
-
-
-def call(folder, *words, env=None):
-    environment = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'CC', 'CFLAGS')}
-    environment.update({'LANG': 'C.UTF-8', 'NO_COLOR': '1'}, **(env or {}))
-    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors='replace', timeout=LIMIT_S, env=environment)
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, files):
-    for name, text in files.items():
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, 'w') as file:
-            file.write(text)
-        if text.startswith('#!'):
-            os.chmod(path, 0o755)
 
 
 def tree(folder):
@@ -658,4 +630,4 @@ cases = [makefiles, again, random_makefiles, npm, turbo, cron, dagu, reports, ma
 for case in cases:
     if not sys.argv[2:] or case.__name__ in sys.argv[2:]:
         case()
-sys.exit(1 if failures else 0)
+end()

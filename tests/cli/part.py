@@ -2,13 +2,9 @@
 """part.py REEVE: `reeve run NODE…` and `default`: what is named and what it needs is the run, nothing else [W21, W30]."""
 import json
 import os
-import subprocess
-import sys
 import tempfile
 
-REEVE = os.path.abspath(sys.argv[1])
-LIMIT_S = 120
-failures = 0
+from program import claim, end, reeve
 
 FLOW = '''reeve: 1
 default: app
@@ -32,22 +28,6 @@ on:
 '''
 
 
-def claim(text, holds, detail=''):
-    global failures
-    print(('ok ' if holds else 'not ok ') + text, flush=True)
-    if not holds:
-        failures += 1
-        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
-
-
-def call(folder, *words):
-    environment = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS')}
-    environment.update({'LANG': 'C.UTF-8', 'NO_COLOR': '1'})
-    done = subprocess.run([REEVE, *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=LIMIT_S, env=environment)
-    return done.returncode, done.stdout, done.stderr
-
-
 def write(folder, text):
     with open(os.path.join(folder, 'reeve.yaml'), 'w') as file:
         file.write(text)
@@ -55,12 +35,12 @@ def write(folder, text):
 
 def states(folder, run='latest'):
     """Of the file's nodes that are part of the run."""
-    status, out, err = call(folder, 'show', run, '--json')
+    status, out, err = reeve(folder, 'show', run, '--json')
     return {node['node']: node['state'] for node in json.loads(out)['nodes'] if not set(node['node']) & set('./#[')}
 
 
 def run_of(folder, *words):
-    status, out, err = call(folder, 'run', *words)
+    status, out, err = reeve(folder, 'run', *words)
     return (states(folder) if status == 0 else {}), out + err
 
 
@@ -84,33 +64,33 @@ with tempfile.TemporaryDirectory() as folder:
     claim('a reduction has what it reduces', sorted(got) == ['lint', 'one', 'sum'], text)
     got, text = run_of(folder, '--all')
     claim('--all is every node', len(got) == 11, text)
-    status, out, err = call(folder, 'run', 'ap')
+    status, out, err = reeve(folder, 'run', 'ap')
     claim('a name that is none is said, with the nearest', status == 3 and 'has no node `ap`; did you mean `app`?' in err, err)
-    status, out, err = call(folder, 'run', 'app', '--all')
+    status, out, err = reeve(folder, 'run', 'app', '--all')
     claim('names and --all exclude each other', status == 2 and 'exclude each other' in err, err)
-    status, out, err = call(folder, 'run', '-f', 'reeve.yaml', 'app', '--resume')
+    status, out, err = reeve(folder, 'run', '-f', 'reeve.yaml', 'app', '--resume')
     claim('a resume takes no names', status == 2 and 'keeps the nodes that it began with' in err, err)
-    status, out, err = call(folder, 'run', 'first', '--dry-run', '--json')
+    status, out, err = reeve(folder, 'run', 'first', '--dry-run', '--json')
     plan = [node['node'] for node in json.loads(out)['plan']]
     claim('--dry-run tells the part', set(plan) >= {'sort', 'first'} and 'app' not in plan, out)
-    status, out, err = call(folder, 'verify', 'latest')
+    status, out, err = reeve(folder, 'verify', 'latest')
     claim('a run of a part holds its promises', status == 0, out + err)
 
 with tempfile.TemporaryDirectory() as folder:
     broken = 'reeve: 1\nnodes:\n  a: {run: [echo, a]}\n  b: {shell: "test -e ok", needs: [a]}\n  c: {run: [echo, c]}\n'
     write(folder, broken)
-    status, out, err = call(folder, 'run', 'b')
+    status, out, err = reeve(folder, 'run', 'b')
     claim('a part that failed is shown as such', status == 1 and sorted(states(folder)) == ['a', 'b'], out + err)
     open(os.path.join(folder, 'ok'), 'w').close()
-    status, out, err = call(folder, 'run', '--resume', 'latest')
+    status, out, err = reeve(folder, 'run', '--resume', 'latest')
     claim('its resume is of the same part, and says of no change', status == 0 and sorted(states(folder)) == ['a', 'b'] and
           'has changed' not in err, out + err)
     write(folder, broken.replace('[echo, a]', '[echo, other]').replace('[echo, c]', '[echo, d]'))
-    status, out, err = call(folder, 'run', '--resume', 'latest', '--edit')
+    status, out, err = reeve(folder, 'run', '--resume', 'latest', '--edit')
     claim('--edit is of the same part of the file as it is now', status == 0 and sorted(states(folder)) == ['a', 'b'] and 'other' in out,
           out + err)
     write(folder, 'reeve: 1\ndefault: x\nnodes: {a: {run: [echo]}}\n')
-    status, out, err = call(folder, 'check')
+    status, out, err = reeve(folder, 'check')
     claim('`default` names a node of the file', status == 2 and 'reeve.yaml:2:10: `default` names `x`, which is no node' in err, err)
 
-sys.exit(failures > 0)
+end()

@@ -2,49 +2,21 @@
 """projects.py REEVE: one root, many projects [W20], and which nodes of them a run is of [W21]."""
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 
-REEVE = os.path.abspath(sys.argv[1])
-LIMIT_S = 120
-failures = 0
-
-
-def claim(text, holds, detail=''):
-    global failures
-    print(('ok ' if holds else 'not ok ') + text, flush=True)
-    if not holds:
-        failures += 1
-        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
-
-
-def call(folder, *words, program=REEVE):
-    environment = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS') and not k.startswith('GIT_')}
-    environment.update({'LANG': 'C.UTF-8', 'NO_COLOR': '1', 'GIT_CONFIG_GLOBAL': '/dev/null', 'GIT_CONFIG_SYSTEM': '/dev/null'})
-    done = subprocess.run([program, *words], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, files):
-    for name, text in files.items():
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, 'w') as file:
-            file.write(text)
+from program import call, claim, end, reeve, write
 
 
 def planned(folder, *words):
     """Nodes that would run, in order; a text when it fails."""
-    status, out, err = call(folder, 'run', '--dry-run', '--json', *words)
+    status, out, err = reeve(folder, 'run', '--dry-run', '--json', *words)
     return [node['node'] for node in json.loads(out)['plan'] if '[' not in node['node']] if status == 0 and out else f'{status}: {out}{err}'
 
 
 def bodies(folder):
     """Name → body in the normal form of the latest run."""
-    status, out, err = call(folder, 'sql', 'select body from workflow order by created_ms desc limit 1', '--json')
+    status, out, err = reeve(folder, 'sql', 'select body from workflow order by created_ms desc limit 1', '--json')
     return json.loads(json.loads(out)['rows'][0][0])
 
 
@@ -85,7 +57,7 @@ FILES = {'reeve.yaml': ROOT, 'libs/core/reeve.yaml': CORE, 'libs/util/reeve.yaml
 
 with tempfile.TemporaryDirectory() as folder:
     write(folder, FILES)
-    status, out, err = call(folder, 'run', '--all')
+    status, out, err = reeve(folder, 'run', '--all')
     claim('all nodes of all projects run, each in its project\'s directory', status == 0, out + err)
     with open(os.path.join(folder, 'libs/core/where')) as file:
         where = file.read().strip()
@@ -106,13 +78,13 @@ with tempfile.TemporaryDirectory() as folder:
           '${util:build.state} == "succeeded"' and nodes['util:test']['foreach']['do']['run'][1] == '${util:build.stdout}', nodes)
     claim('a project\'s tags are its nodes\' too, also of bodies', (nodes['core:build']['tags'], nodes['core:test']['tags'],
           nodes['util:test']['foreach']['do']['tags']) == (['own', 'lib'], ['lib'], ['lib']), nodes)
-    status, out, err = call(folder, 'show', 'latest', 'app:build')
+    status, out, err = reeve(folder, 'show', 'latest', 'app:build')
     claim('`show` and `logs` take whole names', status == 0 and 'app:build' in out and
-          call(folder, 'logs', 'latest', 'app:build')[1] == 'cat build.sh\n', out + err)
-    status, out, err = call(folder, 'why', 'core:build')
+          reeve(folder, 'logs', 'latest', 'app:build')[1] == 'cat build.sh\n', out + err)
+    status, out, err = reeve(folder, 'why', 'core:build')
     claim('`why` takes whole names', status == 0 and 'core:build' in out, out + err)
-    claim('the promises hold', call(folder, 'verify', 'latest')[0] == 0)
-    status, out, err = call(folder, 'graph', '--format', 'json')
+    claim('the promises hold', reeve(folder, 'verify', 'latest')[0] == 0)
+    status, out, err = reeve(folder, 'graph', '--format', 'json')
     claim('`graph` has the projects\' nodes', status == 0 and 'util:test' in out, out + err)
 
     core, deep = os.path.join(folder, 'libs/core'), os.path.join(folder, 'app/deep')
@@ -124,11 +96,11 @@ with tempfile.TemporaryDirectory() as folder:
     wants = {'why': 'core:build', 'why -f': 'core:build', 'show': 'core:build', 'why of one that is found': 'app:late',
              'why of the root\'s': 'all'}
     for name, words in looks.items():
-        status, out, err = call(core, *words)
+        status, out, err = reeve(core, *words)
         claim(f'`{name}` takes a name for one of the project one stands in, as `run` does', status == 0 and wants[name] in out, out + err)
-    found = call(deep, 'logs', 'latest', 'build')
+    found = reeve(deep, 'logs', 'latest', 'build')
     claim('... also from beneath it, and `logs`', found[1] == 'cat build.sh\n', found)
-    claim('a word that means none or several of them is told', call(core, 'why', 'late')[0] == 3 and call(core, 'why', '^:build')[0] == 3)
+    claim('a word that means none or several of them is told', reeve(core, 'why', 'late')[0] == 3 and reeve(core, 'why', '^:build')[0] == 3)
     claim('a whole name means what it says', planned(core, 'util:build') == ['core:build', 'util:build'], planned(core, 'util:build'))
     claim('a project without a `default` runs all of its nodes', planned(os.path.join(folder, 'libs/util')) ==
           ['core:build', 'util:build', 'util:test'], planned(os.path.join(folder, 'libs/util')))
@@ -139,9 +111,9 @@ with tempfile.TemporaryDirectory() as folder:
     claim('a project\'s file by name means the root, too', planned(folder, 'libs/core/reeve.yaml') == ['core:build'],
           planned(folder, 'libs/core/reeve.yaml'))
     claim('at the root without a `default` everything runs', len(planned(folder)) == 8, planned(folder))
-    status, out, err = call(core, 'run', 'buld')
+    status, out, err = reeve(core, 'run', 'buld')
     claim('an unknown name is said', status == 3 and 'no node `buld`' in err, err)
-    status, out, err = call(core, 'run', '^:nope')
+    status, out, err = reeve(core, 'run', '^:nope')
     claim('a selector of nothing is said', status == 3 and 'no project has such a node' in err, err)
 
 with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +121,7 @@ with tempfile.TemporaryDirectory() as folder:
     write(folder, {'reeve.yaml': f'reeve: 1\nprojects: [p]\nnodes:\n  top: {{run: [echo, "${{{longest}:{longest}.stdout}}"], '
                                  f'needs: ["{longest}:{longest}"], when: \'${{{longest}:{longest}.stdout:-x}} == "said"\'}}\n',
                    'p/reeve.yaml': f'reeve: 1\nname: {longest}\nnodes: {{{longest}: {{run: [echo, said]}}}}\n'})
-    status, out, err = call(folder, 'run')
+    status, out, err = reeve(folder, 'run')
     claim('the longest names are read at run time, too', status == 0 and 'top │ said' in out, out + err)
 
 with tempfile.TemporaryDirectory() as folder:
@@ -160,7 +132,7 @@ with tempfile.TemporaryDirectory() as folder:
                    'b/reeve.yaml': 'reeve: 1\nname: a\ndefault: q\nnodes: {x: {run: [echo, "${w.k}"], needs: ["^:x"]}}\n',
                    'c/reeve.yaml': 'reeve: 1\ndefault: q\nnodes: {x: {run: [echo, "${w.k}"], needs: ["^:x"]}, '
                                    'w: {workflow: {file: f}}}\n'})
-    status, out, err = call(folder, 'check')
+    status, out, err = reeve(folder, 'check')
     for text in ['gone/reeve.yaml', 'reeve.yaml:2:27: warning: `d*` names no directory with a reeve.yaml',
                  'reeve.yaml:4:29: `needs` of `x` names `a:nope`, which is no node', 'reeve.yaml:4:39: `q:x`: there is no project `q`',
                  'reeve.yaml:4:46: `^:nope`: no project has a node `nope`',
@@ -179,7 +151,7 @@ with tempfile.TemporaryDirectory() as folder:
 with tempfile.TemporaryDirectory() as folder:
     write(folder, {'reeve.yaml': 'reeve: 1\nnodes:\n  a: {run: [echo], needs: ["b:x"]}\n  "c:d": {run: [echo]}\n'
                                  '  b: {run: [echo], after: ["^:x"]}\n'})
-    status, out, err = call(folder, 'check')
+    status, out, err = reeve(folder, 'check')
     claim('without projects there are no whole names', '`b:x`: there is no project `b`; add `projects` to the root' in err and
           '`c:d` is not a name' in err and '`^:x` selects nodes of projects, and this file has none' in err, err)
 
@@ -187,7 +159,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 def git(folder, *words):
     known = ['-c', 'user.name=n', '-c', 'user.email=e@example.org', '-c', 'init.defaultBranch=main']
-    status, out, err = call(folder, *known, *words, program='git')
+    status, out, err = call(folder, 'git', *known, *words)
     assert status == 0, err
     return out.strip()
 
@@ -202,19 +174,19 @@ with tempfile.TemporaryDirectory() as outer:
                                    '  soft: {run: [echo], after: [use], inputs: []}\n',
                    'b/c/reeve.yaml': 'reeve: 1\nnodes:\n  deep: {run: [echo]}\n',
                    'a/src/x.c': '', 'a/src/y.c': '', 'a/t': '', 'own.txt': '', 'b/f': '', 'b/c/g': '', 'a/other': ''})
-    status, out, err = call(folder, 'run', '--changed')
+    status, out, err = reeve(folder, 'run', '--changed')
     claim('--changed outside of a repository says so', status == 2 and 'is in no git repository' in err, err)
     repository = os.path.dirname(folder)
     git(repository, 'init', '-q')
     with open(os.path.join(repository, '.gitignore'), 'w') as file:
         file.write('.reeve\nignored\n')
-    status, out, err = call(folder, 'run', '--changed')
+    status, out, err = reeve(folder, 'run', '--changed')
     claim('--changed without a commit says so', status == 2 and 'has no commit yet' in err, err)
     git(repository, 'add', '-A')
     claim('--staged counts against nothing where there is no commit', len(planned(folder, '--staged')) == 9, planned(folder, '--staged'))
     git(repository, 'commit', '-q', '-m', 'first')
     first = git(repository, 'rev-parse', 'HEAD')
-    status, out, err = call(folder, 'run', '--changed')
+    status, out, err = reeve(folder, 'run', '--changed')
     claim('nothing changed is said, and is no failure', status == 0 and 'nothing to run' in err and not out, out + err)
 
     def change(name, text='changed\n'):
@@ -226,11 +198,11 @@ with tempfile.TemporaryDirectory() as outer:
 
     change('ignored')
     change('a/other')
-    claim('a file that is nobody\'s input changes nothing', 'nothing to run' in call(folder, 'run', '--changed')[2])
+    claim('a file that is nobody\'s input changes nothing', 'nothing to run' in reeve(folder, 'run', '--changed')[2])
     change('a/src/x.c')
     claim('--changed is what reads a changed file, its hard dependents, and what those need', all_of('--changed') ==
           ['a:base', 'a:lib', 'a:test', 'b:use'], all_of('--changed'))
-    claim('--staged sees only what is staged', 'nothing to run' in call(folder, 'run', '--staged')[2])
+    claim('--staged sees only what is staged', 'nothing to run' in reeve(folder, 'run', '--staged')[2])
     git(repository, 'add', 'tree/a/src/x.c')
     claim('what is staged counts', all_of('--staged') == ['a:base', 'a:lib', 'a:test', 'b:use'], all_of('--staged'))
     git(repository, 'add', '-A')
@@ -260,13 +232,13 @@ with tempfile.TemporaryDirectory() as outer:
     with open(os.path.join(folder, 'reeve.yaml'), 'a') as file:
         file.write('# more\n')
     claim('the root\'s file is an input of every node', len(planned(folder, '--changed')) == 9, planned(folder, '--changed'))
-    status, out, err = call(folder, 'run', '--changed', '--since', 'nope')
+    status, out, err = reeve(folder, 'run', '--changed', '--since', 'nope')
     claim('an unknown revision is said', status == 2 and '--since nope: the repository has no such revision' in err, err)
-    status, out, err = call(folder, 'run', '--changed', '--since=--output=x')
+    status, out, err = reeve(folder, 'run', '--changed', '--since=--output=x')
     claim('a revision is no option of git', status == 2 and 'no such revision' in err and not os.path.exists(folder + '/x'), err)
     for words in (['own', '--changed'], ['own', '--staged'], ['--all', '--changed'], ['--changed', '--staged'], ['own', '--all'],
                   ['--since', 'HEAD'], ['--changed', '--resume']):
-        status, out, err = call(folder, 'run', *words)
+        status, out, err = reeve(folder, 'run', *words)
         claim(f'a usage error: {" ".join(words)}', status == 2 and ('exclude each other' in err or 'goes with --changed' in err), err)
 
 with tempfile.TemporaryDirectory() as folder:
@@ -277,10 +249,10 @@ with tempfile.TemporaryDirectory() as folder:
             files[f'p{p}/reeve.yaml'] = 'reeve: 1\ntags: [t]\nnodes:\n' + nodes
         write(folder, files)
         before = time.monotonic()
-        status, out, err = call(folder, 'check')
+        status, out, err = reeve(folder, 'check')
         return status, out, time.monotonic() - before
     status, out, took = many(200)
     claim('10,000 nodes over 200 projects load', status == 0 and '10001 nodes, 10000 edges' in out, out)
     print(f'# figure: 10,000 nodes over 200 projects in {took:.2f} s')
 
-sys.exit(failures > 0)
+end()

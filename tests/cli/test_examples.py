@@ -249,8 +249,8 @@ def import__what_make_makes_first_and_again(folder):
 
 def each__done_items_are_not_done_again(folder):
     here = copy(folder, 'each')
-    base = os.path.join(ROOT, 'src', 'base')
-    sources = [os.path.join(base, name) for name in sorted(os.listdir(base)) if name.endswith('.c')]
+    blob = os.path.join(ROOT, 'src', 'blob')
+    sources = [os.path.join(blob, name) for name in sorted(os.listdir(blob)) if name.endswith('.c')]
     late = os.path.join(folder, 'late.txt')
     items = '\n'.join(sources + [late]) + '\n'
     must(1, REEVE, 'each', '-j', '2', '--', './pack', '{}', cwd=here, stdin=items)
@@ -333,7 +333,7 @@ def shown(here):
 
 def smallest__the_winner_is_the_smallest_file(folder):
     here = copy(folder, 'smallest')
-    must(0, REEVE, 'run', '--var', 'dir=' + os.path.join(ROOT, 'src', 'kernel'), cwd=here)
+    must(0, REEVE, 'run', '--var', 'dir=' + os.path.join(ROOT, 'src', 'blob'), cwd=here)
     run = shown(here)
     packed = {a['node']: a['size'] for a in run['artifacts'] if a['name'] == 'packed'}
     bracket = [n for n in run['nodes'] if n['node'] == 'smallest'][0]['bracket']
@@ -387,12 +387,12 @@ def page_rank(edges, limit):
 def rank__the_loop_ends_at_the_ranks_of_another_computation(folder):
     here = copy(folder, 'rank')
     source = os.path.join(ROOT, 'src', 'kernel')
-    must(0, REEVE, 'run', '--var', 'dir=' + source, '--var', 'off=0.0001', cwd=here)
+    must(0, REEVE, 'run', '--var', 'dir=' + source, '--var', 'off=0.001', cwd=here)
     edges = set()
     for name in os.listdir(source):
         if name.endswith(('.c', '.h')):
             edges |= {(name, line.split('"')[1]) for line in read(source, name).split('\n') if line.startswith('#include "')}
-    ranks, rounds = page_rank(sorted(edges), 0.0001)
+    ranks, rounds = page_rank(sorted(edges), 0.001)
     found = result(here, 'rank')
     assert found['iterations'] == rounds and not found['exhausted'], (found, rounds)
     for line in found['value']['ranks'].split('\n'):

@@ -9,36 +9,13 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 
-REEVE, ROOT = (os.path.abspath(word) for word in sys.argv[1:3])
-LIMIT_S = 180
+from program import REEVE, call, claim, end
+
+ROOT = os.path.abspath(sys.argv[2])
 NODES = 48
-failures = 0
-
-
-def claim(text, holds, detail=''):
-    global failures
-    print(('ok ' if holds else 'not ok ') + text, flush=True)
-    if not holds:
-        failures += 1
-        print('# ' + str(detail)[:3000].replace('\n', '\n# '), flush=True)
-
-
-def environment():
-    kept = {k: v for k, v in os.environ.items() if k not in ('REEVE_STORE', 'MAKEFLAGS') and not k.startswith('GIT_')}
-    # LeakSanitizer cannot look at a program that is traced.
-    leaks = {'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0'}
-    return {**kept, **leaks, 'LANG': 'C.UTF-8', 'NO_COLOR': '1', 'GIT_CONFIG_GLOBAL': '/dev/null', 'GIT_CONFIG_SYSTEM': '/dev/null'}
-
-
-def call(folder, *words):
-    """(exit status, output, errors) of a command."""
-    done = subprocess.run(words, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
-    return done.returncode, done.stdout, done.stderr
 
 
 def must(folder, *words):
@@ -73,6 +50,7 @@ def tree(folder):
 
 # ---- what a run did ----
 
+NO_LEAKS = {'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0'}  # LeakSanitizer cannot look at what is traced
 TRACER = ['strace', '-f', '--seccomp-bpf', '-e', 'trace=execve,clone,clone3,vfork,fork']
 Run = collections.namedtuple('Run', 'status ran hits states out programs')
 
@@ -92,7 +70,7 @@ def run(folder, *words, is_traced=False):
     """Run; which nodes ran, which came from the cache, by the journal alone."""
     trace = os.path.join(os.path.dirname(folder), 'trace')
     tracer = [*TRACER, '-o', trace] if is_traced else []
-    status, out, err = call(folder, *tracer, REEVE, 'run', *words)
+    status, out, err = call(folder, *tracer, REEVE, 'run', *words, env=NO_LEAKS if is_traced else None)
     events = [json.loads(line) for line in must(folder, REEVE, 'events', 'latest', '--json').splitlines()]
     ran = {e['node'] for e in events if e['type'] == 'attempt_state'}
     hits = {e['node'] for e in events if e['type'] == 'cached'}
@@ -302,7 +280,7 @@ def main():
         changed_in_git(folder)
         status, out, err = call(folder, REEVE, 'verify')
         claim('the promises hold', status == 0, out + err)
-    sys.exit(1 if failures else 0)
+    end()
 
 
 if __name__ == '__main__':
