@@ -462,10 +462,10 @@ def asking(kernel):
     assert kernel.event("ask", node="a", epoch=1, state="tool", key="git")["answer"] == "stale"
 
 
-claim("an attempt asks before it uses a tool or writes memory; a refusal is recorded, rates count after a replay", asking)
-claim("a descriptor has what an executor needs, and absent fields are absent", descriptor)
-claim("every event and every effect of the code is in the document", documented)
-claim("each termination makes of the attempt what the document says", terminations)
+claim("an attempt asks before it uses a tool or writes memory; a refusal is recorded, rates count after a replay [K30, K32]", asking)
+claim("a descriptor has what an executor needs, and absent fields are absent [K41]", descriptor)
+claim("every event and every effect of the code is in the document [K71]", documented)
+claim("each termination makes of the attempt what the document says [K42]", terminations)
 claim("what an executor reports is part of the result", reports)
 claim("a result that breaks its schema is tried again with what was wrong", schema)
 claim("outputs and artifacts reach templates and conditions", outputs)
@@ -479,10 +479,10 @@ claim("a signal ends the waits for its event that have begun", events_from_outsi
 claim("a timer is armed, and a clock that goes back is refused", timers)
 claim("an interrupt stops, a resume goes on, a cancel ends", interrupt)
 claim("reducers: Reeve's own are carried out, the host's come out, an unknown one is a problem", reducers)
-claim("what is refused changes nothing", refused_change_nothing)
+claim("what is refused changes nothing [K70]", refused_change_nothing)
 claim("without a run only a load or a replay is taken; problems come as objects", nothing_loaded)
 claim("a late completion changes nothing and is stale", stale)
-claim("a replay gives the same state, and only what remained is handed out", replay)
+claim("a replay gives the same state, and only what remained is handed out [K62, K70]", replay)
 claim("damaged rows are refused", damaged)
 claim("a row can be read", events_of_a_row)
 claim("nodes that grew are named by their ids, also in rows, and asked about anew after a replay", grown_nodes)

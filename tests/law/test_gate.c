@@ -54,6 +54,35 @@ static void k31__a_quota_of_attempts_denies_what_comes_after_them(void **state)
     drive_free(d);
 }
 
+/* Trust, caps, the cache, then quota and reservation, then the mutex: who is refused has given nothing away. */
+static void k31a__a_hit_spends_no_quota_and_a_refusal_gives_its_slot_back(void **state)
+{
+    drive *d = drive_new("%quota=attempts/1; a: $m; b: $m; q: %trust=quarantined; c");
+    rv_admission all = {0};
+    rv_admit admit;
+    rv_admit_open(&admit, &all, d->run, 1, RV_STR("/root"));
+    rv_admit_take(&admit, 0); /* it has its slot, and is found in the cache: no mutex, no quota */
+    rv_admit_end(&admit, 0, false);
+    rv_event hit = {.type = RV_EVENT_CACHED, .node = 0, .key = RV_STR("sha256:00")};
+    assert_int_equal(drive_step(d, &hit), RV_ANSWER_TAKEN);
+    assert_int_equal(d->run->purse.spent[RV_DIMENSION_ATTEMPTS], 0);
+    rv_admit_take(&admit, 1);
+    assert_true(rv_admit_claim(&admit, 1));
+    drive_ok(d, "b"); /* the one that the quota allows */
+    rv_admit_end(&admit, 1, true);
+    drive_admit(d, "q"); /* trust is looked at before the quota, which is used up */
+    assert_true(rv_str_starts(rv_run_error(d->run, 2), RV_STR("denied at stage trust")));
+    assert_int_equal(rv_admit_next(&admit), 3);
+    rv_admit_take(&admit, 3);
+    drive_admit(d, "c");
+    assert_string_equal(drive_says(d, "c"), "denied denied");
+    rv_admit_end(&admit, 3, true);
+    assert_int_equal(all.used, 0);
+    rv_admit_close(&admit);
+    rv_admission_deinit(&all);
+    drive_free(d);
+}
+
 static void k31__quotas_can_be_changed_while_the_run_goes_on(void **state)
 {
     drive *d = drive_new("a; b; c");
@@ -346,6 +375,7 @@ int main(void)
         cmocka_unit_test(k31__a_full_quota_of_concurrent_attempts_defers_until_one_ends),
         cmocka_unit_test(k31__a_quota_of_no_concurrent_attempts_denies),
         cmocka_unit_test(k31__a_quota_of_attempts_denies_what_comes_after_them),
+        cmocka_unit_test(k31a__a_hit_spends_no_quota_and_a_refusal_gives_its_slot_back),
         cmocka_unit_test(k31__quotas_can_be_changed_while_the_run_goes_on),
         cmocka_unit_test(k31__growth_is_denied_beyond_the_quota_of_nodes_and_of_depth),
         cmocka_unit_test(k31__writes_are_limited_in_a_window),

@@ -51,6 +51,25 @@ static void w3a__a_denied_attempt_is_never_tried_again(void **state)
     drive_free(d);
 }
 
+static void k10__a_command_is_tried_until_success_a_final_failure_or_the_maximum(void **state)
+{
+    drive *d = drive_new("good: %attempts=3; final: %attempts=3; often: %attempts=3");
+    drive_fail(d, "good", 1);
+    drive_ok(d, "good");
+    assert_string_equal(drive_says(d, "good"), "succeeded");
+    assert_int_equal(drive_node(d, "good")->number, 2);
+    drive_fail(d, "final", 1);
+    drive_admit(d, "final");
+    drive_complete(d, "final", RV_ATTEMPT_ERROR, RV_DETAIL_START, -1); /* there is no such command: nothing to try again */
+    assert_string_equal(drive_says(d, "final"), "failed start");
+    assert_int_equal(drive_node(d, "final")->number, 2);
+    for (int i = 0; i < 3; i++) drive_fail(d, "often", 1);
+    assert_string_equal(drive_says(d, "often"), "failed exit");
+    assert_int_equal(drive_node(d, "often")->number, 3);
+    assert_int_equal(d->run->status, RV_RUN_ERROR);
+    drive_free(d);
+}
+
 /* [P3] */
 static void w3a__recorded_failures_never_exceed_max_attempts(void **state)
 {
@@ -323,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(w3a__which_kinds_are_tried_again),
         cmocka_unit_test(w3a__a_denied_attempt_is_never_tried_again),
+        cmocka_unit_test(k10__a_command_is_tried_until_success_a_final_failure_or_the_maximum),
         cmocka_unit_test(w3a__recorded_failures_never_exceed_max_attempts),
         cmocka_unit_test(w3a__a_retry_waits_for_its_delay_and_not_longer),
         cmocka_unit_test(w3a__exponential_delays_double_up_to_their_bound),
