@@ -308,6 +308,19 @@ static void recall(rv_job *job)
     }
 }
 
+rv_status rv_adopt_agrees(const rv_job *job, rv_error *err)
+{
+    const rv_parent *parent = job->parent;
+    rv_buf why = {0};
+    bool is_same = memcmp(parent->spec->graph.digest.bytes, job->graph->digest.bytes, sizeof job->graph->digest.bytes) == 0;
+    if (parent->run->violation.path == 0 || !is_same) return RV_OK;
+    rv_run_violation_words(parent->run, &why);
+    rv_status status = rv_error_set(err, RV_CONFLICT, "run %.*s cannot be gone on with: %s; let one of them make it, and add --edit",
+                                    RV_FMT(job->resumed_from), why.at);
+    rv_buf_deinit(&why);
+    return status;
+}
+
 rv_status rv_adopt_load(rv_job *job, rv_error *err)
 {
     rv_status status = rv_parent_load(job, err);

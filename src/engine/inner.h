@@ -338,6 +338,8 @@ uint32_t rv_blocker_find(rv_job *job, rv_str key, uint32_t *ret_revision);
 
 /* adopt.c: a child run keeps what its parent completed, node by node, as far as nothing above it has changed [R1]. */
 rv_status rv_adopt_load(rv_job *job, rv_error *err);
+/* Of a new child whose parent is loaded. CONFLICT: nodes of the parent were at odds about a file, and its workflow is the child's [A8]. */
+rv_status rv_adopt_agrees(const rv_job *job, rv_error *err);
 void rv_adopt_changed(rv_job *job, uint32_t first_changed);
 /* The result of an adopted node, as the parent's row has it; size 0: none. */
 rv_str rv_adopt_result(rv_job *job, uint32_t node);

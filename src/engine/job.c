@@ -216,6 +216,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->task_state = RV_TASK_QUEUED;
     rv_status status = open_log(job, err);
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_load(job, err);
+    if (status == RV_OK && job->resumed_from.size) status = rv_adopt_agrees(job, err);
     if (status == RV_OK) status = rv_group_load(job, err);
     if (status != RV_OK) return drop(job, status);
     rv_engine_moment(engine);
