@@ -100,7 +100,9 @@ tidy: $(BUILD)/opt/build.ninja
 bench:
 	@$(DEPS) build bench
 	@$(MAKE) all
-	@ninja -C $(BUILD)/opt -j$(JOBS) --quiet bench/spawnfloor bench/sqlfloor bench/timed bench/put bench/kernel_bench bench/grow_bench
+	@ninja -C $(BUILD)/opt -j$(JOBS) --quiet bench/spawnfloor bench/sqlfloor bench/timed bench/put bench/npm_touch bench/kernel_bench bench/grow_bench
+	@command -v npm >/dev/null && mkdir -p $(BUILD)/peers && cp bench/peers/package.json $(BUILD)/peers && \
+	    npm install --prefix $(BUILD)/peers --no-audit --no-fund --no-package-lock --silent || echo "make: turbo is left out: npm does not install it"
 	@bench/run --reeve $(BUILD)/reeve --floors $(BUILD)/opt/bench
 
 ## man           write docs/man from `reeve help --json`

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """gen.py TOOL SHAPE COUNT DIR [--deps D] [--width W] [--seed S] [--make COMMAND [--uncached]]: the same seeded graph, written for one tool.
 
-TOOL   reeve (reeve.json and reeve.yaml), ninja, make, just
+TOOL   reeve (reeve.json and reeve.yaml), ninja, make, just; turbo only with --make
 SHAPE  wide     COUNT nodes, no edges
        chain    each node needs the one before it
        layered  layers of W nodes; each node has up to D dependencies, drawn from the layer before (three in four) or
@@ -83,6 +83,16 @@ def write_reeve_files(needs, command, is_cached):
     return {'reeve.json': json.dumps({'reeve': 1, 'name': 'bench', 'nodes': nodes}, indent=1) + '\n'}
 
 
+def write_turbo_files(needs, command):
+    """Tasks of one package, each with a file of its own; the command is what `npm run` does (bench/npm_touch.c)."""
+    tasks = {'t%d' % i: {'dependsOn': names(n), 'inputs': names(n, 'out/t'), 'outputs': ['out/t%d' % i]} for i, n in enumerate(needs)}
+    tasks['all'] = {'dependsOn': names(sinks(needs)), 'inputs': [], 'outputs': []}
+    package = {'name': 'root', 'private': True, 'packageManager': 'npm@11.19.1', 'scripts': {name: command for name in tasks}}
+    lock = {'name': 'root', 'lockfileVersion': 3, 'requires': True, 'packages': {'': {'name': 'root'}}}
+    return {'package.json': json.dumps(package, indent=1), 'package-lock.json': json.dumps(lock), '.gitignore': '.turbo\nnode_modules\n',
+            'turbo.json': json.dumps({'$schema': 'https://turbo.build/schema.json', 'tasks': tasks}, indent=1)}
+
+
 def write_just(needs):
     text = ['[parallel]\nall: %s\n' % ' '.join(names(sinks(needs)))]
     text += ['%st%d: %s\n\t@true\n' % ('[parallel]\n' if n else '', i, ' '.join(names(n))) for i, n in enumerate(needs)]
@@ -104,7 +114,7 @@ TOOLS = {'reeve': write_reeve, 'ninja': write_ninja, 'make': write_make, 'just':
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument('tool', choices=sorted(TOOLS))
+    options.add_argument('tool', choices=sorted([*TOOLS, 'turbo']))
     options.add_argument('shape', choices=sorted(SHAPES))
     options.add_argument('count', type=int)
     options.add_argument('dir')
@@ -121,7 +131,7 @@ def main():
     elif given.tool == 'reeve':
         files = write_reeve_files(needs, given.make, not given.uncached)
     else:
-        files = {'ninja': write_ninja_files, 'make': write_make_files}[given.tool](needs, given.make)
+        files = {'ninja': write_ninja_files, 'make': write_make_files, 'turbo': write_turbo_files}[given.tool](needs, given.make)
     if given.make:
         os.makedirs(os.path.join(given.dir, 'out'), exist_ok=True)
     for name, text in files.items():
