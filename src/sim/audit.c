@@ -63,6 +63,7 @@ static void count_event(audit *a, const rv_event *event)
         counts[RV_SIM_DENIALS] += event->state == RV_NODE_DENIED;
     }
     counts[RV_SIM_WARNINGS] += event->type == RV_EVENT_WARNED;
+    counts[RV_SIM_SHARED] += event->type == RV_EVENT_BUDGET && event->flags == RV_BUDGET_ELSEWHERE;
     counts[RV_SIM_VIOLATIONS] += event->type == RV_EVENT_VIOLATION;
     counts[RV_SIM_BUDGET_STOPS] += event->type == RV_EVENT_PHASE && event->flags == RV_CLOSING_BUDGET;
 }

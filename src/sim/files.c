@@ -81,7 +81,7 @@ static void on_change(rv_sim_world *w, int64_t number, const char *text)
 
 void rv_sim_inputs_soon(rv_sim_world *w) { rv_sim_later(w, rv_sim_below(w, 400), on_change, 0, NULL); }
 
-typedef struct chosen { rv_sim_world *w; uint64_t from; uint64_t least; rv_digest digest; bool is_there; } chosen;
+typedef struct chosen { rv_sim_world *w; uint64_t from, least, size; rv_digest digest; bool is_there; } chosen;
 
 static uint64_t head_of(rv_digest digest)
 {
@@ -99,14 +99,14 @@ static void choose(void *user, rv_digest digest, uint64_t size, uint64_t links)
     bool is_next = size < 24 && (!c->is_there || distance < c->least);
     bool is_read = is_next && rv_blob_read(c->w->blobs, digest, 24, &bytes, NULL) == RV_OK;
     if (is_read && rv_str_starts(rv_buf_str(&bytes), RV_STR(MADE)))
-        c->digest = digest, c->least = distance, c->is_there = true;
+        c->digest = digest, c->least = distance, c->size = size, c->is_there = true;
     rv_buf_deinit(&bytes);
 }
 
 /* What an attempt made is damaged, cut short or gone: a miss, never an error, and never given to anybody [C11]. */
 static void damage(rv_sim_world *w)
 {
-    static const char *const bytes[] = {"made 999999999", "", "mad"};
+    static const char *const bytes[] = {"xxxxxxxxxxxxxxxxxxxxxxxx", "made 999999999", ""};
     chosen c = {.w = w, .from = rv_rng_next(&w->rng)};
     rv_buf path = {0};
     for (uint32_t first = 0; first < 256; first++) rv_blobs_list(w->blobs, first, choose, &c);
@@ -114,7 +114,7 @@ static void damage(rv_sim_world *w)
     if (!c.is_there) return;
     rv_blob_path(w->blobs, c.digest, &path);
     (void)unlink(path.at); /* the blob may be a file of somebody else, too */
-    if (how < RV_COUNT(bytes)) rv_sim_write_file(path.at, rv_str_of(bytes[how]));
+    if (how < RV_COUNT(bytes)) rv_sim_write_file(path.at, how == 0 ? rv_str_cut(rv_str_of(bytes[0]), 0, c.size) : rv_str_of(bytes[how]));
     w->result->counts[RV_SIM_DAMAGED]++;
     rv_sim_tell(w, "damage %u", how);
     rv_buf_deinit(&path);

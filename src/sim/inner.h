@@ -80,6 +80,7 @@ typedef struct rv_sim_ledger {
     bool is_cancelled;        /* its cancel was acknowledged */
     uint32_t signalled;       /* events from outside that were acknowledged */
     int64_t added[RV_DIMENSION_COUNT]; /* to the budget, likewise */
+    int64_t taken[RV_DIMENSION_COUNT]; /* of its budget's group, as its journal has it: spent and reserved; 0 without one */
     RV_VEC(rv_sim_report) reports;
     RV_VEC(rv_sim_given) given;
     uint32_t given_last;      /* texts made up for submissions */
@@ -122,6 +123,7 @@ struct rv_sim_world {
     rv_disk *disk;
     rv_sim_ledger ledger;
     char parent[64];          /* the failed run that the present one goes on from; empty: none */
+    int64_t past[RV_DIMENSION_COUNT]; /* taken by the runs before this one, all of one group */
     bool is_again;            /* it is the second run of the workflow from its beginning */
     uint32_t life_first;      /* of this run */
     bool has_stamps;          /* what files were like is known of some: none is changed in the tick of the clock in which it was seen */
@@ -228,6 +230,8 @@ typedef struct rv_sim_money {
     const rv_run *run;        /* as it is before each event */
     uint8_t limits, at_limit; /* of the run */
     int64_t limit[RV_DIMENSION_COUNT], spent[RV_DIMENSION_COUNT], reserved[RV_HELD_COUNT], added[RV_DIMENSION_COUNT];
+    int64_t elsewhere[RV_DIMENSION_COUNT]; /* what it was told of other runs */
+    bool has_group;
     RV_VEC(int64_t) held;     /* by node, RV_HELD_COUNT each; below 0: nothing is reserved for it */
     uint32_t node, epoch;     /* of the completion whose facts follow; RV_NONE: of none */
     bool may_be_all;          /* that was perhaps spent to the last of its reservation */

@@ -14,6 +14,7 @@
  *  K20 what was submitted and acknowledged is in the run, once, under the ids that were told (giver.c, audit.c)
  *  C12 what a hit gives is what a good attempt of the same command gave, files and result; it starts nothing (files.c)
  *  K31 no more at once than the quota; K33 what is quarantined does not begin where it can write
+ *  K53 what runs of a group have taken is known to those that come after them (money.c)
  *  K50 what is spent is what attempts reported, once; nothing is reserved beyond a limit (money.c); what was added is in the journal
  *  K5  the run ends (world.c); engine time never goes back (audit.c); whole-state invariants after each call of the loop */
 

@@ -11,6 +11,7 @@ void rv_sim_money_begin(rv_sim_money *money, rv_sim_world *w, const rv_run *run)
     const rv_budget_def *budget = &graph->budgets[graph->budget - 1];
     money->limits = budget->limits;
     money->at_limit = budget->at_limit;
+    money->has_group = budget->group.size > 0;
     memcpy(money->limit, budget->limit, sizeof money->limit);
 }
 
@@ -38,7 +39,7 @@ static const rv_sim_report *report_of(const rv_sim_money *money, uint32_t node, 
 static void check_limits(rv_sim_money *money, uint32_t node, const char *what)
 {
     for (uint32_t d = 0; d < RV_DIMENSION_COUNT; d++) {
-        int64_t taken = money->spent[d] + (d < RV_HELD_COUNT ? money->reserved[d] : 0);
+        int64_t taken = money->spent[d] + (d < RV_HELD_COUNT ? money->reserved[d] : 0) + money->elsewhere[d];
         bool is_limited = money->limits >> d & 1 && money->at_limit != RV_AT_LIMIT_WARN && d != RV_DIMENSION_TIME;
         if (is_limited && taken > money->limit[d])
             rv_sim_break(money->world, "K50: %s for %.*s: %lld of %s are taken, the limit is %lld", what, RV_FMT(id(money, node)),
@@ -46,8 +47,18 @@ static void check_limits(rv_sim_money *money, uint32_t node, const char *what)
     }
 }
 
+/* Before it starts something a run knows what those before it have taken of their common budget [K53]. */
+static void check_group(rv_sim_money *money)
+{
+    for (uint32_t d = 0; d < RV_DIMENSION_COUNT && money->has_group; d++)
+        if ((money->limits >> d & 1) && d != RV_DIMENSION_TIME && money->elsewhere[d] != money->world->past[d])
+            rv_sim_break(money->world, "K53: the run was told of %lld %s of its group, the others have taken %lld",
+                         (long long)money->elsewhere[d], rv_dimension_name((rv_dimension)d), (long long)money->world->past[d]);
+}
+
 static void take_reservation(rv_sim_money *money, const rv_event *event)
 {
+    check_group(money);
     int64_t *held = held_of(money, event->node);
     const int64_t amounts[RV_HELD_COUNT] = {event->cost, event->amount};
     bool is_raise = event->type == RV_EVENT_RAISED;
@@ -108,6 +119,7 @@ static void end_of_input(rv_sim_money *money)
 static void take_limit(rv_sim_money *money, const rv_event *event)
 {
     uint32_t d = event->state;
+    if (d < RV_DIMENSION_COUNT && event->flags == RV_BUDGET_ELSEWHERE) money->elsewhere[d] = event->amount;
     if (d >= RV_DIMENSION_COUNT || event->flags) return;
     money->limit[d] = RV_MAX(money->limit[d] + event->amount, 0);
     money->added[d] += event->amount;
@@ -150,6 +162,8 @@ void rv_sim_money_take(rv_sim_money *money, const rv_event *event)
     if (!event) {
         end_of_input(money);
         compare_purse(money);
+        for (uint32_t d = 0; d < RV_DIMENSION_COUNT && money->has_group; d++)
+            money->world->ledger.taken[d] = money->spent[d] + (d < RV_HELD_COUNT ? money->reserved[d] : 0);
     } else if (rv_event_is_input(event->type)) {
         take_input(money, event);
     } else if (event->type == RV_EVENT_RESERVED || event->type == RV_EVENT_RAISED) {

@@ -611,6 +611,7 @@ static void run_budget(scenario *s)
     if (one_in(s, 4)) rv_buf_printf(s->out, "time: %ums, ", 20 + below(s, 3000));
     if (one_in(s, 4)) rv_buf_printf(s->out, "attempts: %u, ", below(s, 30));
     if (one_in(s, 6)) rv_buf_printf(s->out, "nodes: %u, ", below(s, 20));
+    if (one_in(s, 3)) rv_buf_cstring(s->out, "group: shared, ");
     rv_buf_printf(s->out, "at_limit: %s}\n", WORD(s, "pause", "pause", "pause", "stop", "warn"));
 }
 

@@ -68,6 +68,7 @@ typedef struct rv_sim_config {
     X(BUDGET_STOPS, "budget stops")                                              \
     X(WARNINGS, "budget warnings")                                               \
     X(OVERSPENT, "nodes over their budgets")                                     \
+    X(SHARED, "budgets shared")      /* what others have taken was told */       \
     X(DENIALS, "starts denied")                                                  \
     X(MUTEX_WAITS, "waits for a mutex") /* seen when something started */        \
     X(HITS, "hits of the cache")                                                 \

@@ -488,17 +488,22 @@ static void world_deinit(rv_sim_world *w)
  * child, which keeps what it can. */
 static void go_on(rv_sim_world *w)
 {
-    bool may = w->ledger.is_over && w->life < LIVES_MAX / 2;
+    /* One that was found, and not told, the power may take away again. */
+    bool may = w->ledger.is_over && w->ledger.is_end_told && w->life < LIVES_MAX / 2;
+    int64_t past[RV_DIMENSION_COUNT];
+    for (uint32_t d = 0; d < RV_DIMENSION_COUNT; d++) past[d] = w->past[d] + w->ledger.taken[d];
     if (may && !w->is_again && rv_sim_one_in(w, 2)) {
         w->is_again = true;
         w->parent[0] = 0;
         w->life_first = w->life + 1;
         w->result->counts[RV_SIM_AGAIN]++;
+        memcpy(w->past, past, sizeof past);
         rv_sim_ledger_begin(w, "");
         return;
     }
-    may = may && w->ledger.outcome != RV_RUN_OK && w->ledger.is_end_told && !w->parent[0]; /* else the power may take it away again */
+    may = may && w->ledger.outcome != RV_RUN_OK && !w->parent[0];
     if (!may || !rv_sim_one_in(w, 3)) return;
+    memcpy(w->past, past, sizeof past);
     (void)snprintf(w->parent, sizeof w->parent, "%s", w->ledger.run);
     w->result->counts[RV_SIM_CHILDREN]++;
     rv_sim_ledger_begin(w, "");
