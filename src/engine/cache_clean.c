@@ -6,7 +6,8 @@
 
 /* Cleaning the cache beside runs that go on [C15]. It goes in steps of a few milliseconds, each from a timer of the loop:
  *
- *     SCAN ──► choose ──► DROP (entries, with the engine's batches) ──► SWEEP (blobs, one of 256 folders a step) ──► done
+ *     SCAN ──► choose ──► NOTE (blobs that stay) ──► DROP (entries, with the engine's batches) ──► SWEEP (blobs, one of 256 folders
+ *     a step) ──► done
  *
  *  (1) The store's thread reads at most STEP_ENTRIES entries, or drops STEP_DROPS, at a time: a few milliseconds.
  *  (2) A blob goes only when no entry names it, none that a run is about to write either, and no artifact: what was stored since the
@@ -16,6 +17,7 @@
 
 #define STEP_ENTRIES 128u
 #define STEP_DROPS 512u
+#define STEP_NOTES 4096u
 #define FOLDERS 256u
 
 typedef struct entry {
@@ -36,12 +38,12 @@ struct rv_cleaner {
     rv_engine_done_fn *done;
     void *user;
     rv_timer *timer;
-    enum { SCAN, DROP, SWEEP, ENDED } phase;
+    enum { SCAN, NOTE, DROP, SWEEP, ENDED } phase;
     RV_VEC(entry) entries;
     RV_VEC(rv_digest) blobs;
     digest_set kept;                 /* blobs that stay */
     uint64_t last_id;                /* of what was scanned */
-    uint32_t next_drop, folder;
+    uint32_t next_note, next_drop, folder;
     bool is_dropping;                /* a batch with drops is under way */
     rv_error error;
 };
@@ -151,14 +153,21 @@ static void choose(rv_cleaner *c)
         left -= e->size;
     }
     if (!wish->dry_run) c->last_id = 0;
-    for (uint32_t i = 0; i < c->entries.count; i++) {
-        const entry *e = &c->entries.at[i];
-        if (e->why == RV_CACHE_MODE_COUNT && !wish->dry_run) c->last_id = RV_MAX(c->last_id, e->id); /* keeps (2) */
+}
+
+/* What was chosen is counted, the blobs of what stays are noted: some of them at a time. */
+static void note_step(rv_cleaner *c)
+{
+    uint32_t end = RV_MIN(c->entries.count, c->next_note + STEP_NOTES);
+    for (; c->next_note < end; c->next_note++) {
+        const entry *e = &c->entries.at[c->next_note];
+        if (e->why == RV_CACHE_MODE_COUNT && !c->wish.dry_run) c->last_id = RV_MAX(c->last_id, e->id); /* keeps (2) */
         for (uint32_t k = 0; k < e->blob_count && e->why == RV_CACHE_MODE_COUNT; k++) put_in(&c->kept, c->blobs.at[e->blob_first + k]);
         if (e->why == RV_CACHE_MODE_COUNT) continue;
         c->tally.removed[e->why].entries++;
         c->tally.removed[e->why].bytes += e->size;
     }
+    if (end == c->entries.count) c->phase = DROP;
 }
 
 /* ---- dropping ---- */
@@ -309,7 +318,9 @@ static void step(void *user)
     rv_cleaner *c = user;
     if (c->phase == SCAN && !scan_step(c, take_entry) && c->phase == SCAN) {
         choose(c);
-        c->phase = DROP;
+        c->phase = NOTE;
+    } else if (c->phase == NOTE) {
+        note_step(c);
     } else if (c->phase == SWEEP) {
         sweep_step(c);
     }
