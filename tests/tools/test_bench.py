@@ -25,7 +25,7 @@ def bench(script, only, *options):
 
 def main():
     results = []
-    status, said, left = bench(None, 'load,start,size')
+    status, said, left = bench(None, 'chain,start,size')
     good = status == 0 and '| reeve | not built |' in said and 'not judged' in said
     results.append(('a_missing_program_is_reported_not_fatal', good, said))
     results.append(('nothing_is_left_behind', left == [], str(left)))
