@@ -31,7 +31,7 @@ static pthread_mutex_t armed_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     RV_VEC(file_model *) files;
     fault kind;
-    uint64_t at, count, hits;
+    uint64_t at, count, hits, struck;
     bool is_sticky;
     fault_operation_fn *watch;
     void *watch_user;
@@ -160,6 +160,7 @@ static fault fails(operation op) {
     pthread_mutex_lock(&armed_lock);
     bool hit = all.count++ >= all.at && applies(all.kind, op) && (all.is_sticky || all.hits == 0);
     fault kind = hit ? all.kind : FAULT_NONE;
+    if (hit && all.hits == 0) all.struck = all.count - 1;
     all.hits += hit;
     pthread_mutex_unlock(&armed_lock);
     return kind;
@@ -171,6 +172,7 @@ void fault_vfs_arm(fault kind, uint64_t at, bool is_sticky) {
     all.at = at;
     all.is_sticky = is_sticky;
     all.count = all.hits = 0;
+    all.struck = UINT64_MAX;
     pthread_mutex_unlock(&armed_lock);
 }
 
@@ -189,6 +191,7 @@ static uint64_t locked(const uint64_t *number) {
 
 uint64_t fault_vfs_count(void) { return locked(&all.count); }
 uint64_t fault_vfs_hits(void) { return locked(&all.hits); }
+uint64_t fault_vfs_struck(void) { return locked(&all.struck); }
 
 void fault_vfs_watch(fault_operation_fn *fn, void *user) {
     all.watch = fn;
