@@ -142,6 +142,34 @@ def directories(flow):
     same(open(flow.path('out-b')).read(), 'only\nsecond\n', 'what came of it')
 
 
+@case('of many files, which are looked at ahead, each change is seen, also one that a node of the same run makes [C1, C3]')
+def ahead(flow):
+    work = Work(flow)
+    names = [f'f{i}' for i in range(400)]
+    for name in names:
+        flow.write(name, name)
+    nodes = {'writes': {'shell': 'cat given > f7; touch -d @1000000000 f7'},
+             'many': work.node('cat f* > all', 'many', inputs=names, outputs=['all'], needs=['writes'], cache={'deps': 'files'}),
+             'one': work.node('cat f399 all > out', 'one', inputs=['f399', 'all'], outputs=['out'], needs=['many'])}
+    flow.write('given', 'first')
+    same(work.run(nodes), ['many', 'one'], 'the first run')
+    for _ in range(3):
+        same(work.run(nodes), [], 'written anew, with what it had')
+    for given in ('other', 'third'):
+        flow.write('given', given)
+        same(work.run(nodes), ['many', 'one'], 'what a node of this run has changed, in time and size as before')
+        same(given in flow.read('all').decode(), True, 'what came of it')
+    for _ in range(3):
+        same(work.run(nodes), [], 'unchanged')
+    flow.write('f399', 'last')
+    same(work.run(nodes), ['many', 'one'], 'the last of them')
+    for _ in range(2):
+        same(work.run(nodes), [], 'unchanged again')
+    os.remove(flow.path('all'))
+    same(work.run(nodes), [], 'an output of many that is gone')
+    same(flow.read('out').decode(), 'last' + flow.read('all').decode(), 'it is put back')
+
+
 @case('what a node reads of others, prints or leaves besides files is looked up each time, and never remembered')
 def not_remembered(flow):
     work = Work(flow)
