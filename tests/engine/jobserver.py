@@ -51,7 +51,7 @@ def shared(flow):
 
 @case('a make that is killed takes no slot with it: after it as many run as before')
 def killed(flow):
-    live = flow.start({'nodes': {'m': make(flow, 'm', timeout='300ms'), 'n': make(flow, 'n', after=['m'])}}, '-j', '3')
+    live = flow.start({'nodes': {'m': make(flow, 'm', timeout='2s'), 'n': make(flow, 'n', after=['m'])}}, '-j', '3')
     flow.hub.take(3)
     live.expect('node_ended', node='m')
     drive(flow, 8, 3, 3)

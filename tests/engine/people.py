@@ -2,7 +2,7 @@
 import json
 import signal
 
-from harness import Wire, argv_to, case, main, need, same, shell
+from harness import Wire, argv_to, case, main, need, same, shell, wait_for
 
 
 def row(flow, key):
@@ -285,10 +285,10 @@ def question_keys(flow):
         flow.call('approve', run, key, '--again')
         live = flow.start({'nodes': nodes}, '--resume', run)
         flow.hub.next().end(0) if key == 'pay@2' else flow.hub.next()
-    for key in ('check', 'check~1'):
-        flow.call('reject', run, key)
-    flow.call('approve', run, 'check~3', status=3)
-    flow.call('approve', run, 'check~2')
+    for verb, key in (('reject', 'check'), ('reject', 'check~1'), ('approve', 'check~2')):
+        wait_for(lambda: flow.ask(f"select key from blocker where key = '{key}' and state = 'open'"), f'{key} is asked')
+        flow.call('approve', run, 'check~3', status=3)
+        flow.call(verb, run, key)
     live.end(0)
     same(flow.ask('select key, node from blocker order by key'), [('check', 'check'), ('check~1', 'check~1'), ('check~2', 'check~2'),
                                                                   ('pay', 'pay'), ('pay@2', 'pay')], 'questions')
