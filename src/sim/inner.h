@@ -77,6 +77,7 @@ typedef struct rv_sim_ledger {
     bool is_acknowledged;     /* its id was given out */
     bool is_over, is_end_told; /* its end was found or given out; given out, hence synced */
     rv_run_state outcome;     /* that end */
+    bool is_violated;         /* its nodes are at odds: no child goes on from it [A8] */
     bool is_cancelled;        /* its cancel was acknowledged */
     uint32_t signalled;       /* events from outside that were acknowledged */
     int64_t added[RV_DIMENSION_COUNT]; /* to the budget, likewise */

@@ -292,6 +292,7 @@ void rv_sim_ledger_found(rv_sim_world *w, const rv_run *run, uint64_t last_seq)
     if (ledger->is_over && run->status != ledger->outcome)
         rv_sim_break(w, "P2: the run was told as %s; the journal says %s", rv_run_state_name(ledger->outcome),
                      rv_run_state_name((rv_run_state)run->status));
+    ledger->is_violated = run->violation.path != 0;
     if (is_over) {
         w->result->counts[RV_SIM_GROWN] += run->node_count - run->places.at[0].count - run->places.at[1].count;
         ledger->is_over = true;

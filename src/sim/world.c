@@ -501,7 +501,7 @@ static void go_on(rv_sim_world *w)
         rv_sim_ledger_begin(w, "");
         return;
     }
-    may = may && w->ledger.outcome != RV_RUN_OK && !w->parent[0];
+    may = may && w->ledger.outcome != RV_RUN_OK && !w->ledger.is_violated && !w->parent[0];
     if (!may || !rv_sim_one_in(w, 3)) return;
     memcpy(w->past, past, sizeof past);
     (void)snprintf(w->parent, sizeof w->parent, "%s", w->ledger.run);
