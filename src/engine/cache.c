@@ -279,7 +279,9 @@ static rv_cache_reason put_back(rv_cache_part *part, const rv_manifest *m, rv_er
     for (uint32_t i = 0; i < m->file_count; i++)
         if (rv_tree_refusal(tree, &m->files[i])) return RV_CACHE_CORRUPT;
     if (!verify_rest(part->cache, m)) return RV_CACHE_CORRUPT;
-    rv_status status = m->file_count ? rv_tree_restore(tree, m->files, m->file_count, NULL, err) : RV_OK;
+    uint32_t written = 0;
+    rv_status status = m->file_count ? rv_tree_restore(tree, m->files, m->file_count, &written, err) : RV_OK;
+    if (status != RV_OK || written) part->job->engine->moment++; /* another run may have seen what was there */
     if (status == RV_CORRUPT || status == RV_NOT_FOUND) return RV_CACHE_CORRUPT;
     return status == RV_OK ? RV_CACHE_HIT : RV_CACHE_NOT_RESTORED;
 }

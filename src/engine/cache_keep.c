@@ -157,6 +157,7 @@ void rv_cache_collect(rv_job *job, uint32_t node, rv_batch *batch)
 {
     rv_cache_slot *slot = job->cache ? rv_cache_slot_of(job->cache, node) : NULL;
     if (!slot || slot->state == SLOT_MISSED) return;
+    rv_cache_memo_mark(job->cache->cache, batch);
     if (slot->state == SLOT_KEPT) {
         rv_cache_row row = {.key = {(const char *)slot->key.bytes, sizeof slot->key.bytes},
                             .node = rv_job_node_id(job, node),

@@ -7,16 +7,27 @@
 
 /* A node's way around the lookup: what it had the last time, while nothing that it depends on is another (memo.h). */
 
-#define DROPPED "cache_dropped" /* meta: another text after each batch that dropped entries */
+#define DROPPED "cache_dropped" /* meta: a text that no other store has, and another one after each batch that dropped entries */
 
-void rv_cache_memo_drop(rv_cache *cache, rv_batch *batch)
+static void mark(rv_batch *batch)
 {
     char text[20];
     uint64_t number;
     rv_random_bytes(&number, sizeof number);
     int size = snprintf(text, sizeof text, "%016llx", (unsigned long long)number);
     rv_batch_meta(batch, RV_STR(DROPPED), (rv_str){text, (size_t)size});
+}
+
+void rv_cache_memo_drop(rv_cache *cache, rv_batch *batch)
+{
+    mark(batch);
     cache->drops++;
+}
+
+void rv_cache_memo_mark(rv_cache *cache, rv_batch *batch)
+{
+    if (cache->is_unmarked) mark(batch);
+    cache->is_unmarked = false;
 }
 
 void rv_cache_memo_open(rv_cache_part *part)
@@ -30,7 +41,8 @@ void rv_cache_memo_open(rv_cache_part *part)
     rv_status status = rv_store_meta(cache->config.store, &arena, RV_STR(DROPPED), &dropped, &error);
     uint64_t values = rv_hash64(rv_str_of(job->dir), rv_hash64(rv_buf_str(&job->load_value), rv_hash64(dropped, 0)));
     rv_arena_deinit(&arena);
-    if (status != RV_OK && status != RV_NOT_FOUND) return;
+    cache->is_unmarked |= status == RV_NOT_FOUND; /* a store's first: what is known may be another one's */
+    if (status != RV_OK) return;
     part->memo = rv_memo_open(&(rv_memo_of){.root = cache->config.root, .workflow = job->graph->digest, .values = values,
                                             .environ = cache->config.environ, .node_count = job->graph->node_count});
 }

@@ -35,6 +35,7 @@ struct rv_cache {
     int64_t *used;
     uint64_t used_count;
     bool is_used_dirty;
+    bool is_unmarked;          /* the store has no text of its own yet (cache_memo.c) */
     uint32_t drops;            /* batches that dropped entries under this engine */
     RV_VEC(struct rv_cache_part *) runs; /* those that have entries which no batch has yet */
 };
@@ -49,6 +50,8 @@ int64_t rv_used_ms(const rv_cache *cache, uint64_t id, int64_t created_ms);
 
 /* A batch drops entries: what is remembered of hits (memo.h) is void from it on. */
 void rv_cache_memo_drop(rv_cache *cache, rv_batch *batch);
+/* A node is settled with this batch: give the store its text, if it has none. */
+void rv_cache_memo_mark(rv_cache *cache, rv_batch *batch);
 
 /* As rv_cache_find, with the whole manifest; in cache->arena, which is cleared before. has_all: each blob of it must be there; else what
  * is to be put back is found missing then. */

@@ -451,9 +451,10 @@ void rv_engine_moment(rv_engine *engine)
 {
     int64_t now_ms = rv_loop_mono_ms(engine->config.loop);
     bool is_quiet = engine->attempts.count == engine->attempts_free.count && now_ms - engine->moment_ms < MOMENT_MS;
-    if (is_quiet && engine->moment) return;
+    if (is_quiet && !engine->is_disturbed && engine->moment) return;
     engine->moment++;
     engine->moment_ms = now_ms;
+    engine->is_disturbed = false;
 }
 
 static void on_turn(void *user)
@@ -506,6 +507,7 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
     rv_engine *engine = job->engine;
     rv_error error = {0};
     bool is_told = input->type == RV_EVENT_BUDGET && (input->flags & RV_BUDGET_ELSEWHERE);
+    if (input->type != RV_EVENT_CACHED) engine->is_disturbed = true;
     if (job->group.size && !is_told) rv_group_look(job, input->type);
     rv_status status = rv_run_reserve(job->run, &job->out, input);
     if (status != RV_OK) {

@@ -172,6 +172,7 @@ struct rv_engine {
     uint32_t turn_number;
     uint64_t moment;           /* raised when files may have changed: when an attempt begins or has ended, with each turn while one runs */
     int64_t moment_ms;         /* when it was raised in a turn */
+    bool is_disturbed;         /* since then a run was stepped by something else than a hit */
     rv_flight *flying, *next_flight; /* in flight; being collected */
     rv_flight *spare_flight;   /* empty, with room; NULL: none */
     size_t batch_size;         /* bytes of the last one: room for the next */
@@ -214,8 +215,9 @@ void rv_engine_random(const rv_engine *engine, void *ret_bytes, size_t size);
 /* Give back what a node was admitted with: the machine's, its mutexes, then its slots [A6]. */
 void rv_engine_release(rv_job *job, uint32_t node, bool has_slots);
 void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
-/* A turn or a run begins: raise engine->moment where files may have changed. While nothing of ours runs only others change files: what was
- * seen holds for MOMENT_MS then, as for a command that reads it at once. */
+/* A turn or a run begins: raise engine->moment where files may have changed. It is left as it is only from one turn of hits to the next,
+ * and for MOMENT_MS at most: while nothing of ours runs, nothing came from outside, no timer was due. Who changes a file and then says
+ * something is heard in that order. */
 void rv_engine_moment(rv_engine *engine);
 void rv_engine_fail(rv_engine *engine, const rv_error *err);
 void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);

@@ -219,8 +219,6 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_agrees(job, err);
     if (status == RV_OK) status = rv_group_load(job, err);
     if (status != RV_OK) return drop(job, status);
-    rv_engine_moment(engine);
-    rv_cache_begin(job);
     rv_event load = {.type = RV_EVENT_LOAD, .key = rv_str_of(job->id), .value = rv_buf_str(&job->load_value)};
     rv_engine_random(engine, &load.seed, sizeof load.seed);
     load.seed >>= 1; /* so that every reader of the journal has it exactly in 63 bits */
@@ -228,6 +226,8 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     rv_answer answer = rv_engine_step(job, &load, true);
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
     announce(job);
+    rv_engine_moment(engine);
+    rv_cache_begin(job);
     *ret_job = job;
     return RV_OK;
 }
@@ -391,14 +391,14 @@ rv_status rv_engine_resume(rv_engine *engine, rv_str run_id, rv_spec *spec, bool
     rv_status status = load_job(engine, run_id, spec, false, &job, err);
     if (status != RV_OK) return status;
     job->row_is_dirty = true;
-    rv_engine_moment(engine);
-    rv_cache_begin(job);
     uint32_t flags = job->run->status == RV_RUN_RUNNING ? RV_RESUME_AFTER_DEATH : 0; /* an interrupt is recorded, and synced */
     rv_engine_step(job, &(rv_event){.type = RV_EVENT_RESUME, .flags = flags}, true);
     rv_job_settle_lost(job);
     if (fail_fast) rv_engine_step(job, &(rv_event){.type = RV_EVENT_FAIL_FAST}, true);
     reopen_blockers(job);
     announce(job);
+    rv_engine_moment(engine);
+    rv_cache_begin(job);
     RV_FAIL_POINT(RESUME_STEPPED);
     *ret_job = job;
     return RV_OK;

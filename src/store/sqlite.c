@@ -30,7 +30,6 @@
 
 #define WAL_SIZE_MAX (16u << 20)
 #define WAL_SIZE_IDLE (1u << 20) /* an idle store checkpoints a log above this */
-#define WAL_SIZE_LEFT (2u << 20) /* who closes the store leaves a log of up to this to the next owner */
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static rv_sqlite *open_stores;
@@ -185,7 +184,7 @@ static int open_file(rv_sqlite *self) {
     if (!self->read_only)
         flags |= SQLITE_OPEN_CREATE;
     if (!self->is_immutable)
-        return sqlite3_open_v2(self->file, &self->db, flags, self->vfs);
+        return sqlite3_open_v2(self->copy_file ? self->copy_file : self->file, &self->db, flags, self->vfs);
     rv_buf uri = {0};
     rv_buf_cstring(&uri, "file:");
     for (const char *at = self->file; *at; at++) /* RFC 3986: what would end the path is escaped */
@@ -206,16 +205,6 @@ static bool has_log(const rv_sqlite *self) {
     bool has = stat(log.at, &info) == 0 && info.st_size > 0;
     rv_buf_deinit(&log);
     return has;
-}
-
-/* Copying the log into the database and removing it are two syncs, and the next owner's first sync another, of the folder: most of what
- * a short run costs. A log that is small is read in a moment. */
-static bool leaves_log(const rv_sqlite *self) {
-    sqlite3_file *log = NULL;
-    sqlite3_int64 size = 0;
-    if (!self->db || sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK) return false;
-    if (!log || !log->pMethods || log->pMethods->xFileSize(log, &size) != SQLITE_OK) return false;
-    return (uint64_t)size <= RV_MIN(self->wal_size_max, WAL_SIZE_LEFT);
 }
 
 static rv_status connect(rv_sqlite *self, rv_error *err) {
@@ -366,22 +355,10 @@ static void registry_remove(rv_sqlite *self) {
     pthread_mutex_unlock(&open_lock);
 }
 
-static void remove_copy(rv_sqlite *self) {
-    rv_buf log = {0};
-    if (!self->copy_dir) return;
-    rv_buf_printf(&log, "%s-wal", self->file);
-    (void)unlink(log.at);
-    (void)unlink(self->file);
-    (void)rmdir(self->copy_dir);
-    rv_buf_deinit(&log);
-    rv_free(self->copy_dir);
-}
-
 static void sqlite_close(void *user, bool is_clean) {
     rv_sqlite *self = user;
-    disconnect(self, is_clean && !self->read_only && !leaves_log(self));
+    disconnect(self, is_clean && !self->read_only);
     registry_remove(self);
-    remove_copy(self);
     rv_map_deinit(&self->name_places);
     rv_vec_deinit(&self->names);
     rv_arena_deinit(&self->name_arena);
@@ -438,14 +415,19 @@ static rv_status copy_file(const char *from, const char *to, rv_error *err) {
     char chunk[65536];
     ssize_t count = -1;
     int in = open(from, O_RDONLY | O_CLOEXEC), out = in >= 0 ? open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    while (out >= 0 && (count = read(in, chunk, sizeof chunk)) > 0 && write(out, chunk, (size_t)count) == count) continue;
-    rv_status status = count == 0 ? RV_OK : rv_error_set(err, RV_STORE_IO, "%s: cannot be copied to %s: %s", from, to, strerror(errno));
+    ssize_t written = 0;
+    while (out >= 0 && written >= 0 && (count = read(in, chunk, sizeof chunk)) > 0)
+        if ((written = write(out, chunk, (size_t)count)) != count) break;
+    int error_number = written >= 0 && count > 0 ? ENOSPC : errno; /* a part was written: there is no more room */
+    rv_status status = count == 0 ? RV_OK
+                                  : rv_error_set(err, RV_STORE_IO, "%s: its copy %s, to be read from, cannot be written: %s", from, to,
+                                                 strerror(error_number));
     if (in >= 0) close(in);
     if (out >= 0) close(out);
     return status;
 }
 
-/* SQLite reads a log only where it may write. Of a store on such a medium that has one a copy is read; sqlite_close removes it. */
+/* SQLite reads a log only where it may write. Of a store on such a medium that has one a copy is read; it is removed once it is open. */
 static rv_status copy_from_medium(rv_sqlite *self, rv_error *err) {
     const char *tmp = getenv("TMPDIR");
     rv_buf dir = {0}, file = {0}, log = {0}, log_copy = {0};
@@ -456,10 +438,9 @@ static rv_status copy_from_medium(rv_sqlite *self, rv_error *err) {
         rv_buf_printf(&file, "%s/reeve.db", dir.at);
         rv_buf_printf(&log, "%s-wal", self->file);
         rv_buf_printf(&log_copy, "%s-wal", file.at);
+        self->copy_file = rv_cstring_dup(rv_buf_str(&file));
         status = copy_file(self->file, file.at, err);
         if (!status) status = copy_file(log.at, log_copy.at, err);
-        rv_free(self->file);
-        self->file = rv_cstring_dup(rv_buf_str(&file));
     }
     rv_buf_deinit(&dir), rv_buf_deinit(&file), rv_buf_deinit(&log), rv_buf_deinit(&log_copy);
     return status;
@@ -473,6 +454,23 @@ static bool has_database(const rv_sqlite *self) {
     if (access(self->file, F_OK) == 0)
         return true;
     return vfs && vfs->xAccess(vfs, self->file, SQLITE_ACCESS_EXISTS, &is_there) == SQLITE_OK && is_there;
+}
+
+/* Once it is open, or cannot be: what is read then is there until it is closed. */
+static void remove_copy(rv_sqlite *self) {
+    rv_buf log = {0};
+    if (!self->copy_dir)
+        return;
+    if (self->copy_file) {
+        rv_buf_printf(&log, "%s-wal", self->copy_file);
+        (void)unlink(log.at);
+        (void)unlink(self->copy_file);
+    }
+    (void)rmdir(self->copy_dir);
+    rv_buf_deinit(&log);
+    rv_free(self->copy_file);
+    rv_free(self->copy_dir);
+    self->copy_file = self->copy_dir = NULL;
 }
 
 static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_error *err) {
@@ -494,6 +492,7 @@ static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_err
         status = last_batch(self, ret_last_batch, err);
     if (!status && is_new)
         directory_sync(self->path);
+    remove_copy(self);
     return status;
 }
 

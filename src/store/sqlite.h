@@ -56,7 +56,7 @@ typedef struct rv_sqlite_guard { bool is_on, was_denied; } rv_sqlite_guard;
 typedef struct rv_sqlite {
     /* stored: how it was opened */
     char *path, *file, *vfs;
-    char *copy_dir; /* of a copy that is read instead; NULL: none */
+    char *copy_dir, *copy_file; /* while it is opened: of a copy that is read instead; NULL: none */
     bool read_only, is_immutable;
     uint64_t wal_size_max;
     struct rv_sqlite *next_open; /* of the process: asserts that nobody opens a database twice */

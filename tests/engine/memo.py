@@ -1,6 +1,7 @@
 """What an unchanged node had from the cache is remembered, and never trusted further than it holds [C3, C11]."""
 import glob
 import os
+import shutil
 import sqlite3
 
 from harness import case, main, same
@@ -168,6 +169,53 @@ def ahead(flow):
     os.remove(flow.path('all'))
     same(work.run(nodes), [], 'an output of many that is gone')
     same(flow.read('out').decode(), 'last' + flow.read('all').decode(), 'it is put back')
+
+
+@case('who changes a file and then says something is heard in that order: an input is seen, an output is put back [C3, C12]')
+def told(flow):
+    work = Work(flow)
+    names = [f'f{i}' for i in range(300)]
+    for name in names:
+        flow.write(name, name)
+    flow.write('in', 'first')
+    nodes = {'a': work.node('cat in f* > oa', 'a', inputs=['in', *names], outputs=['oa']),
+             'p': {'approve': {'message': 'go?'}, 'needs': ['a']},
+             'b': work.node('cat in > ob', 'b', inputs=['in'], outputs=['ob'], needs=['p'])}
+    nodes = {name: {**node, 'env_host': ['LEDGER']} if node.get('cache') else node for name, node in nodes.items()}
+
+    def run(change=None):
+        live = flow.start({'nodes': nodes}, env={'LEDGER': work.ledger})
+        name = live.started()
+        live.expect('blocker_opened')
+        if change:
+            change()
+        flow.call('approve', name, 'p')
+        return live.end(0)
+
+    for _ in range(3):
+        run()
+    for text in ('second', 'other!'):
+        run(lambda given=text: flow.write('in', given))
+        same(flow.read('ob').decode(), text, 'what came of an input that was written before the word')
+    for _ in range(3):
+        run()
+    done = run(lambda: os.remove(flow.path('ob')))
+    same((done.node('b')['detail'], flow.read('ob').decode()), ('cache', 'other!'), 'an output that was gone before the word')
+    done = run(lambda: flow.write('ob', 'spoilt'))
+    same((done.node('b')['detail'], flow.read('ob').decode()), ('cache', 'other!'), 'one that was spoilt')
+
+
+@case('what is known is of one store: of a new one in its place nothing is')
+def another_store(flow):
+    work = Chain(flow)
+    for name in ('reeve.db', 'reeve.db-wal'):
+        if os.path.exists(os.path.join(flow.store, name)):
+            os.remove(os.path.join(flow.store, name))
+    for folder in ('logs', 'artifacts'):
+        shutil.rmtree(os.path.join(flow.store, folder))
+    same(work.again(), ['a', 'b'], 'what ran')
+    for _ in range(2):
+        same(work.again(), [], 'and then')
 
 
 @case('what a node reads of others, prints or leaves besides files is looked up each time, and never remembered')
