@@ -285,7 +285,9 @@ static void consider(rv_job *job, uint32_t node)
 void rv_adopt_changed(rv_job *job, uint32_t first_changed)
 {
     rv_parent *p = job->parent;
-    for (uint32_t i = first_changed; i < job->out.changed.count || p->deferred.count;) {
+    bool is_outermost = !p->is_adopting; /* a controller that is kept calls its children off: not while one of them is being kept */
+    p->is_adopting = true;
+    for (uint32_t i = first_changed; i < job->out.changed.count || (is_outermost && p->deferred.count);) {
         if (i < job->out.changed.count) { /* it grows as adopted nodes make others ready */
             consider(job, job->out.changed.at[i++]);
             continue;
@@ -293,6 +295,7 @@ void rv_adopt_changed(rv_job *job, uint32_t first_changed)
         uint32_t node = rv_vec_pop(&p->deferred); /* the innermost first */
         if (job->run->nodes[node].state == RV_NODE_WAITING) adopt(job, node, rv_twin(job, node));
     }
+    if (is_outermost) p->is_adopting = false;
 }
 
 /* After a death of the child itself: what it had computed again is known by its values. */

@@ -32,6 +32,7 @@ typedef struct rv_parent {
     rv_kept *kept;             /* kept[node of the parent] */
     RV_VEC(rv_twin_state) twins; /* by node of the child, as far as somebody asked */
     RV_VEC(uint32_t) deferred; /* controllers of the child that are kept once their children are */
+    bool is_adopting;          /* within rv_adopt_changed */
 } rv_parent;
 
 /* Read the run job->resumed_from into job->parent, which is there afterwards also when this fails.
