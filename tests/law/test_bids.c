@@ -42,11 +42,10 @@ static void a2__nodes_may_bid_in_any_order(void **state)
     fixture_end(&f);
 }
 
-/* Granted ones go in the order of their grants, whoever of them is called off before. */
-static void a4__those_that_are_granted_go_in_the_order_of_their_grants(void **state)
+static void go_in_order(const char *graph)
 {
     for (uint32_t gone = 3; gone <= 6; gone++) { /* 6: none */
-        fixture f = fixture_of("a: $m; b: $n; c: $o; x: $m; y: $n; z: $o", 4);
+        fixture f = fixture_of(graph, 4);
         for (uint32_t node = 0; node < 6; node++) {
             rv_admit_take(f.admit, node);
             assert_int_equal(rv_admit_claim(f.admit, node), node < 3);
@@ -65,6 +64,14 @@ static void a4__those_that_are_granted_go_in_the_order_of_their_grants(void **st
         assert_int_equal(f.admit->granted_count, 0);
         fixture_end(&f);
     }
+}
+
+/* Whoever of them is called off before; of one class, and of three that have caps of their own. */
+static void a4__those_that_are_granted_go_in_the_order_of_their_grants(void **state)
+{
+    go_in_order("a: $m; b: $n; c: $o; x: $m; y: $n; z: $o");
+    go_in_order("a: $m; b: $n; c: $o; x: $m @p; y: $n @q; z: $o @r; %cap=p/4; %cap=q/4; %cap=r/4");
+    go_in_order("a: $m; b: $n; c: $o; x: $m @r; y: $n @q; z: $o @p; %cap=p/4; %cap=q/4; %cap=r/4");
 }
 
 /* What the machine does not give is waited for without a slot; a node with such a tag and no mutex has a bid, and asks for no lock. */
