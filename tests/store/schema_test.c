@@ -247,8 +247,8 @@ static void open__a_newer_store_is_unsupported_and_left_alone(void **state) {
     assert_ok(open_again(w, false, &err), &err);
 }
 
-/* A store as the second migration left it, with a run, a node and an attempt: later ones keep them; neither has spent anything, and
- * the cache settled none of them. */
+/* A store as the second migration left it, with a run, a node, an attempt and journals: later ones keep them; nothing has spent
+ * anything, and the cache settled no node. */
 static void open__an_older_store_is_brought_up_to_date_with_its_rows(void **state) {
     world *w = *state;
     rv_error err;
@@ -269,11 +269,20 @@ static void open__an_older_store_is_brought_up_to_date_with_its_rows(void **stat
                                 "INSERT INTO node_data VALUES (1 << 20, 'a', 0, 4, 9, '', 1, 1, '', '', 5, 6, 7, 0);"
                                 "INSERT INTO attempt_data VALUES (1 << 20, 1, 'a', 1, 3, 0, '', '', 0, -1, 0, 0, 6, 7, 0, 0, -1, 0, 0, 0)"),
                      SQLITE_OK);
+    assert_int_equal(by_hand(w, "INSERT INTO name VALUES (2, 'run/R'), (3, 'run/S');"
+                                "INSERT INTO journal_data VALUES (3, 1, 2, 1, 10, 20, x'5a', 7, 4), (2, 4, 1, 1, 11, 21, x'4142', 8, 5), "
+                                "(2, 1, 3, 1, 9, 19, x'', 6, 3); UPDATE batch_data SET last_id = 1, stream = 2"),
+                     SQLITE_OK);
     assert_status(open_again(w, true, &err), RV_UNSUPPORTED);
     assert_ok(open_again(w, false, &err), &err);
     assert_str(ask(w, "SELECT id, status, last_seq, cost_usd, tokens, budget_group FROM run"), "[\"R\",\"ok\",9,0,0,\"\"]\n");
     assert_str(ask(w, "SELECT run, node, state, cost_usd, tokens_in FROM attempt"), "[\"R\",\"a\",\"ok\",0,0]\n");
     assert_str(ask(w, "SELECT id, state, log_last FROM node"), "[\"a\",\"succeeded\",-1]\n");
+    assert_str(ask(w, "SELECT first_seq, event_count, wall_ms, engine_ms, hex(body), checksum, batch FROM journal "
+                      "WHERE stream = 'run/R' ORDER BY first_seq"),
+               "[1,3,9,19,\"\",6,3]\n[4,1,11,21,\"4142\",8,5]\n");
+    assert_str(ask(w, "SELECT stream, first_seq, hex(body) FROM journal WHERE stream <> 'run/R'"), "[\"run/S\",1,\"5A\"]\n");
+    assert_str(ask(w, "SELECT last_id FROM batch"), "[5]\n");
     char last[32];
     (void)snprintf(last, sizeof last, "[%u]\n", rv_migration_count);
     assert_str(ask(w, "SELECT max(id) FROM migration"), last);
