@@ -14,7 +14,7 @@
 
 #include "blob/tree.h"
 
-/* ---- the scene: BASE/root with its store in BASE/root/.reeve, and BASE/outside ---- */
+/* ---- the scene: BASE/top with its store in BASE/top/.reeve, and BASE/outside ---- */
 
 static char base[64], work[96], store[128], outside[96];
 static rv_blobs *blobs;
@@ -45,8 +45,8 @@ static int setup(void **state)
     rv_error err;
     snprintf(base, sizeof base, "/tmp/rv-tree-XXXXXX");
     if (!mkdtemp(base)) return -1;
-    snprintf(work, sizeof work, "%s/root", base);
-    snprintf(store, sizeof store, "%s/root/.reeve", base);
+    snprintf(work, sizeof work, "%s/top", base);
+    snprintf(store, sizeof store, "%s/top/.reeve", base);
     snprintf(outside, sizeof outside, "%s/outside", base);
     if (mkdir(work, 0777) != 0 || mkdir(outside, 0777) != 0) return -1;
     assert_ok(rv_blobs_open(store, &blobs, &err), &err);
