@@ -1,4 +1,4 @@
-/* file.h: the few ways in which this layer touches files. Private to blob/. All calls may block on the disk. */
+/* file.h: the few ways in which blob/, and the cache of the engine, touch files of the store. All calls may block on the disk. */
 #ifndef RV_BLOB_FILE_H
 #define RV_BLOB_FILE_H
 

@@ -42,8 +42,12 @@ void rv_cache_slot_give(rv_cache_part *part, uint32_t node);
 void rv_cache_hit_note(rv_cache_part *part, uint32_t node, uint64_t entry, int64_t duration_ms, rv_digest outcome);
 
 /* cache_memo.c: hits that need no lookup (memo.h) */
+/* Read what is known of the run's workflow into part->memo. None for a run with secrets, a store that has no text of its own yet, and
+ * where entries were dropped under this engine. Never fails. */
 void rv_cache_memo_open(rv_cache_part *part);
-void rv_cache_memo_close(rv_cache_part *part); /* writes what is new */
+/* Write what is new, or remove it where entries were dropped meanwhile; a failure is said in the log of the process and costs asking
+ * again. */
+void rv_cache_memo_close(rv_cache_part *part);
 /* true: `node` has the hit that it had, and is noted; *ret as of rv_cache_try. After part->subject.tree was told of the moment. */
 RV_MUST_USE bool rv_cache_memo_find(rv_job *job, uint32_t node, rv_cache_hit *ret);
 /* Keep a hit, whose key was the last that was made, if it may be. */

@@ -4,6 +4,7 @@
  *
  * A record is at its node's index; entry 0: none. Refs are indexes of files: a record's inputs, then its outputs. A file's path is in the
  * text, NUL-terminated. The text begins with the names of variables, each NUL-terminated. */
+#include "blob/file.h"
 #include "engine/memo.h"
 
 #include <dirent.h>
@@ -380,17 +381,6 @@ static void make_room(const rv_memo *memo)
     rv_buf_deinit(&path);
 }
 
-static bool write_all(int fd, const void *at, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t count = write(fd, (const char *)at + done, size - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return false;
-        done += (size_t)count;
-    }
-    return true;
-}
-
 static bool write_file(const rv_memo *memo, const part *all, const char *path)
 {
     rv_buf bytes = {0};
@@ -404,7 +394,7 @@ static bool write_file(const rv_memo *memo, const part *all, const char *path)
     rv_buf_str_add(&bytes, rv_buf_str(&all->text));
     ((header *)(void *)bytes.at)->checksum = checksum_of(bytes.at, bytes.size);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool is_good = fd >= 0 && write_all(fd, bytes.at, bytes.size);
+    bool is_good = fd >= 0 && rv_file_write(fd, rv_buf_str(&bytes), RV_FILE_APPEND);
     if (fd >= 0) close(fd);
     rv_buf_deinit(&bytes);
     return is_good;

@@ -1,3 +1,4 @@
+#include "blob/file.h"
 #include "engine/cache_private.h"
 
 #include <errno.h>
@@ -9,28 +10,6 @@
 #define USED_MAX (UINT64_C(1) << 26) /* ids that are kept account of */
 
 static void path_of(const rv_cache *cache, const char *suffix, rv_buf *out) { rv_buf_printf(out, "%s/used%s", cache->config.root, suffix); }
-
-static bool read_all(int fd, void *at, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t count = read(fd, (char *)at + done, size - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return false;
-        done += (size_t)count;
-    }
-    return true;
-}
-
-static bool write_all(int fd, const void *at, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t count = write(fd, (const char *)at + done, size - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return false;
-        done += (size_t)count;
-    }
-    return true;
-}
 
 static void grow(rv_cache *cache, uint64_t count)
 {
@@ -49,7 +28,7 @@ void rv_used_open(rv_cache *cache)
     if (is_good && info.st_size >= (off_t)sizeof(int64_t)) {
         grow(cache, (uint64_t)info.st_size / sizeof(int64_t));
         size_t size = cache->used_count * sizeof *cache->used;
-        if (!read_all(fd, cache->used, size)) memset(cache->used, 0, size);
+        if (rv_file_read(fd, (char *)cache->used, size, RV_FILE_APPEND) != (ssize_t)size) memset(cache->used, 0, size);
     }
     if (fd >= 0) close(fd);
     rv_buf_deinit(&path);
@@ -62,7 +41,7 @@ void rv_used_save(rv_cache *cache)
     path_of(cache, "", &path);
     path_of(cache, ".new", &fresh);
     int fd = open(fresh.at, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool is_good = fd >= 0 && write_all(fd, cache->used, cache->used_count * sizeof *cache->used);
+    bool is_good = fd >= 0 && rv_file_write(fd, (rv_str){(const char *)cache->used, cache->used_count * sizeof *cache->used}, RV_FILE_APPEND);
     if (fd >= 0) close(fd);
     if (!is_good || rename(fresh.at, path.at) != 0) rv_log(RV_LOG_DEBUG, "%s: cannot be written: %s", path.at, strerror(errno));
     cache->is_used_dirty = false;
