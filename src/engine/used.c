@@ -41,7 +41,8 @@ void rv_used_save(rv_cache *cache)
     path_of(cache, "", &path);
     path_of(cache, ".new", &fresh);
     int fd = open(fresh.at, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool is_good = fd >= 0 && rv_file_write(fd, (rv_str){(const char *)cache->used, cache->used_count * sizeof *cache->used}, RV_FILE_APPEND);
+    rv_str all = {(const char *)cache->used, cache->used_count * sizeof *cache->used};
+    bool is_good = fd >= 0 && rv_file_write(fd, all, RV_FILE_APPEND);
     if (fd >= 0) close(fd);
     if (!is_good || rename(fresh.at, path.at) != 0) rv_log(RV_LOG_DEBUG, "%s: cannot be written: %s", path.at, strerror(errno));
     cache->is_used_dirty = false;
