@@ -29,6 +29,8 @@
     X(RUN_STARTED, "run.started")                   /* the run's id has been given out */                          \
     X(RUN_OVER, "run.over")                         /* its end is stepped, not committed */                        \
     X(RUN_END_SYNCED, "run.end_synced")             /* its end is on disk, nobody was told */                      \
+    X(STORE_BEFORE_NAME, "store.before_name")       /* a new store's file is synced, under another name */          \
+    X(STORE_AFTER_NAME, "store.after_name")         /* it has its name; the directory is not synced */             \
     X(STORE_BEFORE_BEGIN, "store.before_begin")     /* these are on the store's thread */                          \
     X(STORE_BEFORE_COMMIT, "store.before_commit")                                                                 \
     X(STORE_AFTER_COMMIT, "store.after_commit")     /* written; the result is not delivered */                     \

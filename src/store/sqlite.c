@@ -484,10 +484,14 @@ static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_err
         self->is_immutable = true;
     else if (is_read_only_medium(self))
         status = copy_from_medium(self, err);
+    if (!status && is_new && !self->vfs) /* a VFS of tests has no such names: there SQLite makes it */
+        status = rv_sqlite_create(self, err);
     if (!status)
         status = connect(self, err);
     if (!status)
         status = rv_sqlite_migrate(self, err);
+    if (!status && is_new)
+        status = rv_sqlite_date(self, err);
     if (!status)
         status = last_batch(self, ret_last_batch, err);
     if (!status && is_new)

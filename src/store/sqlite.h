@@ -14,6 +14,11 @@ typedef struct rv_migration { uint32_t id; const char *name; rv_str sql; } rv_mi
 extern const rv_migration rv_migrations[];
 extern const uint32_t rv_migration_count;
 
+/* Of a new store's database the bytes that are not zero, by offset, the last with size 0; the file's size (image.c). */
+typedef struct rv_store_span { uint32_t offset, size; const unsigned char *at; } rv_store_span;
+extern const rv_store_span rv_store_image[];
+extern const uint32_t rv_store_image_size;
+
 /* Statements of fixed text; those that write rows are made from their descriptions and follow. */
 #define RV_STATEMENT_MAP(X)                                                                                              \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                          \
@@ -91,6 +96,20 @@ void rv_sqlite_bind_str(sqlite3_stmt *statement, int param, rv_str text);
 
 /* sqlite_schema.c: bring the connection's database to this build's schema. */
 RV_MUST_USE rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err);
+/* The migrations of a new store were laid out by a build, which knows no date: they are of now. */
+RV_MUST_USE rv_status rv_sqlite_date(rv_sqlite *self, rv_error *err);
+
+/* migration.c: what stands in `migration` of one that was applied. */
+#define RV_MIGRATION_RECORD_SIZE 256
+int64_t rv_migration_checksum(const rv_migration *migration);
+/* The statements that note, in the transaction that applied it, that it was applied at `now_ms`; NUL-terminated into `out`, of
+ * RV_MIGRATION_RECORD_SIZE bytes. */
+void rv_migration_record_sql(const rv_migration *migration, int64_t now_ms, char *out);
+
+/* sqlite_create.c: make the database of a new store, with this build's schema and nothing else, at `self->file`; its directory exists.
+ * Written and synced before it has its name; the directory is the caller's to sync. Whoever else makes it at the same time is waited
+ * for. RV_STORE_FULL, RV_STORE_IO: there is none, and nothing half-made under its name. Without a connection before and after. */
+RV_MUST_USE rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err);
 
 /* sqlite_write.c */
 void rv_sqlite_caches_clear(rv_sqlite *self);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static int64_t checksum_of(const rv_migration *migration) { return (int64_t)rv_hash64(migration->sql, migration->id); }
-
 /* Is this database ours, and of a version that we know? *ret_version: migrations applied, 0 for a new one. */
 static rv_status identify(rv_sqlite *self, uint32_t *ret_version, rv_error *err) {
     int64_t application = 0, version = 0, objects = 0;
@@ -35,32 +33,30 @@ static rv_status identify(rv_sqlite *self, uint32_t *ret_version, rv_error *err)
 
 /* What was applied must be what we have under the same number. */
 static rv_status verify(rv_sqlite *self, uint32_t version, rv_error *err) {
-    for (uint32_t i = 0; i < version; i++) {
-        char sql[96];
-        int64_t checksum = 0;
-        (void)snprintf(sql, sizeof sql, "SELECT checksum FROM migration WHERE id = %u", rv_migrations[i].id);
-        rv_status status = rv_sqlite_number(self, sql, &checksum, err);
-        if (status == RV_NOT_FOUND || (!status && checksum != checksum_of(&rv_migrations[i])))
-            return rv_error_set(err, RV_CORRUPT,
-                                "%s: its migration %u (%s) is not the one that this version applied; it was made by a build "
-                                "that was never released, or altered",
-                                self->file, rv_migrations[i].id, rv_migrations[i].name);
-        if (status)
-            return status;
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(self->db, "SELECT id, checksum FROM migration ORDER BY id", -1, &statement, NULL);
+    uint32_t i = 0;
+    while (!code && i < version && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        code = sqlite3_column_int64(statement, 0) == (int64_t)rv_migrations[i].id &&
+                       sqlite3_column_int64(statement, 1) == rv_migration_checksum(&rv_migrations[i]) ? SQLITE_OK : SQLITE_DONE;
+        if (!code) i++;
     }
-    return RV_OK;
+    rv_status status = RV_OK;
+    if (code && code != SQLITE_DONE)
+        status = rv_sqlite_error(self, code, "opening", err);
+    else if (i < version)
+        status = rv_error_set(err, RV_CORRUPT,
+                              "%s: its migration %u (%s) is not the one that this version applied; it was made by a build "
+                              "that was never released, or altered",
+                              self->file, rv_migrations[i].id, rv_migrations[i].name);
+    sqlite3_finalize(statement);
+    return status;
 }
 
-static rv_status record(rv_sqlite *self, const rv_migration *migration, rv_error *err) {
+static int64_t now_ms(void) {
     struct timespec now;
     RV_ASSERT(clock_gettime(CLOCK_REALTIME, &now) == 0);
-    char sql[256];
-    (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO migration (id, name, checksum, applied_ms) VALUES (%u, '%s', %lld, %lld); "
-                   "PRAGMA user_version = %u; PRAGMA application_id = %d",
-                   migration->id, migration->name, (long long)checksum_of(migration),
-                   (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000, migration->id, RV_SQLITE_APPLICATION_ID);
-    return rv_sqlite_exec(self, sql, err);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static rv_status apply(rv_sqlite *self, const rv_migration *migration, rv_error *err) {
@@ -70,8 +66,11 @@ static rv_status apply(rv_sqlite *self, const rv_migration *migration, rv_error 
         if (code)
             status = rv_sqlite_error(self, code, "making its tables", err);
     }
-    if (!status)
-        status = record(self, migration, err);
+    if (!status) {
+        char sql[RV_MIGRATION_RECORD_SIZE];
+        rv_migration_record_sql(migration, now_ms(), sql);
+        status = rv_sqlite_exec(self, sql, err);
+    }
     if (!status)
         status = rv_sqlite_exec(self, "COMMIT", err);
     if (status && !sqlite3_get_autocommit(self->db))
@@ -82,7 +81,7 @@ static rv_status apply(rv_sqlite *self, const rv_migration *migration, rv_error 
 rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err) {
     uint32_t version = 0;
     rv_status status = identify(self, &version, err);
-    if (!status)
+    if (!status && version)
         status = verify(self, version, err);
     if (!status && self->read_only && version < rv_migration_count)
         return rv_error_set(err, RV_UNSUPPORTED,
@@ -90,4 +89,10 @@ rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err) {
     for (uint32_t i = version; i < rv_migration_count && !status; i++)
         status = apply(self, &rv_migrations[i], err);
     return status;
+}
+
+rv_status rv_sqlite_date(rv_sqlite *self, rv_error *err) {
+    char sql[96];
+    (void)snprintf(sql, sizeof sql, "UPDATE migration SET applied_ms = %lld WHERE applied_ms = 0", (long long)now_ms());
+    return rv_sqlite_exec(self, sql, err);
 }

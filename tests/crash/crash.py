@@ -23,8 +23,9 @@ from graph import Graph
 from world import KILLED, Broken, Script, World, carriers, is_alive, need, seed_of, wait_for
 
 # Passed once a launch (engine.synced: when it begins and when it ends), or only by a run that is resumed; all others are passed often.
-ONCE = {'host.locked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written', 'host.closing', 'host.closed',
-        'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced', 'engine.synced'}
+NEW = ['store.before_name', 'store.after_name']  # passed where there is no store yet; killed at the first, there is none either
+ONCE = {*NEW, 'host.locked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written', 'host.closing',
+        'host.closed', 'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced', 'engine.synced'}
 CLOSE = ['host.closing', 'host.closed']  # passed when the run has ended, and when it was asked to stop
 LINE = 'a line of output\n'
 ASKED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -249,7 +250,7 @@ class Loop:
         and drawn smaller when it was not reached."""
         for tries in range(TRIES_MAX):
             needs_run = point.startswith('resume.')
-            if self.story.is_over or (needs_run and not self.story.has_run):
+            if self.story.is_over or (point in NEW and tries) or (needs_run and not self.story.has_run):
                 self.next_story()
             if needs_run and not self.story.has_run:
                 self.story.launch(after_s=self.length_s / 4)
@@ -261,13 +262,13 @@ class Loop:
     def order(self):
         """Every fail point, as (point, is asked to stop). The stories are few, since a whole one takes long: what a run passes at its
         end comes behind half of the others, `run.over` first, for then the run is not over yet; and of the two points that are
-        also passed by a launch that is asked to stop, one is met so."""
+        also passed by a launch that is asked to stop, one is met so. The making of a store comes first."""
         asked, closing = self.rng.sample(CLOSE, 2)
         ends = ['run.over', 'run.end_synced', closing]
-        rest = [(point, point == asked) for point in self.tools.points if point not in ends]
+        rest = [(point, point == asked) for point in self.tools.points if point not in [*NEW, *ends]]
         self.rng.shuffle(rest)
         ends, half = [(point, False) for point in ends], len(rest) // 2
-        return [*rest[:half], *ends[:2], *rest[half:], *ends[2:]]
+        return [*[(point, False) for point in NEW], *rest[:half], *ends[:2], *rest[half:], *ends[2:]]
 
     def walk(self, all_ways):
         for point, is_asked in self.order():

@@ -4,8 +4,10 @@
 #include "fixture.h"
 #include "store/sqlite.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +55,25 @@ static int by_hand(world *w, const char *sql) {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
     sqlite3_close(db);
     return code;
+}
+
+/* What a connection of anybody's reads in the closed database, each column followed by '|'. */
+static rv_str read_by_hand(world *w, const char *sql) {
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    rv_buf out = {0};
+    assert_int_equal(sqlite3_open(w->file, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        for (int i = 0; i < sqlite3_column_count(statement); i++) {
+            const char *text = (const char *)sqlite3_column_text(statement, i);
+            rv_buf_printf(&out, "%s|", text ? text : "");
+        }
+    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    rv_str all = rv_arena_str(&w->arena, rv_buf_str(&out));
+    rv_buf_deinit(&out);
+    return all;
 }
 
 static void close_store(world *w) {
@@ -288,6 +309,96 @@ static void open__an_older_store_is_brought_up_to_date_with_its_rows(void **stat
     assert_str(ask(w, "SELECT max(id) FROM migration"), last);
 }
 
+/* A new store is laid out by the build; one that SQLite makes, as where a file of no bytes was left, applies every migration. */
+static void open__a_new_store_is_what_the_migrations_make(void **state) {
+    world *w = *state;
+    rv_error err;
+    static const char *const questions[] = {
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name", "SELECT id, name, checksum FROM migration ORDER BY id",
+        "SELECT * FROM batch_data", "SELECT count(*) FROM migration WHERE applied_ms < 1700000000000", "PRAGMA user_version",
+        "PRAGMA application_id", "PRAGMA page_size", "PRAGMA journal_mode", "PRAGMA encoding", "PRAGMA integrity_check"};
+    rv_str laid_out[RV_COUNT(questions)];
+    close_store(w);
+    for (uint32_t i = 0; i < RV_COUNT(questions); i++) {
+        laid_out[i] = read_by_hand(w, questions[i]);
+        assert_true(laid_out[i].size > 0);
+    }
+    FILE *out = fopen(w->file, "wb");
+    assert_int_equal(fclose(out), 0);
+    assert_ok(open_again(w, false, &err), &err);
+    close_store(w);
+    for (uint32_t i = 0; i < RV_COUNT(questions); i++) {
+        rv_str made = read_by_hand(w, questions[i]);
+        if (!rv_str_eq(made, laid_out[i]))
+            fail_msg("%s\nlaid out: %.*s\nby migrations: %.*s", questions[i], RV_FMT(laid_out[i]), RV_FMT(made));
+    }
+}
+
+/* A limit on the size of files stands for a full disk; what a maker left that died half-way is no hindrance. */
+static void open__a_store_that_cannot_be_made_leaves_nothing_and_is_made_later(void **state) {
+    world *w = *state;
+    rv_error err;
+    char unnamed[400];
+    struct rlimit before, small;
+    close_store(w);
+    assert_int_equal(unlink(w->file), 0);
+    (void)snprintf(unnamed, sizeof unnamed, "%s.new", w->file);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 10000, .rlim_max = before.rlim_max};
+    void (*action)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    open_refused(w, RV_STORE_IO, "too large");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, action);
+    assert_int_equal(access(w->file, F_OK), -1);
+    assert_int_equal(access(unnamed, F_OK), -1);
+    FILE *out = fopen(unnamed, "wb");
+    for (int i = 0; i < 200000; i++)
+        assert_true(fputc(i & 0xff, out) != EOF);
+    assert_int_equal(fclose(out), 0);
+    assert_ok(open_again(w, false, &err), &err);
+    assert_int_equal(access(unnamed, F_OK), -1);
+    close_store(w);
+    assert_str(read_by_hand(w, "PRAGMA integrity_check"), "ok|");
+}
+
+/* Whoever comes first makes it; the others find it, open it after each other or say who has it. */
+static void open__many_processes_make_one_store(void **state) {
+    world *w = *state;
+    rv_error err;
+    pid_t pids[8];
+    for (int round = 0; round < 5; round++) {
+        int go[2];
+        close_store(w);
+        assert_int_equal(unlink(w->file), 0);
+        assert_int_equal(pipe(go), 0);
+        for (uint32_t i = 0; i < RV_COUNT(pids); i++)
+            if ((pids[i] = fork()) == 0) {
+                char byte;
+                close(go[1]);
+                if (read(go[0], &byte, 1) != 0)
+                    _exit(2);
+                rv_status status = open_again(w, false, &err);
+                if (!status)
+                    status = rv_store_close(w->store, &err);
+                _exit(status && status != RV_CONFLICT);
+            }
+        close(go[0]), close(go[1]); /* the end of the pipe is the word to go */
+        for (uint32_t i = 0; i < RV_COUNT(pids); i++) {
+            int status;
+            assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+            assert_int_equal(status, 0);
+        }
+        assert_ok(open_again(w, false, &err), &err);
+        char last[32];
+        (void)snprintf(last, sizeof last, "[%u]\n", rv_migration_count);
+        assert_str(ask(w, "SELECT max(id) FROM migration"), last);
+        close_store(w);
+        assert_str(read_by_hand(w, "PRAGMA integrity_check"), "ok|");
+        assert_ok(open_again(w, false, &err), &err);
+    }
+}
+
 static void open__what_is_no_store_is_corrupt(void **state) {
     world *w = *state;
     close_store(w);
@@ -421,6 +532,9 @@ int main(int argc, char **argv) {
         T(open__a_changed_migration_is_an_error),
         T(open__a_newer_store_is_unsupported_and_left_alone),
         T(open__an_older_store_is_brought_up_to_date_with_its_rows),
+        T(open__a_new_store_is_what_the_migrations_make),
+        T(open__a_store_that_cannot_be_made_leaves_nothing_and_is_made_later),
+        T(open__many_processes_make_one_store),
         T(open__what_is_no_store_is_corrupt),
         T(open__a_file_in_the_place_of_the_folder_is_said),
         T(open__another_process_is_kept_out),

@@ -1,0 +1,64 @@
+/* The file of a new store, made in one step: its bytes were laid out when this program was built (image.c), and are
+ * written, synced and given their name. A crash before the name leaves a file of another name, which the next one to come
+ * writes anew; after it, a whole and empty store. Of several at once one writes: it holds the lock of the unnamed file, and
+ * who waited for that finds the store there. Through SQLite the same takes a hundred pages of log and eight syncs more. */
+#include "store/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/failpoint.h"
+
+static rv_status failed(const rv_sqlite *self, int number, const char *doing, rv_error *err) {
+    if (number == ENOSPC || number == EDQUOT)
+        return rv_error_set(err, RV_STORE_FULL, "%s: no space left on its disk while %s; free some space there (or name another store)",
+                            self->file, doing);
+    return rv_error_set(err, RV_STORE_IO, "%s: %s while %s; check the disk and the permissions of %s", self->file, strerror(number),
+                        doing, self->path);
+}
+
+static int write_image(int fd) {
+    for (const rv_store_span *run = rv_store_image; run->size; run++)
+        for (uint32_t done = 0; done < run->size;) {
+            ssize_t count = pwrite(fd, run->at + done, run->size - done, (off_t)(run->offset + done));
+            if (count < 0 && errno == EINTR)
+                continue;
+            if (count <= 0)
+                return count ? errno : ENOSPC;
+            done += (uint32_t)count;
+        }
+    return ftruncate(fd, rv_store_image_size) ? errno : 0;
+}
+
+/* Into `fd`, which is ours alone, and then under the store's name. Returns an errno. */
+static int publish(const rv_sqlite *self, int fd, const char *name) {
+    if (access(self->file, F_OK) == 0)
+        return 0; /* another was quicker while we waited: theirs is as good */
+    if (ftruncate(fd, 0) != 0) return errno;
+    int number = write_image(fd);
+    if (number) return number;
+    if (fdatasync(fd) != 0) return errno;
+    RV_FAIL_POINT(STORE_BEFORE_NAME);
+    if (rename(name, self->file) != 0) return errno;
+    RV_FAIL_POINT(STORE_AFTER_NAME);
+    return 0;
+}
+
+rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err) {
+    rv_buf name = {0};
+    rv_status status = RV_OK;
+    rv_buf_printf(&name, "%s.new", self->file);
+    int fd = open(name.at, O_WRONLY | O_CREAT | O_CLOEXEC, 0644), number = fd < 0 ? errno : 0;
+    while (!number && flock(fd, LOCK_EX) != 0)
+        if (errno != EINTR) number = errno;
+    if (!number) number = publish(self, fd, name.at);
+    if (number || access(self->file, F_OK) != 0) (void)unlink(name.at);
+    if (fd >= 0) close(fd);
+    if (number) status = failed(self, number, "making it", err);
+    rv_buf_deinit(&name);
+    return status;
+}
