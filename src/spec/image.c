@@ -221,6 +221,70 @@ static bool mutexes_fit(const rv_graph *g)
     return fits;
 }
 
+/* ---- back-edges ----
+ * A revision is a place whose nodes are its members, found by their order: so they have to be what loading found, all nodes on the paths
+ * that are waited for from the target to the node, and nothing else [K17]. */
+
+typedef struct way { uint8_t *marks; uint32_t *list; uint32_t count; } way; /* marks: of each node; list[0..count): those with one */
+
+static bool is_waited_for(const rv_graph *g, uint32_t node, uint32_t entry)
+{
+    return !(entry & RV_EDGE_EXTERNAL) && ((entry & RV_EDGE_SOFT) || g->nodes[node].dep_policy != RV_DEP_OPTIONAL);
+}
+
+/* Mark what `node` waits for, down to the target's place in the order (1), and of that what waits for the target (2). */
+static uint32_t find_way(const rv_graph *g, const rv_revise_def *revise, way *w)
+{
+    uint32_t reached = 1;
+    w->marks[w->list[0] = revise->node] = 1;
+    w->count = 1;
+    for (uint32_t next = 0; next < w->count; next++) {
+        uint32_t at = w->list[next];
+        for (uint32_t e = g->pred_begin[at]; e < g->pred_begin[at + 1]; e++) {
+            uint32_t other = RV_EDGE_NODE(g->pred[e]);
+            if (!is_waited_for(g, at, g->pred[e]) || w->marks[other] || g->position[other] < g->position[revise->target]) continue;
+            w->marks[w->list[w->count++] = other] = 1;
+        }
+    }
+    if (!w->marks[revise->target]) return 0;
+    uint32_t seen = w->count, end = seen;
+    w->marks[w->list[end++] = revise->target] = 2; /* the second half of the list has room for as many again */
+    for (uint32_t next = seen; next < end; next++)
+        for (uint32_t at = w->list[next], e = g->succ_begin[at]; e < g->succ_begin[at + 1]; e++) {
+            uint32_t other = RV_EDGE_NODE(g->succ[e]);
+            if (w->marks[other] != 1 || !is_waited_for(g, other, g->succ[e])) continue;
+            w->marks[w->list[end++] = other] = 2;
+            reached++;
+        }
+    return reached;
+}
+
+static bool members_fit(const rv_graph *g, uint32_t index, way *w)
+{
+    const rv_revise_def *revise = &g->revises[index];
+    const uint32_t *members = g->revise_nodes + revise->member_first;
+    uint32_t scope = g->nodes[revise->node].scope;
+    if (g->nodes[revise->node].revise != index + 1 || g->nodes[revise->target].scope != scope || revise->target == revise->node)
+        return false;
+    bool fits = find_way(g, revise, w) == revise->member_count;
+    for (uint32_t i = 0; i < revise->member_count && fits; i++)
+        fits = w->marks[members[i]] == 2 && (i == 0 || members[i - 1] < members[i]);
+    for (uint32_t i = 0; i < w->count; i++) w->marks[w->list[i]] = 0;
+    return fits;
+}
+
+static bool revises_fit(const rv_graph *g)
+{
+    bool fits = true;
+    if (g->revise_count == 0) return true;
+    way w = {.marks = rv_alloc(g->node_count), .list = rv_alloc(sizeof *w.list * 2 * g->node_count)};
+    for (uint32_t i = 0; i < g->node_count; i++) fits &= g->nodes[i].revise == 0 || g->revises[g->nodes[i].revise - 1].node == i;
+    for (uint32_t i = 0; i < g->revise_count && fits; i++) fits = members_fit(g, i, &w);
+    rv_free(w.marks);
+    rv_free(w.list);
+    return fits;
+}
+
 static bool contents_fit(const rv_graph *g, const rv_image *image)
 {
     bool fits =
@@ -238,7 +302,7 @@ static bool contents_fit(const rv_graph *g, const rv_image *image)
     for (uint32_t i = 0; i < g->external_count; i++) fits &= slice_fits(g, g->externals[i].name);
     return fits && edges_fit(g, g->pred_begin, g->pred, g->edge_count, g->external_count) &&
            edges_fit(g, g->succ_begin, g->succ, count_of(image, RV_SECTION_SUCC), 0) && scopes_fit(g) && controls_fit(g) &&
-           budgets_fit(g) && mutexes_fit(g);
+           revises_fit(g) && budgets_fit(g) && mutexes_fit(g);
 }
 
 static bool param_fits(const rv_json *param)

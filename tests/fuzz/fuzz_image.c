@@ -102,7 +102,14 @@ static void walk_revise(const rv_graph *graph, const rv_revise_def *revise)
 {
     see(graph, revise->when);
     RV_ASSERT(revise->node < graph->node_count && revise->target < graph->node_count);
-    for (uint32_t i = 0; i < revise->member_count; i++) RV_ASSERT(graph->revise_nodes[revise->member_first + i] < graph->node_count);
+    const rv_scope_def *scope = &graph->scopes[graph->nodes[revise->node].scope];
+    const uint32_t *members = graph->revise_nodes + revise->member_first;
+    uint32_t ends = 0;
+    for (uint32_t i = 0; i < revise->member_count; i++) { /* as the kernel makes a place of them */
+        RV_ASSERT(members[i] - scope->first < scope->count && (i == 0 || members[i - 1] < members[i]));
+        ends += members[i] == revise->node || members[i] == revise->target;
+    }
+    RV_ASSERT(ends == 2);
 }
 
 /* Everything that a run reads through a graph. */

@@ -1,4 +1,5 @@
 /* Bodies within nodes: foreach, loop, classify, tournament, sub-workflows, back-edges, as graph and as normal form [K11–K17, W2a]. */
+#include "spec/load.h"
 #include "spec_help.h"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -488,6 +489,54 @@ static void revise__waits_for_what_a_branch_on_its_way_needs(void **state)
     loaded_free(&l);
 }
 
+static rv_status map_changed(const rv_spec *spec, const char *path, size_t offset, uint32_t value)
+{
+    rv_error err = {0};
+    rv_spec *mapped = NULL;
+    rv_problems problems = {0};
+    rv_spec_input input = input_of("", false);
+    char *bytes = rv_alloc(spec->image_size);
+    memcpy(bytes, spec->image, spec->image_size);
+    memcpy(bytes + offset, &value, sizeof value);
+    rv_image_seal((rv_image *)(void *)bytes);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, spec->image_size, file), spec->image_size);
+    assert_int_equal(fclose(file), 0);
+    rv_status status = rv_spec_map(path, &input, &mapped, &problems, &err);
+    rv_spec_free(mapped);
+    rv_problems_deinit(&problems);
+    rv_free(bytes);
+    return status;
+}
+
+/* However its bytes were changed, and sealed again: other members than those that lie on the way are no image of ours. */
+static void revise__image_with_other_members_is_refused(void **state)
+{
+    loaded l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], needs: [a]}\n  side: {run: [x], needs: [a]}\n"
+                              "  c: {run: [x], needs: [b], after: [side]}\n  out: {run: [x], needs: [b]}\n"
+                              "  d: {run: [x], needs: [c], revise: {target: a, when: 'true'}}\n  e: {run: [x], needs: [d, out]}\n"
+                              "  f: {loop: {body: {run: [x]}, max: 2}}\n");
+    const rv_graph *g = &l.spec->graph;
+    const char *image = (const char *)l.spec->image;
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/graph", dir);
+    const uint32_t *members = g->revise_nodes, count = g->revises[0].member_count;
+    assert_int_equal(count, 5);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t value = 0; value <= g->node_count; value++)
+            assert_int_equal(map_changed(l.spec, path, (size_t)((const char *)&members[i] - image), value),
+                             value == members[i] ? RV_OK : RV_CORRUPT);
+    const rv_revise_def *revise = &g->revises[0];
+    const uint32_t *const fields[] = {&revise->node, &revise->target, &revise->member_first, &revise->member_count, &g->nodes[0].revise,
+                                      &g->nodes[revise->node].revise};
+    for (size_t i = 0; i < RV_COUNT(fields); i++)
+        for (uint32_t value = 0; value <= g->node_count; value++)
+            assert_int_equal(map_changed(l.spec, path, (size_t)((const char *)fields[i] - image), value),
+                             value == *fields[i] ? RV_OK : RV_CORRUPT);
+    loaded_free(&l);
+}
+
 /* ---- all together ---- */
 
 static void bodies__nest_and_an_image_of_them_is_mapped(void **state)
@@ -666,7 +715,7 @@ int main(int argc, char **argv)
         T(workflow__text_of_a_file_within_is_read_and_pinned),
         T(revise__members_are_what_lies_between),
         T(revise__one_within_another_is_allowed), T(revise__what_is_optional_is_no_way_back),
-        T(revise__waits_for_what_a_branch_on_its_way_needs),
+        T(revise__waits_for_what_a_branch_on_its_way_needs), T(revise__image_with_other_members_is_refused),
         T(bodies__nest_and_an_image_of_them_is_mapped),
         T(bodies__nest_as_deep_as_a_file_may),
         T(submitted__nodes_of_the_run_are_externals),
