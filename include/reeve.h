@@ -264,7 +264,8 @@ typedef struct reeve_executor {
     void *user;
     /* An attempt is to begin. 1: this executor carries it out, and reeve_complete will say how it ended; 0: not one of its,
      * ask the next, at last the engine. Here argv, env (complete: REEVE_OUTPUT, REEVE_ARTIFACTS and the rest are there) and
-     * dir are those that the command would have. Borrowed for the call; begin, do not wait. A callback as the observer's. */
+     * dir are those that the command would have; an `isolation` stands in `more` and is for the executor to hold.
+     * Borrowed for the call; begin, do not wait. A callback as the observer's. */
     int (*start)(void *user, const struct reeve_spawn *attempt);
     /* It shall end: its timeout, a cancel, an interrupt, reeve_close. Complete it soon, however it ends; it is recorded as
      * stopped. After options.grace_ms it is over without. NULL: it is over at once. A callback as the observer's. */

@@ -123,6 +123,10 @@ static rv_attempt_state judge_exit(rv_attempt *attempt, const rv_exit *exit, rv_
         rv_buf_printf(&attempt->error, "ended by signal %d (%s)", exit->signal, strsignal(exit->signal));
         return RV_ATTEMPT_ERROR;
     }
+    if (exit->exit_status != 0 && rv_worktree_failure(attempt, &attempt->error)) {
+        *ret_detail = RV_DETAIL_START;
+        return RV_ATTEMPT_ERROR;
+    }
     if (exit->exit_status != 0) {
         *ret_detail = RV_DETAIL_EXIT;
         rv_buf_printf(&attempt->error, "exit status %d", exit->exit_status);
@@ -283,6 +287,8 @@ static rv_status launch(rv_attempt *attempt, const command *cmd, rv_error *err)
     rv_engine *engine = job->engine;
     const rv_policy *policy = rv_run_policy(job->run, attempt->node);
     rv_spawn spawn = {.argv = cmd->own.argv.at,
+                      .held = cmd->own.held ? cmd->own.argv.at + cmd->own.held : NULL,
+                      .held_moves = cmd->own.held_moves,
                       .envp = engine->envp.at,
                       .dir = cmd->dir,
                       .stdin_fd = -1,

@@ -48,6 +48,8 @@ typedef struct rv_command {
     RV_VEC(const char *) argv; /* NULL-terminated; a script is {SHELL, "-c", SCRIPT}, verbatim [W11] */
     RV_VEC(const char *) env;  /* NAME=VALUE, what the workflow sets; not NULL-terminated */
     const char *dir;           /* as the body has it; NULL: where the run starts its commands */
+    uint32_t held;             /* > 0: argv[held] on is the command itself, which argv[0] starts [K40] … */
+    bool held_moves;           /* … in another directory */
 } rv_command; /* {0} */
 void rv_command_deinit(rv_command *command);
 /* RV_INVALID: a value is missing, null where it may not be, or has a NUL byte; err says which. */

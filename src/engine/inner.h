@@ -357,6 +357,9 @@ void rv_adopt_rows(rv_job *job, uint32_t node, rv_batch *batch);
  * there, or its directory cannot be made. */
 RV_MUST_USE rv_status rv_isolate(rv_attempt *attempt, rv_command *command, const char **dir, rv_error *err);
 
+/* Why the command of an attempt that has ended was never started in its worktree, into ret_text; false: it was, or it has none. */
+RV_MUST_USE bool rv_worktree_failure(const rv_attempt *attempt, rv_buf *ret_text);
+
 /* Take away the entry that git keeps of a worktree in a scratch directory, which is about to be removed; nothing if there is none. */
 void rv_worktree_forget(const char *slot_dir);
 

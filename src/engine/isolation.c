@@ -6,6 +6,7 @@
 
 #define RV_WORKTREE_DIR "worktree"         /* in the attempt's scratch directory */
 #define RV_WORKTREE_PATCH "worktree.patch" /* its artifact */
+#define RV_WORKTREE_FAILED RV_WORKTREE_DIR ".failed" /* beside it: why the command could not be started */
 
 /* Where a command may write [K40, E14]: shared, as it is; none, into an empty directory of its own; read_only, into what it is given
  * for its results alone, held by bubblewrap; worktree, into a git worktree of its own. */
@@ -33,6 +34,7 @@ static void put_before(rv_command *command, const char *const *prefix, uint32_t 
     memcpy(argv + prefix_count, command->argv.at, sizeof *argv * (count + 1));
     rv_vec_clear(&command->argv);
     for (uint32_t i = 0; i < prefix_count + count + 1; i++) rv_vec_push(&command->argv, argv[i]);
+    command->held = prefix_count;
     rv_free(argv);
 }
 
@@ -57,11 +59,16 @@ static rv_status hold_read_only(rv_attempt *attempt, rv_command *command, const 
 static const char worktree_script[] =
     "tree=$1; shift\n"
     "unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX GIT_OBJECT_DIRECTORY GIT_COMMON_DIR\n"
-    "base=$(git rev-parse --verify --quiet 'HEAD^{commit}') && prefix=$(git rev-parse --show-prefix) || {\n"
-    "  echo 'isolation worktree: nothing is committed in the git repository here' >&2; exit 1; }\n"
+    "fail() { printf '%s' \"$1\" >\"$tree.failed\"; cd / && git -C \"$tree\" worktree remove --force \"$tree\" 2>/dev/null; exit 1; }\n"
+    "base=$(git rev-parse --verify --quiet 'HEAD^{commit}') && prefix=$(git rev-parse --show-prefix) ||\n"
+    "  fail 'isolation worktree: nothing is committed in the git repository here'\n"
     "git -c core.hooksPath=/dev/null worktree add --quiet --detach \"$tree\" \"$base\" >&2 || exit 1\n"
-    "cd \"$tree/$prefix\" || exit 1\n"
-    "\"$@\"; status=$?\n"
+    "cd \"$tree/$prefix\" 2>/dev/null || fail \"isolation worktree: directory $prefix is not in the commit that is checked out\"\n"
+    "case $1 in */*)\n"
+    "  [ -f \"$1\" ] || fail \"command $1: no such file in the worktree; what is not committed is not there\"\n"
+    "  [ -x \"$1\" ] || fail \"command $1: it may not be executed (permission denied)\";;\n"
+    "esac\n"
+    "(exec \"$@\"); status=$?\n" /* exec: a program, as everywhere, never a word of the shell */
     "patch=\"$REEVE_ARTIFACTS/" RV_WORKTREE_PATCH "\"\n"
     "if [ $status -eq 0 ]; then\n"
     "  cd \"$tree\" && git add -A && git diff --cached --binary --no-ext-diff --no-textconv --no-color --src-prefix=a/ --dst-prefix=b/ \\\n"
@@ -95,6 +102,7 @@ static rv_status give_worktree(rv_attempt *attempt, rv_command *command, const c
     const char *const prefix[] = {"/bin/sh", "-c", worktree_script, "worktree",
                                   rv_arena_printf(scratch, "%s/" RV_WORKTREE_DIR, attempt->dir->path).at};
     put_before(command, prefix, RV_COUNT(prefix));
+    command->held_moves = true;
     return RV_OK;
 }
 
@@ -121,6 +129,17 @@ void rv_worktree_forget(const char *slot_dir)
         if (rv_str_is(line_of(&arena, back), link)) rv_tree_remove(entry);
     }
     rv_arena_deinit(&arena);
+}
+
+bool rv_worktree_failure(const rv_attempt *attempt, rv_buf *ret_text)
+{
+    rv_arena arena = {0};
+    bool is_worktree = rv_node_isolation(rv_run_def(attempt->job->run, attempt->node)) == RV_ISOLATION_WORKTREE;
+    rv_str text = {NULL, 0};
+    if (is_worktree && attempt->dir) text = line_of(&arena, rv_arena_printf(&arena, "%s/" RV_WORKTREE_FAILED, attempt->dir->path).at);
+    rv_buf_str_add(ret_text, text);
+    rv_arena_deinit(&arena);
+    return text.size > 0;
 }
 
 /* ---- all of them ---- */

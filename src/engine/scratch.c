@@ -169,6 +169,8 @@ static bool empty(rv_slot_dir *dir)
     rv_buf_clear(&work);
     rv_buf_printf(&work, "%s/worktree", dir->path); /* of one that was stopped */
     if (lstat(work.at, &info) == 0) rv_worktree_forget(dir->path), remove_tree(work.at);
+    rv_buf_cstring(&work, ".failed");
+    (void)unlink(work.at);
     rv_buf_deinit(&work);
     (void)unlink(dir->env_steer + sizeof RV_STEER_IS - 1);
     remove_tree(dir->artifacts);

@@ -46,6 +46,9 @@ typedef void rv_ended_fn(void *user, const rv_exit *exit);
 
 typedef struct rv_spawn {
     const char *const *argv;  /* NULL-terminated; argv[0] without `/` is looked up in the PATH of envp (cached) */
+    const char *const *held;  /* in argv: the command itself, which argv[0] starts; held[0] is looked for, too, before anything starts.
+                               * NULL: argv is the command */
+    bool held_moves;          /* argv[0] starts it in another directory: a relative path is for argv[0] to look for */
     const char *const *envp;  /* NULL-terminated, complete */
     const char *dir;          /* working directory, absolute */
     int stdin_fd;             /* -1: /dev/null; else borrowed for the call */

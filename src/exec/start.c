@@ -205,11 +205,32 @@ static void prepare_next(rv_exec *exec)
     }
 }
 
+/* Whether what argv[0] is to start is there. 0, or errno; the plan is then that of what is not. */
+static int find_held(rv_exec *exec, const rv_spawn *spawn, rv_spawn_plan *plan)
+{
+    int error = 0;
+    const char *command = spawn->held[0];
+    rv_buf path = {0};
+    if (!strchr(command, '/'))
+        error = rv_path_find(exec->paths, command, plan->envp, plan->dir, &error) ? 0 : error;
+    else if (command[0] == '/' || !spawn->held_moves) {
+        rv_buf_printf(&path, "%s%s%s", command[0] == '/' ? "" : plan->dir, command[0] == '/' ? "" : "/", command);
+        error = faccessat(AT_FDCWD, path.at, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+        if (error) plan->path = command;
+    }
+    rv_buf_deinit(&path);
+    if (error)
+        plan->argv = spawn->held;
+    return error;
+}
+
 /* Find the command. 0, or errno and *ret_step. */
-static int find_path(rv_exec *exec, rv_spawn_plan *plan, rv_spawn_step *ret_step)
+static int find_path(rv_exec *exec, const rv_spawn *spawn, rv_spawn_plan *plan, rv_spawn_step *ret_step)
 {
     int error;
     *ret_step = RV_SPAWN_EXEC;
+    if (spawn->held && (error = find_held(exec, spawn, plan)) != 0)
+        return error;
     plan->path = rv_path_find(exec->paths, plan->argv[0], plan->envp, plan->dir, &error);
     if (plan->path)
         return 0;
@@ -238,7 +259,7 @@ static int start_child(rv_proc *proc, const rv_spawn *spawn, rv_spawn_plan *plan
 {
     rv_exec *exec = proc->exec;
     int write_fds[2] = {-1, -1}, copies[3] = {-1, -1, -1};
-    int error = find_path(exec, plan, ret_step);
+    int error = find_path(exec, spawn, plan, ret_step);
     if (error == 0) {
         *ret_step = RV_SPAWN_DESCRIPTORS;
         error = open_pipes(proc, write_fds);

@@ -115,7 +115,7 @@ static bool describe(const hosted_exec *exec, const rv_spawn *spawn, rv_arena *a
     ret->run = run_id;
     ret->epoch = run->nodes[node].epoch;
     ret->key = rv_arena_printf(arena, "%s/%s/%u", run_id, name, ret->epoch).at;
-    ret->argv = spawn->argv;
+    ret->argv = spawn->held ? spawn->held : spawn->argv; /* isolation is the taker's to hold */
     ret->env = spawn->envp;
     ret->dir = spawn->dir;
     ret->timeout_ms = spawn->timeout_ms;

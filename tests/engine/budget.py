@@ -348,8 +348,37 @@ def worktree_nowhere(flow):
     need('needs a git repository, and ' in flow.one("select error from node"), flow.one('select error from node'))
     same(flow.one('select detail from node'), 'start', 'its kind')
     git(flow, 'init', '--quiet', '.')
-    flow.run(flow_, status=1)
-    need('nothing is committed' in flow.call('logs', 'latest', 'a').text, flow.call('logs', 'latest', 'a').text)
+    done = flow.run(flow_, status=1)
+    need('nothing is committed' in done.node('a')['error'], done.node('a')['error'])
+    same(done.node('a')['detail'], 'start', 'its kind')
+
+
+@case('a program that is not there is said alike under every isolation, once, whatever the retries say [K40, A9]')
+def missing_program(flow):
+    repository(flow)
+    flow.write('here-only', '#!/bin/sh\n')
+    os.chmod(flow.path('here-only'), 0o755)
+    git(flow, 'rm', '--quiet', '--cached', '-r', '.')
+    git(flow, 'add', 'f')
+    git(flow, 'commit', '--quiet', '-m', 'only f')
+    again = {'retry': {'max_attempts': 3}}
+    kinds = [kind for kind in ('shared', 'none', 'read_only', 'worktree') if kind != 'read_only' or shutil.which('bwrap')]
+    nodes = {}
+    for kind in kinds:
+        nodes[kind] = {'run': ['no-such-program'], 'isolation': kind, **again}
+        nodes[kind + '-path'] = {'run': ['./no-such-program'], 'isolation': kind, **again}
+    nodes['left'] = {'run': ['./here-only'], 'isolation': 'worktree', **again}
+    nodes['data'] = {'run': ['./f'], 'isolation': 'worktree', **again}
+    nodes['builtin'] = {'run': ['export', 'A=b'], 'isolation': 'worktree', **again}
+    done = flow.run({'nodes': nodes}, status=1)
+    for name in nodes:
+        same((done.node(name)['detail'], flow.one(f"select count(*) from attempt where node = '{name}'")), ('start', 1), name)
+        need(done.node(name)['error'].startswith('command ' + nodes[name]['run'][0] + ': '), done.node(name)['error'])
+    texts = {done.node(kind)['error'] for kind in kinds}
+    same(len(texts), 1, texts)
+    need('what is not committed is not there' in done.node('left')['error'], done.node('left')['error'])
+    need('may not be executed' in done.node('data')['error'], done.node('data')['error'])
+    same(len(git(flow, 'worktree', 'list').splitlines()), 1, 'worktrees')
 
 
 if __name__ == '__main__':

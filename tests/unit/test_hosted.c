@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reeve.h"
@@ -15,7 +16,7 @@
 #define ROUNDS_MAX 4000 /* of waits of 20 ms: generous */
 
 typedef struct pending {
-    char run[REEVE_RUN_SIZE], node[64], argv[8][128], feedback[256], artifacts[256], schema[128];
+    char run[REEVE_RUN_SIZE], node[64], argv[8][128], feedback[256], artifacts[256], schema[128], more[256];
     uint32_t epoch, number;
 } pending;
 
@@ -46,6 +47,7 @@ static int on_start(void *user, const reeve_spawn *attempt)
     for (int i = 0; attempt->argv[i] && i < 8; i++) snprintf(p->argv[i], sizeof p->argv[i], "%s", attempt->argv[i]);
     if (attempt->feedback) snprintf(p->feedback, sizeof p->feedback, "%s", attempt->feedback);
     if (attempt->output_schema) snprintf(p->schema, sizeof p->schema, "%s", attempt->output_schema);
+    if (attempt->more) snprintf(p->more, sizeof p->more, "%s", attempt->more);
     snprintf(p->artifacts, sizeof p->artifacts, "%s", variable(attempt->env, "REEVE_ARTIFACTS"));
     p->epoch = attempt->epoch;
     p->number = attempt->number;
@@ -227,6 +229,25 @@ static void executor__agents_and_commands_stand_in_one_graph(void **state)
     assert_non_null(strstr(s->output, "a/1:on the way\na/1:the end\n"));
     assert_non_null(strstr(s->output, "d/1:bytes of an artifact"));
     expect_row(s, run, "select result from node where run = ?1 and id = 'c'", "\\\"branch\\\":\\\"left\\\"");
+}
+
+/* Where the command would be held by something else, that is not what the executor is asked for. */
+static void executor__is_offered_the_command_itself_under_every_isolation(void **state)
+{
+    static const char *const isolations[] = {"shared", "none", "read_only", "worktree"};
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE], node[160], git[96];
+    snprintf(git, sizeof git, "%s/.git", s->dir);
+    assert_int_equal(mkdir(git, 0700), 0);
+    for (size_t i = 0; i < sizeof isolations / sizeof *isolations; i++) {
+        snprintf(node, sizeof node, "  a: {run: [agent, word], isolation: %s}\n", isolations[i]);
+        submit(s, node, run);
+        pending p = next(s, run);
+        assert_string_equal(p.argv[1], "word");
+        if (i > 0) assert_non_null(strstr(p.more, isolations[i]));
+        complete(s, &p, done_of(&p, NULL));
+        expect_end(s, run, "ok");
+    }
 }
 
 static void completion__malformed_one_leaves_the_attempt_to_be_completed(void **state)
@@ -443,6 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(executor__agents_and_commands_stand_in_one_graph, setup, teardown),
+        cmocka_unit_test_setup_teardown(executor__is_offered_the_command_itself_under_every_isolation, setup, teardown),
         cmocka_unit_test_setup_teardown(completion__malformed_one_leaves_the_attempt_to_be_completed, setup, teardown),
         cmocka_unit_test_setup_teardown(completion__how_it_ended_decides_what_follows, setup, teardown),
         cmocka_unit_test_setup_teardown(executor__told_to_stop_and_what_comes_after_is_late, setup, teardown),
