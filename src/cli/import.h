@@ -86,6 +86,8 @@ bool rv_import_is_variable(rv_str name);
 void rv_import_variables(rv_import *import, rv_str script, rv_import_strs *ret);
 /* A string as YAML in flow style: plain where it is safe, else in double quotes. */
 void rv_import_yaml_word(rv_buf *out, rv_str text);
+/* Append text to a value in which references are looked for, so that it has none: `${` is written `$${`. */
+void rv_import_text(rv_buf *out, rv_str text);
 /* Append the workflow as YAML. */
 void rv_import_write(const rv_import *import, rv_buf *out);
 

@@ -357,6 +357,18 @@ static void visit(walk *w, uint32_t goal)
 
 /* ---- the file's own keys ---- */
 
+/* `value` with the `size` bytes at `begin` as a reference to the caller's PATH; the rest is text. */
+static rv_str around_path(rv_import *import, rv_str value, size_t begin, size_t size)
+{
+    rv_buf out = {0};
+    rv_import_text(&out, rv_str_cut(value, 0, begin));
+    rv_buf_cstring(&out, "${env.PATH}");
+    rv_import_text(&out, rv_str_from(value, begin + size));
+    rv_str copy = rv_arena_str(&import->arena, rv_buf_str(&out));
+    rv_buf_deinit(&out);
+    return copy;
+}
+
 static void export_variables(rv_make *make)
 {
     rv_import *import = make->import;
@@ -375,14 +387,9 @@ static void export_variables(rv_make *make)
             continue;
         }
         char *found = path && path[0] && rv_str_is(name, "PATH") ? memmem(value.at, value.size, path, strlen(path)) : NULL;
-        if (found) {
-            size_t before = (size_t)(found - value.at);
-            value = rv_arena_printf(&import->arena, "%.*s${env.PATH}%.*s", (int)before, value.at,
-                                    RV_FMT(rv_str_from(value, before + strlen(path))));
-            rv_vec_push(&import->raw_env, ((rv_import_pair){name, value}));
-        } else {
-            rv_vec_push(&import->env, ((rv_import_pair){name, value}));
-        }
+        bool is_reference = found && (found == value.at || found[-1] != '$'); /* behind a `$` it would be none */
+        if (is_reference) value = around_path(import, value, (size_t)(found - value.at), strlen(path));
+        rv_vec_push(is_reference ? &import->raw_env : &import->env, ((rv_import_pair){name, value}));
     }
 }
 

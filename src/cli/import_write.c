@@ -319,14 +319,19 @@ static void write_list(rv_buf *out, const char *indent, const char *key, const r
     }
 }
 
-/* Where references are looked for, `${` of a plain text is written `$${`. */
+void rv_import_text(rv_buf *out, rv_str text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.at[i] == '$' && i + 1 < text.size && text.at[i + 1] == '{') rv_buf_byte(out, '$');
+        rv_buf_byte(out, text.at[i]);
+    }
+}
+
 static void write_value(rv_buf *out, rv_str text, bool has_references)
 {
     rv_buf escaped = {0};
-    for (size_t i = 0; i < text.size; i++) {
-        if (!has_references && text.at[i] == '$' && i + 1 < text.size && text.at[i + 1] == '{') rv_buf_byte(&escaped, '$');
-        rv_buf_byte(&escaped, text.at[i]);
-    }
+    if (has_references) rv_buf_str_add(&escaped, text);
+    else rv_import_text(&escaped, text);
     rv_import_yaml_word(out, rv_buf_str(&escaped));
     rv_buf_deinit(&escaped);
 }

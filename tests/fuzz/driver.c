@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef struct input {
     char *path;
+    const char *name; /* the end of path: a seed means the same wherever the corpus lies */
     char *bytes;
     size_t size;
 } input;
@@ -56,7 +57,8 @@ static void read_input(input_list *inputs, const char *path)
     if (ferror(file)) die("cannot read", path);
     fclose(file);
     bytes = rv_realloc(bytes, size);
-    rv_vec_push(inputs, ((input){rv_cstring_dup(rv_str_of(path)), bytes, size}));
+    char *copy = rv_cstring_dup(rv_str_of(path));
+    rv_vec_push(inputs, ((input){copy, strrchr(copy, '/') + 1, bytes, size}));
 }
 
 static int by_path(const void *a, const void *b) { return strcmp(((const input *)a)->path, ((const input *)b)->path); }
@@ -145,7 +147,7 @@ static uint64_t run_input(const input_list *inputs, uint32_t index, uint64_t see
     say_where(from, seed, 0);
     run(from->bytes, from->size);
     for (uint64_t i = 1; i <= mutations; i++) {
-        uint64_t rng = rv_hash64(rv_str_of(from->path), seed) + i * 0x9e3779b97f4a7c15ull; /* each can be made again alone */
+        uint64_t rng = rv_hash64(rv_str_of(from->name), seed) + i * 0x9e3779b97f4a7c15ull; /* each can be made again alone */
         rv_buf buf = {0};
         rv_buf_add(&buf, from->bytes, from->size);
         for (uint32_t left = 1 + rv_rng_below(&rng, EDITS_MAX); left > 0 && buf.size < INPUT_SIZE_MAX; left--) edit(&buf, inputs, &rng);

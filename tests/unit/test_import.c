@@ -48,6 +48,8 @@ static void make__each_part_of_the_language_gives_its_script(void **state)
         {"all: x\n\ttouch all\nx: FORCE\n\ttouch x\nFORCE:\n",
          "  x:\n    shell: touch x\n    outputs: [x]\n  all:\n    shell: touch all\n    needs: [x]\n"},
         {"export A = ${B}\nB = $${c}\nall:\n\tx\n", "env:\n  A: \"$${c}\"\n"},
+        {"export PATH := $${a}:$(PATH):$${b}\nall:\n\tx\n", "env:\n  PATH: \"$${a}:${env.PATH}:$${b}\"\n"},
+        {"export PATH := $$$(PATH)\nall:\n\tx\n", "env:\n  PATH: $/usr/bin:/bin\n"},
         {"all:\n\tfile://etc/passwd\n", "      :\n      file://etc/passwd\n"},
     };
     check_rows(rv_import_make, rows, RV_COUNT(rows), true);
