@@ -297,6 +297,24 @@ reeve_status reeve_submit_nodes(reeve *engine, const char *run, const char *node
  * REEVE_INVALID, REEVE_LIMIT   as of reeve_kernel_step, or an artifact's name leads elsewhere, or it is no regular file
  * REEVE_IO, REEVE_STORE_FULL   an artifact cannot be copied. After these three it is still to be completed */
 reeve_status reeve_complete(reeve *engine, const char *run, const struct reeve_event *completed, reeve_error *error);
+/* May an attempt that goes on call this tool, or touch this memory or artifact? It passes the workflow's `capabilities` and
+ * `quota.writes` and what the program knows of the request, in the order of [K32]; nothing of the run follows from it: who asked
+ * holds to the answer.
+ * request   an `ask`: node, epoch, state (tool, memory_read …), key, value as in docs/kernel-protocol.md; type is not looked at
+ * ret       on REEVE_OK only. Every answer but a plain allow is recorded (`reeve events`); what was allowed counts in the windows of rates,
+ *           also after a resume
+ * On return it survives power loss. Callbacks may come from within.
+ * REEVE_NOT_FOUND  no such run or node here        REEVE_CONFLICT  that attempt does not go on
+ * REEVE_INVALID, REEVE_LIMIT   malformed; err says what an ask is made of. After any of these nothing has changed */
+typedef struct reeve_gate {
+    size_t size;               /* set it to sizeof(reeve_gate) before the call */
+    const char *answer;        /* allow; deny; gate: somebody must permit it, ask again with their word as `permission`;
+                                  rate_limited. Static */
+    char stage[16];            /* that did not allow it: capability, constraint, permission, veto, rate, sandbox, audit, writes …; "" */
+    char reason[160];          /* for people; "" */
+    int64_t retry_ms;          /* rate_limited: in how many ms it may be asked again; else 0 */
+} reeve_gate;
+reeve_status reeve_ask(reeve *engine, const char *run, const struct reeve_event *request, reeve_gate *ret, reeve_error *error);
 /* Bytes that it says as it goes: stream 1 or 2, to the run's log and the observer. Errors as reeve_complete. */
 reeve_status reeve_output(reeve *engine, const char *run, const char *node, uint32_t epoch, int stream, const char *bytes, size_t size,
                           reeve_error *error);

@@ -153,6 +153,24 @@ typedef struct rv_submit_nodes {
     rv_buf *ret_problems;      /* what is wrong, for people, a line each; also warnings; NULL: not wanted */
 } rv_submit_nodes;
 void rv_engine_submit_nodes(rv_engine *engine, const rv_submit_nodes *given, rv_buf *ret_told, rv_engine_done_fn *done, void *user);
+/* ---- the gate ---- */
+/* What an attempt that goes on wants to do with a tool, or with what others see [K30, K32]. */
+typedef struct rv_gate_ask {
+    rv_str run, node;
+    uint32_t epoch;
+    rv_gate_verb verb;
+    rv_str key, value_json;    /* the tool, the memory's key, the artifact; what is known of it, as rv_ask_is_sound has it */
+} rv_gate_ask;
+typedef struct rv_gate_told {
+    rv_gate_kind kind;         /* ALLOW, DENY, GATE (somebody must permit it), RATE_LIMITED */
+    char stage[16];            /* that did not allow it; "" */
+    char reason[160];          /* for people; "" */
+    int64_t retry_ms;          /* RATE_LIMITED: in how many ms it may be asked again */
+} rv_gate_told;
+/* Ask the gate. The answer is there when this returns, and holds once `done` was called with OK: then it is synced. Nothing of the run
+ * follows from it; what was allowed counts in the windows of rates, also after a resume.
+ * NOT_FOUND: no such run or node is driven here. CONFLICT: that attempt does not go on. INVALID, LIMIT: malformed. Nothing changed then. */
+void rv_engine_ask(rv_engine *engine, const rv_gate_ask *asked, rv_gate_told *ret, rv_engine_done_fn *done, void *user);
 /* ---- the cache ---- */
 /* How many nodes of the run the cache settled under this engine, and how long they took when they were run. nothing_ran: and no attempt of
  * the run was ever begun. */

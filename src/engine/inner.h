@@ -13,6 +13,7 @@
 #define RV_ENGINE_INNER_H
 
 #include "base/failpoint.h"
+#include "engine/asked.h"
 #include "engine/cache.h"
 #include "engine/describe.h"
 #include "engine/engine.h"
@@ -115,6 +116,7 @@ struct rv_job {
     const rv_graph *graph;
     rv_run *run;
     rv_compiler compiler;      /* of what its nodes submit */
+    rv_asked_list asked;       /* what its attempts were allowed, for rates [K31, K32] */
     uint32_t submission_rows;  /* submissions whose workflow is a row, or goes with the next batch */
     rv_out out;                /* of this turn */
     rv_arena arena;

@@ -125,6 +125,7 @@ void rv_job_free(rv_job *job)
     rv_admit_close(&job->admit);
     rv_run_free(job->run);
     rv_compiler_deinit(&job->compiler);
+    rv_asked_deinit(&job->asked);
     rv_free(job->attempt_of);
     rv_free(job->stamp);
     rv_free(job->started_ms);
@@ -243,6 +244,7 @@ static void scan_row(replay *to, const rv_journal_row *row)
     const char *at = row->body.at, *end = row->body.at + row->body.size;
     rv_event event;
     to->engine_ms = RV_MAX(to->engine_ms, row->now.engine_ms);
+    rv_asked_replay(&to->job->asked, row->body, row->event_count, row->now.engine_ms);
     for (uint32_t i = 0; i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK; i++) {
         if (event.type == RV_EVENT_CLOCK) to->engine_ms = RV_MAX(to->engine_ms, event.due_ms);
         if (event.type == RV_EVENT_NODE_STATE && event.state == RV_NODE_WAITING && rv_blocker_is_for_people((rv_detail)event.detail))

@@ -135,7 +135,7 @@ void reeve_kernel_free(reeve_kernel *kernel)
     rv_vec_deinit(&kernel->effects);
     rv_vec_deinit(&kernel->changes);
     rv_vec_deinit(&kernel->seen);
-    rv_vec_deinit(&kernel->asked);
+    rv_asked_deinit(&kernel->asked);
     rv_spec_free(kernel->spec);
     rv_arena_deinit(&kernel->scratch);
     rv_arena_deinit(&kernel->scratch_before);
@@ -238,7 +238,7 @@ static rv_status step(reeve_kernel *kernel, const reeve_event *event, reeve_now 
         if (input.type == RV_EVENT_LOAD) kernel->run_id = kernel->values.run_id = rv_arena_cstring(&kernel->arena, input.key);
         if (input.type == RV_EVENT_COMPLETED) rv_kernel_keep_side(kernel, input.node, event);
         if (input.type == RV_EVENT_ASK && kernel->out.event_count == 1) /* no answer was recorded: a plain allow */
-            rv_kernel_keep_asked(kernel, (rv_gate_verb)input.state, input.key, now.engine_ms);
+            rv_asked_keep(&kernel->asked, (rv_gate_verb)input.state, input.key, now.engine_ms);
         kernel->out.last_now = now;
         rv_kernel_follow(kernel);
     }
@@ -271,20 +271,6 @@ static rv_status check_values(reeve_kernel *kernel, rv_str body, uint32_t event_
     return status;
 }
 
-/* What was allowed counts in the windows of rates also after a replay. */
-static void replay_asked(reeve_kernel *kernel, rv_str body, const reeve_row *row)
-{
-    const char *at = body.at, *end = body.at + body.size;
-    rv_event event, asked = {.type = RV_EVENT_TYPE_MAX};
-    for (uint32_t i = 0; i <= row->event_count; i++) {
-        bool is_there = i < row->event_count && rv_event_read(&at, end, &event, NULL) == RV_OK;
-        bool was_allowed = asked.type == RV_EVENT_ASK && !(is_there && event.type == RV_EVENT_GATE);
-        if (was_allowed) rv_kernel_keep_asked(kernel, (rv_gate_verb)asked.state, asked.key, row->now.engine_ms);
-        if (!is_there) return;
-        asked = event;
-    }
-}
-
 static rv_status replay_row(reeve_kernel *kernel, const reeve_row *row, rv_error *err)
 {
     rv_str body = {row->body, row->body_size};
@@ -295,7 +281,7 @@ static rv_status replay_row(reeve_kernel *kernel, const reeve_row *row, rv_error
     if (status == RV_OK) status = rv_run_replay(kernel->run, body, row->event_count, err);
     if (status == RV_OK && row->values) status = rv_kernel_sides_read(kernel, rv_str_of(row->values), err);
     if (status != RV_OK) return rv_error_context(err, "row of event %llu", (unsigned long long)row->first_seq);
-    replay_asked(kernel, body, row);
+    rv_asked_replay(&kernel->asked, body, row->event_count, row->now.engine_ms);
     kernel->last_seq += row->event_count;
     kernel->now = (rv_now){row->now.wall_ms, RV_MAX(row->now.engine_ms, kernel->now.engine_ms)};
     return RV_OK;

@@ -9,6 +9,7 @@
 #ifndef RV_KERNEL_HOST_H
 #define RV_KERNEL_HOST_H
 
+#include "engine/asked.h"
 #include "engine/describe.h"
 #include "kernel/admit.h"
 #include "lib/public.h"
@@ -26,10 +27,6 @@ typedef struct rv_side {
 
 /* One attempt to start, or one reduce to carry out, described when its effect came up. */
 typedef struct rv_described { reeve_spawn spawn; const char *reducer, *inputs; } rv_described;
-
-/* A call that the gate has allowed. */
-typedef struct rv_asked { int64_t at_ms; rv_gate_verb verb; rv_str key; } rv_asked;
-#define RV_ASKED_MAX 65536u /* that are remembered; of more the oldest are forgotten */
 
 struct reeve_kernel {
     rv_spec *spec;             /* owned */
@@ -52,7 +49,7 @@ struct reeve_kernel {
     RV_VEC(uint32_t) side_of;  /* side_of[node]: index + 1 in sides; 0: none */
     RV_VEC(rv_side) sides;
     RV_VEC(uint32_t) sides_new; /* indices in sides, of this step */
-    RV_VEC(rv_asked) asked;    /* what was allowed, in the order of time: for rates [K31, K32] */
+    rv_asked_list asked;       /* what was allowed: for rates [K31, K32] */
     rv_now now;                /* of the latest step */
     uint64_t last_seq;
     bool has_stepped;          /* took an event of the host's in this life */
@@ -81,8 +78,6 @@ reeve_node rv_kernel_node_of(reeve_kernel *kernel, uint32_t node);
  * reeve_kernel_step; the run is not touched. */
 RV_MUST_USE rv_status rv_kernel_event(reeve_kernel *kernel, const reeve_event *event, int64_t now_ms, rv_event *ret,
                                        rv_error *err);
-/* Remember an `ask` that was allowed at that time (engine ms). */
-void rv_kernel_keep_asked(reeve_kernel *kernel, rv_gate_verb verb, rv_str key, int64_t at_ms);
 /* Keep what templates will read of the completion, which was taken. */
 void rv_kernel_keep_side(reeve_kernel *kernel, uint32_t node, const reeve_event *event);
 /* The sides that are new as JSON (size 0: none), appended; and taking them back. CORRUPT: not of this workflow, or not such JSON. */

@@ -188,14 +188,10 @@ static const char *note_text(reeve_kernel *kernel, const char **at)
 /* Why the gate did not allow what was asked in this step: the stage and the reason that are recorded. */
 static void gate_words(reeve_kernel *kernel, reeve_effect *effect)
 {
-    const char *at = kernel->out.journal.at, *end = at + kernel->out.journal.size;
-    rv_event event;
-    while (at < end && rv_event_read(&at, end, &event, NULL) == RV_OK) {
-        if (event.type != RV_EVENT_GATE) continue;
-        effect->key = rv_kernel_text(kernel, event.key);
-        effect->text = rv_kernel_text(kernel, event.text);
-        return;
-    }
+    rv_event gate;
+    if (!rv_asked_answer(rv_buf_str(&kernel->out.journal), &gate)) return;
+    effect->key = rv_kernel_text(kernel, gate.key);
+    effect->text = rv_kernel_text(kernel, gate.text);
 }
 
 static bool is_question(rv_detail reason)

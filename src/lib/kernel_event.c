@@ -180,57 +180,13 @@ static rv_status take_decided(reeve_kernel *kernel, const reeve_event *event, rv
     return RV_OK;
 }
 
-/* ---- ask ---- */
-
-void rv_kernel_keep_asked(reeve_kernel *kernel, rv_gate_verb verb, rv_str key, int64_t at_ms)
-{
-    if (kernel->asked.count == RV_ASKED_MAX) {
-        kernel->asked.count /= 2;
-        memmove(kernel->asked.at, kernel->asked.at + kernel->asked.count, sizeof *kernel->asked.at * kernel->asked.count);
-    }
-    rv_vec_push(&kernel->asked, ((rv_asked){at_ms, verb, rv_arena_str(&kernel->arena, key)}));
-}
-
-/* How often the same was allowed in the window that ends now: writes to memory of the whole run, calls of one tool. */
-static uint32_t recent_of(const reeve_kernel *kernel, const rv_event *ask, int64_t now_ms, int64_t window_ms, int64_t *ret_oldest_ms)
-{
-    uint32_t count = 0;
-    for (uint32_t i = kernel->asked.count; i-- > 0 && kernel->asked.at[i].at_ms > now_ms - window_ms;) {
-        const rv_asked *asked = &kernel->asked.at[i];
-        bool is_same = asked->verb == ask->state && (ask->state == RV_GATE_VERB_MEMORY_WRITE || rv_str_eq(asked->key, ask->key));
-        if (is_same) *ret_oldest_ms = asked->at_ms;
-        count += is_same;
-    }
-    return count;
-}
-
 /* What the host says of the request, and how often it was allowed lately, which only we know. */
 static rv_status take_ask(reeve_kernel *kernel, int64_t now_ms, rv_event *ret, rv_error *err)
 {
-    rv_json *value = NULL;
-    int64_t window_ms = kernel->run->limits.window_ms, oldest_ms = 0;
-    rv_str given = ret->value.size ? ret->value : RV_STR("{}");
-    rv_status status = rv_report_value(&kernel->scratch, given, &value, err);
-    if (status == RV_OK && value->kind != RV_JSON_OBJECT) status = rv_error_set(err, RV_INVALID, "ask: `value` is an object");
-    bool is_ours = status == RV_OK && (rv_json_get(value, RV_STR("recent")) || rv_json_get(value, RV_STR("oldest_ms")));
-    if (is_ours) status = rv_error_set(err, RV_INVALID, "ask: `recent` and `oldest_ms` are counted by the kernel");
-    if (status != RV_OK) return status;
-    const rv_json *rate = ret->state == RV_GATE_VERB_TOOL ? rv_json_get(value, RV_STR("rate")) : NULL;
-    const rv_json *window = rate ? rv_json_get(rate, RV_STR("window_ms")) : NULL;
-    if (rate && !(window && rv_json_i64(window, &window_ms) && window_ms >= 0))
-        return rv_error_set(err, RV_INVALID, "ask: `rate` wants {\"max\": 5, \"window_ms\": 1000}");
-    rv_buf text = {0};
-    uint32_t recent = recent_of(kernel, ret, now_ms, window_ms, &oldest_ms);
-    rv_json_write(&text, value, false);
-    text.size--;
-    rv_buf_printf(&text, "%s\"recent\":%u,\"oldest_ms\":%lld}", value->count ? "," : "", recent, (long long)oldest_ms);
-    ret->value = rv_arena_str(&kernel->scratch, rv_buf_str(&text));
-    rv_buf_deinit(&text);
-    status = mask_result(kernel, &ret->value, err);
+    rv_status status = rv_asked_complete(&kernel->asked, kernel->run, now_ms, &kernel->scratch, ret, err);
+    if (status == RV_OK) status = mask_result(kernel, &ret->value, err);
     ret->key = masked(kernel, ret->key);
-    if (status != RV_OK || rv_ask_is_sound(kernel->run, ret)) return status;
-    return rv_error_set(err, RV_INVALID, "ask: `state` is tool, memory_read, memory_write or artifact_read, `key` its name, and `value` "
-                        "has constraint, veto, permission (allow, deny, ask), rate, writes, is_sandboxed, is_audited");
+    return status == RV_OK ? rv_asked_check(kernel->run, ret, err) : status;
 }
 
 /* ---- any event ---- */

@@ -535,6 +535,29 @@ reeve_status reeve_submit_nodes(reeve *engine, const char *run, const char *node
     return status;
 }
 
+reeve_status reeve_ask(reeve *engine, const char *run, const reeve_event *request, reeve_gate *ret, reeve_error *error)
+{
+    word asked = {0};
+    rv_gate_told answer;
+    reeve_status refused;
+    reeve_event given = REEVE_EVENT_INIT;
+    if (is_callback(engine, error, &refused)) return refused;
+    memcpy(&given, request, RV_MIN(request->size, sizeof given));
+    uint32_t verb = rv_event_state_find(RV_EVENT_ASK, rv_str_of(given.state));
+    if (!run || !given.node || verb == RV_NONE)
+        return fail(RV_INVALID, error, "an ask has a run, a node, and as state tool, memory_read, memory_write or artifact_read");
+    rv_gate_ask ask = {.run = rv_str_of(run), .node = rv_str_of(given.node), .epoch = given.epoch, .verb = (rv_gate_verb)verb,
+                  .key = rv_str_of(given.key), .value_json = rv_str_of(given.value)};
+    rv_engine_ask(rv_host_engine(engine->host), &ask, &answer, on_done, &asked);
+    reeve_status status = said(engine, &asked, error);
+    if (status != REEVE_OK) return status;
+    reeve_gate row = {.size = ret->size, .answer = rv_gate_name(answer.kind), .retry_ms = answer.retry_ms};
+    memcpy(row.stage, answer.stage, sizeof row.stage);
+    memcpy(row.reason, answer.reason, sizeof row.reason);
+    memcpy(ret, &row, RV_MIN(ret->size, sizeof row));
+    return REEVE_OK;
+}
+
 reeve_status reeve_cancel(reeve *engine, const char *run, const char *by, reeve_error *error)
 {
     word asked = {0};

@@ -361,6 +361,101 @@ static void run__goes_on_after_the_engine_was_closed_under_an_attempt(void **sta
     expect_row(s, run, "select count(*) from attempt where run = ?1 and node = 'a'", "[[1]]");
 }
 
+/* ---- the gate [K30–K32] ---- */
+
+static reeve_status ask_gate(scene *s, const pending *p, const char *what, const char *key, const char *value, reeve_gate *ret)
+{
+    reeve_event event = done_of(p, value);
+    event.state = what;
+    event.key = key;
+    ret->size = sizeof *ret;
+    return reeve_ask(s->engine, p->run, &event, ret, NULL);
+}
+
+static void expect_gate(scene *s, const pending *p, const char *what, const char *key, const char *value, const char *answer,
+                        const char *stage)
+{
+    reeve_gate gate = {0};
+    assert_int_equal(ask_gate(s, p, what, key, value, &gate), REEVE_OK);
+    if (strcmp(gate.answer, answer) != 0 || strcmp(gate.stage, stage) != 0)
+        fail_msg("%s %s: %s at `%s` (%s), not %s", what, key, gate.answer, gate.stage, gate.reason, answer);
+    assert_int_equal(gate.reason[0] == 0, strcmp(answer, "allow") == 0);
+    assert_int_equal(gate.retry_ms > 0, strcmp(answer, "rate_limited") == 0);
+}
+
+static const char *const ASKING = "  a: {run: [agent], capabilities: [git, 'fs.*']}\n  b: {run: [agent], needs: [a]}\n"
+                                  "quota: {writes: {max: 2, per: 1h}}\n";
+
+static void gate__answers_what_attempts_ask_in_the_order_of_its_stages(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s, ASKING, run);
+    pending p = next(s, run);
+    expect_gate(s, &p, "tool", "fs.read", NULL, "allow", "");
+    expect_gate(s, &p, "tool", "curl", "{\"veto\":\"no\"}", "deny", "capability");
+    expect_gate(s, &p, "tool", "git", "{\"constraint\":\"not there\",\"permission\":\"deny\"}", "deny", "constraint");
+    expect_gate(s, &p, "tool", "git", "{\"permission\":\"ask\"}", "gate", "permission");
+    expect_gate(s, &p, "tool", "git", "{\"permission\":\"allow\"}", "allow", ""); /* somebody said so */
+    expect_gate(s, &p, "tool", "git", "{\"rate\":{\"max\":1,\"window_ms\":3600000}}", "rate_limited", "rate");
+    expect_gate(s, &p, "tool", "git", "{\"is_audited\":false}", "deny", "audit");
+    expect_gate(s, &p, "artifact_read", "x", NULL, "allow", "");
+    complete(s, &p, done_of(&p, NULL));
+    p = next(s, run);
+    expect_gate(s, &p, "tool", "curl", NULL, "allow", "");
+    complete(s, &p, done_of(&p, NULL));
+    expect_end(s, run, "ok");
+}
+
+static void gate__counts_what_it_allowed_also_after_the_engine_is_gone(void **state)
+{
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    submit(s, ASKING, run);
+    pending p = next(s, run);
+    expect_gate(s, &p, "memory_write", "k", NULL, "allow", "");
+    assert_int_equal(reeve_close(s->engine, NULL), REEVE_OK);
+    scene_open(s);
+    assert_int_equal(reeve_resume(s->engine, run, NULL, 0, run, NULL), REEVE_OK);
+    p = next(s, run);
+    expect_gate(s, &p, "memory_write", "l", NULL, "allow", "");
+    expect_gate(s, &p, "memory_write", "k", NULL, "rate_limited", "rate");
+    complete(s, &p, done_of(&p, NULL));
+    p = next(s, run);
+    expect_gate(s, &p, "memory_write", "k", NULL, "rate_limited", "rate"); /* of the whole run */
+    complete(s, &p, done_of(&p, NULL));
+    expect_end(s, run, "ok");
+}
+
+static void gate__malformed_and_late_questions_change_nothing(void **state)
+{
+    static const char *const bad[][3] = {{"spawn", "k", NULL}, {"fly", "k", NULL}, {NULL, "k", NULL}, {"tool", NULL, NULL},
+                                         {"tool", "\xff", NULL}, {"tool", "k", "{"}, {"tool", "k", "[]"}, {"tool", "k", "{\"recent\":0}"},
+                                         {"tool", "k", "{\"rate\":{\"max\":1}}"}, {"tool", "k", "{\"permission\":\"perhaps\"}"}};
+    scene *s = *state;
+    char run[REEVE_RUN_SIZE];
+    reeve_gate gate = {.answer = "untouched"};
+    submit(s, ASKING, run);
+    pending p = next(s, run), other = p;
+    char *before = ask(s, run, "select sum(event_count) from journal where stream = 'run/' || ?1");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(ask_gate(s, &p, bad[i][0], bad[i][1], bad[i][2], &gate), REEVE_INVALID);
+    snprintf(other.node, sizeof other.node, "nobody");
+    assert_int_equal(ask_gate(s, &other, "tool", "k", NULL, &gate), REEVE_NOT_FOUND);
+    char *after = ask(s, run, "select sum(event_count) from journal where stream = 'run/' || ?1");
+    assert_string_equal(after, before);
+    reeve_free(before);
+    reeve_free(after);
+    snprintf(other.node, sizeof other.node, "b");
+    assert_int_equal(ask_gate(s, &other, "tool", "k", NULL, &gate), REEVE_CONFLICT); /* it has not begun */
+    assert_string_equal(gate.answer, "untouched");
+    complete(s, &p, done_of(&p, NULL));
+    assert_int_equal(ask_gate(s, &p, "tool", "git", NULL, &gate), REEVE_CONFLICT);
+    p = next(s, run);
+    complete(s, &p, done_of(&p, NULL));
+    expect_end(s, run, "ok");
+}
+
 static void artifact__that_the_program_names_is_the_attempts(void **state)
 {
     scene *s = *state;
@@ -469,6 +564,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(completion__how_it_ended_decides_what_follows, setup, teardown),
         cmocka_unit_test_setup_teardown(executor__told_to_stop_and_what_comes_after_is_late, setup, teardown),
         cmocka_unit_test_setup_teardown(run__goes_on_after_the_engine_was_closed_under_an_attempt, setup, teardown),
+        cmocka_unit_test_setup_teardown(gate__answers_what_attempts_ask_in_the_order_of_its_stages, setup, teardown),
+        cmocka_unit_test_setup_teardown(gate__counts_what_it_allowed_also_after_the_engine_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(gate__malformed_and_late_questions_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(artifact__that_the_program_names_is_the_attempts, setup, teardown),
         cmocka_unit_test_setup_teardown(submission__an_attempt_gives_nodes_that_use_a_reducer_of_the_program, setup, teardown),
         cmocka_unit_test_setup_teardown(reducer__of_the_program_is_known_and_called, setup, teardown),
