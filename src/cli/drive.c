@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "cli/out.h"
 
@@ -13,6 +15,23 @@ static void set_heap(void)
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
+
+/* A small run touches some hundred pages of the heap, each a fault of 5 to 10 us; filled at once they cost a tenth of that. What is freed
+ * stays the heap's (M_TRIM_THRESHOLD). */
+static void fill_heap(void)
+{
+    const size_t size = 480 << 10, page = 4096;
+    char *at = malloc(size);
+    if (at) (void)madvise((void *)(((uintptr_t)at + page - 1) & ~(page - 1)), size - page, MADV_POPULATE_WRITE);
+    free(at);
+}
+
+rv_status rv_drive_fork(rv_drive *drive, rv_error *err)
+{
+    rv_status status = rv_keeper_fork(&drive->keeper_fd, err);
+    if (status == RV_OK) fill_heap();
+    return status;
 }
 
 rv_status rv_drive_options(rv_drive *drive, rv_error *err)

@@ -21,6 +21,9 @@ struct rv_drive {
 int rv_drive_run(rv_drive *drive);
 /* Check --output; the number of --jobs. */
 RV_MUST_USE rv_status rv_drive_options(rv_drive *drive, rv_error *err);
+/* Leave the keeper behind in the process that was started and go on in a child (exec/keeper.h), into `drive->keeper_fd`. Once, before
+ * anything is loaded. Its errors are rv_keeper_fork's. */
+RV_MUST_USE rv_status rv_drive_fork(rv_drive *drive, rv_error *err);
 
 /* ---- resume.c: what a run that is in the store becomes when it is gone on with ---- */
 typedef struct rv_resume {

@@ -175,7 +175,7 @@ int rv_verb_each(const rv_args *args)
     rv_error err = {0};
     rv_status failed = rv_drive_options(&drive, &err);
     /* Before anything is loaded, so that the keeper stays tiny. */
-    if (failed == RV_OK) failed = rv_keeper_fork(&drive.keeper_fd, &err);
+    if (failed == RV_OK) failed = rv_drive_fork(&drive, &err);
     if (failed == RV_OK) failed = rv_cli_store_for(rv_args_value(args, "store"), NULL, &each.store, &err);
     if (failed == RV_OK) failed = build(&each, &err);
     drive.store_dir = each.store.at;

@@ -117,7 +117,7 @@ int rv_verb_run(const rv_args *args)
     if (failed == RV_OK) failed = check_usage(args, &err);
     if (failed == RV_OK) failed = rv_drive_options(&drive, &err);
     /* Before anything is loaded, so that the keeper stays tiny. */
-    if (failed == RV_OK && !rv_args_has(args, "dry-run")) failed = rv_keeper_fork(&drive.keeper_fd, &err);
+    if (failed == RV_OK && !rv_args_has(args, "dry-run")) failed = rv_drive_fork(&drive, &err);
     if (failed == RV_OK) failed = locate(&run, word, &err);
     drive.store_dir = run.store.at;
     drive.fail_fast = rv_args_has(args, "fail-fast");
