@@ -27,31 +27,64 @@ static void remove_tree(const char *path) { (void)nftw(path, remove_entry, 16, F
 
 void rv_tree_remove(const char *path) { remove_tree(path); }
 
-/* All scratch directories, with what git knows of worktrees in them. */
-static void remove_all(const char *path_tmp)
+/* What a directory holds: nothing, or `only` alone. */
+static bool holds_only(int fd, const char *only)
+{
+    bool is_so = true;
+    DIR *listing = fdopendir(fd);
+    for (struct dirent *entry; listing && is_so && (entry = readdir(listing));)
+        is_so = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || (only && strcmp(entry->d_name, only) == 0);
+    is_so = is_so && listing;
+    if (listing) closedir(listing);
+    else close(fd);
+    return is_so;
+}
+
+static int open_own(int at, const char *name)
+{
+    struct stat info;
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || (fstat(fd, &info) == 0 && (info.st_mode & 07777) == 0700 && info.st_uid == geteuid())) return fd;
+    close(fd);
+    return -1;
+}
+
+/* As slot_dir_make makes one. To make and to remove directories is dear, to look into them is not: such a one is kept. */
+static bool is_as_made(const char *path)
+{
+    int dir = open_own(AT_FDCWD, path), artifacts = dir < 0 ? -1 : open_own(dir, "artifacts");
+    bool is_so = artifacts >= 0 && holds_only(artifacts, NULL); /* closes it */
+    if (dir >= 0 && !holds_only(dir, "artifacts")) is_so = false;
+    return is_so;
+}
+
+/* Remove what attempts left in scratch directories, with what git knows of worktrees in them. */
+static void clean(const char *path_tmp)
 {
     rv_buf path = {0};
     DIR *listing = opendir(path_tmp);
     for (struct dirent *entry; listing && (entry = readdir(listing));) {
-        if (entry->d_name[0] != 's') continue;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         rv_buf_clear(&path);
         rv_buf_printf(&path, "%s/%s", path_tmp, entry->d_name);
-        rv_worktree_forget(path.at);
+        if (entry->d_name[0] == 's' && is_as_made(path.at)) continue;
+        if (entry->d_name[0] == 's') rv_worktree_forget(path.at);
+        remove_tree(path.at);
     }
     if (listing) closedir(listing);
     rv_buf_deinit(&path);
-    remove_tree(path_tmp);
 }
 
 rv_status rv_slot_dirs_open(rv_engine *engine, rv_error *err)
 {
     rv_buf path = {0};
+    struct stat info;
     rv_buf_printf(&path, "%s/tmp", engine->config.root);
     engine->path_tmp = rv_cstring_dup(rv_buf_str(&path));
     rv_buf_deinit(&path);
-    remove_all(engine->path_tmp); /* of a dead engine: the owner lock is ours */
-    if (mkdir(engine->path_tmp, 0700) != 0)
+    if (mkdir(engine->path_tmp, 0700) != 0 && (errno != EEXIST || lstat(engine->path_tmp, &info) != 0 || !S_ISDIR(info.st_mode)))
         return rv_error_set(err, RV_STORE_IO, "cannot make %s: %s; check the permissions of the store", engine->path_tmp, strerror(errno));
+    clean(engine->path_tmp); /* after a dead engine: the owner lock is ours */
     engine->notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     return RV_OK;
 }
@@ -65,7 +98,7 @@ void rv_slot_dirs_free(rv_engine *engine)
     }
     rv_vec_deinit(&engine->dirs);
     if (engine->notify_fd >= 0) close(engine->notify_fd);
-    if (engine->path_tmp) remove_all(engine->path_tmp);
+    if (engine->path_tmp) clean(engine->path_tmp);
 }
 
 /* ---- news ---- */
@@ -137,7 +170,8 @@ static rv_slot_dir *slot_dir_make(rv_engine *engine, rv_error *err)
     dir->output = dir->env_output + sizeof output_is - 1;
     dir->artifacts = dir->env_artifacts + sizeof artifacts_is - 1;
     rv_vec_push(&engine->dirs, dir);
-    if (mkdir(dir->path, 0700) == 0 && reset_artifacts(dir)) {
+    bool is_there = mkdir(dir->path, 0700) == 0 || (errno == EEXIST && is_as_made(dir->path));
+    if (is_there && reset_artifacts(dir)) {
         dir->watches[0] = watch(engine, dir->path, IN_PARENT); /* after artifacts/ was made in it */
         return dir;
     }

@@ -180,20 +180,19 @@ static int make_slot(const char *path)
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Make the store's, and find out whether children live in what is below it. NULL, or why they do not. */
-static const char *try_out(const char *path, rv_spawner *spawner)
+/* Make the store's and in it `name`, and find out whether a child lives there. NULL and a descriptor of it; or why not, and neither is there. */
+static const char *try_out(const char *path, const char *name, rv_spawner *spawner, int *ret_fd)
 {
     char slot[RV_EXEC_CGROUP_SIZE + 64];
     const char *why = make(path);
     if (why)
         return why;
-    join(slot, path, "try");
-    int fd = make_slot(slot);
-    bool is_good = fd >= 0 && rv_spawner_try(spawner, fd);
-    rv_exec_close_fd(&fd);
-    (void)rv_cgroup_remove(slot, NOTICE_MS_MAX);
-    if (is_good)
+    join(slot, path, name);
+    *ret_fd = make_slot(slot);
+    if (*ret_fd >= 0 && rv_spawner_try(spawner, *ret_fd))
         return NULL;
+    rv_exec_close_fd(ret_fd);
+    (void)rv_cgroup_remove(slot, NOTICE_MS_MAX);
     (void)rmdir(path);
     return "no process lives that is started in a group";
 }
@@ -203,12 +202,14 @@ bool rv_exec_cgroup_try(const char *mark, const char **ret_why)
     char path[RV_EXEC_CGROUP_SIZE];
     if (!rv_exec_cgroup_path(mark, path, ret_why))
         return false;
+    int fd = -1;
     rv_spawner *spawner = rv_spawner_new();
-    *ret_why = try_out(path, spawner);
+    *ret_why = try_out(path, "try", spawner, &fd);
     rv_spawner_free(spawner);
     if (*ret_why)
         return false;
-    (void)rmdir(path);
+    rv_exec_close_fd(&fd);
+    (void)rv_cgroup_remove(path, NOTICE_MS_MAX);
     return true;
 }
 
@@ -357,10 +358,12 @@ void rv_cgroups_free(rv_cgroups *cgroups, int64_t wait_ms)
     rv_free(cgroups);
 }
 
+static void slot_name(uint32_t slot, uint32_t kills, char ret[32]) { snprintf(ret, 32, kills ? "%u.%u" : "%u", slot, kills); }
+
 static void slot_path(const rv_cgroups *cgroups, uint32_t slot, uint32_t kills, char ret[RV_EXEC_CGROUP_SIZE + 64])
 {
     char name[32];
-    snprintf(name, sizeof name, kills ? "%u.%u" : "%u", slot, kills);
+    slot_name(slot, kills, name);
     join(ret, cgroups->path, name);
 }
 
@@ -368,8 +371,12 @@ int rv_cgroups_open(rv_cgroups *cgroups, uint32_t slot, uint32_t kills)
 {
     char path[RV_EXEC_CGROUP_SIZE + 64];
     if (cgroups->path[0] && !cgroups->is_tried) {
+        char name[32];
+        int fd = -1;
         cgroups->is_tried = true; /* refused once: not asked again */
-        cgroups->is_made = try_out(cgroups->path, cgroups->spawner) == NULL;
+        slot_name(slot, kills, name);
+        cgroups->is_made = try_out(cgroups->path, name, cgroups->spawner, &fd) == NULL;
+        return fd;
     }
     if (!cgroups->is_made)
         return -1;

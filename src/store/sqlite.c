@@ -30,6 +30,8 @@
 
 #define WAL_SIZE_MAX (16u << 20)
 #define WAL_SIZE_IDLE (1u << 20) /* an idle store checkpoints a log above this */
+#define WAL_SIZE_KEPT (1u << 20) /* of a store that is closed */
+#define LOG_HEADER_SIZE 32       /* https://www.sqlite.org/fileformat2.html#walformat */
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static rv_sqlite *open_stores;
@@ -120,6 +122,22 @@ void rv_sqlite_bind_str(sqlite3_stmt *statement, int param, rv_str text) {
 
 /* ---- the connection ---- */
 
+/* The log has nothing that the database has not: it is left where it is, with a header of zeros, which is that of no log. To make one anew
+ * takes blocks and a name to sync, at each start. A database that is put back from a backup beside it meets an empty log. */
+static void clear_log(rv_sqlite *self) {
+    static const char zeros[LOG_HEADER_SIZE];
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+    int keep = 1;
+    if (sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) || !log || !log->pMethods)
+        return;
+    if (log->pMethods->xWrite(log, zeros, LOG_HEADER_SIZE, 0) || log->pMethods->xFileSize(log, &size))
+        return; /* a whole log, all of which the database has: the next one to come reads it, and loses nothing */
+    if (size > WAL_SIZE_KEPT)
+        (void)log->pMethods->xTruncate(log, WAL_SIZE_KEPT);
+    (void)sqlite3_file_control(self->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+}
+
 static void disconnect(rv_sqlite *self, bool checkpoints) {
     rv_sqlite_copies_abandon(self);
     for (uint32_t i = 0; i < RV_STATEMENT_COUNT; i++) {
@@ -127,7 +145,11 @@ static void disconnect(rv_sqlite *self, bool checkpoints) {
         self->statements[i] = NULL;
     }
     if (self->db) {
-        sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, checkpoints ? 0 : 1, NULL);
+        int pages = -1, copied = -2;
+        if (checkpoints && sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &copied) == SQLITE_OK &&
+            pages == copied)
+            clear_log(self);
+        sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         RV_ASSERT(sqlite3_close(self->db) == SQLITE_OK);
     }
     self->db = NULL;
@@ -179,12 +201,36 @@ static rv_status settings(rv_sqlite *self, rv_error *err) {
                                                   "PRAGMA cache_size = -4000", err);
 }
 
+/* The system's VFS, but for one thing: it syncs the directory of any log that it may make. Where one is already, it is asked to open it;
+ * whether the name needs a sync is known here (is_log_inherited). */
+#define LOG_KEEPING "reeve-unix"
+static sqlite3_vfs *system_vfs, log_keeping_vfs;
+
+static int open_kept(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
+    if ((flags & SQLITE_OPEN_WAL) && access(name, F_OK) == 0)
+        flags &= ~SQLITE_OPEN_CREATE;
+    return system_vfs->xOpen(system_vfs, name, file, flags, ret_flags);
+}
+
+static void log_keeping_register(void) {
+    system_vfs = sqlite3_vfs_find(NULL);
+    RV_ASSERT(system_vfs);
+    log_keeping_vfs = *system_vfs;
+    log_keeping_vfs.zName = LOG_KEEPING;
+    log_keeping_vfs.pNext = NULL;
+    log_keeping_vfs.xOpen = open_kept;
+    RV_ASSERT(sqlite3_vfs_register(&log_keeping_vfs, 0) == SQLITE_OK);
+}
+
 static int open_file(rv_sqlite *self) {
+    static pthread_once_t registered = PTHREAD_ONCE_INIT;
+    pthread_once(&registered, log_keeping_register);
+    const char *vfs = self->vfs ? self->vfs : LOG_KEEPING;
     int flags = SQLITE_OPEN_NOMUTEX | (self->is_immutable ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE);
     if (!self->read_only)
         flags |= SQLITE_OPEN_CREATE;
     if (!self->is_immutable)
-        return sqlite3_open_v2(self->copy_file ? self->copy_file : self->file, &self->db, flags, self->vfs);
+        return sqlite3_open_v2(self->copy_file ? self->copy_file : self->file, &self->db, flags, vfs);
     rv_buf uri = {0};
     rv_buf_cstring(&uri, "file:");
     for (const char *at = self->file; *at; at++) /* RFC 3986: what would end the path is escaped */
@@ -193,23 +239,31 @@ static int open_file(rv_sqlite *self) {
         else
             rv_buf_byte(&uri, *at);
     rv_buf_cstring(&uri, "?immutable=1");
-    int code = sqlite3_open_v2(uri.at, &self->db, flags, self->vfs);
+    int code = sqlite3_open_v2(uri.at, &self->db, flags, vfs);
     rv_buf_deinit(&uri);
     return code;
 }
 
-static bool has_log(const rv_sqlite *self) {
-    struct stat info;
+typedef enum log_state { LOG_NONE, LOG_CLEARED, LOG_FILLED } log_state;
+
+/* FILLED: it has what the database may not have, or its name may not be on the disk yet. */
+static log_state look_at_log(const rv_sqlite *self) {
+    char header[LOG_HEADER_SIZE + 1], zeros[LOG_HEADER_SIZE + 1] = {0};
     rv_buf log = {0};
     rv_buf_printf(&log, "%s-wal", self->file);
-    bool has = stat(log.at, &info) == 0 && info.st_size > 0;
+    int fd = open(log.at, O_RDONLY | O_CLOEXEC);
     rv_buf_deinit(&log);
-    return has;
+    if (fd < 0)
+        return errno == ENOENT ? LOG_NONE : LOG_FILLED;
+    /* More than a header: this is never what a process leaves that died before it wrote a first page. */
+    ssize_t size = read(fd, header, sizeof header);
+    close(fd);
+    return size == (ssize_t)sizeof header && memcmp(header, zeros, LOG_HEADER_SIZE) == 0 ? LOG_CLEARED : LOG_FILLED;
 }
 
 static rv_status connect(rv_sqlite *self, rv_error *err) {
     RV_ASSERT(!self->db);
-    self->is_log_inherited = has_log(self);
+    self->is_log_inherited = look_at_log(self) == LOG_FILLED;
     int code = open_file(self);
     rv_status status = code ? rv_sqlite_error(self, code, "opening", err) : settings(self, err);
     self->wal_pages = self->checkpoint_pages_min = 0;
@@ -480,7 +534,7 @@ static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_err
         return rv_error_set(err, RV_NOT_FOUND, "%s: there is no store here", self->path);
     if (!self->read_only)
         status = directory_make(self, err);
-    else if (is_read_only_medium(self) && !has_log(self))
+    else if (is_read_only_medium(self) && look_at_log(self) != LOG_FILLED)
         self->is_immutable = true;
     else if (is_read_only_medium(self))
         status = copy_from_medium(self, err);

@@ -1,6 +1,7 @@
 """What a command leaves behind: results, artifacts, declared outputs [W14, E30, C13]; and reducers over it [K14]."""
 import json
 import os
+import subprocess
 
 from harness import case, main, need, same, shell
 
@@ -61,6 +62,30 @@ def result_limit(flow):
     done = flow.run({'nodes': {'fits': shell(fill % ((1 << 20) - 2)), 'over': shell(fill % ((1 << 20) - 1))}}, status=1)
     same(len(result(flow, 'fits')), (1 << 20) - 2, 'size')
     refused(done, 'over', 'schema', '1 MiB', '$REEVE_ARTIFACTS')
+
+
+@case('a scratch directory is kept for the next run as it was made; what anybody left there, or changed, is not [W14, W15]')
+def kept_scratch(flow):
+    look = {'nodes': {'a': shell('ls -A "$(dirname "$REEVE_OUTPUT")" "$REEVE_ARTIFACTS" | tr "\\n" " "; stat -c %a-%F "$REEVE_ARTIFACTS"')}}
+    tmp = os.path.join(flow.store, 'tmp')
+    clean = f'{tmp}/s0: artifacts  {tmp}/s0/artifacts: 700-directory\n'
+
+    def seen():
+        done = flow.run(look)
+        same(sorted(os.listdir(tmp)), ['s0'], 'what is kept')
+        return ''.join(event['text'] for event in done.of('output', node='a', stream=1))
+
+    same([seen(), seen()], [clean, clean], 'two runs')
+    kept = os.stat(os.path.join(tmp, 's0')).st_ino
+    same(seen(), clean, 'a third')
+    same(os.stat(os.path.join(tmp, 's0')).st_ino, kept, 'the directory itself')
+    for mess in ('echo {} > s0/output', 'echo x > s0/artifacts/x', 'chmod 755 s0', 'chmod 711 s0/artifacts', 'rmdir s0/artifacts',
+                 'rm -r s0 && ln -s .. s0', 'rm -r s0/artifacts && ln -s .. s0/artifacts', 'rm -r s0 && echo x > s0',
+                 'mkdir -p s0/work/deep s1/worktree; echo x > other'):
+        subprocess.run(['sh', '-ec', mess], cwd=tmp, check=True)
+        same(seen(), clean, mess)
+    flow.run({'nodes': {'a': shell('echo x > "$REEVE_ARTIFACTS/x"; chmod 500 "$(dirname "$REEVE_OUTPUT")"')}})
+    same(seen(), clean, 'what a node left')
 
 
 @case('output_schema is checked; a violation is tried again with the violation as REEVE_FEEDBACK, and fails in the end [W14, W3a]')

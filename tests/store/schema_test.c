@@ -478,6 +478,64 @@ static void open__the_folder_is_private_and_holds_no_shared_memory(void **state)
     assert_int_equal(access(shared, F_OK), -1);
 }
 
+static void copy_by_hand(const char *from, const char *to) {
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    int byte;
+    assert_true(in && out);
+    while ((byte = fgetc(in)) != EOF)
+        assert_int_equal(fputc(byte, out), byte);
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void set_meta(world *w, uint64_t batch_id, const char *value) {
+    rv_batch *batch = rv_batch_new(0);
+    rv_batch_meta(batch, RV_STR("k"), rv_str_of(value));
+    submit_done(w->store, batch, batch_id);
+}
+
+/* The log of a closed store keeps its blocks and its name. It says nothing to whoever comes: not beside a backup of the database, and not
+ * beside the one that it was of when it is written anew. */
+static void close__the_log_stays_and_says_nothing(void **state) {
+    world *w = *state;
+    rv_error err;
+    rv_str value;
+    struct stat info;
+    char log[400], backup[400];
+    (void)snprintf(log, sizeof log, "%s-wal", w->file);
+    (void)snprintf(backup, sizeof backup, "%s/backup", w->folder);
+    set_meta(w, 1, "first");
+    close_store(w);
+    copy_by_hand(w->file, backup);
+    assert_ok(open_again(w, false, &err), &err);
+    for (uint64_t id = 2; id < 800; id++) {
+        rv_batch *batch = rv_batch_new(0);
+        rv_node_row node = sample_node(&w->arena, RV_STR("R"), (uint32_t)id, id);
+        rv_batch_node(batch, &node);
+        submit_done(w->store, batch, id);
+    }
+    set_meta(w, 800, "second");
+    close_store(w);
+    assert_int_equal(stat(log, &info), 0);
+    assert_in_range(info.st_size, 1000, 1 << 20);
+    copy_by_hand(backup, w->file);
+    assert_str(read_by_hand(w, "PRAGMA integrity_check"), "ok|"); /* removes the log, as any program that ends with it does */
+    assert_str(read_by_hand(w, "SELECT value FROM meta WHERE key = 'k'"), "first|");
+    assert_ok(open_again(w, false, &err), &err);
+    set_meta(w, 2, "other");
+    close_store(w);
+    assert_int_equal(stat(log, &info), 0);
+    copy_by_hand(backup, w->file);
+    assert_ok(open_again(w, false, &err), &err);
+    assert_ok(rv_store_meta(w->store, &w->arena, RV_STR("k"), &value, &err), &err);
+    assert_str(value, "first");
+    set_meta(w, 2, "third");
+    close_store(w);
+    assert_str(read_by_hand(w, "PRAGMA integrity_check"), "ok|");
+    assert_str(read_by_hand(w, "SELECT value FROM meta WHERE key = 'k'"), "third|");
+    assert_ok(open_again(w, false, &err), &err);
+}
+
 /* ---- damage ---- */
 
 static rv_status count_row(void *user, const rv_journal_row *row) {
@@ -540,6 +598,7 @@ int main(int argc, char **argv) {
         T(open__another_process_is_kept_out),
         T(open__read_only_reads_and_refuses_to_write),
         T(open__the_folder_is_private_and_holds_no_shared_memory),
+        T(close__the_log_stays_and_says_nothing),
         T(journal__damage_is_found_and_named),
     };
     return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
