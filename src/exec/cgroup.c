@@ -180,7 +180,7 @@ static int make_slot(const char *path)
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Make the store's and in it `name`, and find out whether a child lives there. NULL and a descriptor of it, or why not: neither is there. */
+/* Make the store's and in it `name`, and find out if a child lives there. NULL and a descriptor of it, or why not: neither is there. */
 static const char *try_out(const char *path, const char *name, rv_spawner *spawner, int *ret_fd)
 {
     char slot[RV_EXEC_CGROUP_SIZE + 64];
