@@ -2,9 +2,8 @@
 #include <stdlib.h>
 
 #include "cli/layout.h"
-#include "cli/report.h"
+#include "cli/picture.h"
 
-#define GRAPH_NODES_MAX 400u
 #define GANTT_ROWS_MAX 1500u
 #define BOX_HEIGHT 30.0
 #define ROW_HEIGHT 46.0
@@ -15,11 +14,30 @@
 
 /* ---- graph ---- */
 
-typedef struct drawing { const rv_report *report; rv_layout layout; double *x, *width; } drawing;
+typedef struct drawing { const rv_report *report; rv_picture picture; rv_layout layout; double *x, *width; } drawing;
 
-static double label_width(rv_str name)
+/* What stands in a box: the node's id, cut, or how many are folded. */
+static void label_of(const drawing *d, uint32_t vertex, rv_buf *out)
 {
-    return (double)RV_MIN(rv_utf8_columns(name), (size_t)LABEL_CHARACTERS_MAX) * CHARACTER_WIDTH + 40;
+    const rv_picture_vertex *v = &d->picture.vertices[vertex];
+    rv_str name = d->report->nodes[v->node].name;
+    if (v->folded) {
+        rv_buf_printf(out, "%u more", v->folded);
+        return;
+    }
+    rv_buf_str_add(out, rv_str_cut(name, 0, LABEL_CHARACTERS_MAX)); /* identifiers are ASCII */
+    if (name.size <= LABEL_CHARACTERS_MAX) return;
+    out->size -= 1;
+    rv_buf_cstring(out, "…");
+}
+
+static double box_width(const drawing *d, uint32_t vertex)
+{
+    rv_buf label = {0};
+    label_of(d, vertex, &label);
+    double width = (double)rv_utf8_columns(rv_buf_str(&label)) * CHARACTER_WIDTH + 40;
+    rv_buf_deinit(&label);
+    return width;
 }
 
 /* x of each layer, as wide as its widest node. */
@@ -32,7 +50,7 @@ static void columns(drawing *d, rv_arena *arena)
     for (uint32_t k = 0; k < l->layer_count; k++) {
         for (uint32_t i = l->layer_begin[k]; i < l->layer_begin[k + 1]; i++) {
             uint32_t v = l->layer_vertices[i];
-            if (v < l->node_count) d->width[k] = RV_MAX(d->width[k], label_width(d->report->nodes[v].name));
+            if (v < l->node_count) d->width[k] = RV_MAX(d->width[k], box_width(d, v));
         }
         d->x[k] = x;
         x += d->width[k] + COLUMN_GAP;
@@ -45,13 +63,13 @@ static double middle(const drawing *d, uint32_t vertex) { return MARGIN + d->lay
 static void edge_line(const drawing *d, rv_buf *out, const rv_layout_segment *s)
 {
     const rv_layout *l = &d->layout;
-    const rv_graph *graph = &d->report->spec->graph;
+    uint32_t entry = d->picture.graph.succ[s->edge];
     bool from_node = s->from < l->node_count, to_node = s->to < l->node_count;
     double x1 = d->x[l->layer[s->from]] + d->width[l->layer[s->from]], y1 = middle(d, s->from);
     double x2 = d->x[l->layer[s->to]], y2 = middle(d, s->to), half = (x2 - x1) / 2;
-    if (from_node) x1 = d->x[l->layer[s->from]] + label_width(d->report->nodes[s->from].name);
+    if (from_node) x1 = d->x[l->layer[s->from]] + box_width(d, s->from);
     /* A bend crosses its own layer as a straight line before it goes on. */
-    rv_buf_printf(out, "<path class=\"edge%s\" d=\"M%.1f %.1f", graph->succ[s->edge] & RV_EDGE_SOFT ? " soft" : "",
+    rv_buf_printf(out, "<path class=\"edge%s\" d=\"M%.1f %.1f", entry & RV_PICTURE_INNER ? " inner" : entry & RV_EDGE_SOFT ? " soft" : "",
                   from_node ? x1 : d->x[l->layer[s->from]], y1);
     if (!from_node || x1 < d->x[l->layer[s->from]] + d->width[l->layer[s->from]]) {
         x1 = d->x[l->layer[s->from]] + d->width[l->layer[s->from]];
@@ -61,28 +79,52 @@ static void edge_line(const drawing *d, rv_buf *out, const rv_layout_segment *s)
                   to_node ? " marker-end=\"url(#tip)\"" : "");
 }
 
-static void node_box(const drawing *d, rv_buf *out, uint32_t n)
+static void node_title(const drawing *d, uint32_t n, rv_buf *out)
 {
     const rv_report_node *node = &d->report->nodes[n];
-    uint32_t layer = d->layout.layer[n];
-    double x = d->x[layer], y = middle(d, n) - BOX_HEIGHT / 2, width = label_width(node->name);
-    rv_buf title = {0}, label = {0};
     int64_t took = rv_report_took_ms(d->report, node->started_ms, node->ended_ms);
-    rv_buf_printf(&title, "%.*s: %s", RV_FMT(node->name), rv_node_state_name(node->facts.state));
+    rv_buf_printf(out, "%.*s: %s", RV_FMT(node->name), rv_node_state_name(node->facts.state));
     if (took >= 0) {
-        rv_buf_cstring(&title, ", ");
-        rv_duration_write(&title, took);
+        rv_buf_cstring(out, ", ");
+        rv_duration_write(out, took);
     }
-    if (node->facts.state != RV_NODE_SUCCEEDED || rv_report_control(d->report, n)) {
-        rv_buf_cstring(&title, " ");
-        rv_report_words(d->report, n, &title);
+    if (node->facts.state == RV_NODE_SUCCEEDED && !rv_report_control(d->report, n)) return;
+    rv_buf_cstring(out, " ");
+    rv_report_words(d->report, n, out);
+}
+
+static void fold_title(const drawing *d, const rv_picture_vertex *v, rv_buf *out)
+{
+    const char *before = ": ";
+    rv_buf_printf(out, "%u more of %.*s", v->folded, RV_FMT(d->report->nodes[v->node].name));
+    for (uint32_t s = 0; s < RV_NODE_STATE_COUNT; s++) {
+        if (!v->states[s]) continue;
+        rv_buf_printf(out, "%s%u %s", before, v->states[s], rv_node_state_name((rv_node_state)s));
+        before = ", ";
     }
-    rv_buf_str_add(&label, rv_str_cut(node->name, 0, LABEL_CHARACTERS_MAX)); /* identifiers are ASCII */
-    if (node->name.size > LABEL_CHARACTERS_MAX) {
-        label.size -= 1;
-        rv_buf_cstring(&label, "…");
-    }
-    rv_buf_printf(out, "<a href=\"#n%u\"><g class=\"node s-%s\"><title>", n, rv_node_state_name(node->facts.state));
+}
+
+/* Of what is folded the state that most are in; a failure counts before all. */
+static rv_node_state fold_state(const rv_picture_vertex *v)
+{
+    uint32_t most = 0;
+    if (v->states[RV_NODE_FAILED] || v->states[RV_NODE_DENIED]) return RV_NODE_FAILED;
+    for (uint32_t s = 1; s < RV_NODE_STATE_COUNT; s++)
+        if (v->states[s] > v->states[most]) most = s;
+    return (rv_node_state)most;
+}
+
+static void vertex_box(const drawing *d, rv_buf *out, uint32_t vertex)
+{
+    const rv_picture_vertex *v = &d->picture.vertices[vertex];
+    uint32_t layer = d->layout.layer[vertex];
+    rv_node_state state = v->folded ? fold_state(v) : d->report->nodes[v->node].facts.state;
+    double x = d->x[layer], y = middle(d, vertex) - BOX_HEIGHT / 2, width = box_width(d, vertex);
+    rv_buf title = {0}, label = {0};
+    label_of(d, vertex, &label);
+    if (v->folded) fold_title(d, v, &title);
+    else node_title(d, v->node, &title);
+    rv_buf_printf(out, "<a href=\"#n%u\"><g class=\"node%s s-%s\"><title>", v->node, v->folded ? " fold" : "", rv_node_state_name(state));
     rv_html_text(out, rv_buf_str(&title));
     rv_buf_printf(out,
                   "</title><rect class=\"box\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.0f\" rx=\"6\"/>"
@@ -101,9 +143,11 @@ static void layer_summary(const rv_report *r, rv_buf *out, rv_arena *arena)
     rv_layout_layers(&l, arena, &r->spec->graph);
     uint32_t widest = 1, shown = RV_MIN(l.layer_count, 200u);
     for (uint32_t k = 0; k < l.layer_count; k++) widest = RV_MAX(widest, l.layer_begin[k + 1] - l.layer_begin[k]);
-    rv_buf_printf(
-        out, "<p class=\"dim\">%u nodes are too many to draw one by one: each bar is a layer of the graph, parted by state.</p>",
-        r->node_count);
+    rv_buf_printf(out, "<p class=\"dim\">The file's %u nodes are too many to draw one by one: each bar is a layer, parted by state.",
+                  r->spec->graph.plain_count);
+    uint32_t grown = r->node_count - r->spec->graph.top_count;
+    if (grown) rv_buf_printf(out, " The %u that grew beneath them are told below.", grown);
+    rv_buf_cstring(out, "</p>");
     rv_buf_printf(out, "<div class=\"scroll\"><svg width=\"900\" height=\"%u\" role=\"img\" aria-label=\"layers\">\n", shown * 20 + 10);
     for (uint32_t k = 0; k < shown; k++) {
         uint32_t counts[RV_NODE_STATE_COUNT] = {0}, total = l.layer_begin[k + 1] - l.layer_begin[k];
@@ -128,15 +172,15 @@ static void layer_summary(const rv_report *r, rv_buf *out, rv_arena *arena)
 
 void rv_html_graph(const rv_report *r, rv_buf *out)
 {
-    const rv_graph *graph = &r->spec->graph;
     rv_arena arena = {0};
-    if (graph->plain_count > GRAPH_NODES_MAX) {
+    if (r->spec->graph.plain_count > RV_PICTURE_NODES_MAX) {
         layer_summary(r, out, &arena);
         rv_arena_deinit(&arena);
         return;
     }
     drawing d = {.report = r};
-    rv_layout_place(&d.layout, &arena, graph);
+    rv_picture_make(r, &arena, &d.picture);
+    rv_layout_place(&d.layout, &arena, &d.picture.graph);
     columns(&d, &arena);
     double width = d.x[d.layout.layer_count], height = 2 * MARGIN + d.layout.height * ROW_HEIGHT - (ROW_HEIGHT - BOX_HEIGHT);
     rv_buf_printf(out,
@@ -145,7 +189,7 @@ void rv_html_graph(const rv_report *r, rv_buf *out)
                   "<path class=\"tip\" d=\"M0 0L8 4L0 8z\"/></marker></defs>\n",
                   width, RV_MAX(height, 40.0));
     for (uint32_t s = 0; s < d.layout.segment_count; s++) edge_line(&d, out, &d.layout.segments[s]);
-    for (uint32_t n = 0; n < graph->plain_count; n++) node_box(&d, out, n);
+    for (uint32_t v = 0; v < d.picture.graph.plain_count; v++) vertex_box(&d, out, v);
     rv_buf_cstring(out, "</svg></div>\n");
     rv_arena_deinit(&arena);
 }

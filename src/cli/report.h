@@ -80,6 +80,8 @@ bool rv_report_is_within(const rv_report *report, uint32_t node, uint32_t owner)
 void rv_report_arrange(rv_report *report);
 /* The controller's entry once it has begun; NULL: it has not, or is none. */
 const rv_control *rv_report_control(const rv_report *report, uint32_t node);
+/* The instance that an entry of a node's `pred` means: that of those which are done again that had ended when the node began. */
+uint32_t rv_report_pred(const rv_report *report, uint32_t node, uint32_t entry);
 /* How a place stands, by its nodes: FAILED if any failed or was denied, else RUNNING, WAITING, READY or PENDING while any is open, else
  * CANCELLED, SKIPPED (all of them), PARTIAL or SUCCEEDED. */
 rv_node_state rv_report_place_state(const rv_report *report, uint32_t place);

@@ -244,6 +244,8 @@ static uint32_t instance_before(const rv_report *r, uint32_t node, uint32_t firs
     return found;
 }
 
+uint32_t rv_report_pred(const rv_report *r, uint32_t node, uint32_t entry) { return instance_before(r, node, first_pred(r, node, entry)); }
+
 /* Who gave a node is what it came after, unless what it waits for ended when he was at work already. */
 static uint32_t after_submitter(const rv_report *r, const rv_place *place, uint32_t last)
 {
@@ -259,7 +261,7 @@ static uint32_t last_pred(const rv_report *r, uint32_t node)
     const rv_place *place = rv_run_place(r->run, node);
     uint32_t def = r->run->nodes[node].def, last = RV_NONE;
     for (uint32_t i = graph->pred_begin[def]; i < graph->pred_begin[def + 1]; i++) {
-        uint32_t pred = instance_before(r, node, first_pred(r, node, graph->pred[i]));
+        uint32_t pred = rv_report_pred(r, node, graph->pred[i]);
         if (pred != node && ends_later(r, pred, last)) last = pred;
     }
     if (place->role == RV_SCOPE_SUBMITTED) return after_submitter(r, place, last);

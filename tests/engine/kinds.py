@@ -2,6 +2,7 @@
 after an engine that was killed in the middle [K1, K11-K15, K62]. Each run is verified."""
 import json
 import os
+import re
 import signal
 
 from harness import case, main, need, same, shell
@@ -192,6 +193,47 @@ def tournament(flow):
     same(words[-1][:3], ['best/e4'] * 3, 'who had byes goes through the rounds')
     page = flow.call('show', done.run, '--html', '-').text
     need('<h2>Bracket of best</h2>' in page and '<h2>Inside</h2>' in page and page.count('best/r3m0') >= 1, 'the page has them too')
+
+
+def drawn(flow, run):
+    """The page's graph: box texts by their titles' names, and the paths by their class."""
+    page = flow.call('show', run, '--html', '-').text
+    svg = re.search(r'<svg [^>]*aria-label="graph">.*?</svg>', page, re.S).group(0)
+    boxes = re.findall(r'<g class="node([^"]*)"><title>([^<]*)</title>.*?<text[^>]*>([^<]*)</text></g></a>', svg)
+    return [text for _, _, text in boxes], {text: title for _, title, text in boxes}, svg
+
+
+@case('the page draws what grew: items, iterations, brackets, sub-workflows, revisions, submissions; the rest of many is one box')
+def drawn_whole(flow):
+    entrant = shell(out('score=1'))
+    fails = shell('[ "$I" != 25 ]', env={'I': '${item}'})
+    flow.write('n.yaml', 'nodes:\n  s1: {run: ["true"]}\n  s2: {run: ["true"], needs: [s1, each]}\n')
+    done = flow.run({'nodes': {
+        'each': {'foreach': {'items': ['a', 'b'], 'do': {'nodes': {'get': shell('true'), 'put': shell('true', needs=['get'])}}}},
+        'many': {'foreach': {'items': list(range(30)), 'join': 'all_settled', 'do': fails}},
+        'draft': {'loop': {'body': shell('true'), 'max': 2}, 'needs': ['each']},
+        'best': {'tournament': {'entrants': [entrant] * 3, 'judge': shell(out('winner=left'))}},
+        'part': {'workflow': {'definition': {'nodes': {'p': {'run': ['true']}}}}},
+        'plan': shell(f'"{flow.reeve}" submit n.yaml'),
+        'check': shell(out('ok=$E'), env={'E': '${attempt.key}'}, needs=['draft'],
+                       revise={'target': 'draft', 'when': "${check.ok} != '0'", 'max': 1})}}, '-j', '4', status=1)
+    texts, titles, svg = drawn(flow, done.run)
+    same(len(texts), len(set(texts)), 'each once')
+    for name in ('each[1].put', 'draft#2', 'best/e2', 'best/r1m0', 'best/r2m0', 'part.p', 's2', 'draft~1', 'draft~1#2', 'check~1', 'many[0]',
+                 'many[29]'):
+        need(name in texts, f'{name} is not drawn: {texts}')
+    fold = [text for text in texts if text.endswith(' more')]
+    drawn_of_many = [text for text in texts if text.startswith('many[')]
+    need('many[25]' in drawn_of_many and 's-failed"><title>many[25]: failed' in svg, 'what failed is drawn')
+    same(fold, [f'{30 - len(drawn_of_many)} more'], 'the rest is folded')
+    need(titles[fold[0]].startswith(f'{30 - len(drawn_of_many)} more of many: '), titles[fold[0]])
+    need('class="edge inner"' in svg, 'edges to what grew')
+    nothing = {'set': {'x': '1'}}
+    nodes = {'a': {'foreach': {'items': list(range(3)), 'do': {'nodes': {f'n{i}': nothing for i in range(60)}}}},
+             **{f'f{i}': nothing for i in range(300)}}
+    done = flow.run({'nodes': nodes})
+    texts, _, _ = drawn(flow, done.run)
+    need(301 <= len(texts) <= 401 and any(text.endswith(' more') for text in texts), f'{len(texts)} boxes of 481 nodes')
 
 
 @case('a quorum of judges decides by majority, exchanged sides are seen exchanged, and an even split is drawn by the seed [K13]')
