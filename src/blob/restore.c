@@ -165,7 +165,7 @@ static bool place_open(restoring *r, const rv_tree_file *file)
 
 static bool set_mode(restoring *r, const rv_tree_file *file, uint32_t mode)
 {
-    r->tree->generation++; /* what was seen there before has another mode */
+    r->tree->generation++, r->tree->unrest++; /* what was seen there before has another mode */
     return place_open(r, file) && fchmodat(r->place.parent_fd, base_of(file->path), mode, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -530,7 +530,7 @@ rv_status rv_tree_restore(rv_tree *tree, const rv_tree_file *files, uint32_t cou
         status = look(&r, i, err);
     }
     if (status == RV_OK) status = put_back(&r, err);
-    if (r.want.count) tree->generation++; /* what was seen there before is no more */
+    if (r.want.count) tree->generation++, tree->unrest++; /* what was seen there before is no more */
     if (status == RV_OK && ret_written) *ret_written = r.want.count;
     if (r.place.parent_fd >= 0) close(r.place.parent_fd);
     rv_vec_deinit(&r.want);

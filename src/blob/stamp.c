@@ -36,6 +36,7 @@ struct rv_stamps {
     size_t map_size;
     table old; /* within map, read-only */
     table fresh;
+    bool is_read; /* the file was looked for: with the first question */
 };
 
 /* ---- tables ---- */
@@ -80,9 +81,12 @@ static bool is_whole(const header *head, size_t size)
     return size == sizeof *head + head->capacity * sizeof(slot) && checksum_of(head, (const slot *)(head + 1)) == head->checksum;
 }
 
+/* With the first question: a run of which all is remembered (engine/memo.h) has none, and the file has megabytes. */
 static void map_file(rv_stamps *stamps)
 {
     struct stat info;
+    if (stamps->is_read) return;
+    stamps->is_read = true;
     RV_AUTO_CLOSE int fd = open(stamps->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size < (off_t)sizeof(header)) return;
     size_t size = (size_t)info.st_size;
@@ -106,7 +110,6 @@ rv_stamps *rv_stamps_open(const char *root)
     rv_buf_cstring(&path, ".new");
     stamps->path_new = rv_cstring_dup(rv_buf_str(&path));
     rv_buf_deinit(&path);
-    map_file(stamps);
     return stamps;
 }
 
@@ -124,6 +127,7 @@ void rv_stamps_save(rv_stamps *stamps)
 {
     table all = {0};
     if (stamps->fresh.count == 0) return;
+    map_file(stamps);
     bool keeps_old = stamps->old.count + stamps->fresh.count <= RV_STAMPS_MAX;
     uint64_t capacity = CAPACITY_MIN, count = stamps->fresh.count + (keeps_old ? stamps->old.count : 0);
     while (count * 4 > capacity * 3) capacity *= 2;
@@ -146,9 +150,10 @@ void rv_stamps_close(rv_stamps *stamps)
     rv_free(stamps);
 }
 
-uint32_t rv_stamps_count(const rv_stamps *stamps)
+uint32_t rv_stamps_count(rv_stamps *stamps)
 {
     uint64_t both = 0;
+    map_file(stamps);
     for (uint64_t i = 0; i < stamps->fresh.capacity; i++) {
         uint64_t name = stamps->fresh.slots[i].name;
         both += name && stamps->old.capacity && find(&stamps->old, name)->name == name;
@@ -196,8 +201,9 @@ static bool is_of(const slot *at, uint64_t name, const struct stat *now)
            at->mtime_ns == ns_of(now->st_mtim) && at->ctime_ns == ns_of(now->st_ctim);
 }
 
-bool rv_stamps_find(const rv_stamps *stamps, uint64_t name, const struct stat *now, rv_digest *ret)
+bool rv_stamps_find(rv_stamps *stamps, uint64_t name, const struct stat *now, rv_digest *ret)
 {
+    map_file(stamps);
     const slot *at = stamps->fresh.count ? find(&stamps->fresh, name) : NULL;
     if ((!at || at->name != name) && stamps->old.count) at = find(&stamps->old, name);
     if (!at || !is_of(at, name, now)) return false;

@@ -17,17 +17,17 @@
 typedef struct rv_stamps rv_stamps;
 #define RV_STAMPS_MAX (1u << 21) /* what is kept; beyond it the older ones are forgotten */
 
-/* Read ROOT/stamps. Never fails: what cannot be read is empty. */
+/* ROOT/stamps; read with the first question. Never fails: what cannot be read is empty. */
 rv_stamps *rv_stamps_open(const char *root);
 /* Write what is new, if anything is. A failure is said in the log of the process (debug), and costs rereading. */
 void rv_stamps_save(rv_stamps *stamps);
 void rv_stamps_close(rv_stamps *stamps); /* without saving; NULL is legal */
-uint32_t rv_stamps_count(const rv_stamps *stamps);
+uint32_t rv_stamps_count(rv_stamps *stamps);
 
 /* A name for a path beneath a root: a hash, never 0. Pure. */
 uint64_t rv_stamp_name(uint64_t root_seed, rv_str path);
 /* The hash of a file whose stamp is `now`; false: not known, or not of this stamp. */
-bool rv_stamps_find(const rv_stamps *stamps, uint64_t name, const struct stat *now, rv_digest *ret);
+bool rv_stamps_find(rv_stamps *stamps, uint64_t name, const struct stat *now, rv_digest *ret);
 /* Keep it, if (1) holds: read_ns was taken by rv_stamp_clock before the first byte was read, and `now` is the stamp after the last. */
 void rv_stamps_note(rv_stamps *stamps, uint64_t name, const struct stat *now, int64_t read_ns, rv_digest digest);
 /* Nanoseconds since 1970 by the clock that stamps files (CLOCK_REALTIME_COARSE). */

@@ -241,12 +241,16 @@ static rv_status look_behind(rv_tree *tree, rv_arena *arena, rv_tree_file *file,
     return status;
 }
 
-void rv_tree_moment(rv_tree *tree, uint64_t moment)
+void rv_tree_moment(rv_tree *tree, uint64_t moment, uint64_t unrest)
 {
-    if (moment == tree->moment) return;
-    tree->moment = moment;
+    if (moment == tree->moment && unrest == tree->told_unrest) return;
+    if (unrest != tree->told_unrest) tree->unrest++;
+    tree->moment = moment, tree->told_unrest = unrest;
     tree->generation++;
 }
+
+uint64_t rv_tree_now(const rv_tree *tree) { return tree->moment; }
+uint64_t rv_tree_unrest(const rv_tree *tree) { return tree->unrest; }
 
 uint64_t rv_tree_generation(const rv_tree *tree) { return tree->generation; }
 

@@ -48,8 +48,13 @@ RV_MUST_USE rv_status rv_tree_take(rv_tree *tree, const rv_str *patterns, uint32
 /* The path that a pattern without wildcards means; size 0: it has some (or is none). In the arena or borrowed from `pattern`. */
 rv_str rv_tree_literal(rv_str pattern, rv_arena *arena);
 /* Looks of the same moment see each file once: from a call with another number on (0: never) what was seen before does not hold. Who
- * raises it does so whenever something may have written since: an attempt began or ended, time passed. Files put back are seen anew. */
-void rv_tree_moment(rv_tree *tree, uint64_t moment);
+ * raises it does so whenever something may have written since: an attempt began or ended, time passed. Files put back are seen anew.
+ * unrest: raised with it, but not where time alone has passed. */
+void rv_tree_moment(rv_tree *tree, uint64_t moment, uint64_t unrest);
+/* The moment that it was told of last. */
+uint64_t rv_tree_now(const rv_tree *tree);
+/* Another number with each unrest that it is told of and with each file that is put back: while it is the same, time alone has passed. */
+uint64_t rv_tree_unrest(const rv_tree *tree);
 /* The mark (stamp.h) of the regular file `path` (NUL-terminated past its size), if it has `mode` and a trusted stamp says that it has
  * `digest` now. false: it is another, or nobody knows. */
 RV_MUST_USE bool rv_tree_mark_of(rv_tree *tree, rv_str path, uint32_t mode, const rv_digest *digest, rv_mark *ret);

@@ -27,6 +27,7 @@ struct rv_tree {
     struct rv_glance *glances; /* RV_GLANCES of them, one place for each name; NULL: none yet */
     uint64_t moment;   /* that is now; 0: nothing holds */
     uint64_t generation; /* raised with each moment and with each file that is put back */
+    uint64_t unrest, told_unrest; /* rv_tree_unrest; as it was told last */
 };
 
 /* What a file was when it was looked at in this generation. */

@@ -178,7 +178,7 @@ static void on_ended(void *user, const rv_exit *exit)
     rv_engine *engine = attempt->job->engine;
     rv_detail detail;
     RV_FAIL_POINT(ATTEMPT_ENDED);
-    engine->moment++;
+    rv_engine_stir(engine);
     attempt->proc = NULL;
     attempt->row.exit_status = exit->exit_status;
     attempt->row.signal = exit->signal;
@@ -350,7 +350,7 @@ static void start_now(rv_attempt *attempt)
     rv_detail detail = RV_DETAIL_VALUE;
     const rv_json *body = rv_job_body(job, attempt->node);
     make_token(engine, attempt->token);
-    engine->moment++;
+    rv_engine_stir(engine);
     rv_status status = (attempt->dir = rv_slot_dir_take(engine, &error)) ? RV_OK : error.status;
     if (status != RV_OK && rv_attempt_storage_failed(attempt, &error)) return;
     if (status != RV_OK) detail = RV_DETAIL_UNAVAILABLE;

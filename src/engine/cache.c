@@ -151,7 +151,7 @@ rv_cache_part *rv_cache_part_of(rv_job *job)
 static rv_status open_tree(rv_cache_part *part, rv_error *err)
 {
     rv_status status = part->subject.tree ? RV_OK : rv_cache_tree(part->cache, part->job->dir, &part->subject.tree, err);
-    if (status == RV_OK) rv_tree_moment(part->subject.tree, part->job->engine->moment);
+    if (status == RV_OK) rv_tree_moment(part->subject.tree, part->job->engine->moment, part->job->engine->unrest);
     return status;
 }
 
@@ -281,7 +281,7 @@ static rv_cache_reason put_back(rv_cache_part *part, const rv_manifest *m, rv_er
     if (!verify_rest(part->cache, m)) return RV_CACHE_CORRUPT;
     uint32_t written = 0;
     rv_status status = m->file_count ? rv_tree_restore(tree, m->files, m->file_count, &written, err) : RV_OK;
-    if (status != RV_OK || written) part->job->engine->moment++; /* another run may have seen what was there */
+    if (status != RV_OK || written) rv_engine_stir(part->job->engine); /* another run may have seen what was there */
     if (status == RV_CORRUPT || status == RV_NOT_FOUND) return RV_CACHE_CORRUPT;
     return status == RV_OK ? RV_CACHE_HIT : RV_CACHE_NOT_RESTORED;
 }

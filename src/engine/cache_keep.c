@@ -135,7 +135,7 @@ void rv_cache_keep(rv_attempt *attempt, bool is_good)
     rv_cache_slot *slot = rv_cache_slot_of(job->cache, attempt->node);
     if (slot && slot->state != SLOT_MISSED) slot = NULL;
     if (!slot && !is_awaited) return;
-    if (job->cache->subject.tree) rv_tree_moment(job->cache->subject.tree, job->engine->moment);
+    if (job->cache->subject.tree) rv_tree_moment(job->cache->subject.tree, job->engine->moment, job->engine->unrest);
     rv_status status = keep(attempt, slot, is_awaited, &error);
     if (!slot) return;
     if (status != RV_OK) {

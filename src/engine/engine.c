@@ -450,9 +450,10 @@ static void take_turn(rv_engine *engine)
 void rv_engine_moment(rv_engine *engine)
 {
     int64_t now_ms = rv_loop_mono_ms(engine->config.loop);
-    bool is_quiet = engine->attempts.count == engine->attempts_free.count && now_ms - engine->moment_ms < MOMENT_MS;
-    if (is_quiet && !engine->is_disturbed && engine->moment) return;
+    bool is_quiet = engine->attempts.count == engine->attempts_free.count && !engine->is_disturbed && engine->moment;
+    if (is_quiet && now_ms - engine->moment_ms < MOMENT_MS) return;
     engine->moment++;
+    if (!is_quiet) engine->unrest++;
     engine->moment_ms = now_ms;
     engine->is_disturbed = false;
 }

@@ -29,7 +29,7 @@
 #include <stdlib.h>
 
 #define LAZY_MS 10
-#define MOMENT_MS 200
+#define MOMENT_MS 100
 #define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
 #define HITS_A_TURN 512u /* settled by the cache before descriptors are looked at again */
@@ -173,6 +173,7 @@ struct rv_engine {
     uint64_t batch_last;
     uint32_t turn_number;
     uint64_t moment;           /* raised when files may have changed: when an attempt begins or has ended, with each turn while one runs */
+    uint64_t unrest;           /* raised with it, but not where time alone has passed */
     int64_t moment_ms;         /* when it was raised in a turn */
     bool is_disturbed;         /* since then a run was stepped by something else than a hit */
     rv_flight *flying, *next_flight; /* in flight; being collected */
@@ -221,6 +222,8 @@ void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
  * and for MOMENT_MS at most: while nothing of ours runs, nothing came from outside, no timer was due. Who changes a file and then says
  * something is heard in that order. */
 void rv_engine_moment(rv_engine *engine);
+/* Files have changed, or may have, within a turn: what was seen of any does not hold any more. */
+static inline void rv_engine_stir(rv_engine *engine) { engine->moment++, engine->unrest++; }
 void rv_engine_fail(rv_engine *engine, const rv_error *err);
 void rv_engine_notice(rv_engine *engine, rv_notice notice, rv_str text, rv_str text2);
 

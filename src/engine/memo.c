@@ -55,14 +55,16 @@ typedef struct part {
 typedef enum mark_state { MARK_UNKNOWN, MARK_SAME, MARK_OTHER } mark_state;
 
 /* A thread that looks at all files of the map, in their order, while others are at work: a look is a system call, and is most of what a
- * hit costs. What it saw holds while the tree is of the generation in which it began. */
+ * hit costs. What it saw, and what who asks saw himself, is written down with the moment of the look, so that neither looks at what the
+ * other has seen. It holds in that moment and in the next, while time alone has passed. */
 typedef struct ahead {
     pthread_t thread;
-    bool is_running;
+    bool has_begun, is_running;
     const rv_tree *tree;
-    uint64_t generation;       /* in which it began; 0: it never did */
+    uint64_t unrest, moment0;  /* of the tree, when it began */
     atomic_bool is_over;       /* asks it to end */
-    _Atomic uint8_t *found;    /* by file: a mark_state */
+    _Atomic uint32_t moment;   /* that is now, from moment0 on */
+    _Atomic uint32_t *found;   /* by file: a mark_state in the lowest two bits, above them the moment */
 } ahead;
 struct rv_memo {
     char *root;
@@ -189,14 +191,26 @@ rv_memo *rv_memo_open(const rv_memo_of *of)
 
 /* ---- looking ahead ---- */
 
+/* What was seen of a file and holds in this moment. */
+static mark_state seen_in(const ahead *a, uint32_t index, uint32_t moment)
+{
+    uint32_t found = atomic_load_explicit(&a->found[index], memory_order_relaxed);
+    return moment - (found >> 2) <= 1 ? (mark_state)(found & 3) : MARK_UNKNOWN;
+}
+
+static void write_down(const ahead *a, uint32_t index, uint32_t moment, bool is_same)
+{
+    atomic_store_explicit(&a->found[index], moment << 2 | (is_same ? MARK_SAME : MARK_OTHER), memory_order_relaxed);
+}
+
 static void *look_ahead(void *user)
 {
     const rv_memo *memo = user;
     const ahead *a = &memo->ahead;
     for (uint32_t i = 0; i < memo->head->file_count && !atomic_load_explicit(&a->is_over, memory_order_relaxed); i++) {
-        if (memo->files[i].path >= memo->head->text_size) continue;
-        bool is_same = rv_tree_has_mark(a->tree, memo->text + memo->files[i].path, &memo->files[i].mark);
-        atomic_store_explicit(&a->found[i], is_same ? MARK_SAME : MARK_OTHER, memory_order_relaxed);
+        uint32_t moment = atomic_load_explicit(&a->moment, memory_order_relaxed);
+        if (seen_in(a, i, moment) || memo->files[i].path >= memo->head->text_size) continue;
+        write_down(a, i, moment, rv_tree_has_mark(a->tree, memo->text + memo->files[i].path, &memo->files[i].mark));
     }
     return NULL;
 }
@@ -205,10 +219,11 @@ void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree)
 {
     ahead *a = &memo->ahead;
     sigset_t all, before;
-    if (!memo->head || a->generation || memo->head->file_count < AHEAD_FILES_MIN) return;
+    if (!memo->head || a->has_begun || memo->head->file_count < AHEAD_FILES_MIN) return;
+    a->has_begun = true;
     a->tree = tree;
-    a->generation = rv_tree_generation(tree);
-    a->found = rv_alloc(memo->head->file_count);
+    a->unrest = rv_tree_unrest(tree), a->moment0 = rv_tree_now(tree);
+    a->found = rv_alloc(sizeof *a->found * memo->head->file_count);
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     a->is_running = pthread_create(&a->thread, NULL, look_ahead, memo) == 0;
@@ -227,16 +242,32 @@ static void end_ahead(rv_memo *memo)
 
 /* ---- finding ---- */
 
-static bool has_mark(const rv_memo *memo, uint32_t index, const rv_tree *tree)
+static bool has_mark(const rv_memo *memo, uint32_t index, const rv_tree *tree, bool is_calm, uint32_t moment)
 {
     const ahead *a = &memo->ahead;
-    bool may_be_seen = a->is_running && a->generation == rv_tree_generation(tree);
-    mark_state seen = may_be_seen ? (mark_state)atomic_load_explicit(&a->found[index], memory_order_relaxed) : MARK_UNKNOWN;
-    return seen ? seen == MARK_SAME : rv_tree_has_mark(tree, memo->text + memo->files[index].path, &memo->files[index].mark);
+    mark_state seen = is_calm ? seen_in(a, index, moment) : MARK_UNKNOWN;
+    if (seen) return seen == MARK_SAME;
+    bool is_same = rv_tree_has_mark(tree, memo->text + memo->files[index].path, &memo->files[index].mark);
+    if (is_calm) write_down(a, index, moment, is_same);
+    return is_same;
+}
+
+/* Whether what the thread saw may hold, and in which moment; once files may have changed it looks for nothing. */
+static bool is_calm(rv_memo *memo, const rv_tree *tree, uint32_t *ret_moment)
+{
+    ahead *a = &memo->ahead;
+    if (!a->is_running) return false;
+    *ret_moment = (uint32_t)(rv_tree_now(tree) - a->moment0);
+    atomic_store_explicit(&a->moment, *ret_moment, memory_order_relaxed);
+    if (a->unrest == rv_tree_unrest(tree)) return true;
+    atomic_store_explicit(&a->is_over, true, memory_order_relaxed);
+    return false;
 }
 
 static bool has_marks(rv_memo *memo, const record *given, const rv_tree *tree)
 {
+    uint32_t moment = 0;
+    bool is_seen_ahead = is_calm(memo, tree, &moment);
     const header *head = memo->head;
     if (given->ref_first > head->ref_count || given->ref_count > head->ref_count - given->ref_first) return false;
     uint64_t generation = rv_tree_generation(tree);
@@ -244,7 +275,7 @@ static bool has_marks(rv_memo *memo, const record *given, const rv_tree *tree)
         uint32_t index = memo->refs[given->ref_first + i];
         if (index >= head->file_count || memo->files[index].path >= head->text_size) return false;
         if (memo->seen[index] == generation) continue;
-        if (!has_mark(memo, index, tree)) return false;
+        if (!has_mark(memo, index, tree, is_seen_ahead, moment)) return false;
         memo->seen[index] = generation;
     }
     return true;

@@ -616,17 +616,24 @@ static void c3__looks_of_one_moment_see_a_file_once(void **state)
     rv_digest one = seen("a");
     command("printf two > a");
     assert_same(seen("a"), one, false); /* moment 0: nothing is held */
-    rv_tree_moment(tree, 1);
+    rv_tree_moment(tree, 1, 0);
     rv_digest two = seen("a");
     command("printf three > a");
     assert_same(seen("a"), two, true);
-    rv_tree_moment(tree, 1);
+    rv_tree_moment(tree, 1, 0);
     assert_same(seen("a"), two, true);
-    rv_tree_moment(tree, 2);
+    uint64_t unrest = rv_tree_unrest(tree);
+    rv_tree_moment(tree, 2, 0);
     assert_same(seen("a"), two, false);
+    assert_true(rv_tree_unrest(tree) == unrest && rv_tree_now(tree) == 2); /* time alone has passed */
+    rv_tree_moment(tree, 2, 1);
+    assert_true(rv_tree_unrest(tree) != unrest);
+    unrest = rv_tree_unrest(tree);
     assert_ok(rv_tree_restore(tree, files.at, files.count, NULL, &err), &err);
     assert_same(seen("a"), one, true);
-    rv_tree_moment(tree, 3);
+    assert_true(rv_tree_unrest(tree) != unrest);
+    unrest = rv_tree_unrest(tree);
+    rv_tree_moment(tree, 3, 1);
     command("chmod 600 a");
     rv_tree_file now = {.path = RV_STR("a")};
     assert_ok(rv_tree_look(tree, &arena, &now, &err), &err);
@@ -634,6 +641,7 @@ static void c3__looks_of_one_moment_see_a_file_once(void **state)
     assert_ok(rv_tree_restore(tree, files.at, files.count, NULL, &err), &err); /* the mode alone */
     assert_ok(rv_tree_look(tree, &arena, &now, &err), &err);
     assert_int_equal(now.mode, files.at[0].mode);
+    assert_true(rv_tree_unrest(tree) != unrest);
     rv_vec_deinit(&files);
 }
 
