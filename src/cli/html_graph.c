@@ -118,7 +118,7 @@ static void vertex_box(const drawing *d, rv_buf *out, uint32_t vertex)
 {
     const rv_picture_vertex *v = &d->picture.vertices[vertex];
     uint32_t layer = d->layout.layer[vertex];
-    rv_node_state state = v->folded ? fold_state(v) : d->report->nodes[v->node].facts.state;
+    rv_node_state state = v->folded ? fold_state(v) : rv_report_look(d->report, v->node);
     double x = d->x[layer], y = middle(d, vertex) - BOX_HEIGHT / 2, width = box_width(d, vertex);
     rv_buf title = {0}, label = {0};
     label_of(d, vertex, &label);

@@ -66,7 +66,7 @@ static uint32_t choose(picture *p, uint32_t most)
         if (owner != RV_NONE && is_drawn) {
             uint32_t nth = seen[owner]++, all = p->children[owner];
             bool is_chosen = all <= most || nth + 2 < most || nth + 2 >= all;
-            if (!is_chosen && is_bad(r->nodes[node].facts.state)) is_chosen = bad[owner]++ < most;
+            if (!is_chosen && is_bad(rv_report_look(r, node))) is_chosen = bad[owner]++ < most;
             is_drawn = p->vertex[owner] && is_chosen;
             if (!is_drawn && p->vertex[owner] && !p->fold[owner]) p->fold[owner] = ++count;
         }
@@ -108,7 +108,7 @@ static void make_vertices(picture *p)
         uint32_t as = p->vertex[n] ? 0 : shown_as(p, n);
         if (!as) continue;
         p->vertices.at[as - 1].folded++;
-        p->vertices.at[as - 1].states[r->nodes[n].facts.state]++;
+        p->vertices.at[as - 1].states[rv_report_look(r, n)]++;
     }
 }
 

@@ -336,11 +336,24 @@ static void count_children(rv_progress *p, rv_job *job, uint32_t owner)
     rv_buf_byte(&p->out, '\n');
 }
 
+/* The controller around it, or further out, was kept as a whole from the run before. */
+static bool is_spared(rv_job *job, const rv_node_view *view)
+{
+    rv_node_view around = {.detail = RV_DETAIL_NONE};
+    uint32_t owner = view->detail == RV_DETAIL_SUPERSEDED ? rv_job_owner(job, view->node) : RV_NONE;
+    for (; owner != RV_NONE && around.detail != RV_DETAIL_REPLAY; owner = rv_job_owner(job, owner)) rv_job_node_view(job, owner, &around);
+    return around.detail == RV_DETAIL_REPLAY;
+}
+
 static void on_node_ended(void *user, rv_job *job, const rv_node_view *view)
 {
     rv_progress *p = user;
     p->job = job;
     p->ended_nodes++;
+    if (is_spared(job, view)) { /* its controller's line is enough */
+        p->spared++;
+        return;
+    }
     rv_slot *slot = slot_of(p, view->node);
     if (slot) lines_end(p, slot); /* of what came from the cache: no attempt has ended */
     if (view->state == RV_NODE_FAILED || view->state == RV_NODE_DENIED) keep_failure(p, view, slot);

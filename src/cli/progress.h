@@ -60,7 +60,7 @@ typedef struct rv_progress {
     RV_VEC(rv_slot) slots;
     uint32_t used_slots;
     uint32_t *slot_of, slot_of_count; /* node → slot + 1, as far as the run has grown */
-    uint32_t ended_nodes;
+    uint32_t ended_nodes, spared; /* spared: of those, what a kept controller made needless */
     RV_VEC(rv_failure) failures;
     uint32_t failure_count;  /* all of them */
     RV_VEC(rv_wide) wide;    /* controllers whose children are counted instead of being told one by one */

@@ -276,6 +276,17 @@ void rv_report_deinit(rv_report *report)
     report->history = NULL;
 }
 
+bool rv_report_is_spared(const rv_report *report, uint32_t node)
+{
+    bool is_called_off = report->nodes[node].facts.state == RV_NODE_CANCELLED && rv_str_is(report->nodes[node].facts.detail, "superseded");
+    return is_called_off && rv_report_keeper(report, node) != RV_NONE;
+}
+
+rv_node_state rv_report_look(const rv_report *report, uint32_t node)
+{
+    return rv_report_is_spared(report, node) ? RV_NODE_SKIPPED : report->nodes[node].facts.state;
+}
+
 uint32_t rv_report_keeper(const rv_report *report, uint32_t node)
 {
     bool is_open = !rv_node_state_is_terminal(report->nodes[node].facts.state);

@@ -49,6 +49,7 @@ typedef struct rv_report {
     rv_report_blocker *blockers; uint32_t blocker_count;
     rv_report_artifact *artifacts; uint32_t artifact_count;
     uint32_t counts[RV_NODE_STATE_COUNT]; /* children too, handlers left out */
+    uint32_t spared;          /* of the cancelled ones, those that a kept controller made needless */
     /* derived */
     int64_t wall_ms, busy_ms; /* of the run; of all attempts together */
     uint32_t peak;            /* most attempts at one time */
@@ -72,6 +73,10 @@ uint32_t rv_report_find(const rv_report *report, rv_str id);
 uint32_t rv_report_named(const rv_report *report, rv_str word);
 /* Itself or the innermost controller around it that was kept from the run before, when it did not run here; RV_NONE: it was not kept. */
 uint32_t rv_report_keeper(const rv_report *report, uint32_t node);
+/* Whether it was called off because the controller around it was kept as a whole from the run before [R1]: nothing went wrong with it. */
+bool rv_report_is_spared(const rv_report *report, uint32_t node);
+/* The state whose sign and colour it has: SKIPPED where it was spared. */
+rv_node_state rv_report_look(const rv_report *report, uint32_t node);
 /* Whether `node` is `owner` or somewhere beneath it. */
 bool rv_report_is_within(const rv_report *report, uint32_t node, uint32_t owner);
 

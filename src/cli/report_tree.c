@@ -166,13 +166,26 @@ void rv_report_controller_words(const rv_report *r, uint32_t node, rv_buf *out)
     }
 }
 
+/* A controller that was kept although not all beneath it can be: an item had failed, the seed had decided. */
+static bool is_kept_whole(const rv_report *r, uint32_t node)
+{
+    const rv_control *control = rv_str_is(r->nodes[node].facts.detail, "replay") ? rv_report_control(r, node) : NULL;
+    bool is_found = false;
+    for (uint32_t i = 0; control && i < control->places.count && !is_found; i++)
+        is_found = rv_report_is_spared(r, r->run->places.at[control->places.at[i]].base);
+    return is_found;
+}
+
 void rv_report_words(const rv_report *r, uint32_t node, rv_buf *out)
 {
     size_t before = out->size;
     const rv_outcome_facts *facts = &r->nodes[node].facts;
-    uint32_t keeper = facts->state == RV_NODE_CANCELLED ? rv_report_keeper(r, node) : RV_NONE;
-    if (keeper != RV_NONE) {
-        rv_buf_printf(out, "not done again: %.*s was kept", RV_FMT(r->nodes[keeper].name));
+    if (rv_report_is_spared(r, node)) {
+        rv_buf_printf(out, "not done again: %.*s was kept", RV_FMT(r->nodes[rv_report_keeper(r, node)].name));
+        return;
+    }
+    if (is_kept_whole(r, node)) {
+        rv_buf_printf(out, "kept as a whole; what was in it: reeve show %.*s", RV_FMT(r->resumed_from));
         return;
     }
     rv_report_controller_words(r, node, out);
@@ -315,7 +328,7 @@ static void critical_path(rv_report *r)
     }
     r->path = rv_arena_new(r->arena, uint32_t, r->node_count + 1);
     for (uint32_t steps = 0; last != RV_NONE && steps < 2 * r->node_count && r->path_count < r->node_count; steps++) {
-        const control_ends *inside = rv_report_control(r, last) ? ends_of(r, all, last) : NULL;
+        const control_ends *inside = rv_report_control(r, last) && !is_kept_whole(r, last) ? ends_of(r, all, last) : NULL;
         if (inside && inside->count) {
             last = last_of_place(r, inside->ends[inside->count - 1].place);
             continue;
@@ -335,4 +348,5 @@ void rv_report_arrange(rv_report *r)
     order_nodes(r);
     end_places(r);
     critical_path(r);
+    for (uint32_t n = 0; n < r->node_count; n++) r->spared += rv_report_is_spared(r, n);
 }

@@ -74,7 +74,7 @@ static void header(const rv_report *r, rv_buf *out)
     }
     rv_buf_byte(out, '\n');
     field(out, "nodes");
-    rv_words_counts(out, r->counts);
+    rv_words_counts(out, r->counts, r->spared);
     rv_buf_byte(out, '\n');
     spent_line(out, r, RV_NONE);
     violation_line(out, r);
@@ -101,8 +101,8 @@ static void node_row(const rv_report *r, uint32_t n, uint32_t depth, rv_table *t
 {
     const rv_report_node *node = &r->nodes[n];
     rv_buf cell = {0};
-    rv_style style = rv_ui_node_style(node->facts.state);
-    rv_ui_style(&cell, style, rv_str_of(rv_ui_node_glyph(node->facts.state)));
+    rv_style style = rv_ui_node_style(rv_report_look(r, n));
+    rv_ui_style(&cell, style, rv_str_of(rv_ui_node_glyph(rv_report_look(r, n))));
     rv_table_cell(table, rv_buf_str(&cell));
     rv_buf_clear(&cell);
     rv_buf_printf(&cell, "%*s%.*s", (int)(2 * depth), "", RV_FMT(node->name));
@@ -231,8 +231,8 @@ static void node_header(const rv_report *r, rv_session *session, uint32_t n, rv_
     rv_row row;
     rv_error ignored;
     rv_str bound[] = {r->id, node->name};
-    rv_style style = rv_ui_node_style(node->facts.state);
-    rv_ui_style(out, style, rv_str_of(rv_ui_node_glyph(node->facts.state)));
+    rv_style style = rv_ui_node_style(rv_report_look(r, n));
+    rv_ui_style(out, style, rv_str_of(rv_ui_node_glyph(rv_report_look(r, n))));
     rv_buf_byte(out, ' ');
     rv_ui_style(out, RV_STYLE_BOLD, node->name);
     rv_buf_printf(out, "  %.*s  ", RV_FMT(node->kind));

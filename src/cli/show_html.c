@@ -83,9 +83,10 @@ static void facts(const rv_report *r, rv_buf *out)
     rv_buf_cstring(out, "<div class=\"facts\">");
     if (r->started_ms) duration_fact(out, r->ended_ms ? "took" : "so far", r->wall_ms);
     for (uint32_t state = 0; state < RV_NODE_STATE_COUNT; state++) {
-        if (!r->counts[state]) continue;
+        uint32_t count = r->counts[state] - (state == RV_NODE_CANCELLED ? r->spared : 0);
+        if (!count) continue;
         rv_buf_clear(&value);
-        rv_buf_u64(&value, r->counts[state]);
+        rv_buf_u64(&value, count);
         fact(out, rv_node_state_name((rv_node_state)state), &value);
     }
     if (r->wall_ms > 0 && r->attempt_count) {
@@ -180,7 +181,7 @@ static void node_row(const rv_report *r, rv_buf *out, uint32_t n)
     const rv_report_node *node = &r->nodes[n];
     rv_buf text = {0};
     rv_buf_printf(out, "<tr id=\"n%u\" class=\"s-%s\"><td class=\"mono\" style=\"padding-left:%upx\">", n,
-                  rv_node_state_name(node->facts.state), 12 + 16 * RV_MIN(node->depth, 20u));
+                  rv_node_state_name(rv_report_look(r, n)), 12 + 16 * RV_MIN(node->depth, 20u));
     rv_html_text(out, node->name);
     if (rv_run_is_quarantined(r->run, n)) rv_buf_cstring(out, "<span class=\"mark\">" RV_QUARANTINE_MARK "</span>");
     rv_buf_printf(out, "</td><td class=\"dim\">%.*s</td><td class=\"state\">%s</td>", RV_FMT(node->kind),

@@ -107,7 +107,7 @@ static void headline(const rv_progress *p, rv_buf *out, rv_run_state state)
     rv_buf_cstring(out, " after ");
     rv_duration_write(out, rv_loop_mono_ms(rv_host_loop(p->host)) - p->begun_mono_ms);
     rv_buf_cstring(out, "   ");
-    rv_words_counts(out, counts);
+    rv_words_counts(out, counts, p->spared);
     rv_buf_byte(out, '\n');
     size_t before = out->size;
     rv_run_violation_words(rv_job_run(p->job), out);

@@ -72,7 +72,7 @@ void rv_words_why(rv_buf *out, const rv_outcome_facts *facts)
     else if (facts->detail.size) rv_buf_str_add(out, facts->detail);
 }
 
-void rv_words_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT])
+void rv_words_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT], uint32_t spared)
 {
     static const rv_node_state order[] = {RV_NODE_SUCCEEDED, RV_NODE_PARTIAL, RV_NODE_FAILED,  RV_NODE_DENIED, RV_NODE_SKIPPED,
                                           RV_NODE_CANCELLED, RV_NODE_RUNNING, RV_NODE_WAITING, RV_NODE_READY,  RV_NODE_PENDING};
@@ -80,9 +80,11 @@ void rv_words_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT])
     bool is_first = true;
     for (size_t i = 0; i < RV_COUNT(order); i++) {
         rv_node_state state = order[i];
-        if (counts[state] == 0) continue;
+        uint32_t count = counts[state] - (state == RV_NODE_CANCELLED ? RV_MIN(spared, counts[state]) : 0);
+        if (count == 0) continue;
         if (!is_first) rv_buf_printf(out, " %s ", rv_ui_glyph(RV_GLYPH_DOT));
-        rv_ui_stylef(out, rv_ui_node_style(state), "%u %s", counts[state], rv_node_state_name(state));
+        rv_ui_stylef(out, rv_ui_node_style(state), "%u %s", count, rv_node_state_name(state));
         is_first = false;
     }
+    if (spared) rv_ui_stylef(out, RV_STYLE_DIM, " %s %u not done again", rv_ui_glyph(RV_GLYPH_DOT), spared);
 }

@@ -15,7 +15,7 @@ typedef struct rv_outcome_facts {
 void rv_words_why(rv_buf *out, const rv_outcome_facts *facts);
 /* "SIGTERM" for 15; "signal 99" for what has no name. */
 void rv_words_signal(rv_buf *out, int64_t signal);
-/* "3 succeeded · 1 failed · 2 skipped", zeros left out; styled. */
-void rv_words_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT]);
+/* "3 succeeded · 1 failed · 2 skipped", zeros left out; styled. spared: of the cancelled ones, those that are told as not done again. */
+void rv_words_counts(rv_buf *out, const uint32_t counts[RV_NODE_STATE_COUNT], uint32_t spared);
 
 #endif

@@ -155,7 +155,16 @@ def borne(flow):
     for name in ('each', 'any', 'best'):
         same(value(flow, second, name), value(flow, first, name), name)
     same(details(flow, second)['each'], ('succeeded', 'replay'), 'its controller')
-    need('not done again: each was kept' in flow.call('show', second, '--all').text, 'what show says')
+    text = flow.call('show', second, '--all').text
+    for name in ('each', 'any', 'best'):
+        need(f'not done again: {name} was kept' in text, text)
+        row = next(line for line in text.splitlines() if line.split()[1:2] == [name])
+        need(f'kept as a whole; what was in it: reeve show {first}' in row, row)
+        same({line.split()[0] for line in text.splitlines() if f'not done again: {name} was' in line}, {'↷'}, 'no sign of a failure')
+    spared = sum(state == ('cancelled', 'superseded') for state in details(flow, second).values())
+    counts = next(line for line in text.splitlines() if line.startswith('  nodes'))
+    need(f'{spared} not done again' in counts and 'cancelled' not in counts, counts)
+    need('each[' not in text.split('Critical path')[1], 'what did nothing held nothing up')
     same(flow.call('logs', second, 'each[1]').text, 'words of each[1]\n', 'the words of the one that failed')
 
 

@@ -219,8 +219,8 @@ def drawn_whole(flow):
                        revise={'target': 'draft', 'when': "${check.ok} != '0'", 'max': 1})}}, '-j', '4', status=1)
     texts, titles, svg = drawn(flow, done.run)
     same(len(texts), len(set(texts)), 'each once')
-    for name in ('each[1].put', 'draft#2', 'best/e2', 'best/r1m0', 'best/r2m0', 'part.p', 's2', 'draft~1', 'draft~1#2', 'check~1', 'many[0]',
-                 'many[29]'):
+    for name in ('each[1].put', 'draft#2', 'best/e2', 'best/r1m0', 'best/r2m0', 'part.p', 's2', 'draft~1', 'draft~1#2', 'check~1',
+                 'many[0]', 'many[29]'):
         need(name in texts, f'{name} is not drawn: {texts}')
     fold = [text for text in texts if text.endswith(' more')]
     drawn_of_many = [text for text in texts if text.startswith('many[')]
