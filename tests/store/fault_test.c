@@ -2,7 +2,8 @@
  * on. Whatever happens, nothing acknowledged is lost, nothing happens twice, and each failure says what and where.
  *
  *   fault_test [long]     without `long`: every n for the first three, then steps (the order is seeded and printed). An n to which a
- *                         way does not apply is the next one to which it does: it is tried once. */
+ *                         way does not apply is the next one to which it does: it is tried once. `long` is every operation in every way
+ *                         that differs: failing once, it fails with EIO's error whatever else would have failed too. */
 #include "fault_vfs.h"
 #include "store/backend.h"
 #include "workload.h"
@@ -142,6 +143,11 @@ static uint64_t script_run(fault kind, uint64_t at, bool is_sticky, uint64_t *re
     return count;
 }
 
+/* Failing once, an operation gives the same error under all of these; EIO has every operation. */
+static bool fails_once_as_with_eio(fault kind) {
+    return kind == FAULT_EIO_BUT_SYNC || kind == FAULT_WRITE_EIO || kind == FAULT_READ_EIO || kind == FAULT_SYNC || kind == FAULT_OPEN;
+}
+
 static void faults__nothing_acknowledged_is_lost_whatever_fails_when(void **state) {
     uint64_t hits, runs = 0, failed = 0, seed = is_long ? 1 : 20261121;
     uint64_t count = script_run(FAULT_NONE, 0, false, &hits);
@@ -149,7 +155,7 @@ static void faults__nothing_acknowledged_is_lost_whatever_fails_when(void **stat
     assert_true(count > 300);
     for (fault kind = FAULT_EIO; kind < FAULT_COUNT; kind++)
         for (int is_sticky = 0; is_sticky < 2; is_sticky++) {
-            uint64_t at = 0;
+            uint64_t at = is_long && !is_sticky && fails_once_as_with_eio(kind) ? count : 0;
             while (at < count) {
                 script_run(kind, at, is_sticky, &hits);
                 runs++;
