@@ -478,7 +478,10 @@ static void check_object(rv_loader *l, uint32_t value, const rv_type *type, rv_s
 {
     uint32_t found[64];
     if (type->table == &rv_workflow_table && rv_doc_kind_of(&l->doc, value) == RV_DOC_STRING) {
-        rv_loader_error(l, value, 0, RV_STR("name a file: {file: PATH}"), "`workflow` by a name is not supported by this version");
+        rv_str text = rv_doc_text(&l->doc, value);
+        bool is_path = rv_str_find(text, 0, '/') != SIZE_MAX || rv_str_find(text, 0, '.') != SIZE_MAX;
+        rv_loader_error(l, value, 0, rv_arena_printf(&l->arena, "name its file: {file: %.*s%s}", RV_FMT(text), is_path ? "" : ".yaml"),
+                        "`workflow: %.*s` would be one of a service's registry, which is not supported by this version", RV_FMT(text));
         return;
     }
     if (!rv_check_is_map(l, value, type, name)) return;

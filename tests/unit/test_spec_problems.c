@@ -79,7 +79,11 @@ static const wrong table[] = {
     {"K53 a group has a name", "reeve: 1\nbudget: {usd: 1, group: a b}\nnodes: {a: {run: [x]}}\n",
      "flow.yaml:2:25: `a b` is not a name; use A-Z a-z 0-9 _ -, a letter or digit first, at most 64\n"},
     {"W2b a workflow by name is refused", N "  a: {workflow: release}\n",
-     "flow.yaml:3:17: `workflow` by a name is not supported by this version; name a file: {file: PATH}\n"},
+     "flow.yaml:3:17: `workflow: release` would be one of a service's registry, which is not supported by this version; name its file: "
+     "{file: release.yaml}\n"},
+    {"W2b a path alone is no workflow either", N "  a: {workflow: part/b.yaml}\n",
+     "flow.yaml:3:17: `workflow: part/b.yaml` would be one of a service's registry, which is not supported by this version; name its "
+     "file: {file: part/b.yaml}\n"},
     {"W2 a node is one thing only", N "  a: {run: [x], shell: y}\n",
      "flow.yaml:3:17: node `a` is `run` and `shell`: it can be one thing only; make two nodes of it\n"},
     {"W2 a node must be something", N "  a: {needs: []}\n",
