@@ -122,6 +122,13 @@ static void rename_growth(search *s, const rv_run *run, rv_run *shallow)
     shallow->controls.at = s->renamed_controls.at;
 }
 
+/* Once handlers run nothing asks any more how a node of the graph came to its end: only what that was counts. */
+static bool is_history(const rv_run *run, uint32_t node)
+{
+    bool has_handlers = run->graph->top_count > run->graph->plain_count;
+    return has_handlers && run->phase != RV_PHASE_GRAPH && !rv_run_is_handler(run, node);
+}
+
 static uint64_t key_of(search *s, const rv_run *run, rv_now now)
 {
     rv_buf_clear(&s->key);
@@ -138,6 +145,10 @@ static uint64_t key_of(search *s, const rv_run *run, rv_now now)
     shallow.violation.path = renamed_value(s, run, run->violation.path);
     for (uint32_t n = 0; n < run->node_count; n++) {
         rv_node_run *node = &shallow.nodes[n];
+        if (is_history(run, n)) {
+            *node = (rv_node_run){.state = node->state, .def = node->def, .place = node->place, .next = node->next, .control = node->control};
+            continue;
+        }
         node->epoch = node->number;
         node->due_ms = from_now(node->due_ms, now);
         node->total_due_ms = from_now(node->total_due_ms, now);

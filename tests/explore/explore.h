@@ -4,7 +4,7 @@
  * encodings (rv_run_encode) are equal after what has no meaning of its own was made equal: an epoch is only ever
  * compared with others for equality and for being the greatest, so it is renamed to its attempt's number (that of a submission to
  * the number of the attempt that gave it last, or 0 when that is not the latest); times count from now; kept values stand in the order
- * of their nodes.
+ * of their nodes; and once handlers run, of the graph's nodes only their states are looked at: how they came to them nothing asks any more.
  *
  * Checked at each step: rv_run_check; a terminal node keeps every stored field; epochs rise and each spawn and reduce
  * comes with a new one; each wait that begins or ends is said once; each stop is for something that runs; the timer asked

@@ -2,7 +2,7 @@
  *
  *   test_explore           the small spaces, for every check
  *   test_explore NAME      one of the whole spaces: plain, cache, attempts, kinds, handlers
- *   test_explore NAME P/N  the P-th of N parts of it: every N-th graph, from the P-th (from 0) on; `today/N`: another one each day */
+ *   test_explore NAME P/N  the P-th of N parts of it: every N-th graph, from the P-th (from 0) on */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -145,7 +145,7 @@ static void explored__1_node_with_handlers(void **state)
 static void explored__renaming_loses_no_state(void **state)
 {
     static const char *const texts[] = {"a: %attempts=3 %lost_max=1; b: a", "a: %attempts=2 %delay=10; b", "a: !input; b: ~a %attempts=2",
-                                        "a: !reduce; b: !wait %for=30; on.exit"};
+                                        "a: !reduce; b: !wait %for=30; on.exit", "a: %attempts=2 %lost_max=1; on.failure: %lost_max=1; on.exit: !reduce"};
     for (size_t i = 0; i < RV_COUNT(texts); i++) {
         explore_bounds bounds = {.groups = MOVES_ALL & ~MOVES_OUTCOMES, .attempts_max = 2, .states_max = 4000000};
         const rv_graph *graph = rv_graph_text(texts[i]);
@@ -179,7 +179,11 @@ static void explored__mixed_kinds_of_up_to_3_nodes(void **state)
     explore_sizes("kinds (one attempt, no adopt, timeout …)", 3, 3, kinds_space, three_kinds_bounds);
 }
 
-static void explored__up_to_2_nodes_with_handlers(void **state) { explore_handlers(2, handlers_bounds); }
+static void explored__up_to_3_nodes_with_handlers(void **state)
+{
+    explore_handlers(2, handlers_bounds);
+    explore_handlers(3, (explore_bounds){.groups = LEAN | MOVES_LOSSES, .attempts_max = 1, .states_max = 4000000});
+}
 
 int main(int argc, char **argv)
 {
@@ -197,20 +201,15 @@ int main(int argc, char **argv)
         {"cache", cmocka_unit_test(explored__hits_and_violations_in_plain_graphs)},
         {"attempts", cmocka_unit_test(explored__three_attempts_at_up_to_3_nodes)},
         {"kinds", cmocka_unit_test(explored__mixed_kinds_of_up_to_3_nodes)},
-        {"handlers", cmocka_unit_test(explored__up_to_2_nodes_with_handlers)},
+        {"handlers", cmocka_unit_test(explored__up_to_3_nodes_with_handlers)},
     };
     if (argc < 2) return cmocka_run_group_tests_name("explore", fast, NULL, NULL);
-    if (argc > 2 && sscanf(argv[2], "today/%u", &parts) == 1 && parts > 0) {
-        part = (uint32_t)(time(NULL) / 86400 % parts);
-        print_message("part %u/%u, tomorrow the next one\n", part, parts);
-    } else if (argc > 2 && (sscanf(argv[2], "%u/%u", &part, &parts) != 2 || part >= parts)) {
-        argc = 1;
-    }
+    if (argc > 2 && (sscanf(argv[2], "%u/%u", &part, &parts) != 2 || part >= parts)) argc = 1;
     for (size_t i = 0; argc > 1 && i < RV_COUNT(whole); i++) {
         if (strcmp(argv[1], whole[i].name) != 0) continue;
         const struct CMUnitTest one[] = {whole[i].test};
         return cmocka_run_group_tests_name(argv[1], one, NULL, NULL);
     }
-    fprintf(stderr, "usage: %s [plain|cache|attempts|kinds|handlers [PART/PARTS|today/PARTS]]\n", argv[0]);
+    fprintf(stderr, "usage: %s [plain|cache|attempts|kinds|handlers [PART/PARTS]]\n", argv[0]);
     return 2;
 }
