@@ -147,10 +147,11 @@ bool rv_blob_remove(const rv_blobs *blobs, rv_digest digest)
 /* --------------------------------------------------------------------- put */
 
 /* A blob being written: under a temporary name until place() or, without it, for good gone with discard(). */
+#define TEMPORARY_SIZE (sizeof TEMPORARY_PREFIX + 16)
 typedef struct draft {
     const rv_blobs *blobs;
     int fd;
-    rv_buf path;
+    char name[TEMPORARY_SIZE]; /* from the directory of blobs; empty: it has none */
     uint64_t size;
 } draft;
 
@@ -167,9 +168,8 @@ static rv_status draft_open(draft *d, const rv_blobs *blobs, rv_error *err)
         uint64_t name;
         struct stat ours;
         rv_random_bytes(&name, sizeof name);
-        rv_buf_clear(&d->path);
-        rv_buf_printf(&d->path, "%s/" TEMPORARY_PREFIX "%016llx", blobs->dir, (unsigned long long)name);
-        d->fd = open(d->path.at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+        (void)snprintf(d->name, sizeof d->name, TEMPORARY_PREFIX "%016llx", (unsigned long long)name);
+        d->fd = openat(blobs->dir_fd, d->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
         if (d->fd < 0 && errno != EEXIST) break;
         if (d->fd < 0) continue;
         (void)flock(d->fd, LOCK_EX); /* where files cannot be locked, nobody can take this one for a leftover either */
@@ -177,49 +177,49 @@ static rv_status draft_open(draft *d, const rv_blobs *blobs, rv_error *err)
         close(d->fd); /* taken for a leftover between create and lock: it has no name any more */
         d->fd = -1;
     }
-    rv_buf_clear(&d->path);
+    d->name[0] = 0;
     return draft_fail(d, err);
 }
 
 static void draft_close(draft *d)
 {
-    if (d->path.size) (void)unlink(d->path.at);
+    if (d->name[0]) (void)unlinkat(d->blobs->dir_fd, d->name, 0);
     if (d->fd >= 0) close(d->fd);
-    rv_buf_deinit(&d->path);
 }
 
-/* Is the blob at `path` there, as large as it must be? keeps (1) */
-static bool is_there(const char *path, uint64_t size)
+static bool sync_blob(const rv_blobs *blobs, rv_digest digest)
 {
-    struct stat found;
-    return lstat(path, &found) == 0 && S_ISREG(found.st_mode) && (uint64_t)found.st_size == size;
+    rv_buf dir = {0};
+    path_of(blobs, digest, false, &dir);
+    RV_AUTO_CLOSE int fd = rv_blob_open(blobs, digest);
+    bool is_good = fd >= 0 && fsync(fd) == 0 && rv_file_sync_dir(dir.at) && rv_file_sync_dir(blobs->dir);
+    rv_buf_deinit(&dir);
+    return is_good;
 }
 
-static bool sync_blob(const rv_blobs *blobs, const char *dir, const char *path)
+/* To ROOT/blobs/aa/bb…; the directory aa is mostly there. */
+static bool draft_rename(draft *d, const char *name)
 {
-    RV_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return fd >= 0 && fsync(fd) == 0 && rv_file_sync_dir(dir) && rv_file_sync_dir(blobs->dir);
+    const rv_blobs *blobs = d->blobs;
+    char dir[3] = {name[0], name[1], 0};
+    bool is_done = renameat(blobs->dir_fd, d->name, blobs->dir_fd, name) == 0;
+    if (!is_done && errno == ENOENT && (mkdirat(blobs->dir_fd, dir, 0700) == 0 || errno == EEXIST))
+        is_done = renameat(blobs->dir_fd, d->name, blobs->dir_fd, name) == 0;
+    if (is_done) d->name[0] = 0;
+    return is_done;
 }
 
-/* Give the bytes their name, unless they have it; synced: file and directories are on disk then. */
+/* Give the bytes their name; synced: file and directories are on disk then. Not where a blob of its size has it: keeps (1) */
 static rv_status draft_place(draft *d, rv_digest digest, bool synced, rv_error *err)
 {
-    rv_buf dir = {0}, path = {0};
-    path_of(d->blobs, digest, false, &dir);
-    path_of(d->blobs, digest, true, &path);
-    bool is_done = true;
-    if (!is_there(path.at, d->size)) {
-        is_done = rv_file_make_dir(dir.at, NULL) && (!synced || fsync(d->fd) == 0);
-        RV_FAIL_POINT(BLOB_BEFORE_RENAME);
-        is_done = is_done && rename(d->path.at, path.at) == 0;
-        RV_FAIL_POINT(BLOB_AFTER_RENAME);
-        if (is_done) rv_buf_clear(&d->path);
-    }
-    if (is_done && synced) is_done = sync_blob(d->blobs, dir.at, path.at);
-    rv_status status = is_done ? RV_OK : draft_fail(d, err);
-    rv_buf_deinit(&dir);
-    rv_buf_deinit(&path);
-    return status;
+    char name[NAME_SIZE + 1];
+    name_of(digest, name);
+    bool is_done = !synced || fsync(d->fd) == 0;
+    RV_FAIL_POINT(BLOB_BEFORE_RENAME);
+    is_done = is_done && draft_rename(d, name);
+    RV_FAIL_POINT(BLOB_AFTER_RENAME);
+    if (is_done && synced) is_done = sync_blob(d->blobs, digest);
+    return is_done ? RV_OK : draft_fail(d, err);
 }
 
 rv_status rv_blob_put(rv_blobs *blobs, rv_str bytes, rv_digest *ret, rv_error *err)
@@ -327,7 +327,9 @@ rv_status rv_blob_put_file(rv_blobs *blobs, int dir_fd, const char *name, bool s
     draft d;
     status = draft_open(&d, blobs, err);
     if (status == RV_OK) status = copy(&d, source_fd, name, &digest, err);
-    if (status == RV_OK) status = draft_place(&d, digest, synced, err);
+    bool is_there = status == RV_OK && rv_blob_has(blobs, digest, d.size);
+    if (is_there && synced && !sync_blob(blobs, digest)) status = draft_fail(&d, err);
+    if (status == RV_OK && !is_there) status = draft_place(&d, digest, synced, err);
     if (status == RV_OK) {
         *ret = digest;
         if (ret_size) *ret_size = d.size;

@@ -73,12 +73,13 @@ static rv_status unreadable(const rv_tree_file *file, rv_error *err)
     return rv_error_set(err, status, "%s cannot be read: %s", file->path.at, text);
 }
 
-/* The digest of an open file that was of this stamp. Small ones in one read. */
+/* The digest of an open file that was of this stamp. Small ones in one read; of those that say they are empty all that comes (/proc). */
 static rv_status digest_of(rv_tree *tree, int fd, const struct stat *before, const rv_tree_file *file, rv_digest *ret, rv_error *err)
 {
     struct stat after;
     uint64_t size = 0;
-    ssize_t count = rv_file_read(fd, tree->buffer, RV_TREE_BUFFER_SIZE, RV_FILE_APPEND);
+    bool is_small = before->st_size > 0 && before->st_size < (off_t)RV_TREE_BUFFER_SIZE;
+    ssize_t count = rv_file_read(fd, tree->buffer, is_small ? (size_t)before->st_size : RV_TREE_BUFFER_SIZE, RV_FILE_APPEND);
     rv_digest digest;
     if (count >= 0 && count < (ssize_t)RV_TREE_BUFFER_SIZE) {
         size = (uint64_t)count;
@@ -318,7 +319,7 @@ static rv_status keep_small(rv_tree *tree, rv_tree_file *file, const struct stat
 {
     struct stat after;
     RV_AUTO_CLOSE int fd = rv_file_open_beneath(tree->fd, file->path.at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    ssize_t count = fd >= 0 ? rv_file_read(fd, tree->buffer, RV_TREE_BUFFER_SIZE, RV_FILE_APPEND) : -1;
+    ssize_t count = fd >= 0 ? rv_file_read(fd, tree->buffer, file->size ? file->size : RV_TREE_BUFFER_SIZE, RV_FILE_APPEND) : -1;
     if (count < 0 || fstat(fd, &after) != 0) return unreadable(file, err);
     if (!rv_stamp_same(info, &after) || (uint64_t)count != file->size) return changes(file, err);
     return rv_blob_put(tree->blobs, (rv_str){tree->buffer, (size_t)count}, &file->digest, err);
