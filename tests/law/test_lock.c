@@ -110,6 +110,84 @@ static void a4__locks_agree_with_the_obvious_model(void **state)
     print_message("%llu stories\n", (unsigned long long)count);
 }
 
+/* ---- every state of few requests ----
+ * Two mutexes, at most LIVE_MAX requests that live, each for one of them or both, shared or exclusive: from no request on every ask and every
+ * release is made in every state that they lead to, breadth first. A state is what of each request, in ticket order, is asked and whether it
+ * is granted; the real one is made anew along the way to it. */
+
+#define LIVE_MAX 4u
+#define KINDS 8u /* of requests: x, X, y, Y, and the four of both */
+
+typedef struct place { uint32_t parent, code; uint8_t move; } place; /* move: below KINDS an ask, then the release of that request */
+
+static model_request request_of(uint32_t kind)
+{
+    if (kind < 4) return (model_request){.claims = {{kind / 2, kind % 2}}, .count = 1};
+    return (model_request){.claims = {{0, kind & 1}, {1, kind >> 1 & 1}}, .count = 2};
+}
+
+static uint32_t kind_of(const model_request *r)
+{
+    if (r->count == 1) return r->claims[0].lock * 2 + (r->claims[0].is_exclusive ? 1 : 0);
+    return 4u + (r->claims[0].is_exclusive ? 1 : 0) + (r->claims[1].is_exclusive ? 2 : 0);
+}
+
+static uint32_t code_of(const model *m)
+{
+    uint32_t code = 1; /* the leading bit tells how many there are */
+    for (uint32_t i = 0; i < m->requests.count; i++) code = code << 4 | kind_of(&m->requests.at[i]) << 1 | m->requests.at[i].is_granted;
+    return code;
+}
+
+static void move_both(model *m, rv_locks *locks, uint32_t move)
+{
+    uint32_t before = locks->granted.count, granted = 0;
+    if (move < KINDS) {
+        model_request r = request_of(move);
+        r.real = rv_lock_ask(locks, r.claims, r.count, move);
+        rv_vec_push(&m->requests, r);
+        (void)settle(m);
+    } else {
+        uint32_t at = move - KINDS;
+        rv_lock_release(locks, m->requests.at[at].real);
+        memmove(&m->requests.at[at], &m->requests.at[at + 1], sizeof m->requests.at[0] * (m->requests.count - at - 1));
+        m->requests.count--;
+        granted = settle(m);
+    }
+    assert_int_equal(locks->granted.count - before, granted);
+    rv_vec_clear(&locks->granted);
+}
+
+static void a4__every_state_of_few_requests_agrees_with_the_obvious_model(void **state)
+{
+    static uint8_t seen[1u << (4 * LIVE_MAX + 1)];
+    RV_VEC(place) places = {0};
+    uint64_t steps = 0;
+    rv_vec_push(&places, ((place){.code = 1}));
+    seen[1] = 1;
+    for (uint32_t p = 0; p < places.count; p++)
+        for (uint32_t move = 0; move < KINDS + LIVE_MAX; move++) {
+            uint32_t way[64], count = 0, live = (31u - (uint32_t)__builtin_clz(places.at[p].code)) / 4;
+            if (move < KINDS ? live == LIVE_MAX : move - KINDS >= live) continue;
+            model m = {0};
+            rv_locks locks = {0};
+            (void)rv_lock_named(&locks, RV_STR("x")), (void)rv_lock_named(&locks, RV_STR("y"));
+            for (uint32_t at = p; at != 0 && count < RV_COUNT(way); at = places.at[at].parent) way[count++] = places.at[at].move;
+            while (count-- > 0) move_both(&m, &locks, way[count]);
+            assert_int_equal(code_of(&m), places.at[p].code);
+            move_both(&m, &locks, move);
+            compare(&m, &locks, 0);
+            steps++;
+            if (!seen[code_of(&m)]++) rv_vec_push(&places, ((place){p, code_of(&m), (uint8_t)move}));
+            rv_vec_deinit(&m.requests);
+            rv_locks_deinit(&locks);
+        }
+    assert_true(places.count > 4096); /* as many as there are lists of four requests, at least */
+    print_message("# figure: mutexes: %u states of up to %u requests for two of them, %llu steps\n", places.count, LIVE_MAX,
+                  (unsigned long long)steps);
+    rv_vec_deinit(&places);
+}
+
 static uint32_t ask(rv_locks *locks, uint32_t lock, bool is_exclusive)
 {
     return rv_lock_ask(locks, &(rv_lock_claim){lock, is_exclusive}, 1, 0);
@@ -180,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a4__locks_agree_with_the_obvious_model),
+        cmocka_unit_test(a4__every_state_of_few_requests_agrees_with_the_obvious_model),
         cmocka_unit_test(a5__only_shared_with_shared_is_compatible),
         cmocka_unit_test(a4__who_shares_does_not_overtake_an_exclusive_one_that_waits),
         cmocka_unit_test(a5__several_are_taken_together_or_not_at_all),
