@@ -59,6 +59,7 @@ typedef struct rv_engine_config {
     const char *const *environ; /* what attempts inherit; NULL-terminated */
     uint32_t slots;            /* -j; 0: the file's concurrency.default or the number of processors */
     int64_t grace_ms;          /* between TERM and KILL; 0: 5000 */
+    bool executes_nothing;     /* exec only makes attempts up (simulator): no program has to be there to hold them (read_only, worktree) */
     uint64_t *seed;            /* NULL: ids, seeds and tokens cannot be guessed; else they follow from this (simulator) */
     rv_observer observer;
     /* Reduce with a reducer of the host's: inputs as rv_reduce_inputs (describe.h); append the value, JSON. NULL: it has none. */

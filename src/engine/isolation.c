@@ -147,6 +147,8 @@ bool rv_worktree_failure(const rv_attempt *attempt, rv_buf *ret_text)
 rv_status rv_isolate(rv_attempt *attempt, rv_command *command, const char **dir, rv_error *err)
 {
     rv_isolation isolation = rv_node_isolation(rv_run_def(attempt->job->run, attempt->node));
+    bool is_held = isolation == RV_ISOLATION_READ_ONLY || isolation == RV_ISOLATION_WORKTREE;
+    if (is_held && attempt->job->engine->config.executes_nothing) return RV_OK;
     if (isolation == RV_ISOLATION_READ_ONLY) return hold_read_only(attempt, command, *dir, err);
     if (isolation == RV_ISOLATION_WORKTREE) return give_worktree(attempt, command, *dir, err);
     if (isolation != RV_ISOLATION_NONE) return RV_OK;

@@ -208,10 +208,18 @@ static void node_budget(scenario *s, bool is_process)
     else line(s, "budget: {usd: %u.%u, tokens: %u%s}", below(s, 3), below(s, 100), 100 + below(s, 2000), at_limit);
 }
 
-/* Where it may write, and whether it is trusted: what is quarantined and can write is denied. */
-static void trust(scenario *s, bool is_process)
+/* Where it may write. true: in a worktree, where it has no outputs, and nothing of it is cached. */
+static bool isolate(scenario *s, bool is_cached)
 {
-    if (is_process && one_in(s, 10)) line(s, "isolation: none");
+    if (!one_in(s, 8)) return false;
+    bool is_worktree = !is_cached && one_in(s, 3);
+    line(s, "isolation: %s", is_worktree ? "worktree" : WORD(s, "none", "read_only"));
+    return is_worktree;
+}
+
+/* Whether it is trusted: what is quarantined and can write is denied. */
+static void trust(scenario *s)
+{
     if (one_in(s, 30)) line(s, "trust: quarantined");
 }
 
@@ -231,13 +239,15 @@ static void process_keys(scenario *s, const made_node *node)
     if (!is_cached && one_in(s, 6)) line(s, "delivery: at_most_once"), line(s, "on_unknown: %s", WORD(s, "ask", "ask", "fail", "retry"));
     else if (one_in(s, 2)) attempts = retry(s);
     node_budget(s, true);
-    trust(s, true);
+    bool is_apart = isolate(s, is_cached);
+    trust(s);
     if (one_in(s, 4)) line(s, "timeout: %ums", 1 + below(s, 300));
     if (one_in(s, 8)) line(s, "timeout_total: %ums", 1 + below(s, 900));
     if (one_in(s, 5)) {
         line(s, "output_schema: {type: object, properties: {n: {type: integer, maximum: 5}}, required: [n]}");
         if (attempts > 1) hears_why(s, node->name);
     }
+    if (is_apart) return;
     if (is_cached ? !one_in(s, 3) : one_in(s, 10)) line(s, "outputs: [out/%u.txt]", node->name);
     else if (one_in(s, 8)) line(s, "outputs: [\"any/*.txt\"]"); /* who else makes some is at odds with it */
     if (!is_cached && one_in(s, 20)) line(s, "leave: true");
@@ -510,7 +520,7 @@ static void make_kind(scenario *s, made_node *node)
     holders[below(s, RV_COUNT(holders))](s, node);
     s->depth--;
     node_budget(s, false);
-    trust(s, false);
+    trust(s);
 }
 
 /* ---- back-edges ---- */

@@ -258,6 +258,7 @@ static rv_status open_engine(rv_sim_world *w, rv_error *err)
     static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
     rv_engine_config config = {.loop = w->loop, .store = w->store, .exec = w->exec, .blobs = w->blobs, .root = w->config->root,
                                .environ = environment, .slots = w->slots, .grace_ms = 100, .seed = &w->rng_engine,
+                               .executes_nothing = true,
                                .observer = {.user = w, .run_started = on_started, .attempt_ended = on_attempt, .node_ended = on_node,
                                             .blocker_opened = on_asked, .blocker_closed = on_closed, .note = on_note,
                                             .run_ended = on_run_ended},
