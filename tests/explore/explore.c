@@ -146,7 +146,8 @@ static uint64_t key_of(search *s, const rv_run *run, rv_now now)
     for (uint32_t n = 0; n < run->node_count; n++) {
         rv_node_run *node = &shallow.nodes[n];
         if (is_history(run, n)) {
-            *node = (rv_node_run){.state = node->state, .def = node->def, .place = node->place, .next = node->next, .control = node->control};
+            rv_node_run kept = *node;
+            *node = (rv_node_run){.state = kept.state, .def = kept.def, .place = kept.place, .next = kept.next, .control = kept.control};
             continue;
         }
         node->epoch = node->number;

@@ -145,7 +145,8 @@ static void explored__1_node_with_handlers(void **state)
 static void explored__renaming_loses_no_state(void **state)
 {
     static const char *const texts[] = {"a: %attempts=3 %lost_max=1; b: a", "a: %attempts=2 %delay=10; b", "a: !input; b: ~a %attempts=2",
-                                        "a: !reduce; b: !wait %for=30; on.exit", "a: %attempts=2 %lost_max=1; on.failure: %lost_max=1; on.exit: !reduce"};
+                                        "a: !reduce; b: !wait %for=30; on.exit",
+                                        "a: %attempts=2 %lost_max=1; on.failure: %lost_max=1; on.exit: !reduce"};
     for (size_t i = 0; i < RV_COUNT(texts); i++) {
         explore_bounds bounds = {.groups = MOVES_ALL & ~MOVES_OUTCOMES, .attempts_max = 2, .states_max = 4000000};
         const rv_graph *graph = rv_graph_text(texts[i]);

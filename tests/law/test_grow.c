@@ -1,132 +1,138 @@
 /* test_grow.c: runs that grow [K1, K11–K13, K15, K62]: each kind of controller by name, and random lives of many graphs with
  * crashes, interrupts and late words; after every step the invariants, replay and decode, as in all laws (drive.h). */
-#include "grown.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "world.h"
 
 /* ---- foreach [K15] ---- */
 
 static void k15__foreach_gives_results_in_item_order(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x, \"${item}\"]}}}\n  after: {run: [y], needs: [each]}\n");
-    gives(&w, "each[2]", "{\"n\":2}");
-    gives(&w, "each[0]", "{\"n\":0}");
-    assert_says(&w, "each", "waiting children");
-    assert_says(&w, "after", "pending");
-    drive_ok(w.d, "each[1]");
-    assert_says(&w, "each", "succeeded");
-    assert_result(&w, "each", "{\"results\":[{\"n\":0},{},{\"n\":2}],\"failed\":[]}");
-    drive_ok(w.d, "after");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x, \"${item}\"]}}}\n  after: {run: [y], needs: [each]}\n");
+    world_gives(w, "each[2]", "{\"n\":2}");
+    world_gives(w, "each[0]", "{\"n\":0}");
+    world_expect(w, "each", "waiting children");
+    world_expect(w, "after", "pending");
+    drive_ok(w->d, "each[1]");
+    world_expect(w, "each", "succeeded");
+    world_expect_result(w, "each", "{\"results\":[{\"n\":0},{},{\"n\":2}],\"failed\":[]}");
+    drive_ok(w->d, "after");
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 static void k15__all_fails_when_an_item_failed_but_runs_the_others(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}}}\n  after: {run: [y], needs: [each]}\n");
-    drive_fail(w.d, "each[0]", 3);
-    assert_says(&w, "each", "waiting children");
-    drive_ok(w.d, "each[1]");
-    assert_says(&w, "each", "failed children root=each[0]");
-    assert_says(&w, "after", "skipped upstream root=each[0]");
-    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}}}\n  after: {run: [y], needs: [each]}\n");
+    drive_fail(w->d, "each[0]", 3);
+    world_expect(w, "each", "waiting children");
+    drive_ok(w->d, "each[1]");
+    world_expect(w, "each", "failed children root=each[0]");
+    world_expect(w, "after", "skipped upstream root=each[0]");
+    assert_int_equal(w->d->run->status, RV_RUN_ERROR);
+    world_end(w);
 }
 
 static void k15__all_settled_never_fails(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}, join: all_settled}}\n");
-    drive_fail(w.d, "each[0]", 3);
-    gives(&w, "each[1]", "{\"n\":1}");
-    assert_result(&w, "each", "{\"results\":[null,{\"n\":1}],\"failed\":[0]}");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}, join: all_settled}}\n");
+    drive_fail(w->d, "each[0]", 3);
+    world_gives(w, "each[1]", "{\"n\":1}");
+    world_expect_result(w, "each", "{\"results\":[null,{\"n\":1}],\"failed\":[0]}");
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 static void k15__any_takes_the_first_success_and_stops_the_rest(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b, c, d], do: {run: [x]}, join: any}}\n  after: {run: [y], needs: [each]}\n");
-    drive_fail(w.d, "each[0]", 3);
-    assert_int_equal(drive_admit(w.d, "each[2]"), RV_ANSWER_TAKEN);
-    drive_ok(w.d, "each[1]");
-    assert_says(&w, "each", "succeeded");
-    assert_says(&w, "each[3]", "cancelled superseded");
-    assert_true(drive_has_effect(w.d, RV_EFFECT_STOP, "each[2]"));
-    assert_says(&w, "after", "ready");
-    assert_int_equal(drive_complete(w.d, "each[2]", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1), RV_ANSWER_TAKEN);
-    assert_says(&w, "each[2]", "cancelled superseded");
-    drive_ok(w.d, "after");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b, c, d], do: {run: [x]}, join: any}}\n  after: {run: [y], needs: [each]}\n");
+    drive_fail(w->d, "each[0]", 3);
+    assert_int_equal(drive_admit(w->d, "each[2]"), RV_ANSWER_TAKEN);
+    drive_ok(w->d, "each[1]");
+    world_expect(w, "each", "succeeded");
+    world_expect(w, "each[3]", "cancelled superseded");
+    assert_true(drive_has_effect(w->d, RV_EFFECT_STOP, "each[2]"));
+    world_expect(w, "after", "ready");
+    assert_int_equal(drive_complete(w->d, "each[2]", RV_ATTEMPT_CANCELLED, RV_DETAIL_SIGNALLED, -1), RV_ANSWER_TAKEN);
+    world_expect(w, "each[2]", "cancelled superseded");
+    drive_ok(w->d, "after");
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 static void k15__an_item_whose_outcome_is_unknown_does_not_begin_again_when_nobody_needs_it(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x], delivery: at_most_once}, join: any}}\n");
-    assert_int_equal(drive_admit(w.d, "each[0]"), RV_ANSWER_TAKEN);
-    assert_int_equal(drive_lost(w.d, "each[0]", RV_LOST_WAS_STARTED), RV_ANSWER_TAKEN);
-    drive_ok(w.d, "each[1]");
-    assert_says(&w, "each", "succeeded");
-    assert_says(&w, "each[0]", "waiting unknown_outcome"); /* somebody says what it did */
-    assert_int_equal(drive_decide(w.d, "each[0]", RV_DECISION_AGAIN, NULL), RV_ANSWER_TAKEN);
-    assert_says(&w, "each[0]", "cancelled superseded");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b], do: {run: [x], delivery: at_most_once}, join: any}}\n");
+    assert_int_equal(drive_admit(w->d, "each[0]"), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_lost(w->d, "each[0]", RV_LOST_WAS_STARTED), RV_ANSWER_TAKEN);
+    drive_ok(w->d, "each[1]");
+    world_expect(w, "each", "succeeded");
+    world_expect(w, "each[0]", "waiting unknown_outcome"); /* somebody says what it did */
+    assert_int_equal(drive_decide(w->d, "each[0]", RV_DECISION_AGAIN, NULL), RV_ANSWER_TAKEN);
+    world_expect(w, "each[0]", "cancelled superseded");
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 static void k5__a_foreach_that_would_begin_when_something_fails_fast_makes_no_item(void **state)
 {
-    world w = world_of("  a: {run: [x]}\n  each: {foreach: {items: [a, b], do: {run: [x]}}, after: [a]}\n");
-    assert_int_equal(drive_signal(w.d, RV_EVENT_FAIL_FAST), RV_ANSWER_TAKEN);
-    drive_fail(w.d, "a", 1);
-    assert_says(&w, "each", "skipped fail_fast");
-    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
-    world_end(&w);
+    world *w = world_of("  a: {run: [x]}\n  each: {foreach: {items: [a, b], do: {run: [x]}}, after: [a]}\n");
+    assert_int_equal(drive_signal(w->d, RV_EVENT_FAIL_FAST), RV_ANSWER_TAKEN);
+    drive_fail(w->d, "a", 1);
+    world_expect(w, "each", "skipped fail_fast");
+    assert_int_equal(w->d->run->status, RV_RUN_ERROR);
+    world_end(w);
 }
 
 static void k15__race_fails_with_the_first_to_settle(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}, join: race}}\n");
-    drive_fail(w.d, "each[1]", 3);
-    assert_says(&w, "each", "failed children root=each[1]");
-    assert_says(&w, "each[0]", "cancelled superseded");
-    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b], do: {run: [x]}, join: race}}\n");
+    drive_fail(w->d, "each[1]", 3);
+    world_expect(w, "each", "failed children root=each[1]");
+    world_expect(w, "each[0]", "cancelled superseded");
+    assert_int_equal(w->d->run->status, RV_RUN_ERROR);
+    world_end(w);
 }
 
 static void k15__max_parallel_bounds_what_is_open(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 1}}\n");
-    assert_true(exists(&w, "each[0]"));
-    assert_false(exists(&w, "each[1]"));
-    drive_ok(w.d, "each[0]");
-    assert_true(exists(&w, "each[1]"));
-    assert_false(exists(&w, "each[2]"));
-    drive_to_end(w.d);
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 1}}\n");
+    assert_true(world_has(w, "each[0]"));
+    assert_false(world_has(w, "each[1]"));
+    drive_ok(w->d, "each[0]");
+    assert_true(world_has(w, "each[1]"));
+    assert_false(world_has(w, "each[2]"));
+    drive_to_end(w->d);
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 static void k15__items_come_from_a_result_and_none_is_a_success(void **state)
 {
-    world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", "
+    world *w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", "
                        "do: {run: [x, \"${item.id}\"]}}, needs: [list]}\n");
-    gives(&w, "list", "{\"names\":[]}");
-    assert_result(&w, "each", "{\"results\":[],\"failed\":[]}");
-    world_end(&w);
+    world_gives(w, "list", "{\"names\":[]}");
+    world_expect_result(w, "each", "{\"results\":[],\"failed\":[]}");
+    world_end(w);
     w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.names}\", do: {run: [x, \"${item.id}\"]}}, needs: [list]}\n");
-    gives(&w, "list", "{\"names\":7}");
-    assert_says(&w, "each", "failed value");
-    world_end(&w);
+    world_gives(w, "list", "{\"names\":7}");
+    world_expect(w, "each", "failed value");
+    world_end(w);
 }
 
 static void k15__one_line_of_text_is_one_item(void **state)
 {
-    world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.text}\", do: {run: [x, \"${item}\"]}}, needs: [list]}\n");
-    gives(&w, "list", "{\"text\":\"a quite long line without anything to escape\"}");
-    uint32_t each = rv_run_find(w.d->run, RV_STR("each"));
-    const rv_control *control = &w.d->run->controls.at[w.d->run->nodes[each].control - 1];
+    world *w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.text}\", do: {run: [x, \"${item}\"]}}, needs: [list]}\n");
+    world_gives(w, "list", "{\"text\":\"a quite long line without anything to escape\"}");
+    uint32_t each = rv_run_find(w->d->run, RV_STR("each"));
+    const rv_control *control = &w->d->run->controls.at[w->d->run->nodes[each].control - 1];
     assert_int_equal(control->count, 1);
-    assert_true(rv_str_is(rv_run_item(w.d->run, control->places.at[0]), "\"a quite long line without anything to escape\""));
-    world_end(&w);
+    assert_true(rv_str_is(rv_run_item(w->d->run, control->places.at[0]), "\"a quite long line without anything to escape\""));
+    world_end(w);
 }
 
 static void k15__items_that_are_a_text_are_the_list_it_holds_else_its_lines(void **state)
@@ -139,49 +145,50 @@ static void k15__items_that_are_a_text_are_the_list_it_holds_else_its_lines(void
         {"{\"out\":\"\"}", "{\"results\":[],\"failed\":[]}"},
     };
     for (size_t i = 0; i < RV_COUNT(cases); i++) {
-        world w = world_of("  list: {run: [x]}\n  each: {foreach: {items: \"${list.out}\", do: {set: {v: \"${item}\"}}}, needs: [list]}\n");
-        gives(&w, "list", cases[i].value);
-        assert_result(&w, "each", cases[i].results);
-        world_end(&w);
+        world *w = world_of("  list: {run: [x]}\n"
+                            "  each: {foreach: {items: \"${list.out}\", do: {set: {v: \"${item}\"}}}, needs: [list]}\n");
+        world_gives(w, "list", cases[i].value);
+        world_expect_result(w, "each", cases[i].results);
+        world_end(w);
     }
 }
 
 static void k15__a_graph_for_each_item_gives_its_sinks(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, "
+    world *w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {m: {run: [x]}, "
                        "t: {run: [y], needs: [m]}, u: {run: [z], needs: [m]}}}}}\n");
-    assert_says(&w, "each[1].t", "pending");
-    drive_ok(w.d, "each[1].m");
-    assert_says(&w, "each[1].t", "ready");
-    assert_says(&w, "each[0].t", "pending");
-    gives(&w, "each[1].t", "{\"k\":1}");
-    drive_to_end(w.d);
-    assert_result(&w, "each", "{\"results\":[{\"t\":{\"n\":1},\"u\":{\"n\":1}},{\"t\":{\"k\":1},\"u\":{\"n\":1}}],\"failed\":[]}");
-    world_end(&w);
+    world_expect(w, "each[1].t", "pending");
+    drive_ok(w->d, "each[1].m");
+    world_expect(w, "each[1].t", "ready");
+    world_expect(w, "each[0].t", "pending");
+    world_gives(w, "each[1].t", "{\"k\":1}");
+    drive_to_end(w->d);
+    world_expect_result(w, "each", "{\"results\":[{\"t\":{\"n\":1},\"u\":{\"n\":1}},{\"t\":{\"k\":1},\"u\":{\"n\":1}}],\"failed\":[]}");
+    world_end(w);
 }
 
 /* ---- fail-fast beneath controllers [K5] ---- */
 
 static void k5__fail_fast_reaches_into_a_foreach_that_has_begun(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b, c, d], do: {run: [x]}, max_parallel: 2}}\n  all: {foreach: {items: [a, b],"
+    world *w = world_of("  each: {foreach: {items: [a, b, c, d], do: {run: [x]}, max_parallel: 2}}\n  all: {foreach: {items: [a, b],"
                        " do: {run: [x]}}}\n  other: {run: [y]}\n  after: {run: [y], needs: [each]}\n");
-    assert_int_equal(drive_signal(w.d, RV_EVENT_FAIL_FAST), RV_ANSWER_TAKEN);
-    assert_int_equal(drive_admit(w.d, "each[1]"), RV_ANSWER_TAKEN);
-    assert_int_equal(drive_admit(w.d, "all[1]"), RV_ANSWER_TAKEN);
-    drive_fail(w.d, "each[0]", 3);
-    assert_false(exists(&w, "each[2]"));
-    assert_says(&w, "all[0]", "skipped fail_fast");
-    assert_says(&w, "other", "skipped fail_fast");
-    assert_says(&w, "each", "waiting children");
-    assert_int_equal(drive_complete(w.d, "each[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
-    assert_false(exists(&w, "each[2]"));
-    assert_says(&w, "each", "failed children root=each[0]");
-    assert_says(&w, "after", "skipped upstream root=each[0]");
-    assert_int_equal(drive_complete(w.d, "all[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
-    assert_says(&w, "all", "skipped fail_fast");
-    assert_int_equal(w.d->run->status, RV_RUN_ERROR);
-    world_end(&w);
+    assert_int_equal(drive_signal(w->d, RV_EVENT_FAIL_FAST), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_admit(w->d, "each[1]"), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_admit(w->d, "all[1]"), RV_ANSWER_TAKEN);
+    drive_fail(w->d, "each[0]", 3);
+    assert_false(world_has(w, "each[2]"));
+    world_expect(w, "all[0]", "skipped fail_fast");
+    world_expect(w, "other", "skipped fail_fast");
+    world_expect(w, "each", "waiting children");
+    assert_int_equal(drive_complete(w->d, "each[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
+    assert_false(world_has(w, "each[2]"));
+    world_expect(w, "each", "failed children root=each[0]");
+    world_expect(w, "after", "skipped upstream root=each[0]");
+    assert_int_equal(drive_complete(w->d, "all[1]", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_TAKEN);
+    world_expect(w, "all", "skipped fail_fast");
+    assert_int_equal(w->d->run->status, RV_RUN_ERROR);
+    world_end(w);
 }
 
 /* The controllers of `bodies` stand in each other; its deepest node is the one that fails. */
@@ -189,14 +196,14 @@ static bool closes(const char *body, const char *fails)
 {
     char text[512];
     snprintf(text, sizeof text, "  c: %s\n  other: {run: [y]}\n", body);
-    world w = world_of(text);
-    drive_signal(w.d, RV_EVENT_FAIL_FAST);
-    drive_fail(w.d, fails, 3);
-    bool is_closing = w.d->run->closing == RV_CLOSING_FAIL_FAST;
-    if (!is_closing) assert_says(&w, "other", "ready");
-    drive_to_end(w.d);
-    assert_int_equal(w.d->run->status, is_closing ? RV_RUN_ERROR : RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of(text);
+    drive_signal(w->d, RV_EVENT_FAIL_FAST);
+    drive_fail(w->d, fails, 3);
+    bool is_closing = w->d->run->closing == RV_CLOSING_FAIL_FAST;
+    if (!is_closing) world_expect(w, "other", "ready");
+    drive_to_end(w->d);
+    assert_int_equal(w->d->run->status, is_closing ? RV_RUN_ERROR : RV_RUN_OK);
+    world_end(w);
     return is_closing;
 }
 
@@ -213,17 +220,17 @@ static void k5__fail_fast_leaves_to_a_controller_what_it_can_bear(void **state)
 static void k5__fail_fast_that_is_asked_for_later_counts_what_failed_before(void **state)
 {
     for (int interrupted = 0; interrupted < 2; interrupted++) {
-        world w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 2}}\n");
-        assert_int_equal(drive_admit(w.d, "each[0]"), RV_ANSWER_TAKEN);
-        if (interrupted) drive_signal(w.d, RV_EVENT_FAIL_FAST);
-        if (interrupted) drive_signal(w.d, RV_EVENT_INTERRUPT);
-        assert_int_equal(drive_complete(w.d, "each[0]", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 3), RV_ANSWER_TAKEN);
-        assert_int_equal(w.d->run->status, interrupted ? RV_RUN_INTERRUPTED : RV_RUN_RUNNING);
-        drive_signal(w.d, interrupted ? RV_EVENT_RESUME : RV_EVENT_FAIL_FAST);
-        assert_says(&w, "each[1]", "skipped fail_fast");
-        assert_says(&w, "each", "failed children root=each[0]");
-        assert_int_equal(w.d->run->status, RV_RUN_ERROR);
-        world_end(&w);
+        world *w = world_of("  each: {foreach: {items: [a, b, c], do: {run: [x]}, max_parallel: 2}}\n");
+        assert_int_equal(drive_admit(w->d, "each[0]"), RV_ANSWER_TAKEN);
+        if (interrupted) drive_signal(w->d, RV_EVENT_FAIL_FAST);
+        if (interrupted) drive_signal(w->d, RV_EVENT_INTERRUPT);
+        assert_int_equal(drive_complete(w->d, "each[0]", RV_ATTEMPT_ERROR, RV_DETAIL_EXIT, 3), RV_ANSWER_TAKEN);
+        assert_int_equal(w->d->run->status, interrupted ? RV_RUN_INTERRUPTED : RV_RUN_RUNNING);
+        drive_signal(w->d, interrupted ? RV_EVENT_RESUME : RV_EVENT_FAIL_FAST);
+        world_expect(w, "each[1]", "skipped fail_fast");
+        world_expect(w, "each", "failed children root=each[0]");
+        assert_int_equal(w->d->run->status, RV_RUN_ERROR);
+        world_end(w);
     }
 }
 
@@ -232,96 +239,96 @@ static void k5__fail_fast_that_is_asked_for_later_counts_what_failed_before(void
 static void r1__a_controller_whose_children_were_all_kept_was_kept_too(void **state)
 {
     for (uint32_t kept = 0; kept <= 2; kept++) {
-        world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {p: {run: [x]}, s: {set: {v: \"1\"}, needs: [p]}}}}}\n");
+        world *w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {p: {run: [x]}, s: {set: {v: \"1\"}, needs: [p]}}}}}\n");
         char node[32];
         for (uint32_t i = 0; i < 2; i++) {
             snprintf(node, sizeof node, "each[%u].p", i);
-            if (i < kept) assert_int_equal(drive_adopt(w.d, node), RV_ANSWER_TAKEN);
-            else drive_ok(w.d, node);
+            if (i < kept) assert_int_equal(drive_adopt(w->d, node), RV_ANSWER_TAKEN);
+            else drive_ok(w->d, node);
         }
-        assert_says(&w, "each", kept == 2 ? "succeeded replay" : "succeeded");
-        world_end(&w);
+        world_expect(w, "each", kept == 2 ? "succeeded replay" : "succeeded");
+        world_end(w);
     }
 }
 
 static void k12__a_person_may_give_the_label(void **state)
 {
-    world w = world_of("  sort: {classify: {by: {input: {question: q}}, branches: {left: [l], right: [r]}}}\n"
+    world *w = world_of("  sort: {classify: {by: {input: {question: q}}, branches: {left: [l], right: [r]}}}\n"
                        "  l: {run: [y], needs: [sort]}\n  r: {run: [y], needs: [sort]}\n"
                        "  ok: {classify: {by: {approve: {message: m, on_reject: continue}}, branches: {approved: [a], rejected: [b]}}}\n"
                        "  a: {run: [y], needs: [ok]}\n  b: {run: [y], needs: [ok]}\n"
                        "  bad: {classify: {by: {input: {question: q}}, branches: {left: [c]}}}\n  c: {run: [y], needs: [bad]}\n");
-    assert_int_equal(drive_answer(w.d, "sort.by", "{\"value\":\"right\"}"), RV_ANSWER_TAKEN);
-    assert_result(&w, "sort", "{\"branch\":\"right\"}");
-    assert_says(&w, "l", "skipped pruned");
-    assert_int_equal(drive_decide(w.d, "ok.by", RV_DECISION_REJECT, "{\"decision\":\"rejected\"}"), RV_ANSWER_TAKEN);
-    assert_says(&w, "a", "skipped pruned");
-    assert_says(&w, "b", "ready");
-    assert_int_equal(drive_answer(w.d, "bad.by", "{\"value\":7}"), RV_ANSWER_TAKEN);
-    assert_says(&w, "bad", "failed branch");
-    world_end(&w);
+    assert_int_equal(drive_answer(w->d, "sort.by", "{\"value\":\"right\"}"), RV_ANSWER_TAKEN);
+    world_expect_result(w, "sort", "{\"branch\":\"right\"}");
+    world_expect(w, "l", "skipped pruned");
+    assert_int_equal(drive_decide(w->d, "ok.by", RV_DECISION_REJECT, "{\"decision\":\"rejected\"}"), RV_ANSWER_TAKEN);
+    world_expect(w, "a", "skipped pruned");
+    world_expect(w, "b", "ready");
+    assert_int_equal(drive_answer(w->d, "bad.by", "{\"value\":7}"), RV_ANSWER_TAKEN);
+    world_expect(w, "bad", "failed branch");
+    world_end(w);
 }
 
 /* drive_adopt gives {"n":1}: here a host gives what the classifier said. */
 static void r1__a_classify_that_is_kept_prunes_what_it_pruned(void **state)
 {
-    world w = world_of("  sort: {classify: {by: {run: [x]}, branches: {left: [l], right: [r]}}}\n  l: {run: [y], needs: [sort]}\n"
+    world *w = world_of("  sort: {classify: {by: {run: [x]}, branches: {left: [l], right: [r]}}}\n  l: {run: [y], needs: [sort]}\n"
                        "  r: {run: [y], needs: [sort]}\n");
-    rv_event adopt = {.type = RV_EVENT_ADOPT, .node = drive_index(w.d, "sort"), .value = RV_STR("{\"branch\":\"right\"}")};
-    assert_int_equal(drive_step(w.d, &adopt), RV_ANSWER_TAKEN);
-    assert_says(&w, "sort", "succeeded replay");
-    assert_says(&w, "sort.by", "cancelled superseded");
-    assert_says(&w, "l", "skipped pruned");
-    assert_says(&w, "r", "ready");
-    drive_ok(w.d, "r");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    rv_event adopt = {.type = RV_EVENT_ADOPT, .node = drive_index(w->d, "sort"), .value = RV_STR("{\"branch\":\"right\"}")};
+    assert_int_equal(drive_step(w->d, &adopt), RV_ANSWER_TAKEN);
+    world_expect(w, "sort", "succeeded replay");
+    world_expect(w, "sort.by", "cancelled superseded");
+    world_expect(w, "l", "skipped pruned");
+    world_expect(w, "r", "ready");
+    drive_ok(w->d, "r");
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 /* ---- loop [K11] ---- */
 
 static void k11__a_loop_goes_on_until_its_body_says_no(void **state)
 {
-    world w = world_of("  try: {loop: {body: {run: [x, \"${previous.n:-0}\"]}, max: 5}}\n");
-    gives(&w, "try#1", "{\"n\":1}");
-    assert_true(exists(&w, "try#2"));
-    gives(&w, "try#2", "{\"n\":2,\"continue\":false}");
-    assert_false(exists(&w, "try#3"));
-    assert_result(&w, "try", "{\"value\":{\"n\":2,\"continue\":false},\"iterations\":2,\"exhausted\":false}");
-    world_end(&w);
+    world *w = world_of("  try: {loop: {body: {run: [x, \"${previous.n:-0}\"]}, max: 5}}\n");
+    world_gives(w, "try#1", "{\"n\":1}");
+    assert_true(world_has(w, "try#2"));
+    world_gives(w, "try#2", "{\"n\":2,\"continue\":false}");
+    assert_false(world_has(w, "try#3"));
+    world_expect_result(w, "try", "{\"value\":{\"n\":2,\"continue\":false},\"iterations\":2,\"exhausted\":false}");
+    world_end(w);
 }
 
 static void k11__a_no_may_be_a_line_of_text(void **state)
 {
-    world w = world_of("  try: {loop: {body: {run: [x]}, max: 5}}\n");
-    gives(&w, "try#1", "{\"continue\":\"true\"}");
-    gives(&w, "try#2", "{\"continue\":\"false\"}");
-    assert_says(&w, "try", "succeeded");
-    world_end(&w);
+    world *w = world_of("  try: {loop: {body: {run: [x]}, max: 5}}\n");
+    world_gives(w, "try#1", "{\"continue\":\"true\"}");
+    world_gives(w, "try#2", "{\"continue\":\"false\"}");
+    world_expect(w, "try", "succeeded");
+    world_end(w);
 }
 
 static void k11__until_ends_a_loop_and_max_exhausts_it(void **state)
 {
-    world w = world_of("  try: {loop: {body: {run: [x]}, max: 3, until: \"${previous.n} > 1 || ${iteration} == 3\"}}\n");
-    gives(&w, "try#1", "{\"n\":1}");
-    gives(&w, "try#2", "{\"n\":2}");
-    assert_result(&w, "try", "{\"value\":{\"n\":2},\"iterations\":2,\"exhausted\":false}");
-    world_end(&w);
+    world *w = world_of("  try: {loop: {body: {run: [x]}, max: 3, until: \"${previous.n} > 1 || ${iteration} == 3\"}}\n");
+    world_gives(w, "try#1", "{\"n\":1}");
+    world_gives(w, "try#2", "{\"n\":2}");
+    world_expect_result(w, "try", "{\"value\":{\"n\":2},\"iterations\":2,\"exhausted\":false}");
+    world_end(w);
     w = world_of("  try: {loop: {body: {run: [x]}, max: 2, until: \"${previous.n} > 9\"}}\n");
-    gives(&w, "try#1", "{\"n\":1}");
-    gives(&w, "try#2", "{\"n\":2}");
-    assert_result(&w, "try", "{\"value\":{\"n\":2},\"iterations\":2,\"exhausted\":true}");
-    world_end(&w);
+    world_gives(w, "try#1", "{\"n\":1}");
+    world_gives(w, "try#2", "{\"n\":2}");
+    world_expect_result(w, "try", "{\"value\":{\"n\":2},\"iterations\":2,\"exhausted\":true}");
+    world_end(w);
 }
 
 static void k11__a_failed_iteration_fails_the_loop(void **state)
 {
-    world w = world_of("  try: {loop: {body: {run: [x]}, max: 5}}\n");
-    drive_ok(w.d, "try#1");
-    drive_fail(w.d, "try#2", 1);
-    assert_says(&w, "try", "failed iteration root=try#2");
-    assert_false(exists(&w, "try#3"));
-    world_end(&w);
+    world *w = world_of("  try: {loop: {body: {run: [x]}, max: 5}}\n");
+    drive_ok(w->d, "try#1");
+    drive_fail(w->d, "try#2", 1);
+    world_expect(w, "try", "failed iteration root=try#2");
+    assert_false(world_has(w, "try#3"));
+    world_end(w);
 }
 
 /* ---- classify [K12] ---- */
@@ -331,35 +338,35 @@ static void k11__a_failed_iteration_fails_the_loop(void **state)
 
 static void k12__the_other_branches_are_pruned_and_what_is_shared_runs(void **state)
 {
-    world w = world_of(CLASSIFY);
-    gives(&w, "kind.by", "{\"branch\":\"a\"}");
-    assert_result(&w, "kind", "{\"branch\":\"a\"}");
-    assert_says(&w, "q", "skipped pruned");
-    assert_says(&w, "qq", "skipped pruned");
-    assert_says(&w, "p", "ready");
-    assert_says(&w, "s", "ready");
-    drive_ok(w.d, "p");
-    assert_says(&w, "j", "ready");
-    drive_to_end(w.d);
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of(CLASSIFY);
+    world_gives(w, "kind.by", "{\"branch\":\"a\"}");
+    world_expect_result(w, "kind", "{\"branch\":\"a\"}");
+    world_expect(w, "q", "skipped pruned");
+    world_expect(w, "qq", "skipped pruned");
+    world_expect(w, "p", "ready");
+    world_expect(w, "s", "ready");
+    drive_ok(w->d, "p");
+    world_expect(w, "j", "ready");
+    drive_to_end(w->d);
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
 }
 
 static void k12__an_unknown_label_fails_the_node(void **state)
 {
-    world w = world_of(CLASSIFY);
-    gives(&w, "kind.by", "{\"branch\":\"c\"}");
-    assert_says(&w, "kind", "failed branch");
-    assert_says(&w, "p", "skipped upstream root=kind");
-    assert_says(&w, "q", "skipped upstream root=kind");
-    world_end(&w);
+    world *w = world_of(CLASSIFY);
+    world_gives(w, "kind.by", "{\"branch\":\"c\"}");
+    world_expect(w, "kind", "failed branch");
+    world_expect(w, "p", "skipped upstream root=kind");
+    world_expect(w, "q", "skipped upstream root=kind");
+    world_end(w);
 }
 
 /* ---- tournament [K13] ---- */
 
 #define FIVE "  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}, {run: [e]}], judge: {run: [j]}%s}}\n"
 
-static world five(const char *more)
+static world *five(const char *more)
 {
     char text[400];
     snprintf(text, sizeof text, FIVE, more);
@@ -372,162 +379,162 @@ static void entrants(world *w, uint32_t count)
         char id[16], value[16];
         snprintf(id, sizeof id, "t/e%u", i);
         snprintf(value, sizeof value, "{\"e\":%u}", i);
-        gives(w, id, value);
+        world_gives(w, id, value);
     }
 }
 
 static void k13__winners_meet_in_match_order_and_the_odd_one_gets_a_bye(void **state)
 {
-    world w = five("");
-    entrants(&w, 5);
-    gives(&w, "t/r1m1", "{\"winner\":\"right\"}"); /* e3 */
-    assert_false(exists(&w, "t/r2m0"));
-    gives(&w, "t/r1m0", "{\"winner\":\"left\"}");  /* e0 */
-    gives(&w, "t/r2m0", "{\"winner\":\"right\"}"); /* e0 against e3: e3 */
-    assert_true(exists(&w, "t/r3m0"));
-    gives(&w, "t/r3m0", "{\"winner\":\"right\"}"); /* e3 against e4, who had two byes */
-    assert_result(&w, "t", "{\"winner\":\"t/e4\",\"value\":{\"e\":4},\"rounds\":3}");
-    assert_int_equal(rv_run_bye(w.d->run, &w.d->run->controls.at[0], 1), 4);
-    assert_int_equal(rv_run_bye(w.d->run, &w.d->run->controls.at[0], 2), 4);
-    assert_int_equal(rv_run_bye(w.d->run, &w.d->run->controls.at[0], 3), RV_NONE);
-    world_end(&w);
+    world *w = five("");
+    entrants(w, 5);
+    world_gives(w, "t/r1m1", "{\"winner\":\"right\"}"); /* e3 */
+    assert_false(world_has(w, "t/r2m0"));
+    world_gives(w, "t/r1m0", "{\"winner\":\"left\"}");  /* e0 */
+    world_gives(w, "t/r2m0", "{\"winner\":\"right\"}"); /* e0 against e3: e3 */
+    assert_true(world_has(w, "t/r3m0"));
+    world_gives(w, "t/r3m0", "{\"winner\":\"right\"}"); /* e3 against e4, who had two byes */
+    world_expect_result(w, "t", "{\"winner\":\"t/e4\",\"value\":{\"e\":4},\"rounds\":3}");
+    assert_int_equal(rv_run_bye(w->d->run, &w->d->run->controls.at[0], 1), 4);
+    assert_int_equal(rv_run_bye(w->d->run, &w->d->run->controls.at[0], 2), 4);
+    assert_int_equal(rv_run_bye(w->d->run, &w->d->run->controls.at[0], 3), RV_NONE);
+    world_end(w);
 }
 
 static void k13__those_that_failed_are_out_one_survivor_wins_and_none_fails(void **state)
 {
-    world w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}], judge: {run: [j]}}}\n");
-    drive_fail(w.d, "t/e0", 1);
-    drive_fail(w.d, "t/e2", 1);
-    gives(&w, "t/e1", "{\"e\":1}");
-    assert_result(&w, "t", "{\"winner\":\"t/e1\",\"value\":{\"e\":1},\"rounds\":0}");
-    assert_int_equal(w.d->run->status, RV_RUN_OK);
-    world_end(&w);
+    world *w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}], judge: {run: [j]}}}\n");
+    drive_fail(w->d, "t/e0", 1);
+    drive_fail(w->d, "t/e2", 1);
+    world_gives(w, "t/e1", "{\"e\":1}");
+    world_expect_result(w, "t", "{\"winner\":\"t/e1\",\"value\":{\"e\":1},\"rounds\":0}");
+    assert_int_equal(w->d->run->status, RV_RUN_OK);
+    world_end(w);
     w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}}}\n");
-    drive_fail(w.d, "t/e0", 1);
-    drive_fail(w.d, "t/e1", 1);
-    assert_says(&w, "t", "failed children");
-    world_end(&w);
+    drive_fail(w->d, "t/e0", 1);
+    drive_fail(w->d, "t/e1", 1);
+    world_expect(w, "t", "failed children");
+    world_end(w);
 }
 
 static void k13__a_judge_that_names_no_winner_fails_unless_a_quorum_decides(void **state)
 {
-    world w = five("");
-    entrants(&w, 5);
-    drive_ok(w.d, "t/r1m0");
-    assert_says(&w, "t", "failed judge");
-    assert_says(&w, "t/r1m1", "cancelled superseded");
-    world_end(&w);
+    world *w = five("");
+    entrants(w, 5);
+    drive_ok(w->d, "t/r1m0");
+    world_expect(w, "t", "failed judge");
+    world_expect(w, "t/r1m1", "cancelled superseded");
+    world_end(w);
     w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, quorum: 3}}\n");
-    entrants(&w, 2);
-    drive_ok(w.d, "t/r1m0");
-    gives(&w, "t/r1m0j1", "{\"winner\":\"right\"}");
-    gives(&w, "t/r1m0j2", "{\"winner\":\"right\"}");
-    assert_result(&w, "t", "{\"winner\":\"t/e1\",\"value\":{\"e\":1},\"rounds\":1}");
-    world_end(&w);
+    entrants(w, 2);
+    drive_ok(w->d, "t/r1m0");
+    world_gives(w, "t/r1m0j1", "{\"winner\":\"right\"}");
+    world_gives(w, "t/r1m0j2", "{\"winner\":\"right\"}");
+    world_expect_result(w, "t", "{\"winner\":\"t/e1\",\"value\":{\"e\":1},\"rounds\":1}");
+    world_end(w);
 }
 
 static void k13__exchanged_sides_are_judged_too_and_the_seed_decides_a_split(void **state)
 {
-    world w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, swap: true}}\n");
-    entrants(&w, 2);
-    gives(&w, "t/r1m0", "{\"winner\":\"left\"}");
-    gives(&w, "t/r1m0s", "{\"winner\":\"right\"}"); /* the same one */
-    assert_result(&w, "t", "{\"winner\":\"t/e0\",\"value\":{\"e\":0},\"rounds\":1}");
-    assert_int_equal(w.d->run->controls.at[0].matches.at[0].is_drawn, 0);
-    world_end(&w);
+    world *w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, swap: true}}\n");
+    entrants(w, 2);
+    world_gives(w, "t/r1m0", "{\"winner\":\"left\"}");
+    world_gives(w, "t/r1m0s", "{\"winner\":\"right\"}"); /* the same one */
+    world_expect_result(w, "t", "{\"winner\":\"t/e0\",\"value\":{\"e\":0},\"rounds\":1}");
+    assert_int_equal(w->d->run->controls.at[0].matches.at[0].is_drawn, 0);
+    world_end(w);
     w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], judge: {run: [j]}, swap: true}}\n");
-    entrants(&w, 2);
-    gives(&w, "t/r1m0", "{\"winner\":\"left\"}");
-    gives(&w, "t/r1m0s", "{\"winner\":\"left\"}");
-    assert_int_equal(w.d->run->controls.at[0].matches.at[0].is_drawn, 1);
-    assert_says(&w, "t", "succeeded");
-    world_end(&w);
+    entrants(w, 2);
+    world_gives(w, "t/r1m0", "{\"winner\":\"left\"}");
+    world_gives(w, "t/r1m0s", "{\"winner\":\"left\"}");
+    assert_int_equal(w->d->run->controls.at[0].matches.at[0].is_drawn, 1);
+    world_expect(w, "t", "succeeded");
+    world_end(w);
 }
 
 static void k13__judges_that_settle_in_one_step_decide_a_match_once(void **state)
 {
-    world w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}], swap: true, "
+    world *w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}, {run: [c]}, {run: [d]}], swap: true, "
                        "judge: {set: {winner: \"\\\"left\\\"\"}}}}\n");
-    entrants(&w, 4);
+    entrants(w, 4);
     uint32_t drawn = 0;
-    const rv_control *c = &w.d->run->controls.at[0];
+    const rv_control *c = &w->d->run->controls.at[0];
     for (uint32_t i = 0; i < c->matches.count; i++) drawn += c->matches.at[i].is_drawn;
     assert_int_equal(c->matches.count, 3);
     assert_int_equal(drawn, 3);
-    assert_says(&w, "t", "succeeded");
-    world_end(&w);
+    world_expect(w, "t", "succeeded");
+    world_end(w);
     w = world_of("  t: {tournament: {entrants: [{run: [a]}, {run: [b]}], quorum: 2, judge: {input: {question: q, deadline: 5s}}}}\n");
-    entrants(&w, 2);
-    assert_int_equal(drive_until(w.d, rv_run_due_ms(w.d->run)), RV_ANSWER_TAKEN);
-    assert_says(&w, "t", "failed judge");
-    world_end(&w);
+    entrants(w, 2);
+    assert_int_equal(drive_until(w->d, rv_run_due_ms(w->d->run)), RV_ANSWER_TAKEN);
+    world_expect(w, "t", "failed judge");
+    world_end(w);
 }
 
 static void k13__entrants_that_settle_in_one_step_begin_a_round_once(void **state)
 {
-    world w = world_of("  a: {run: [x]}\n  t: {needs: [a], tournament: {entrants: [{set: {n: \"1\"}}, {set: {n: \"2\"}}, "
+    world *w = world_of("  a: {run: [x]}\n  t: {needs: [a], tournament: {entrants: [{set: {n: \"1\"}}, {set: {n: \"2\"}}, "
                        "{set: {n: \"3\"}}], swap: true, judge: {set: {winner: \"\\\"left\\\"\"}}}}\n");
-    drive_ok(w.d, "a");
-    assert_int_equal(w.d->run->controls.at[0].matches.count, 2);
-    assert_says(&w, "t", "succeeded");
-    world_end(&w);
+    drive_ok(w->d, "a");
+    assert_int_equal(w->d->run->controls.at[0].matches.count, 2);
+    world_expect(w, "t", "succeeded");
+    world_end(w);
 }
 
 static void k13__swiss_plays_its_rounds_and_nobody_meets_twice(void **state)
 {
-    world w = five(", swiss: 3");
-    entrants(&w, 5);
+    world *w = five(", swiss: 3");
+    entrants(w, 5);
     for (uint32_t round = 1; round <= 3; round++)
         for (uint32_t match = 0; match < 2; match++) { /* the lower number wins */
             char id[16];
             snprintf(id, sizeof id, "t/r%um%u", round, match);
-            const rv_control *c = &w.d->run->controls.at[0];
+            const rv_control *c = &w->d->run->controls.at[0];
             rv_pair pair = c->pairs.at[c->rounds.at[round - 1] + match];
             for (uint32_t i = 0; i < c->rounds.at[round - 1] + match; i++)
                 assert_false((c->pairs.at[i].left == pair.left && c->pairs.at[i].right == pair.right) ||
                              (c->pairs.at[i].left == pair.right && c->pairs.at[i].right == pair.left));
-            gives(&w, id, pair.left < pair.right ? "{\"winner\":\"left\"}" : "{\"winner\":\"right\"}");
+            world_gives(w, id, pair.left < pair.right ? "{\"winner\":\"left\"}" : "{\"winner\":\"right\"}");
         }
-    assert_result(&w, "t", "{\"winner\":\"t/e0\",\"value\":{\"e\":0},\"rounds\":3}");
-    world_end(&w);
+    world_expect_result(w, "t", "{\"winner\":\"t/e0\",\"value\":{\"e\":0},\"rounds\":3}");
+    world_end(w);
 }
 
 static void k13__existing_nodes_may_enter(void **state)
 {
-    world w = world_of("  a: {run: [x]}\n  b: {run: [x]}\n  t: {tournament: {entrants: [a, {run: [c]}, b], judge: {run: [j]}}}\n");
-    drive_fail(w.d, "a", 1);
-    gives(&w, "b", "{\"e\":9}");
-    gives(&w, "t/e1", "{\"e\":1}");
-    gives(&w, "t/r1m0", "{\"winner\":\"right\"}");
-    assert_result(&w, "t", "{\"winner\":\"b\",\"value\":{\"e\":9},\"rounds\":1}");
-    world_end(&w);
+    world *w = world_of("  a: {run: [x]}\n  b: {run: [x]}\n  t: {tournament: {entrants: [a, {run: [c]}, b], judge: {run: [j]}}}\n");
+    drive_fail(w->d, "a", 1);
+    world_gives(w, "b", "{\"e\":9}");
+    world_gives(w, "t/e1", "{\"e\":1}");
+    world_gives(w, "t/r1m0", "{\"winner\":\"right\"}");
+    world_expect_result(w, "t", "{\"winner\":\"b\",\"value\":{\"e\":9},\"rounds\":1}");
+    world_end(w);
 }
 
 /* ---- nesting ---- */
 
 static void k1__ids_say_where_a_node_stands(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {build: {loop: {body: {tournament: {entrants: [{run: [x]}, "
+    world *w = world_of("  each: {foreach: {items: [a, b], do: {nodes: {build: {loop: {body: {tournament: {entrants: [{run: [x]}, "
                        "{run: [y]}], judge: {run: [j]}}}, max: 2}}}}}}\n");
-    assert_true(exists(&w, "each[1].build#1/e1"));
-    gives(&w, "each[1].build#1/e0", "{}");
-    gives(&w, "each[1].build#1/e1", "{}");
-    gives(&w, "each[1].build#1/r1m0", "{\"winner\":\"left\"}");
-    assert_true(exists(&w, "each[1].build#2/e1"));
-    assert_false(exists(&w, "each[0].build#2/e1"));
-    world_end(&w);
+    assert_true(world_has(w, "each[1].build#1/e1"));
+    world_gives(w, "each[1].build#1/e0", "{}");
+    world_gives(w, "each[1].build#1/e1", "{}");
+    world_gives(w, "each[1].build#1/r1m0", "{\"winner\":\"left\"}");
+    assert_true(world_has(w, "each[1].build#2/e1"));
+    assert_false(world_has(w, "each[0].build#2/e1"));
+    world_end(w);
 }
 
 static void k61__preempting_ends_children_too(void **state)
 {
-    world w = world_of("  each: {foreach: {items: [a, b, c], do: {loop: {body: {run: [x]}, max: 3}}}}\n  z: {run: [x], needs: [each]}\n");
-    assert_int_equal(drive_admit(w.d, "each[1]#1"), RV_ANSWER_TAKEN);
-    assert_int_equal(drive_signal(w.d, RV_EVENT_PREEMPT), RV_ANSWER_TAKEN);
-    assert_int_equal(w.d->run->status, RV_RUN_CANCELLED);
-    assert_says(&w, "each[1]#1", "cancelled signalled");
-    assert_says(&w, "each[0]#1", "cancelled run");
-    assert_int_equal(drive_complete(w.d, "each[1]#1", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_STALE);
-    world_end(&w);
+    world *w = world_of("  each: {foreach: {items: [a, b, c], do: {loop: {body: {run: [x]}, max: 3}}}}\n  z: {run: [x], needs: [each]}\n");
+    assert_int_equal(drive_admit(w->d, "each[1]#1"), RV_ANSWER_TAKEN);
+    assert_int_equal(drive_signal(w->d, RV_EVENT_PREEMPT), RV_ANSWER_TAKEN);
+    assert_int_equal(w->d->run->status, RV_RUN_CANCELLED);
+    world_expect(w, "each[1]#1", "cancelled signalled");
+    world_expect(w, "each[0]#1", "cancelled run");
+    assert_int_equal(drive_complete(w->d, "each[1]#1", RV_ATTEMPT_OK, RV_DETAIL_NONE, 0), RV_ANSWER_STALE);
+    world_end(w);
 }
 
 /* ---- random lives ---- */
@@ -551,7 +558,7 @@ static const char *const lives[] = {
     "revise: {target: d, when: \"${r.ok:-true} == false\", max: 1}}}}}}\n  z: {run: [x], needs: [each]}\n",
 };
 
-typedef struct life { world w; uint64_t seed; } life;
+typedef struct life { world *w; uint64_t seed; } life;
 
 static uint32_t below(life *l, uint32_t n) { return rv_rng_below(&l->seed, n); }
 
@@ -561,7 +568,7 @@ static const char *const values[] = {"{\"ok\":false,\"branch\":\"a\",\"winner\":
 
 static void touch(life *l, uint32_t node)
 {
-    drive *d = l->w.d;
+    drive *d = l->w->d;
     const rv_node_run *at = &d->run->nodes[node];
     rv_event event = {.node = node, .epoch = at->epoch, .exit_status = -1, .signal = -1};
     if (at->state == RV_NODE_READY && d->run->closing != RV_CLOSING_INTERRUPT) {
@@ -586,28 +593,16 @@ static void touch(life *l, uint32_t node)
     (void)drive_step(d, &event);
 }
 
-/* Everything in memory is gone; what ran is lost. */
-static void crash(life *l)
-{
-    drive *d = l->w.d;
-    drive_crash(d);
-    for (uint32_t node = 0; node < d->run->node_count; node++)
-        if (d->run->nodes[node].state == RV_NODE_RUNNING)
-            (void)drive_step(d, &(rv_event){.type = RV_EVENT_LOST, .node = node, .epoch = d->run->nodes[node].epoch,
-                                            .flags = below(l, 2) ? RV_LOST_NEVER_STARTED : RV_LOST_WAS_STARTED});
-    (void)drive_signal(d, RV_EVENT_RESUME);
-}
-
-static world lived(const char *nodes, uint64_t seed)
+static world *lived(const char *nodes, uint64_t seed)
 {
     life l = {.w = world_of(nodes), .seed = seed};
-    drive *d = l.w.d;
+    drive *d = l.w->d;
     d->seed = seed;
     d->is_quick = below(&l, 3) != 0;
     for (uint32_t steps = 0; !rv_run_state_is_terminal((rv_run_state)d->run->status); steps++) {
         if (steps > 20000) fail_msg("seed %llu: it does not end", (unsigned long long)seed);
         uint32_t choice = below(&l, 200);
-        if (choice == 0) crash(&l);
+        if (choice == 0) world_crash(l.w, &l.seed);
         else if (choice == 1) (void)drive_signal(d, RV_EVENT_INTERRUPT);
         else if (choice == 2 && below(&l, 20) == 0) (void)drive_signal(d, RV_EVENT_CANCEL);
         else if (choice == 3 && below(&l, 20) == 0) (void)drive_signal(d, RV_EVENT_PREEMPT);
@@ -627,8 +622,8 @@ static void k62__random_lives_end_and_replay_to_the_byte(void **state)
     print_message("seeds %llu to %llu of %zu graphs\n", (unsigned long long)first, (unsigned long long)last, RV_COUNT(lives));
     for (uint64_t seed = first; seed <= last; seed++)
         for (size_t i = 0; i < RV_COUNT(lives); i++) {
-            world w = lived(lives[i], seed * 1000 + i);
-            world_end(&w);
+            world *w = lived(lives[i], seed * 1000 + i);
+            world_end(w);
         }
 }
 
@@ -637,10 +632,10 @@ static void k62__a_run_cut_at_any_row_comes_to_the_same_end(void **state)
     uint32_t cuts = 0;
     for (uint64_t seed = 1; seed <= 4; seed++)
         for (size_t i = 0; i < RV_COUNT(lives); i++) {
-            world w = lived(lives[i], seed * 2000 + i);
-            drive_check_cuts(w.d);
-            cuts += w.d->rows.count;
-            world_end(&w);
+            world *w = lived(lives[i], seed * 2000 + i);
+            drive_check_cuts(w->d);
+            cuts += w->d->rows.count;
+            world_end(w);
         }
     print_message("# figure: runs that grow, cut at %u rows\n", cuts);
 }

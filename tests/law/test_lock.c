@@ -111,9 +111,9 @@ static void a4__locks_agree_with_the_obvious_model(void **state)
 }
 
 /* ---- every state of few requests ----
- * Two mutexes, at most LIVE_MAX requests that live, each for one of them or both, shared or exclusive: from no request on every ask and every
- * release is made in every state that they lead to, breadth first. A state is what of each request, in ticket order, is asked and whether it
- * is granted; the real one is made anew along the way to it. */
+ * Two mutexes, at most LIVE_MAX requests that live, each for one of them or both, shared or exclusive: from no request on every ask and
+ * every release is made in every state that they lead to, breadth first. A state is what of each request, in ticket order, is asked and
+ * whether it is granted; the real one is made anew along the way to it. */
 
 #define LIVE_MAX 4u
 #define KINDS 8u /* of requests: x, X, y, Y, and the four of both */
