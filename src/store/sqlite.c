@@ -201,36 +201,12 @@ static rv_status settings(rv_sqlite *self, rv_error *err) {
                                                   "PRAGMA cache_size = -4000", err);
 }
 
-/* The system's VFS, but for one thing: it syncs the directory of any log that it may make. Where one is already, it is asked to open it;
- * whether the name needs a sync is known here (is_log_inherited). */
-#define LOG_KEEPING "reeve-unix"
-static sqlite3_vfs *system_vfs, log_keeping_vfs;
-
-static int open_kept(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
-    if ((flags & SQLITE_OPEN_WAL) && access(name, F_OK) == 0)
-        flags &= ~SQLITE_OPEN_CREATE;
-    return system_vfs->xOpen(system_vfs, name, file, flags, ret_flags);
-}
-
-static void log_keeping_register(void) {
-    system_vfs = sqlite3_vfs_find(NULL);
-    RV_ASSERT(system_vfs);
-    log_keeping_vfs = *system_vfs;
-    log_keeping_vfs.zName = LOG_KEEPING;
-    log_keeping_vfs.pNext = NULL;
-    log_keeping_vfs.xOpen = open_kept;
-    RV_ASSERT(sqlite3_vfs_register(&log_keeping_vfs, 0) == SQLITE_OK);
-}
-
 static int open_file(rv_sqlite *self) {
-    static pthread_once_t registered = PTHREAD_ONCE_INIT;
-    pthread_once(&registered, log_keeping_register);
-    const char *vfs = self->vfs ? self->vfs : LOG_KEEPING;
     int flags = SQLITE_OPEN_NOMUTEX | (self->is_immutable ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE);
     if (!self->read_only)
         flags |= SQLITE_OPEN_CREATE;
     if (!self->is_immutable)
-        return sqlite3_open_v2(self->copy_file ? self->copy_file : self->file, &self->db, flags, vfs);
+        return sqlite3_open_v2(self->copy_file ? self->copy_file : self->file, &self->db, flags, self->log_vfs.name);
     rv_buf uri = {0};
     rv_buf_cstring(&uri, "file:");
     for (const char *at = self->file; *at; at++) /* RFC 3986: what would end the path is escaped */
@@ -239,7 +215,7 @@ static int open_file(rv_sqlite *self) {
         else
             rv_buf_byte(&uri, *at);
     rv_buf_cstring(&uri, "?immutable=1");
-    int code = sqlite3_open_v2(uri.at, &self->db, flags, vfs);
+    int code = sqlite3_open_v2(uri.at, &self->db, flags, self->log_vfs.name);
     rv_buf_deinit(&uri);
     return code;
 }
@@ -412,6 +388,7 @@ static void registry_remove(rv_sqlite *self) {
 static void sqlite_close(void *user, bool is_clean) {
     rv_sqlite *self = user;
     disconnect(self, is_clean && !self->read_only);
+    rv_log_vfs_close(&self->log_vfs);
     registry_remove(self);
     rv_map_deinit(&self->name_places);
     rv_vec_deinit(&self->names);
@@ -528,7 +505,9 @@ static void remove_copy(rv_sqlite *self) {
 }
 
 static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_error *err) {
-    rv_status status = RV_OK;
+    rv_status status = rv_log_vfs_open(&self->log_vfs, self->vfs, err);
+    if (status)
+        return status;
     bool is_new = !has_database(self);
     if (is_new && self->read_only)
         return rv_error_set(err, RV_NOT_FOUND, "%s: there is no store here", self->path);

@@ -55,6 +55,13 @@ typedef struct rv_name {
 
 typedef struct rv_sqlite_copy rv_sqlite_copy;
 
+/* A VFS that is registered while the store is open; see log_file.c. */
+typedef struct rv_log_vfs {
+    sqlite3_vfs vfs; /* first: what SQLite hands back */
+    sqlite3_vfs *real;
+    char name[32];
+} rv_log_vfs;
+
 /* The authorizer's: while is_on nothing passes but reading; was_denied tells why a statement failed. */
 typedef struct rv_sqlite_guard { bool is_on, was_denied; } rv_sqlite_guard;
 
@@ -66,6 +73,7 @@ typedef struct rv_sqlite {
     uint64_t wal_size_max;
     struct rv_sqlite *next_open; /* of the process: asserts that nobody opens a database twice */
     uint64_t device, inode;
+    rv_log_vfs log_vfs;
     /* derived: the connection */
     sqlite3 *db; /* NULL: lost; recover makes it again */
     bool is_log_inherited; /* from another connection, which may not have synced its name: done with the first sync */
@@ -98,6 +106,11 @@ void rv_sqlite_bind_str(sqlite3_stmt *statement, int param, rv_str text);
 RV_MUST_USE rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err);
 /* The migrations of a new store were laid out by a build, which knows no date: they are of now. */
 RV_MUST_USE rv_status rv_sqlite_date(rv_sqlite *self, rv_error *err);
+
+/* log_file.c: register a VFS around the one named `name` (NULL: the system's), which `self->name` then names, until it is closed.
+ * RV_INVALID: there is none of that name. `self` stays where it is; its files are closed before it is. */
+RV_MUST_USE rv_status rv_log_vfs_open(rv_log_vfs *self, const char *name, rv_error *err);
+void rv_log_vfs_close(rv_log_vfs *self);
 
 /* migration.c: what stands in `migration` of one that was applied. */
 #define RV_MIGRATION_RECORD_SIZE 256

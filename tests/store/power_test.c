@@ -2,7 +2,7 @@
  * and judged: everything acknowledged as synced is there, what is there is a prefix of the script, the journals' chains
  * hold, SQLite finds the database whole, and the script goes on from there.
  *
- *   power_test [long]     without `long` every other moment meets one way of losing, with it each meets all, with four seeds */
+ *   power_test [long]     without `long` every moment meets one way of losing, with it each meets all, with four seeds */
 #include "fault_vfs.h"
 #include "workload.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { BATCHES = 40 };
+enum { BATCHES = 60 };
 static bool is_long;
 
 typedef struct powered {
@@ -48,7 +48,7 @@ static void image_judge(powered *p, uint64_t number, fault_loss loss) {
 static void before_operation(void *user, uint64_t number) {
     powered *p = user;
     if (!is_long) {
-        if (number % 2 == 0) image_judge(p, number, (fault_loss)(number / 2 % FAULT_LOSS_COUNT));
+        image_judge(p, number, (fault_loss)(number % FAULT_LOSS_COUNT));
         return;
     }
     image_judge(p, number, FAULT_LOSS_ALL);
