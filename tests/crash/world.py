@@ -12,6 +12,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from rows import rows_of  # noqa: E402
+
 MARK = 'REEVE_CRASH_LAUNCH'
 DEADLINE_S = 60
 KILLED = {'engine': 128 + signal.SIGKILL, 'keeper': -signal.SIGKILL, 'both': -signal.SIGKILL}
@@ -126,7 +129,8 @@ class World:
 
     def ask(self, sql):
         """Rows as lists."""
-        return json.loads(self.call('sql', sql, '--json', '-n', '0').stdout)['rows']
+        rows = rows_of(self.store, sql)
+        return [list(row) for row in rows] if rows is not None else json.loads(self.call('sql', sql, '--json', '-n', '0').stdout)['rows']
 
     def verify(self, run):
         self.call('verify', run)
