@@ -399,6 +399,9 @@ static void gate__answers_what_attempts_ask_in_the_order_of_its_stages(void **st
     expect_gate(s, &p, "tool", "git", "{\"permission\":\"allow\"}", "allow", ""); /* somebody said so */
     expect_gate(s, &p, "tool", "git", "{\"rate\":{\"max\":1,\"window_ms\":3600000}}", "rate_limited", "rate");
     expect_gate(s, &p, "tool", "git", "{\"is_audited\":false}", "deny", "audit");
+    expect_gate(s, &p, "tool", "fs.write", "{\"rate\":{\"max\":1,\"window_ms\":3600000}}", "allow", ""); /* of this tool */
+    expect_gate(s, &p, "tool", "fs.rm", "{\"veto\":\"not now\"}", "deny", "veto");
+    expect_gate(s, &p, "tool", "fs.rm", "{\"rate\":{\"max\":1,\"window_ms\":3600000}}", "allow", ""); /* what was refused was no call */
     expect_gate(s, &p, "artifact_read", "x", NULL, "allow", "");
     complete(s, &p, done_of(&p, NULL));
     p = next(s, run);
@@ -414,10 +417,12 @@ static void gate__counts_what_it_allowed_also_after_the_engine_is_gone(void **st
     submit(s, ASKING, run);
     pending p = next(s, run);
     expect_gate(s, &p, "memory_write", "k", NULL, "allow", "");
+    expect_gate(s, &p, "tool", "git", "{\"permission\":\"deny\"}", "deny", "permission");
     assert_int_equal(reeve_close(s->engine, NULL), REEVE_OK);
     scene_open(s);
     assert_int_equal(reeve_resume(s->engine, run, NULL, 0, run, NULL), REEVE_OK);
     p = next(s, run);
+    expect_gate(s, &p, "tool", "git", "{\"rate\":{\"max\":1,\"window_ms\":3600000}}", "allow", "");
     expect_gate(s, &p, "memory_write", "l", NULL, "allow", "");
     expect_gate(s, &p, "memory_write", "k", NULL, "rate_limited", "rate");
     complete(s, &p, done_of(&p, NULL));

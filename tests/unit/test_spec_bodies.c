@@ -535,6 +535,10 @@ static void revise__image_with_other_members_is_refused(void **state)
             assert_int_equal(map_changed(l.spec, path, (size_t)((const char *)fields[i] - image), value),
                              value == *fields[i] ? RV_OK : RV_CORRUPT);
     loaded_free(&l);
+    l = load_good(HEAD "  a: {run: [x]}\n  b: {run: [x], needs: [a], dep_policy: optional}\n" /* b is not waited for: no member */
+                       "  c: {run: [x], needs: [a, b], revise: {target: a, when: 'true'}}\n");
+    assert_int_equal(map_changed(l.spec, path, offsetof(rv_image, magic), *(const uint32_t *)(const void *)l.spec->image), RV_OK);
+    loaded_free(&l);
 }
 
 /* ---- all together ---- */
