@@ -85,6 +85,8 @@ bool rv_report_is_within(const rv_report *report, uint32_t node, uint32_t owner)
 void rv_report_arrange(rv_report *report);
 /* The controller's entry once it has begun; NULL: it has not, or is none. */
 const rv_control *rv_report_control(const rv_report *report, uint32_t node);
+/* How long the critical path stayed at its step i: who submits goes on beside those that he gave, which is not counted twice. */
+int64_t rv_report_path_ms(const rv_report *report, uint32_t i);
 /* The instance that an entry of a node's `pred` means: that of those which are done again that had ended when the node began. */
 uint32_t rv_report_pred(const rv_report *report, uint32_t node, uint32_t entry);
 /* How a place stands, by its nodes: FAILED if any failed or was denied, else RUNNING, WAITING, READY or PENDING while any is open, else

@@ -300,7 +300,7 @@ static void path(const rv_report *r, rv_buf *out)
     uint32_t shown = RV_MIN(r->path_count, 12u);
     for (uint32_t i = 0; i < r->path_count; i++) {
         const rv_report_node *node = &r->nodes[r->path[i]];
-        int64_t took = RV_MAX(rv_report_took_ms(r, node->started_ms, node->ended_ms), 0);
+        int64_t took = rv_report_path_ms(r, i);
         total += took;
         if (i >= shown) continue;
         rv_buf_printf(&steps, "%s%.*s ", i ? (rv_ui_get()->is_utf8 ? " → " : " > ") : "", RV_FMT(node->name));

@@ -98,8 +98,7 @@ static void facts(const rv_report *r, rv_buf *out)
         fact(out, "at most at once", &value);
     }
     int64_t path_ms = 0;
-    for (uint32_t i = 0; i < r->path_count; i++)
-        path_ms += RV_MAX(rv_report_took_ms(r, r->nodes[r->path[i]].started_ms, r->nodes[r->path[i]].ended_ms), 0);
+    for (uint32_t i = 0; i < r->path_count; i++) path_ms += rv_report_path_ms(r, i);
     if (r->path_count > 1) duration_fact(out, "critical path", path_ms);
     rv_buf_cstring(out, "</div>\n");
     rv_buf_deinit(&value);

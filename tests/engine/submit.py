@@ -1,6 +1,7 @@
 """Nodes that a running command gives to its run [K20, W15]: through `reeve submit` and through the owner's socket."""
 import json
 import os
+import re
 import signal
 
 from harness import Wire, case, is_long, main, need, same, shell, wait_for
@@ -160,6 +161,8 @@ def critical_path(flow):
     done = flow.run({'nodes': {'fetch': shell('true'), 'plan': submits(flow, '$SUBMIT more.json', needs=['fetch'])}})
     shown = json.loads(flow.call('show', done.run, '--json').text)
     same(shown['critical_path'], ['fetch', 'plan', 'a', 'b'], 'the path')
+    path = re.search(r'Critical path  (\d+)ms of (\d+)ms', flow.call('show', done.run).text)
+    need(path and int(path[1]) <= int(path[2]) + 2, path and path[0])  # rounded to whole ms; who submits goes on beside what he gave
 
 
 @case('a child run runs a submitter again, since what it gave is not the child\'s [R1]')
