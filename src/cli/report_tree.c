@@ -346,7 +346,8 @@ static void critical_path(rv_report *r)
 int64_t rv_report_path_ms(const rv_report *r, uint32_t i)
 {
     const rv_report_node *node = &r->nodes[r->path[i]], *next = i + 1 < r->path_count ? &r->nodes[r->path[i + 1]] : NULL;
-    bool is_beside = next && node->started_ms && next->started_ms > node->started_ms && (next->started_ms < node->ended_ms || !node->ended_ms);
+    bool is_open = node->ended_ms == 0 || (next && next->started_ms < node->ended_ms);
+    bool is_beside = next && is_open && node->started_ms && next->started_ms > node->started_ms;
     return RV_MAX(rv_report_took_ms(r, node->started_ms, is_beside ? next->started_ms : node->ended_ms), 0);
 }
 
