@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""planted.py ROOT [NAME...]: the simulator finds bugs that are planted into engine, store and kernel, each alone.
+"""planted.py ROOT [--check | NAME...]: the simulator finds bugs that are planted into engine, store and kernel, each alone.
 
 The tree is copied once; for each bug one substitution is made, the program is built, and `reeve chaos --made-up` must break a
 promise (or the program must die of an assertion). A substitution that no longer matches its source is a failure: the table
-is kept alive. Prints for each how long it took, and what was broken."""
+is kept alive. Prints for each how long it took, and what was broken. --check only sees whether each matches."""
 import os
 import re
 import shutil
@@ -39,14 +39,13 @@ BUGS = [
     ('end_of_a_run_is_told_when_written', 'src/engine/job.c',
      'case RV_EFFECT_RUN_ENDED: rv_vec_push(&flight->synced_effects', 'case RV_EFFECT_RUN_ENDED: rv_vec_push(&flight->effects'),
     ('people_are_told_before_the_sync', 'src/engine/engine.c',
-     '    if (!flight->wants_sync) flight_free(flight);\n',
+     '    if (!flight->wants_sync) flight_done(engine, flight);\n',
      '    for (uint32_t i = 0; i < flight->done.count; i++) flight->done.at[i].fn(flight->done.at[i].user, RV_OK, NULL);\n'
-     '    rv_vec_clear(&flight->done);\n    if (!flight->wants_sync) flight_free(flight);\n'),
+     '    rv_vec_clear(&flight->done);\n    if (!flight->wants_sync) flight_done(engine, flight);\n'),
     ('caps_of_tags_are_forgotten', 'src/kernel/admit.c',
-     'admit->used < admit->cap && rv_admit_blocker(admit, run, class_index) == RV_NONE',
-     'admit->used < admit->cap'),
-    ('node_rows_lag_behind', 'src/engine/rows.c', '        job->stamp[index] = turn;\n',
-     '        job->stamp[index] = turn;\n        if (job->run->nodes[index].state == RV_NODE_FAILED) continue;\n'),
+     'return has_room(admit) && rv_admit_blocker(admit, class_index) == RV_NONE;', 'return has_room(admit);'),
+    ('node_rows_lag_behind', 'src/engine/rows.c', '        if (index == RV_NONE) continue;\n        collect_node(',
+     '        if (index == RV_NONE || job->run->nodes[index].state == RV_NODE_FAILED) continue;\n        collect_node('),
     ('failed_commit_is_taken_for_done', 'src/store/sqlite.c', 'return last >= batch_id ? RV_OK : failed;', 'return RV_OK;'),
     ('clock_goes_back_at_a_resume', 'src/engine/job.c', 'if (event.type == RV_EVENT_CLOCK) to->engine_ms',
      'if (event.type == RV_EVENT_CLOCK && event.due_ms < 0) to->engine_ms'),
@@ -92,7 +91,19 @@ def find(tree, name, path, text, instead):
             file.write(source)
 
 
+def check():
+    unmatched = []
+    for name, path, text, _ in BUGS:
+        with open(os.path.join(ROOT, path)) as file:
+            if file.read().count(text) != 1:
+                unmatched.append('%s: %s no longer has the text that is replaced, once: keep the table alive' % (name, path))
+    print('\n'.join(unmatched or ['# figure: %d bugs match their sources' % len(BUGS)]))
+    sys.exit(1 if unmatched else 0)
+
+
 def main():
+    if sys.argv[2:] == ['--check']:
+        check()
     tree = tempfile.mkdtemp(prefix='rv-planted-')
     bugs = [bug for bug in BUGS if len(sys.argv) < 3 or bug[0] in sys.argv[2:]]
     failures = 0
