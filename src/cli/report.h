@@ -94,6 +94,8 @@ uint32_t rv_report_pred(const rv_report *report, uint32_t node, uint32_t entry);
 rv_node_state rv_report_place_state(const rv_report *report, uint32_t place);
 /* Append what a controller has come to: "12 items: 10 succeeded, 1 failed"; nothing for other nodes, and before it begins. */
 void rv_report_controller_words(const rv_report *report, uint32_t node, rv_buf *out);
+/* Of a node that waits for its next attempt: append "waits for attempt 2 after exit status 1"; false: it does not, nothing is appended. */
+bool rv_report_pause_words(const rv_report *report, uint32_t node, rv_buf *out);
 /* Why a node is in its state and, of a controller, what it has come to. Nothing when there is nothing to say. */
 void rv_report_words(const rv_report *report, uint32_t node, rv_buf *out);
 

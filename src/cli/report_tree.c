@@ -176,9 +176,25 @@ static bool is_kept_whole(const rv_report *r, uint32_t node)
     return is_found;
 }
 
+bool rv_report_pause_words(const rv_report *r, uint32_t node, rv_buf *out)
+{
+    const rv_report_node *n = &r->nodes[node];
+    const rv_report_attempt *last = NULL;
+    bool is_paused = n->facts.state == RV_NODE_WAITING && rv_str_is(n->facts.detail, "timer") && rv_run_kind(r->run, node) != RV_KIND_WAIT;
+    for (uint32_t i = 0; i < r->attempt_count && is_paused; i++)
+        if (r->attempts[i].node == node && (!last || r->attempts[i].number > last->number)) last = &r->attempts[i];
+    if (!last) return false;
+    rv_buf_printf(out, "waits for attempt %u after ", last->number + 1);
+    size_t words = out->size;
+    rv_words_why(out, &last->facts);
+    if (out->size == words) rv_buf_str_add(out, last->state);
+    return true;
+}
+
 void rv_report_words(const rv_report *r, uint32_t node, rv_buf *out)
 {
     size_t before = out->size;
+    if (rv_report_pause_words(r, node, out)) return;
     const rv_outcome_facts *facts = &r->nodes[node].facts;
     if (rv_report_is_spared(r, node)) {
         rv_buf_printf(out, "not done again: %.*s was kept", RV_FMT(r->nodes[rv_report_keeper(r, node)].name));

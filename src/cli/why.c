@@ -119,7 +119,7 @@ static void explain_timer(question *q, uint32_t node, uint32_t depth)
     rv_row row;
     rv_error ignored;
     rv_str bound[] = {q->report.id, q->report.nodes[node].name};
-    rv_buf_cstring(&r->text, "waits for its time");
+    if (!rv_report_pause_words(&q->report, node, &r->text)) rv_buf_cstring(&r->text, "waits for its time");
     if (rv_session_query(&q->session, "select due_ms from node where run = ?1 and id = ?2", bound, 2, 1, &rows, &ignored) != RV_OK) return;
     if (!rv_rows_next(&rows, &row) || rv_row_i64(&row, 0) == 0) return;
     int64_t left_ms = rv_row_i64(&row, 0) - q->report.now_ms;

@@ -1,7 +1,7 @@
 """`reeve why` names what a node waits for, whether the run is alive or not, and the root of what did not run."""
 import json
 
-from harness import case, main, need, same, shell
+from harness import case, main, need, same, shell, wait_for
 
 
 def why(flow, node, *words):
@@ -77,6 +77,22 @@ def times(flow):
     text = why(flow, 'pause')['reasons'][0]['text']
     need(', in 59m' in text or ', in 1h' in text, text)
     need('deployed' in why(flow, 'news')['reasons'][0]['command'], why(flow, 'news'))
+    flow.call('cancel', 'latest')
+    held.wait_gone()
+    live.end(1, 130, 143)
+
+
+@case('a pause before another attempt is told with its end and with what made it one; show tells it too')
+def again(flow):
+    live = flow.start({'nodes': {'flaky': shell('exit 7', retry={'max_attempts': 3, 'delay': '1h'}), 'go': flow.held()}})
+    live.started()
+    held = flow.hub.next()
+    live.expect('attempt_ended', node='flaky')
+    wait_for(lambda: flow.one("select state from node where id = 'flaky'") == 'waiting', 'the pause is recorded')
+    found = why(flow, 'flaky')['reasons'][0]
+    same(found['kind'], 'timer', 'its kind')
+    need('waits for attempt 2 after exit status 7' in found['text'] and (', in 59m' in found['text'] or ', in 1h' in found['text']), found)
+    need('waits for attempt 2 after exit status 7' in flow.call('show', 'latest').text, 'show')
     flow.call('cancel', 'latest')
     held.wait_gone()
     live.end(1, 130, 143)
