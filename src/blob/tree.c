@@ -32,7 +32,7 @@ rv_status rv_tree_open(const char *dir, const char *store, rv_blobs *blobs, rv_s
     *tree = (rv_tree){.fd = fd, .stage_fd = -1, .blobs = blobs, .stamps = stamps, .seed = rv_hash64(rv_str_of(root), 1)};
     rv_random_bytes(&tree->stage_number, sizeof tree->stage_number);
     tree->store = rv_cstring_dup(rv_str_of(store));
-    tree->buffer = rv_alloc(RV_TREE_BUFFER_SIZE);
+    tree->buffer = rv_realloc(NULL, RV_TREE_BUFFER_SIZE); /* not touched before it is used */
     if (realpath(store, real_store)) {
         rv_str path = beneath(rv_str_of(root), rv_str_of(real_store));
         tree->store_path = (rv_str){rv_cstring_dup(path), path.size};

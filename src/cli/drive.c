@@ -17,20 +17,33 @@ static void set_heap(void)
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
+#define BLOCK_SIZE ((size_t)480 << 10) /* below the size from which a block is a mapping of its own */
+#define BLOCKS_MAX 16u
+
 /* A small run touches some hundred pages of the heap, each a fault of 5 to 10 us; filled at once they cost a tenth of that. What is freed
  * stays the heap's (M_TRIM_THRESHOLD). */
-static void fill_heap(void)
+static void fill_heap(uint32_t blocks)
 {
-    const size_t size = 480 << 10, page = 4096;
-    char *at = malloc(size);
-    if (at) (void)madvise((void *)(((uintptr_t)at + page - 1) & ~(page - 1)), size - page, MADV_POPULATE_WRITE);
-    free(at);
+    const size_t page = 4096;
+    char *at[BLOCKS_MAX];
+    for (uint32_t i = 0; i < blocks; i++) {
+        at[i] = malloc(BLOCK_SIZE);
+        if (at[i]) (void)madvise((void *)(((uintptr_t)at[i] + page - 1) & ~(page - 1)), BLOCK_SIZE - page, MADV_POPULATE_WRITE);
+    }
+    for (uint32_t i = 0; i < blocks; i++) free(at[i]);
+}
+
+void rv_drive_expect(uint32_t node_count)
+{
+    enum { NODE_SIZE = 1024 }; /* what a node takes of the heap, with its rows and words on their way to the store */
+    size_t blocks = node_count * (size_t)NODE_SIZE / BLOCK_SIZE;
+    fill_heap((uint32_t)RV_MIN(blocks, (size_t)BLOCKS_MAX));
 }
 
 rv_status rv_drive_fork(rv_drive *drive, rv_error *err)
 {
     rv_status status = rv_keeper_fork(&drive->keeper_fd, err);
-    if (status == RV_OK) fill_heap();
+    if (status == RV_OK) fill_heap(1);
     return status;
 }
 

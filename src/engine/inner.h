@@ -178,7 +178,6 @@ struct rv_engine {
     bool is_disturbed;         /* since then a run was stepped by something else than a hit */
     rv_flight *flying, *next_flight; /* in flight; being collected */
     rv_flight *spare_flight;   /* empty, with room; NULL: none */
-    size_t batch_size;         /* bytes of the last one: room for the next */
     rv_flight *syncing;        /* written, their syncs are waited for; latest first */
     rv_timer *lazy_timer, *due_timer;
     bool lazy_is_set, is_urgent, is_in_turn, has_landed, has_failed;

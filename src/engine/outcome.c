@@ -12,6 +12,7 @@ static bool is_known(const rv_cache_part *part, uint32_t node)
 
 void rv_cache_outcome_note(rv_cache_part *part, uint32_t node, rv_digest outcome)
 {
+    if (part->outcomes.count <= node) rv_vec_reserve(&part->outcomes, part->job->run->node_count);
     while (part->outcomes.count <= node) rv_vec_push(&part->outcomes, (rv_digest){{0}});
     part->outcomes.at[node] = outcome;
 }

@@ -20,12 +20,16 @@ void rv_out_deinit(rv_out *out)
 /* A step may, at worst, change every node a few times; the pages are only touched when it does. */
 #define FACT_SIZE_MAX 32u
 #define FACTS_PER_NODE_MAX 6u
+#define COPIED_SIZE_MAX ((size_t)1 << 20) /* what is larger has pages of its own, which are moved and not copied */
 
 rv_status rv_run_reserve(rv_run *run, rv_out *out, const rv_event *input)
 {
     size_t values = input->key.size + input->value.size + input->output.size + input->text.size;
     size_t touched = input->type == RV_EVENT_ADMITTED || input->type == RV_EVENT_STARTED ? 8 : run->node_count + 8u;
-    rv_status status = rv_buf_reserve(&out->journal, touched * FACT_SIZE_MAX * FACTS_PER_NODE_MAX + values + 4096);
+    size_t worst = touched * FACT_SIZE_MAX * FACTS_PER_NODE_MAX + values + 4096;
+    /* At first twice as much, so that it seldom grows: that copies all of it, also pages that nobody has touched. A large one is moved. */
+    bool is_first = out->journal.capacity == 0 && worst < COPIED_SIZE_MAX;
+    rv_status status = rv_buf_reserve(&out->journal, is_first ? 2 * worst : worst);
     if (status != RV_OK) return status;
     rv_vec_reserve(&out->effects, out->effects.count + 2 * run->node_count + 8); /* a reduce may end its pause and start */
     rv_vec_reserve(&out->changed, out->changed.count + 8);

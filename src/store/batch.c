@@ -1,10 +1,17 @@
 #include "store/batch.h"
 
+#define LARGE_SIZE ((size_t)1 << 20)
+
 /* ---- building ---- */
 
 rv_batch *rv_batch_new(size_t size_hint) {
     rv_batch *batch = rv_alloc(sizeof(rv_batch));
-    if (size_hint) (void)!rv_buf_reserve(&batch->bytes, size_hint + size_hint / 4); /* growing step by step copies all of it each time */
+    size_t size = size_hint + size_hint / 4; /* growing step by step copies all of it each time */
+    if (size < LARGE_SIZE) {
+        if (size) (void)!rv_buf_reserve(&batch->bytes, size);
+    } else if ((batch->bytes.at = rv_alloc_try(size))) {
+        batch->bytes.capacity = size; /* used to its end, so its pages are filled at once (base/alloc.c) */
+    }
     return batch;
 }
 
