@@ -1,14 +1,15 @@
 /* embedded.c STORE FILE [BY]: run a workflow through libreeve. With BY commands whose first word is `agent` are carried out by an executor
  * of this program, which gives what the command of the same words would: so a run here has the journal of one through `reeve run`.
  * `agent OUTPUT RESULT STATUS` prints OUTPUT, has RESULT and ends with STATUS; `plan FILE` gives the run the nodes of FILE, the event `go`
- * and `reads` a directive, through the library's calls, as BY. Prints the run's id. */
+ * and `reads` a directive, through the library's calls, as BY. An OUTPUT `ask STATE KEY VALUE|STATE KEY VALUE…` asks the gate so before the
+ * attempt ends. Prints the run's id. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "reeve.h"
 
-typedef struct work { char node[64], output[64], result[128], plan[256]; uint32_t epoch; int status; } work;
+typedef struct work { char node[64], output[256], result[128], plan[256]; uint32_t epoch; int status; } work;
 typedef struct program { work works[32]; size_t count; int takes; const char *by; } program;
 
 static int on_start(void *user, const reeve_spawn *attempt)
@@ -53,6 +54,24 @@ static reeve_status plan(const work *w, const program *self, reeve *engine, cons
     return status == REEVE_OK ? reeve_steer(engine, run, "reads", "mind the gap", self->by, error) : status;
 }
 
+/* Each request in its turn. */
+static reeve_status ask_all(work *w, reeve *engine, const char *run, reeve_error *error)
+{
+    reeve_status status = REEVE_OK;
+    for (char *at = w->output + 4, *next; status == REEVE_OK && at; at = next) {
+        char state[32], key[32];
+        int used = 0;
+        reeve_gate gate = {.size = sizeof gate};
+        reeve_event request = REEVE_EVENT_INIT;
+        next = strchr(at, '|');
+        if (next) *next++ = 0;
+        if (sscanf(at, "%31s %31s %n", state, key, &used) != 2) return REEVE_INVALID;
+        request.node = w->node, request.epoch = w->epoch, request.state = state, request.key = key, request.value = at + used;
+        status = reeve_ask(engine, run, &request, &gate, error);
+    }
+    return status;
+}
+
 static reeve_status do_work(program *self, reeve *engine, const char *run, reeve_error *error)
 {
     while (self->count) {
@@ -65,6 +84,7 @@ static reeve_status do_work(program *self, reeve *engine, const char *run, reeve
         done.output = w.output;
         done.value = w.result[0] ? w.result : NULL;
         reeve_status status = w.plan[0] ? plan(&w, self, engine, run, error) : REEVE_OK;
+        if (strncmp(w.output, "ask ", 4) == 0) status = ask_all(&w, engine, run, error), done.output = NULL;
         if (status == REEVE_OK) status = reeve_complete(engine, run, &done, error);
         if (status != REEVE_OK) return status;
     }

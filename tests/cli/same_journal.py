@@ -74,6 +74,12 @@ GROWN = {"reeve": 1, "name": "grown",
                    "plan": {"run": [PLAN, "more.json"], "after": ["check"]},
                    "hear": {"wait": {"event": "go"}, "needs": ["plan"]},
                    "reads": {"run": [AGENT, "${hear.n}", ""], "needs": ["hear"]}}}
+# What an attempt of a program's asks the gate for: a command cannot.
+GATED = {"reeve": 1, "name": "gated", "quota": {"writes": {"max": 1, "per": "1h"}},
+         "nodes": {"a": {"run": [AGENT, 'ask tool git {"permission":"ask"}|tool git {"rate":{"max":1,"window_ms":60000}}|tool rm {}|'
+                                        'memory_write m {}|memory_write n {}|artifact_read x {"is_audited":false}', ""],
+                         "capabilities": ["git"]},
+                   "b": {"run": [AGENT, 'ask tool git {"rate":{"max":1,"window_ms":60000}}|memory_write m {}', ""], "needs": ["a"]}}}
 # Judges who see their sides exchanged say the same side: each match is split, and the seed draws.
 DRAWN = {"reeve": 1, "name": "drawn",
          "nodes": {"cup": {"tournament": {"entrants": [{"run": [AGENT, str(n), ""]} for n in range(5)], "swap": True,
@@ -142,6 +148,9 @@ def members_of(name, fields, words, kernel):
         given.update(key=text["key"], by=value["by"], digest=text["text"])
     elif name == "submit":
         given.update(key=text["key"], value=json.loads(text["value"]))
+    elif name == "ask":
+        value = json.loads(text["value"])
+        given.update(key=text["key"], value={key: value[key] for key in value if key not in ("recent", "oldest_ms")})  # the kernel counts
     elif name == "answer":
         given.update(key=text["key"], by=text["text"], value=json.loads(text["value"])["value"])
     else:
@@ -234,6 +243,15 @@ try:
     wrong = first_difference(ours, theirs)
     claim("questions, decisions for what was shown, a wait and two resumes: %d events, the same" % len(ours),
           not wrong and len(ours) > 20, wrong)
+
+    json.dump(GATED, open("gated.json", "w"))
+    run = call(embedded, "gates", "gated.json", WHO).strip()
+    rows = journal("gates", run)
+    ours, theirs = list(events(rows)), through_kernel(GATED, rows, {})
+    wrong = first_difference(ours, theirs)
+    claim("what attempts ask the gate for, through libreeve: %d events, the same" % len(ours),
+          not wrong and [event[0] for event in ours].count("ask") == 8 and "gate" in {event[0] for event in ours}, wrong)
+    call(reeve, "verify", run, "--store", "gates")
 
     call(reeve, "run", "drawn.json", "-j", "1", "--store", "four", "--output", "quiet")
     rows = journal("four", latest("four"))
