@@ -319,6 +319,7 @@ static void admit_job(rv_job *job)
     uint32_t node;
     if (job->is_undriven || job->run->closing == RV_CLOSING_INTERRUPT || job->run->status != RV_RUN_RUNNING) return;
     if (job->is_resumed && !job->is_announced) return; /* nothing starts under epochs that a loss of power would forget again [P4] */
+    if (engine->flying && job->out.journal.size >= WAITING_SIZE_MAX) return; /* its landing brings the next turn */
     uint32_t waiting = job->ahead.count - job->ahead_begin + job->ahead_unwritten;
     uint32_t hits = 0;
     while (waiting == 0 && (node = rv_admit_next(&job->admit)) != RV_NONE) {

@@ -33,6 +33,7 @@
 #define TURN_ROUNDS_MAX 8 /* commits in one turn before descriptors are looked at again */
 #define AHEAD_MAX 64u
 #define HITS_A_TURN 512u /* settled by the cache before descriptors are looked at again */
+#define WAITING_SIZE_MAX (512u << 10) /* bytes of journal: behind a batch in flight no more is admitted; 5,000 hits */
 #define AHEAD_HORIZON_US 12000
 
 /* One attempt of this engine's life: from ADMITTED until its outcome is in a batch. */
