@@ -26,12 +26,12 @@ class Owner:
     def is_waited_for(self):
         world = self.world()
         need(world.launch(False).end() == 0, 'the first run failed')
-        for act in (lambda: world.ask('select id from run'), lambda: need(world.launch(False).end() == 0, 'a second run did not wait')):
+        for act in (lambda: world.asked('select id from run'), lambda: need(world.launch(False).end() == 0, 'a second run did not wait')):
             process = self.dying_owner(world)
             act()
             need(process.poll() is not None, 'it did not wait')
         process = self.dying_owner(world, '500')
-        world.ask('select id from run')
+        world.asked('select id from run')
         need(process.poll() is not None, 'it did not wait')
         process = self.dying_owner(world, '10000')
         done = world.call('sql', 'select id from run', ok=(75,))
@@ -46,7 +46,7 @@ class Owner:
         second = subprocess.run([self.reeve, 'run', world.file, '--store', world.store], env=world.env(), capture_output=True, text=True,
                                 timeout=60)
         need(second.returncode == 4 and 'is owned by process' in second.stderr, f'ended with {second.returncode}: {second.stderr}')
-        need(world.ask('select status from run') == [['running']], 'the owner does not answer')
+        need(world.asked('select status from run') == [['running']], 'the owner does not answer')
         launch.kill('both')
         launch.end()
         world.remove()

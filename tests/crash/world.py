@@ -130,7 +130,11 @@ class World:
     def ask(self, sql):
         """Rows as lists."""
         rows = rows_of(self.store, sql)
-        return [list(row) for row in rows] if rows is not None else json.loads(self.call('sql', sql, '--json', '-n', '0').stdout)['rows']
+        return [list(row) for row in rows] if rows is not None else self.asked(sql)
+
+    def asked(self, sql):
+        """The same by the program, and through whoever owns the store."""
+        return json.loads(self.call('sql', sql, '--json', '-n', '0').stdout)['rows']
 
     def verify(self, run):
         self.call('verify', run)

@@ -71,7 +71,7 @@ def oracle(flow):
     seed = int(os.environ.get('SEED', random.randrange(1 << 30)))
     print(f'# seed {seed}', flush=True)
     rng = random.Random(seed)
-    for _ in range(12 if is_long() else 2):
+    for _ in range(12 if is_long() else 1):
         fill(flow, 40, rng.choice([10, 300]))
         now = int(flow.one("select cast(strftime('%s', 'now') as integer) * 1000"))
         items = entries(flow)
@@ -181,7 +181,7 @@ def beside(flow):
 def numbers_again(flow):
     fill(flow, 20)
     count, cleaned = 60, 0  # few enough that what it says fits into its pipe, which is read at the end
-    for round_ in range(10 if is_long() else 3):
+    for round_ in range(10 if is_long() else 1):
         live = flow.start({'nodes': {f'c{i}': node(f'echo {round_} {i} > p{i}', outputs=[f'p{i}'], needs=[f'c{i - 1}'] if i else [])
                                      for i in range(count)}})
         live.started()

@@ -1,6 +1,7 @@
 """What a command leaves behind: results, artifacts, declared outputs [W14, E30, C13]; and reducers over it [K14]."""
 import json
 import os
+import re
 import subprocess
 
 from harness import case, main, need, same, shell
@@ -72,18 +73,29 @@ def kept_scratch(flow):
 
     def seen():
         done = flow.run(look)
-        same(sorted(os.listdir(tmp)), ['s0'], 'what is kept')
         return ''.join(event['text'] for event in done.of('output', node='a', stream=1))
 
     same([seen(), seen()], [clean, clean], 'two runs')
+    same(os.listdir(tmp), ['s0'], 'what is kept')
     kept = os.stat(os.path.join(tmp, 's0')).st_ino
     same(seen(), clean, 'a third')
     same(os.stat(os.path.join(tmp, 's0')).st_ino, kept, 'the directory itself')
-    for mess in ('echo {} > s0/output', 'echo x > s0/artifacts/x', 'chmod 755 s0', 'chmod 711 s0/artifacts', 'rmdir s0/artifacts',
-                 'rm -r s0 && ln -s .. s0', 'rm -r s0/artifacts && ln -s .. s0/artifacts', 'rm -r s0 && echo x > s0',
-                 'mkdir -p s0/work/deep s1/worktree; echo x > other'):
-        subprocess.run(['sh', '-ec', mess], cwd=tmp, check=True)
-        same(seen(), clean, mess)
+    messes = ('echo {} > output', 'echo x > artifacts/x', 'chmod 755 .', 'chmod 711 artifacts', 'rmdir artifacts',
+              'rm -r artifacts && ln -s .. artifacts', 'mkdir -p work/deep worktree', 'cd .. && rm -r s7 && ln -s .. s7',
+              'cd .. && rm -r s8 && echo x > s8', 'echo x > ../other')
+    for number, mess in enumerate(messes):
+        folder = os.path.join(tmp, f's{number}')
+        os.makedirs(os.path.join(folder, 'artifacts'), mode=0o700, exist_ok=True)
+        os.chmod(folder, 0o700)
+        subprocess.run(['sh', '-ec', mess], cwd=folder, check=True)
+    done = flow.run({'nodes': {f'a{i}': look['nodes']['a'] for i in range(8)}}, '-j8')
+    for i in range(8):
+        text = ''.join(event['text'] for event in done.of('output', node=f'a{i}', stream=1))
+        same(re.sub('/s[0-9]', '/s0', text), clean, 'what a node finds where there was a mess')
+    for name in os.listdir(tmp):
+        folder = os.path.join(tmp, name)
+        modes = [os.lstat(path).st_mode for path in (folder, os.path.join(folder, 'artifacts'))]
+        same((modes, os.listdir(folder), os.listdir(os.path.join(folder, 'artifacts'))), ([0o40700] * 2, ['artifacts'], []), name)
     flow.run({'nodes': {'a': shell('echo x > "$REEVE_ARTIFACTS/x"; chmod 500 "$(dirname "$REEVE_OUTPUT")"')}})
     same(seen(), clean, 'what a node left')
 

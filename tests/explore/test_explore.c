@@ -142,13 +142,13 @@ static void explored__1_node_with_handlers(void **state)
 }
 
 /* What explore.h says of states that are one: with nothing renamed there are more of them, but none is new. */
-static void explored__renaming_loses_no_state(void **state)
+static void renaming_loses_nothing(uint32_t groups, uint32_t attempts_max)
 {
     static const char *const texts[] = {"a: %attempts=3 %lost_max=1; b: a", "a: %attempts=2 %delay=10; b", "a: !input; b: ~a %attempts=2",
                                         "a: !reduce; b: !wait %for=30; on.exit",
                                         "a: %attempts=2 %lost_max=1; on.failure: %lost_max=1; on.exit: !reduce"};
     for (size_t i = 0; i < RV_COUNT(texts); i++) {
-        explore_bounds bounds = {.groups = MOVES_ALL & ~MOVES_OUTCOMES, .attempts_max = 2, .states_max = 4000000};
+        explore_bounds bounds = {.groups = groups, .attempts_max = attempts_max, .states_max = 4000000};
         const rv_graph *graph = rv_graph_text(texts[i]);
         uint64_t renamed = explore_digest(graph, &bounds);
         bounds.is_literal = true;
@@ -157,7 +157,11 @@ static void explored__renaming_loses_no_state(void **state)
     }
 }
 
+static void explored__renaming_loses_no_state(void **state) { renaming_loses_nothing(LEAN | MOVES_LOSSES, 1); }
+
 /* ---- whole spaces, one a program run ---- */
+
+static void explored__renaming_loses_no_state_of_any_move(void **state) { renaming_loses_nothing(MOVES_ALL & ~MOVES_OUTCOMES, 2); }
 
 static void explored__plain_graphs_of_up_to_4_nodes(void **state) { explore_sizes("plain", 1, 4, plain_space, plain_bounds); }
 
@@ -198,6 +202,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(explored__renaming_loses_no_state),
     };
     const struct { const char *name; struct CMUnitTest test; } whole[] = {
+        {"renaming", cmocka_unit_test(explored__renaming_loses_no_state_of_any_move)},
         {"plain", cmocka_unit_test(explored__plain_graphs_of_up_to_4_nodes)},
         {"cache", cmocka_unit_test(explored__hits_and_violations_in_plain_graphs)},
         {"attempts", cmocka_unit_test(explored__three_attempts_at_up_to_3_nodes)},
@@ -211,6 +216,6 @@ int main(int argc, char **argv)
         const struct CMUnitTest one[] = {whole[i].test};
         return cmocka_run_group_tests_name(argv[1], one, NULL, NULL);
     }
-    fprintf(stderr, "usage: %s [plain|cache|attempts|kinds|handlers [PART/PARTS]]\n", argv[0]);
+    fprintf(stderr, "usage: %s [renaming|plain|cache|attempts|kinds|handlers [PART/PARTS]]\n", argv[0]);
     return 2;
 }
