@@ -70,12 +70,12 @@ rv_digest rv_hmac_sha256(rv_str key, rv_str bytes)
 
 void rv_digest_text(rv_digest digest, char ret_text[RV_DIGEST_TEXT_SIZE + 1])
 {
-    static const char hex[] = "0123456789abcdef";
+#define ROW(h_) h_ "0" h_ "1" h_ "2" h_ "3" h_ "4" h_ "5" h_ "6" h_ "7" h_ "8" h_ "9" h_ "a" h_ "b" h_ "c" h_ "d" h_ "e" h_ "f"
+    static const char pairs[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6") ROW("7") ROW("8") ROW("9") ROW("a")
+        ROW("b") ROW("c") ROW("d") ROW("e") ROW("f");
+#undef ROW
     memcpy(ret_text, "sha256:", 7);
-    for (size_t i = 0; i < sizeof digest.bytes; i++) {
-        ret_text[7 + 2 * i] = hex[digest.bytes[i] >> 4];
-        ret_text[8 + 2 * i] = hex[digest.bytes[i] & 15];
-    }
+    for (size_t i = 0; i < sizeof digest.bytes; i++) memcpy(&ret_text[7 + 2 * i], &pairs[2 * digest.bytes[i]], 2);
     ret_text[RV_DIGEST_TEXT_SIZE] = 0;
 }
 

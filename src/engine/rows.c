@@ -121,10 +121,9 @@ static bool has_row(const rv_node_run *node, const rv_attempt *attempt)
     return true;
 }
 
-static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_batch *batch)
+static void node_row(rv_job *job, uint32_t index, rv_attempt *attempt, rv_now now, rv_batch *batch)
 {
     rv_node_run *node = &job->run->nodes[index];
-    rv_now now = rv_engine_now(job->engine);
     bool is_terminal = rv_node_state_is_terminal((rv_node_state)node->state);
     if (attempt && attempt->row.started_ms && job->started_ms[index] == 0) job->started_ms[index] = attempt->row.started_ms;
     if (node->state == RV_NODE_WAITING && job->started_ms[index] == 0) job->started_ms[index] = now.wall_ms;
@@ -203,13 +202,13 @@ static void tell_attempt(rv_job *job, const rv_attempt *attempt)
     if (!attempt->is_ghost) rv_engine_notice(job->engine, notice, RV_STR(""), RV_STR(""));
 }
 
-static void collect_node(rv_job *job, uint32_t index, rv_batch *batch)
+static void collect_node(rv_job *job, uint32_t index, rv_now now, rv_batch *batch)
 {
     const rv_node_run *node = &job->run->nodes[index];
     rv_attempt *attempt = rv_job_attempt(job, index);
     if (!has_row(node, attempt)) return;
     if (attempt && attempt->is_started && !attempt->is_ended) attempt_row(job, attempt, batch);
-    node_row(job, index, attempt, batch);
+    node_row(job, index, attempt, now, batch);
     if (rv_node_state_is_terminal((rv_node_state)node->state))
         rv_engine_notice(job->engine, (rv_notice){.type = NOTICE_NODE, .job = job, .view = view_of(job, index, attempt)},
                          RV_STR(""), RV_STR(""));
@@ -228,6 +227,7 @@ static void keep_last_changes(rv_job *job)
 
 void rv_rows_collect(rv_job *job, rv_batch *batch)
 {
+    rv_now now = rv_engine_now(job->engine); /* of all that is collected in this turn */
     for (uint32_t i = 0; i < job->ended.count; i++) {
         attempt_row(job, job->ended.at[i], batch);
         tell_attempt(job, job->ended.at[i]);
@@ -236,7 +236,7 @@ void rv_rows_collect(rv_job *job, rv_batch *batch)
     for (uint32_t i = 0; i < job->out.changed.count; i++) {
         uint32_t index = job->out.changed.at[i];
         if (index == RV_NONE) continue;
-        collect_node(job, index, batch);
+        collect_node(job, index, now, batch);
         rv_adopt_rows(job, index, batch);
         rv_cache_collect(job, index, batch);
     }

@@ -68,6 +68,8 @@ static void statement_sql(rv_buf *out, uint32_t statement) {
 #undef X
     if (statement < RV_COUNT(texts))
         rv_buf_cstring(out, texts[statement]);
+    else if (statement == RV_STATEMENT_HITS)
+        rv_sqlite_hits_sql(out);
     else if (statement == RV_STATEMENT_RUN_UPDATE || statement == RV_STATEMENT_RUN_UPDATE_INDEXED)
         rv_sqlite_run_update_sql(out, statement == RV_STATEMENT_RUN_UPDATE_INDEXED);
     else

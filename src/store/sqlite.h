@@ -42,7 +42,9 @@ extern const uint32_t rv_store_image_size;
                   "ORDER BY id LIMIT ?2")                                                                                \
     X(SNAPSHOT_GET, "SELECT seq, body, checksum FROM snapshot_data WHERE stream = ?1")
 #define X(name_, ...) RV_STATEMENT_##name_,
-typedef enum rv_statement { RV_STATEMENT_MAP(X) RV_STATEMENT_RUN_UPDATE, RV_STATEMENT_RUN_UPDATE_INDEXED, RV_STATEMENT_ROW } rv_statement;
+typedef enum rv_statement {
+    RV_STATEMENT_MAP(X) RV_STATEMENT_RUN_UPDATE, RV_STATEMENT_RUN_UPDATE_INDEXED, RV_STATEMENT_HITS, RV_STATEMENT_ROW
+} rv_statement;
 #undef X
 #define RV_STATEMENT_COUNT ((int)RV_STATEMENT_ROW + (int)RV_ROW_COUNT) /* ROW + kind: the upsert of that kind */
 
@@ -128,6 +130,7 @@ RV_MUST_USE rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err);
 void rv_sqlite_caches_clear(rv_sqlite *self);
 void rv_sqlite_upsert_sql(rv_buf *out, rv_row_kind kind);
 void rv_sqlite_run_update_sql(rv_buf *out, bool indexed);
+void rv_sqlite_hits_sql(rv_buf *out);
 /* Where an entry with this key stands: 64 bits of it. Pure. */
 int64_t rv_sqlite_cache_place(rv_str key);
 RV_MUST_USE rv_status rv_sqlite_apply(rv_sqlite *self, rv_item **items, uint32_t count, rv_error *err);

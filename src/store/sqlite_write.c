@@ -1,7 +1,11 @@
 /* Writing batches: SQL made from the descriptions of rows, names turned into numbers, rows bound where they lie. */
 #include "store/sqlite.h"
 
-enum { NAMES_MAX = 4096 };
+enum {
+    NAMES_MAX = 4096,
+    HITS_AT_ONCE = 8, /* rows of one statement */
+    HIT_PARAMS = 4,   /* key, id, kind, ended_ms */
+};
 
 /* How each kind of row is written: verb, table, and for tables with an integer key the name of that column. */
 static const struct upsert { const char *verb, *table, *key; } upserts[RV_ROW_COUNT] = {
@@ -35,6 +39,17 @@ void rv_sqlite_upsert_sql(rv_buf *out, rv_row_kind kind) {
     for (uint32_t i = 0; i < params; i++)
         rv_buf_printf(out, "%s?%u", i ? ", " : "", i + 1);
     rv_buf_cstring(out, ")");
+}
+
+/* Parameters 1 and 2 are state and detail of all, then come HIT_PARAMS of each. */
+void rv_sqlite_hits_sql(rv_buf *out) {
+    rv_buf_cstring(out, "INSERT OR REPLACE INTO node_data (state, detail, key, id, kind, ended_ms, root, attempts, epoch, error, result, "
+                        "ready_ms, started_ms, due_ms, log_last) VALUES ");
+    for (int i = 0; i < HITS_AT_ONCE; i++) {
+        int param = 3 + i * HIT_PARAMS;
+        rv_buf_printf(out, "%s(?1, ?2, ?%d, ?%d, ?%d, ?%d, '', 0, 0, '', '', 0, 0, 0, -1)", i ? ", " : "", param, param + 1, param + 2,
+                      param + 3);
+    }
 }
 
 static bool is_indexed(const rv_column *column) {
@@ -357,6 +372,47 @@ static rv_status record_apply(applying *to, const rv_record *record, rv_error *e
     RV_UNREACHABLE();
 }
 
+/* A node that the cache settled and that left nothing but files. Of an up-to-date run all are, and their rows differ in little: some
+ * written by one statement take half of what they take one by one, which is bound, begun and ended each time. */
+static bool is_hit(const rv_record *record) {
+    const rv_node_row *row = rv_record_row(record);
+    if (record->kind != RV_WRITE_NODE || row->state != RV_NODE_SUCCEEDED || row->detail != RV_DETAIL_CACHE)
+        return false;
+    bool is_begun = row->attempts || row->epoch || row->ready_ms || row->started_ms || row->due_ms;
+    return !is_begun && row->root.size == 0 && row->error.size == 0 && row->result.size == 0 && row->log_last == UINT64_MAX;
+}
+
+static rv_status hits_write(rv_sqlite *self, const rv_batch *batch, const rv_record *record, rv_error *err) {
+    sqlite3_stmt *write;
+    rv_status status = rv_sqlite_statement(self, RV_STATEMENT_HITS, &write, err);
+    if (status)
+        return status;
+    sqlite3_bind_int64(write, 1, RV_NODE_SUCCEEDED);
+    sqlite3_bind_int64(write, 2, RV_DETAIL_CACHE);
+    for (int i = 0; i < HITS_AT_ONCE && !status; i++, record = rv_batch_next(batch, record)) {
+        const rv_node_row *row = rv_record_row(record);
+        int64_t key;
+        if ((status = node_key(self, row->run, row->index, &key, err)))
+            return status;
+        sqlite3_bind_int64(write, 3 + i * HIT_PARAMS, key);
+        rv_sqlite_bind_str(write, 4 + i * HIT_PARAMS, row->id);
+        sqlite3_bind_int64(write, 5 + i * HIT_PARAMS, row->kind);
+        sqlite3_bind_int64(write, 6 + i * HIT_PARAMS, row->ended_ms);
+    }
+    return rv_sqlite_run(self, write, "writing rows", err);
+}
+
+/* Apply `*at`, or the hits that stand there, before `end`; *at: what comes next. */
+static rv_status apply_next(applying *to, const rv_batch *batch, const rv_record **at, const rv_record *end, rv_error *err) {
+    const rv_record *record = *at, *next = record;
+    int hits = 0;
+    for (; hits < HITS_AT_ONCE && next != end && is_hit(next); hits++)
+        next = rv_batch_next(batch, next);
+    bool are_hits = hits == HITS_AT_ONCE;
+    *at = are_hits ? next : rv_batch_next(batch, record);
+    return are_hits ? hits_write(to->self, batch, record, err) : record_apply(to, record, err);
+}
+
 static rv_status batch_apply(applying *to, rv_item *item, rv_error *err) {
     rv_stored stored = {to->self, stored_next_seq, stored_task_version, stored_run_exists};
     const rv_record *record = rv_batch_first(item->batch), *end;
@@ -367,9 +423,11 @@ static rv_status batch_apply(applying *to, rv_item *item, rv_error *err) {
         status = rv_group_check(item->batch, record, &stored, &holds, &end, err);
         if (!status && !holds)
             item->rejected_groups |= UINT64_C(1) << record->group;
-        for (; record != end && !status; record = rv_batch_next(item->batch, record))
+        while (record != end && !status)
             if (holds)
-                status = record_apply(to, record, err);
+                status = apply_next(to, item->batch, &record, end, err);
+            else
+                record = rv_batch_next(item->batch, record);
     }
     return status;
 }

@@ -108,6 +108,32 @@ static void schema__columns_are_the_fields_of_the_structs(void **state) {
     }
 }
 
+/* Such rows are written some at a time: here two rows and one of another kind between them, then more than one statement writes. */
+static void schema__rows_of_hits_say_what_rows_of_any_node_say(void **state) {
+    enum { COUNT = 37, REPLACED = 5 };
+    world *w = *state;
+    rv_batch *batch = rv_batch_new(0);
+    rv_node_row hit = {.run = RV_STR("R"), .kind = RV_KIND_SHELL, .state = RV_NODE_SUCCEEDED, .detail = RV_DETAIL_CACHE,
+                       .log_last = UINT64_MAX};
+    rv_node_row before = sample_node(&w->arena, RV_STR("R"), REPLACED, 7);
+    rv_batch_node(batch, &before);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        hit.index = (i * 5) % COUNT; /* not in their order */
+        hit.id = rv_arena_printf(&w->arena, "n%u", hit.index);
+        hit.ended_ms = 1790000000000 + hit.index;
+        hit.log_last = i == 2 ? 0 : UINT64_MAX; /* it wrote something: a row as any other */
+        hit.run = i < 20 ? RV_STR("R") : RV_STR("S");
+        rv_batch_node(batch, &hit);
+    }
+    submit_done(w->store, batch, 1);
+    assert_str(ask(w, "SELECT kind, state, detail, root, attempts, epoch, error, result, ready_ms, started_ms, due_ms, log_last, count(*) "
+                      "FROM node GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ORDER BY log_last"),
+               "[\"shell\",\"succeeded\",\"cache\",\"\",0,0,\"\",\"\",0,0,0,-1,36]\n"
+               "[\"shell\",\"succeeded\",\"cache\",\"\",0,0,\"\",\"\",0,0,0,0,1]\n");
+    assert_str(ask(w, "SELECT count(*), sum(id = 'n' || \"index\"), sum(ended_ms = 1790000000000 + \"index\"), sum(run = 'R') FROM node"),
+               "[37,37,37,20]\n");
+}
+
 /* One row for each word of every list, written by the store and read as people read it. */
 static void schema__words_are_those_of_the_lists(void **state) {
     world *w = *state;
@@ -582,6 +608,7 @@ int main(int argc, char **argv) {
 #define T(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(schema__columns_are_the_fields_of_the_structs),
+        T(schema__rows_of_hits_say_what_rows_of_any_node_say),
         T(schema__words_are_those_of_the_lists),
         T(schema__a_word_outside_its_list_is_refused),
         T(manual__names_every_table_and_column),
