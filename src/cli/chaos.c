@@ -221,6 +221,28 @@ static void report_json(const chaos *c, int64_t ms)
     rv_cli_json_end(&w);
 }
 
+#define COUNTS_COLUMNS 100u
+
+/* What was met, in lines that can be read; what never came up is in --json. */
+static void counts_text(const chaos *c, rv_buf *out)
+{
+    size_t line = out->size;
+    rv_buf item = {0};
+    for (uint32_t i = 0; i < RV_SIM_COUNT_COUNT; i++) {
+        if (c->counts[i] == 0) continue;
+        rv_buf_clear(&item);
+        rv_buf_printf(&item, "%llu %s, ", (unsigned long long)c->counts[i], rv_sim_count_name((rv_sim_count)i));
+        if (out->size == line || out->size - line + item.size > COUNTS_COLUMNS) {
+            if (out->size > line) out->at[out->size - 1] = '\n'; /* over the blank behind the last one */
+            line = out->size;
+            rv_buf_cstring(out, "  ");
+        }
+        rv_buf_str_add(out, rv_buf_str(&item));
+    }
+    if (out->size > line) out->at[out->size - 1] = '\n';
+    rv_buf_deinit(&item);
+}
+
 static void report(const chaos *c, int64_t ms)
 {
     rv_buf out = {0};
@@ -228,12 +250,11 @@ static void report(const chaos *c, int64_t ms)
         report_json(c, ms);
         return;
     }
-    rv_buf_printf(&out, "%llu play%s of each two alike, %.1f a second:", (unsigned long long)c->plays, c->plays == 1 ? "" : "s",
+    rv_buf_printf(&out, "%llu play%s of each two alike, %.1f a second:\n", (unsigned long long)c->plays, c->plays == 1 ? "" : "s",
                   (double)c->plays * 1000 / (double)RV_MAX(ms, 1));
-    for (uint32_t i = 0; i < RV_SIM_COUNT_COUNT; i++)
-        rv_buf_printf(&out, "%s %llu %s", i ? "," : "", (unsigned long long)c->counts[i], rv_sim_count_name((rv_sim_count)i));
+    counts_text(c, &out);
     uint32_t died, points = points_of(c, &died);
-    rv_buf_printf(&out, ", deaths at %u of %u fail points\n", died, points);
+    rv_buf_printf(&out, "  deaths at %u of %u fail points\n", died, points);
     if (c->is_broken) {
         char again[400];
         again_text(c, again, sizeof again);
