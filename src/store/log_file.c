@@ -20,6 +20,7 @@ typedef struct log_file {
     sqlite3_file *real;      /* behind this struct, within what SQLite gave us */
     rv_buf gathered;
     sqlite3_int64 offset;    /* of the first gathered byte */
+    sqlite3_int64 end;       /* of the last write */
     bool is_commit;          /* the frame whose header came last ends a transaction */
 } log_file;
 
@@ -45,23 +46,23 @@ static int log_read(sqlite3_file *file, void *to, int size, sqlite3_int64 offset
     return code ? code : of(file)->real->pMethods->xRead(of(file)->real, to, size, offset);
 }
 
+/* Only what follows on the last write may wait for more. What SQLite writes elsewhere it does not go on with: a page of this transaction
+ * that changed again, and the checksums of the frames behind such a one, which come after the frame that commits. */
 static int log_write(sqlite3_file *file, const void *from, int size, sqlite3_int64 offset) {
     log_file *log = of(file);
-    int code = SQLITE_OK;
-    bool is_next = log->gathered.size && offset == log->offset + (sqlite3_int64)log->gathered.size;
-    if (log->gathered.size && (!is_next || log->gathered.size + (size_t)size > GATHERED_MAX))
-        code = flush(log);
+    const unsigned char *bytes = from;
+    bool goes_on = offset == log->end, is_header = size == FRAME_HEADER_SIZE;
+    log->end = offset + size;
+    if (is_header)
+        log->is_commit = bytes[4] || bytes[5] || bytes[6] || bytes[7]; /* the size of the database after it */
+    int code = goes_on && log->gathered.size + (size_t)size <= GATHERED_MAX ? SQLITE_OK : flush(log);
     if (code)
         return code;
     if (!log->gathered.size)
         log->offset = offset;
     rv_buf_add(&log->gathered, from, (size_t)size);
-    const unsigned char *bytes = from;
-    if (size == FRAME_HEADER_SIZE) {
-        log->is_commit = bytes[4] || bytes[5] || bytes[6] || bytes[7]; /* the size of the database after it */
-        return SQLITE_OK;
-    }
-    return size == RV_SQLITE_PAGE_SIZE && !log->is_commit ? SQLITE_OK : flush(log);
+    bool may_wait = goes_on && (is_header || (size == RV_SQLITE_PAGE_SIZE && !log->is_commit));
+    return may_wait ? SQLITE_OK : flush(log);
 }
 
 static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {

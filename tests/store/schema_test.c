@@ -520,6 +520,37 @@ static void set_meta(world *w, uint64_t batch_id, const char *value) {
     submit_done(w->store, batch, batch_id);
 }
 
+/* A batch that does not fit into SQLite's cache is written to the log before its end, and pages of it twice; SQLite then writes the
+ * checksums of its frames anew, behind the last frame. It is written when it is said to be: the process that wrote it may die at once. */
+static void written__a_batch_larger_than_the_cache_outlives_its_process(void **state) {
+    enum { ROWS = 40000 };
+    world *w = *state;
+    rv_error err;
+    close_store(w);
+    pid_t pid = fork();
+    if (pid == 0) {
+        rv_store_config config = {.path = w->path, .sync_delay_ms = 3600000};
+        if (rv_store_open_sqlite(&config, &w->store, &err))
+            _exit(1);
+        rv_batch *batch = rv_batch_new(0);
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t index = i * 7919u % ROWS; /* a prime: each once, far from the one before */
+            rv_node_row node = sample_node(&w->arena, RV_STR("R"), index, index);
+            rv_batch_node(batch, &node);
+        }
+        submit_done(w->store, batch, 1);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_ok(open_again(w, false, &err), &err);
+    assert_str(ask(w, "SELECT count(*), (SELECT last_id FROM batch) FROM node"), "[40000,1]\n");
+    close_store(w);
+    assert_str(read_by_hand(w, "PRAGMA integrity_check"), "ok|");
+    assert_ok(open_again(w, false, &err), &err);
+}
+
 /* The log of a closed store keeps its blocks and its name. It says nothing to whoever comes: not beside a backup of the database, and not
  * beside the one that it was of when it is written anew. */
 static void close__the_log_stays_and_says_nothing(void **state) {
@@ -625,6 +656,7 @@ int main(int argc, char **argv) {
         T(open__another_process_is_kept_out),
         T(open__read_only_reads_and_refuses_to_write),
         T(open__the_folder_is_private_and_holds_no_shared_memory),
+        T(written__a_batch_larger_than_the_cache_outlives_its_process),
         T(close__the_log_stays_and_says_nothing),
         T(journal__damage_is_found_and_named),
     };
