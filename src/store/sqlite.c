@@ -135,8 +135,11 @@ static void clear_log(rv_sqlite *self) {
         return;
     if (log->pMethods->xWrite(log, zeros, LOG_HEADER_SIZE, 0) || log->pMethods->xFileSize(log, &size))
         return; /* a whole log, all of which the database has: the next one to come reads it, and loses nothing */
-    if (size > WAL_SIZE_KEPT)
-        (void)log->pMethods->xTruncate(log, WAL_SIZE_KEPT);
+    sqlite3_int64 kept = (sqlite3_int64)RV_MIN(WAL_SIZE_KEPT, self->wal_size_max / 4);
+    /* Synced before it is cut: else a loss of power could leave the old header over a part of its log, and that part would be read over
+     * what the database has of later pages. Uncut, all of it is read, which comes to what the database has. */
+    if (size > kept && log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) == SQLITE_OK)
+        (void)log->pMethods->xTruncate(log, kept);
     (void)sqlite3_file_control(self->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 }
 
