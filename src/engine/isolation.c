@@ -65,8 +65,8 @@ static const char worktree_script[] =
     "git -c core.hooksPath=/dev/null worktree add --quiet --detach \"$tree\" \"$base\" >&2 || exit 1\n"
     "cd \"$tree/$prefix\" 2>/dev/null || fail \"isolation worktree: directory $prefix is not in the commit that is checked out\"\n"
     "case $1 in */*)\n"
-    "  [ -f \"$1\" ] || fail \"command $1: no such file in the worktree; what is not committed is not there\"\n"
-    "  [ -x \"$1\" ] || fail \"command $1: it may not be executed (permission denied)\";;\n"
+    "  [ -e \"$1\" ] || fail \"command $1: no such file in the worktree; what is not committed is not there\"\n"
+    "  [ -f \"$1\" ] && [ -x \"$1\" ] || fail \"command $1: it may not be executed (permission denied)\";;\n"
     "esac\n"
     "(exec \"$@\"); status=$?\n" /* exec: a program, as everywhere, never a word of the shell */
     "patch=\"$REEVE_ARTIFACTS/" RV_WORKTREE_PATCH "\"\n"

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/failpoint.h"
@@ -215,7 +216,11 @@ static int find_held(rv_exec *exec, const rv_spawn *spawn, rv_spawn_plan *plan)
         error = rv_path_find(exec->paths, command, plan->envp, plan->dir, &error) ? 0 : error;
     else if (command[0] == '/' || !spawn->held_moves) {
         rv_buf_printf(&path, "%s%s%s", command[0] == '/' ? "" : plan->dir, command[0] == '/' ? "" : "/", command);
-        error = faccessat(AT_FDCWD, path.at, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+        struct stat info;
+        if (stat(path.at, &info) != 0 || faccessat(AT_FDCWD, path.at, X_OK, AT_EACCESS) != 0)
+            error = errno;
+        else if (!S_ISREG(info.st_mode))
+            error = EACCES;
         if (error) plan->path = command;
     }
     rv_buf_deinit(&path);

@@ -357,15 +357,18 @@ def worktree_nowhere(flow):
 def missing_program(flow):
     repository(flow)
     flow.write('here-only', '#!/bin/sh\n')
+    os.mkdir(flow.path('folder'))
+    flow.write('folder/file', '')
     os.chmod(flow.path('here-only'), 0o755)
     git(flow, 'rm', '--quiet', '--cached', '-r', '.')
-    git(flow, 'add', 'f')
-    git(flow, 'commit', '--quiet', '-m', 'only f')
+    git(flow, 'add', 'f', 'folder')
+    git(flow, 'commit', '--quiet', '-m', 'not all')
     again = {'retry': {'max_attempts': 3}}
     kinds = [kind for kind in ('shared', 'none', 'read_only', 'worktree') if kind != 'read_only' or shutil.which('bwrap')]
     nodes = {}
     for kind in kinds:
         nodes[kind] = {'run': ['no-such-program'], 'isolation': kind, **again}
+        nodes[kind + '-folder'] = {'run': ['./folder'], 'isolation': kind, **again}
         nodes[kind + '-path'] = {'run': ['./no-such-program'], 'isolation': kind, **again}
     nodes['left'] = {'run': ['./here-only'], 'isolation': 'worktree', **again}
     nodes['data'] = {'run': ['./f'], 'isolation': 'worktree', **again}
