@@ -211,6 +211,28 @@ static void k5__a_run_that_only_skips_ends_at_once(void **state)
     drive_free(d);
 }
 
+/* The first step has room for the worst that can become of all nodes: more than a megabyte here. */
+static void k5__a_step_of_thousands_of_nodes_has_its_room_before(void **state)
+{
+    enum { COUNT = 8000 };
+    rv_buf text = {0};
+    rv_out out = {0};
+    for (uint32_t i = 0; i < COUNT; i++) rv_buf_printf(&text, "%sn%u", i ? "; " : "", i);
+    const rv_graph *graph = rv_graph_text(text.at);
+    rv_run *run = rv_run_new(graph);
+    rv_event load = {.type = RV_EVENT_LOAD, .node = RV_NONE, .exit_status = -1, .signal = -1, .key = RV_STR("big"), .value = RV_STR("{}")};
+    assert_int_equal(rv_run_reserve(run, &out, &load), RV_OK);
+    size_t room = out.journal.capacity;
+    assert_true(room > (1u << 20));
+    assert_int_equal(rv_run_step(run, &load, (rv_now){.wall_ms = 1, .engine_ms = 1}, &out), RV_ANSWER_TAKEN);
+    assert_int_equal(run->ready_count, COUNT);
+    assert_int_equal(out.journal.capacity, room);
+    rv_out_deinit(&out);
+    rv_run_free(run);
+    rv_graph_text_free(graph);
+    rv_buf_deinit(&text);
+}
+
 static void k62__resume_after_a_crash_spawns_only_what_remains(void **state)
 {
     drive *d = drive_new("a; b: a; c: a");
@@ -374,6 +396,7 @@ int main(void)
         cmocka_unit_test(k4__an_unknown_outcome_holds_its_dependents),
         cmocka_unit_test(k5__one_failure_never_aborts_the_others),
         cmocka_unit_test(k5__a_run_that_only_skips_ends_at_once),
+        cmocka_unit_test(k5__a_step_of_thousands_of_nodes_has_its_room_before),
         cmocka_unit_test(k62__resume_after_a_crash_spawns_only_what_remains),
         cmocka_unit_test(k62__a_run_restored_before_its_load_can_be_loaded),
         cmocka_unit_test(k62__a_duplicate_completion_changes_nothing),
