@@ -70,11 +70,11 @@ static int read_row(FILE *file, reeve_row *ret)
 {
     row_head head;
     if (fread(&head, sizeof head, 1, file) != 1) return 0;
-    char *body = malloc(head.body_size + 1), *values = malloc(head.values_size + 1);
-    int is_whole = fread(body, head.body_size, 1, file) == 1 && (!head.values_size || fread(values, head.values_size, 1, file) == 1);
-    *ret = (reeve_row){head.first_seq, head.event_count, {head.wall_ms, head.engine_ms}, body, head.body_size,
-                       head.values_size ? values : NULL};
-    return is_whole;
+    char *body = malloc(head.body_size), *values = head.values_size ? malloc(head.values_size) : NULL;
+    *ret = (reeve_row){head.first_seq, head.event_count, {head.wall_ms, head.engine_ms}, body, head.body_size, values};
+    if (fread(body, head.body_size, 1, file) == 1 && (!values || fread(values, head.values_size, 1, file) == 1)) return 1;
+    free(body), free(values);
+    return 0;
 }
 
 /* ---- events and effects ---- */

@@ -215,7 +215,7 @@ static void join_all(picture *p, bool with_again)
     }
     for (uint32_t v = 0; v < p->vertices.count && p->edges.count - before < FAN_MAX; v++)
         if (!has_inside[v]) join_last(p, v, before);
-    qsort(p->edges.at, p->edges.count, sizeof *p->edges.at, by_ends);
+    if (p->edges.count) qsort(p->edges.at, p->edges.count, sizeof *p->edges.at, by_ends);
     uint32_t kept = 0;
     for (uint32_t e = 0; e < p->edges.count; e++) {
         bool is_again = kept && p->edges.at[e].from == p->edges.at[kept - 1].from && p->edges.at[e].to == p->edges.at[kept - 1].to;

@@ -3,7 +3,8 @@
 cases each Nth, from the Kth on; so they share processors.
 
 With REEVE_TEST_LONG=1 Reeve is built whole and the demo has its own size; else only what is above $REEVE_TEST_CLI, an archive of
-the layer cli, and LIBRARY, and logs are short.
+the layer cli, and LIBRARY, and logs are short. $REEVE_TEST_SANITIZE names the sanitizers that LIBRARY was built with (or `none`): what is
+linked with it is compiled with them, too.
 
 Results are checked against computations of another kind: awk over the log, gunzip of what was packed, the ledger."""
 import gzip
@@ -51,6 +52,15 @@ def copy(folder, name):
 def read(*path):
     with open(os.path.join(*path)) as file:
         return file.read()
+
+
+def compile_as_the_library(folder):
+    """Put a `cc` that adds the library's sanitizers first in $PATH."""
+    path = os.path.join(folder, 'cc')
+    with open(path, 'w') as file:
+        file.write('#!/bin/sh\nexec %s "$@" -fsanitize=%s\n' % (shutil.which('cc'), os.environ['REEVE_TEST_SANITIZE']))
+    os.chmod(path, 0o755)
+    os.environ['PATH'] = folder + os.pathsep + os.environ['PATH']
 
 
 # ---- log-report ----
@@ -473,6 +483,9 @@ def main():
     elif sys.argv[4:]:
         cases = [case for case in cases if any(word in case.__name__ for word in sys.argv[4:])]
     os.environ.pop('REEVE_STORE', None)
+    compilers = tempfile.mkdtemp(prefix='rv-example-')
+    if os.environ.get('REEVE_TEST_SANITIZE', 'none') != 'none':
+        compile_as_the_library(compilers)
     failed = 0
     for number, case in enumerate(cases, 1):
         folder = tempfile.mkdtemp(prefix='rv-example-')
@@ -484,6 +497,7 @@ def main():
             print('not ok %d %s\n# %s' % (number, case.__name__, str(problem).replace('\n', '\n# ')), flush=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(compilers, ignore_errors=True)
     sys.exit(1 if failed else 0)
 
 

@@ -16,8 +16,8 @@ class Owner:
         nodes = {'only': {'run': [self.node, world.ledger, *words]}}
         return World(self.reeve, {'reeve': 1, 'name': 'owner', 'nodes': nodes}, world.dir)
 
-    def dying_owner(self, world, *more):
-        command = [self.dying, os.path.join(world.store, 'owner.lock'), '1500', *more]
+    def dying_owner(self, world, *more, lives_ms=1500):
+        command = [self.dying, os.path.join(world.store, 'owner.lock'), str(lives_ms), *more]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         need(process.stdout.readline() == 'owned\n', 'it does not own the store')
         wait_for(lambda: more or stat_of(process.pid)[0] == 'Z', 'its main thread has not ended')
@@ -33,9 +33,10 @@ class Owner:
         process = self.dying_owner(world, '500')
         world.asked('select id from run')
         need(process.poll() is not None, 'it did not wait')
-        process = self.dying_owner(world, '10000')
+        process = self.dying_owner(world, '600000', lives_ms=600000)
         done = world.call('sql', 'select id from run', ok=(75,))
         need('does not answer' in done.stderr and process.poll() is None, f'a silent owner is not reported: {done.stderr}')
+        process.kill()
         process.wait()
         world.remove()
 
