@@ -32,9 +32,10 @@ static rv_status mask(rv_job *job, rv_arena *arena, rv_event *ask, rv_error *err
     return status == RV_OK ? rv_asked_check(job->run, ask, err) : status;
 }
 
-/* journal_before: how many bytes there were before the step. */
-static void take_answer(rv_job *job, const rv_event *ask, size_t journal_before, int64_t now_ms, rv_gate_told *ret)
+/* journal_before: how many bytes there were before the step. What is kept has the time of the step, which the journal has. */
+static void take_answer(rv_job *job, const rv_event *ask, size_t journal_before, rv_gate_told *ret)
 {
+    int64_t now_ms = job->out.last_now.engine_ms;
     rv_event gate;
     rv_str events = rv_str_from(rv_buf_str(&job->out.journal), journal_before);
     const rv_effect *effect = &job->out.effects.at[job->out.effects.count - 1];
@@ -65,7 +66,7 @@ void rv_engine_ask(rv_engine *engine, const rv_gate_ask *asked, rv_gate_told *re
     if (status == RV_OK) {
         size_t journal_before = job->out.journal.size;
         rv_answer answer = rv_engine_step(job, &ask, true);
-        if (answer == RV_ANSWER_TAKEN) take_answer(job, &ask, journal_before, now_ms, ret);
+        if (answer == RV_ANSWER_TAKEN) take_answer(job, &ask, journal_before, ret);
         else
             status = rv_error_set(&error, RV_CONFLICT, "attempt %u of node %.*s does not go on", asked->epoch, RV_FMT(asked->node));
     }
