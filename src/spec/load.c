@@ -147,6 +147,7 @@ static rv_status run_steps(rv_loader *l, rv_spec *spec)
     rv_loader_revise(l);
     rv_loader_resolve(l);
     if (l->problems->error_count > before) return RV_INVALID;
+    rv_vec_deinit(&l->references); /* resolved; of a large file they are as much as its graph, which is made now */
     status = rv_loader_write(l, spec);
     if (status != RV_OK) return status;
     const rv_image *image = spec->image;
