@@ -464,8 +464,9 @@ void rv_engine_moment(rv_engine *engine)
 {
     int64_t now_ms = rv_loop_mono_ms(engine->config.loop);
     bool is_quiet = engine->attempts.count == engine->attempts_free.count && !engine->is_disturbed && engine->moment;
-    if (is_quiet && now_ms - engine->moment_ms < MOMENT_MS) return;
-    engine->moment++;
+    int64_t past_ms = now_ms - engine->moment_ms;
+    if (is_quiet && past_ms < MOMENT_MS) return;
+    engine->moment += is_quiet ? (uint64_t)(past_ms / MOMENT_MS) : 1; /* who was stopped, or waited for a disk, comes back after many */
     if (!is_quiet) engine->unrest++;
     engine->moment_ms = now_ms;
     engine->is_disturbed = false;
