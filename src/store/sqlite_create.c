@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/failpoint.h"
+
+enum { NOT_OURS = -1 /* no errno */ };
 
 static rv_status failed(const rv_sqlite *self, int number, const char *doing, rv_error *err) {
     if (number == ENOSPC || number == EDQUOT)
@@ -36,8 +39,6 @@ static int write_image(int fd) {
 
 /* Into `fd`, which is ours alone, and then under the store's name. Returns an errno. */
 static int publish(const rv_sqlite *self, int fd, const char *name) {
-    if (access(self->file, F_OK) == 0)
-        return 0; /* another was quicker while we waited: theirs is as good */
     if (ftruncate(fd, 0) != 0) return errno;
     int number = write_image(fd);
     if (number) return number;
@@ -48,17 +49,31 @@ static int publish(const rv_sqlite *self, int fd, const char *name) {
     return 0;
 }
 
-rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err) {
-    rv_buf name = {0};
-    rv_status status = RV_OK;
-    rv_buf_printf(&name, "%s.new", self->file);
-    int fd = open(name.at, O_WRONLY | O_CREAT | O_CLOEXEC, 0644), number = fd < 0 ? errno : 0;
+static bool is_named(int fd, const char *name) {
+    struct stat ours, named;
+    return fstat(fd, &ours) == 0 && lstat(name, &named) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
+}
+
+/* Returns an errno; NOT_OURS: who was waited for gave up and took its file away, or a link was there, and is gone. */
+static int make_once(const rv_sqlite *self, const char *name) {
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644), number = fd < 0 ? errno : 0;
+    if (number)
+        return number == ELOOP && unlink(name) == 0 ? NOT_OURS : number; /* a link: what it leads to is not ours */
     while (!number && flock(fd, LOCK_EX) != 0)
         if (errno != EINTR) number = errno;
-    if (!number) number = publish(self, fd, name.at);
-    if (number || access(self->file, F_OK) != 0) (void)unlink(name.at);
-    if (fd >= 0) close(fd);
-    if (number) status = failed(self, number, "making it", err);
+    if (!number && access(self->file, F_OK) != 0) /* else another was quicker while we waited: theirs is as good */
+        number = is_named(fd, name) ? publish(self, fd, name) : NOT_OURS;
+    if (is_named(fd, name)) (void)unlink(name);
+    close(fd);
+    return number;
+}
+
+rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err) {
+    rv_buf name = {0};
+    int number;
+    rv_buf_printf(&name, "%s.new", self->file);
+    while ((number = make_once(self, name.at)) == NOT_OURS) continue;
+    rv_status status = number ? failed(self, number, "making it", err) : RV_OK;
     rv_buf_deinit(&name);
     return status;
 }

@@ -425,6 +425,30 @@ static void open__many_processes_make_one_store(void **state) {
     }
 }
 
+static void open__a_link_in_the_place_of_a_new_store_is_not_followed(void **state) {
+    world *w = *state;
+    rv_error err;
+    char path[300], file[340], link[340], other[300], text[8] = {0};
+    (void)snprintf(path, sizeof path, "%s/linked", w->folder);
+    (void)snprintf(file, sizeof file, "%s/reeve.db", path);
+    (void)snprintf(link, sizeof link, "%s/reeve.db.new", path);
+    (void)snprintf(other, sizeof other, "%s/other", w->folder);
+    FILE *out = fopen(other, "w");
+    assert_true(out && fputs("others", out) >= 0 && fclose(out) == 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(symlink(other, link), 0);
+    rv_store *store;
+    rv_store_config config = {.path = path};
+    assert_ok(rv_store_open_sqlite(&config, &store, &err), &err);
+    assert_ok(rv_store_close(store, &err), &err);
+    FILE *in = fopen(other, "r");
+    assert_true(in && fread(text, 1, sizeof text - 1, in) == 6 && fclose(in) == 0);
+    assert_string_equal(text, "others");
+    struct stat info;
+    assert_true(lstat(file, &info) == 0 && S_ISREG(info.st_mode));
+    assert_int_not_equal(lstat(link, &info), 0);
+}
+
 static void open__what_is_no_store_is_corrupt(void **state) {
     world *w = *state;
     close_store(w);
@@ -651,6 +675,7 @@ int main(int argc, char **argv) {
         T(open__a_new_store_is_what_the_migrations_make),
         T(open__a_store_that_cannot_be_made_leaves_nothing_and_is_made_later),
         T(open__many_processes_make_one_store),
+        T(open__a_link_in_the_place_of_a_new_store_is_not_followed),
         T(open__what_is_no_store_is_corrupt),
         T(open__a_file_in_the_place_of_the_folder_is_said),
         T(open__another_process_is_kept_out),
