@@ -1,7 +1,6 @@
 """Rows of a store that nobody has open, read as any program can: for tests that ask often, since a process of `reeve sql` costs more than
 its answer. Where the log has something, or where anything is in the way, `reeve sql` is asked."""
 import os
-import sqlite3
 
 LOG_HEADER_SIZE = 32
 
@@ -17,6 +16,7 @@ def is_settled(file):
 
 def rows_of(store, sql):
     """A list of tuples; None: `reeve sql` is to be asked."""
+    import sqlite3  # for those that ask: it takes as long to load as an answer of `reeve sql`
     file = os.path.join(store, 'reeve.db')
     if not os.path.exists(file) or not is_settled(file):
         return None
