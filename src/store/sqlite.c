@@ -124,6 +124,14 @@ void rv_sqlite_bind_str(sqlite3_stmt *statement, int param, rv_str text) {
 
 /* ---- the connection ---- */
 
+static void directory_sync(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd); /* some file systems cannot sync a directory, and then need not */
+        close(fd);
+    }
+}
+
 /* The log has nothing that the database has not: it is left where it is, with a header of zeros, which is that of no log. To make one anew
  * takes blocks and a name to sync, at each start. A database that is put back from a backup beside it meets an empty log. */
 static void clear_log(rv_sqlite *self) {
@@ -135,6 +143,8 @@ static void clear_log(rv_sqlite *self) {
         return;
     if (log->pMethods->xWrite(log, zeros, LOG_HEADER_SIZE, 0) || log->pMethods->xFileSize(log, &size))
         return; /* a whole log, all of which the database has: the next one to come reads it, and loses nothing */
+    if (self->is_log_inherited)
+        directory_sync(self->path); /* nothing was written: and nobody looks at the name of a cleared log again */
     sqlite3_int64 kept = (sqlite3_int64)RV_MIN(WAL_SIZE_KEPT, self->wal_size_max / 4);
     /* Synced before it is cut: else a loss of power could leave the old header over a part of its log, and that part would be read over
      * what the database has of later pages. Uncut, all of it is read, which comes to what the database has. */
@@ -320,14 +330,6 @@ static rv_status sqlite_transact(void *user, rv_item **items, uint32_t count, rv
         return RV_OK;
     rollback(self);
     return commit_resolve(self, items[count - 1]->batch_id, status, err);
-}
-
-static void directory_sync(const char *path) {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd); /* some file systems cannot sync a directory, and then need not */
-        close(fd);
-    }
 }
 
 static rv_status sqlite_sync(void *user, rv_error *err) {
@@ -528,7 +530,7 @@ static rv_status open_prepared(rv_sqlite *self, uint64_t *ret_last_batch, rv_err
         status = connect(self, err);
     if (!status)
         status = rv_sqlite_migrate(self, err);
-    if (!status && is_new)
+    if (!status && self->is_undated && !self->read_only)
         status = rv_sqlite_date(self, err);
     if (!status)
         status = last_batch(self, ret_last_batch, err);

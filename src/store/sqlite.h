@@ -76,6 +76,7 @@ typedef struct rv_sqlite {
     struct rv_sqlite *next_open; /* of the process: asserts that nobody opens a database twice */
     uint64_t device, inode;
     rv_log_vfs log_vfs;
+    bool is_undated; /* a new store, which a build laid out and nobody has dated: see rv_sqlite_date */
     /* derived: the connection */
     sqlite3 *db; /* NULL: lost; recover makes it again */
     bool is_log_inherited; /* from another connection, which may not have synced its name: done with the first sync */

@@ -34,12 +34,12 @@ static rv_status identify(rv_sqlite *self, uint32_t *ret_version, rv_error *err)
 /* What was applied must be what we have under the same number. */
 static rv_status verify(rv_sqlite *self, uint32_t version, rv_error *err) {
     sqlite3_stmt *statement;
-    int code = sqlite3_prepare_v2(self->db, "SELECT id, checksum FROM migration ORDER BY id", -1, &statement, NULL);
+    int code = sqlite3_prepare_v2(self->db, "SELECT id, checksum, applied_ms FROM migration ORDER BY id", -1, &statement, NULL);
     uint32_t i = 0;
     while (!code && i < version && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         code = sqlite3_column_int64(statement, 0) == (int64_t)rv_migrations[i].id &&
                        sqlite3_column_int64(statement, 1) == rv_migration_checksum(&rv_migrations[i]) ? SQLITE_OK : SQLITE_DONE;
-        if (!code) i++;
+        if (!code) i++, self->is_undated = self->is_undated || sqlite3_column_int64(statement, 2) == 0;
     }
     rv_status status = RV_OK;
     if (code && code != SQLITE_DONE)

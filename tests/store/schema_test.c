@@ -360,6 +360,18 @@ static void open__a_new_store_is_what_the_migrations_make(void **state) {
     }
 }
 
+/* Its maker died before it could say when it was. */
+static void open__a_store_without_a_date_gets_the_one_of_who_comes(void **state) {
+    world *w = *state;
+    rv_error err;
+    close_store(w);
+    assert_int_equal(by_hand(w, "UPDATE migration SET applied_ms = 0"), SQLITE_OK);
+    assert_ok(open_again(w, true, &err), &err);
+    close_store(w);
+    assert_ok(open_again(w, false, &err), &err);
+    assert_str(ask(w, "SELECT count(*) FROM migration WHERE applied_ms < 1700000000000"), "[0]\n");
+}
+
 /* A limit on the size of files stands for a full disk; what a maker left that died half-way is no hindrance. */
 static void open__a_store_that_cannot_be_made_leaves_nothing_and_is_made_later(void **state) {
     world *w = *state;
@@ -673,6 +685,7 @@ int main(int argc, char **argv) {
         T(open__a_newer_store_is_unsupported_and_left_alone),
         T(open__an_older_store_is_brought_up_to_date_with_its_rows),
         T(open__a_new_store_is_what_the_migrations_make),
+        T(open__a_store_without_a_date_gets_the_one_of_who_comes),
         T(open__a_store_that_cannot_be_made_leaves_nothing_and_is_made_later),
         T(open__many_processes_make_one_store),
         T(open__a_link_in_the_place_of_a_new_store_is_not_followed),
