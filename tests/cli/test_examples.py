@@ -87,7 +87,7 @@ def most_at_once(spans):
 
 def log_report__report_equals_an_independent_count(folder):
     here = copy(folder, 'log-report')
-    must(0, REEVE, 'run', '-j', '8', '--var', 'lines=%d' % (120000 if IS_LONG else 10000), '--var', 'top=3', cwd=here)
+    must(0, REEVE, 'run', '-j', '8', '--var', 'lines=%d' % (120000 if IS_LONG else 4000), '--var', 'top=3', cwd=here)
     run = sql(here, 'select id from run')[0][0]
     artifacts = os.path.join(here, '.reeve', 'artifacts', run)
     expected = must(0, 'awk', ORACLE, os.path.join(artifacts, 'generate', 'log'), env={'LC_ALL': 'C'})
@@ -464,7 +464,7 @@ def templates__each_runs_and_gives_what_it_says(folder):
 def demo__every_claim_holds(folder):
     page = os.path.join(folder, 'page.html')
     out = must(0, os.path.join(ROOT, 'tools', 'demo'), '--reeve', REEVE, '--report', page,
-               *([] if IS_LONG else ['--lines', '10000', '--pieces', '16']), env={'TMPDIR': folder})
+               *([] if IS_LONG else ['--lines', '4000', '--pieces', '8']), env={'TMPDIR': folder})
     assert 'Every claim was checked' in out and '✗' not in out, out
     assert os.listdir(folder) == ['page.html'], os.listdir(folder)
 

@@ -17,7 +17,7 @@ def bench(script, only, *options):
             with open(program, 'w') as file:
                 file.write('#!/bin/sh\n' + script)
             os.chmod(program, 0o755)
-        command = [sys.executable, RUN, '--reeve', program, '--floors', FLOORS, '--work', folder, '--scale', '500', '--rounds', '1',
+        command = [sys.executable, RUN, '--reeve', program, '--floors', FLOORS, '--work', folder, '--scale', '1500', '--rounds', '1',
                    '--only', only] + list(options)
         done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr, os.listdir(folder)
