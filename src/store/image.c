@@ -56,5 +56,6 @@ int main(int argc, char **argv) {
     }
     fprintf(out, "    {0, 0, 0}};\n");
     sqlite3_free(image);
-    return fclose(out) ? 1 : 0;
+    bool is_written = !ferror(out);
+    return fclose(out) == 0 && is_written ? 0 : 1;
 }

@@ -107,12 +107,14 @@ void rv_sqlite_bind_str(sqlite3_stmt *statement, int param, rv_str text);
 
 /* sqlite_schema.c: bring the connection's database to this build's schema. */
 RV_MUST_USE rv_status rv_sqlite_migrate(rv_sqlite *self, rv_error *err);
-/* The migrations of a new store were laid out by a build, which knows no date: they are of now. */
+/* The migrations of a new store were laid out by a build, which knows no date: they are of now. After an error they have none, and
+ * whoever opens it next for writing dates them. */
 RV_MUST_USE rv_status rv_sqlite_date(rv_sqlite *self, rv_error *err);
 
 /* log_file.c: register a VFS around the one named `name` (NULL: the system's), which `self->name` then names, until it is closed.
- * RV_INVALID: there is none of that name. `self` stays where it is; its files are closed before it is. */
+ * RV_INVALID: there is none of that name, and nothing is registered. `self` is the caller's, and stays where it is while it is open. */
 RV_MUST_USE rv_status rv_log_vfs_open(rv_log_vfs *self, const char *name, rv_error *err);
+/* Every file that was opened through it is closed by then. One that was never opened, or is closed, is legal. */
 void rv_log_vfs_close(rv_log_vfs *self);
 
 /* migration.c: what stands in `migration` of one that was applied. */
@@ -131,6 +133,7 @@ RV_MUST_USE rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err);
 void rv_sqlite_caches_clear(rv_sqlite *self);
 void rv_sqlite_upsert_sql(rv_buf *out, rv_row_kind kind);
 void rv_sqlite_run_update_sql(rv_buf *out, bool indexed);
+/* Append the statement that writes several nodes which the cache settled. */
 void rv_sqlite_hits_sql(rv_buf *out);
 /* Where an entry with this key stands: 64 bits of it. Pure. */
 int64_t rv_sqlite_cache_place(rv_str key);

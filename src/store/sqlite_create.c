@@ -16,18 +16,18 @@
 
 enum { NOT_OURS = -1 /* no errno */ };
 
-static rv_status failed(const rv_sqlite *self, int number, const char *doing, rv_error *err) {
+static rv_status failed(const rv_sqlite *self, int number, rv_error *err) {
     if (number == ENOSPC || number == EDQUOT)
-        return rv_error_set(err, RV_STORE_FULL, "%s: no space left on its disk while %s; free some space there (or name another store)",
-                            self->file, doing);
-    return rv_error_set(err, RV_STORE_IO, "%s: %s while %s; check the disk and the permissions of %s", self->file, strerror(number),
-                        doing, self->path);
+        return rv_error_set(err, RV_STORE_FULL,
+                            "%s: no space left on its disk while making it; free some space there (or name another store)", self->file);
+    return rv_error_set(err, RV_STORE_IO, "%s: %s while making it; check the disk and the permissions of %s", self->file,
+                        strerror(number), self->path);
 }
 
 static int write_image(int fd) {
-    for (const rv_store_span *run = rv_store_image; run->size; run++)
-        for (uint32_t done = 0; done < run->size;) {
-            ssize_t count = pwrite(fd, run->at + done, run->size - done, (off_t)(run->offset + done));
+    for (const rv_store_span *span = rv_store_image; span->size; span++)
+        for (uint32_t done = 0; done < span->size;) {
+            ssize_t count = pwrite(fd, span->at + done, span->size - done, (off_t)(span->offset + done));
             if (count < 0 && errno == EINTR)
                 continue;
             if (count <= 0)
@@ -73,7 +73,7 @@ rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err) {
     int number;
     rv_buf_printf(&name, "%s.new", self->file);
     while ((number = make_once(self, name.at)) == NOT_OURS) continue;
-    rv_status status = number ? failed(self, number, "making it", err) : RV_OK;
+    rv_status status = number ? failed(self, number, err) : RV_OK;
     rv_buf_deinit(&name);
     return status;
 }
