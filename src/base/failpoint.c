@@ -15,7 +15,7 @@ _Static_assert(RV_COUNT(names) == RV_FAIL_POINT_COUNT, "a name for each point");
 
 int rv_fail_point_armed = RV_FAIL_POINT_COUNT;
 static _Atomic int64_t passages_left;
-static bool kills_engine;
+static bool kills_engine, stops_engine;
 static void (*called)(void *user); /* instead of a signal; NULL: none */
 static void *called_user;
 static pid_t keeper_pid;
@@ -57,14 +57,15 @@ rv_status rv_fail_point_arm(const char *text, pid_t keeper, rv_error *err)
         return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: there is no such point%s%s; unset it", text,
                             nearest ? "; the nearest is " : "", nearest ? nearest : "");
     }
-    bool is_keeper = rv_str_is(who, "keeper"), is_both = rv_str_is(who, "both");
-    bool is_known = who.size == 0 || is_keeper || is_both || rv_str_is(who, "engine");
+    bool is_keeper = rv_str_is(who, "keeper"), is_both = rv_str_is(who, "both"), is_stop = rv_str_is(who, "stopped");
+    bool is_known = who.size == 0 || is_keeper || is_both || is_stop || rv_str_is(who, "engine");
     if (!take_number(number, &passages) || !is_known)
-        return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: give NAME[:N[:WHO]], N from 1, WHO engine, keeper or both; or unset it",
-                            text);
+        return rv_error_set(err, RV_INVALID, "REEVE_FAIL_POINT=%s: give NAME[:N[:WHO]], N from 1, WHO engine, keeper, both or stopped; "
+                            "or unset it", text);
     called = NULL;
     passages_left = passages;
-    kills_engine = !is_keeper;
+    kills_engine = !is_keeper && !is_stop;
+    stops_engine = is_stop;
     keeper_pid = is_keeper || is_both ? keeper : 0;
     rv_fail_point_armed = point;
     return RV_OK;
@@ -86,5 +87,6 @@ void rv_fail_point_pass(void)
         return;
     }
     if (keeper_pid > 0) (void)kill(keeper_pid, SIGKILL);
+    if (stops_engine) (void)kill(getpid(), SIGSTOP);
     while (kills_engine) (void)kill(getpid(), SIGKILL);
 }

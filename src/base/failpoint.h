@@ -2,8 +2,10 @@
  *
  * Whoever opens a store says whether the environment may arm one: REEVE_FAIL_POINT=NAME[:N[:WHO]], the N-th passage (from
  * 1, 1 by default) of NAME, WHO engine (the default), keeper or both. At that passage SIGKILL is sent, once; nothing is
- * written, closed or unlocked first. Attempts do not inherit the variable. A point that is not armed costs a load and one
- * branch that is never taken. tests/crash walks the table below; a place that is in it and in no file is found there. */
+ * written, closed or unlocked first. WHO stopped: the engine is sent SIGSTOP instead, and goes on from there with SIGCONT: so a
+ * test changes the world while the engine holds still at a place that it knows. Attempts do not inherit the variable. A point
+ * that is not armed costs a load and one branch that is never taken. tests/crash walks the table below; a place that is in it
+ * and in no file is found there. */
 #ifndef RV_FAILPOINT_H
 #define RV_FAILPOINT_H
 
@@ -49,6 +51,7 @@
     X(CACHE_STAGED, "cache.staged")                 /* a hit's files are staged, none is in its place */           \
     X(CACHE_MADE, "cache.made")                     /* one has a name, staged or in its place, and no bytes yet */ \
     X(CACHE_PLACED, "cache.placed")                 /* one of them is */                                           \
+    X(CACHE_LOOKED, "cache.looked")                 /* all that is remembered was looked at ahead; a node asks next */ \
     X(CACHE_SETTLED, "cache.settled")               /* all are, its output is logged; its event is not stepped */  \
     X(ARTIFACT_LINKED, "artifact.linked")           /* it has its maker's name; no row says so */                  \
     X(LOG_BEFORE_FLUSH, "log.before_flush")                                                                       \
@@ -76,7 +79,8 @@ RV_MUST_USE rv_status rv_fail_point_arm(const char *text, pid_t keeper, rv_error
  * signal. RV_FAIL_POINT_COUNT: arm nothing. Whatever was armed before is not any more. */
 void rv_fail_point_call(rv_fail_point point, int64_t passages, void (*fn)(void *user), void *user);
 
-/* The armed point is passed: count it and, if it is its turn, send SIGKILL; to ourselves it does not return. Any thread. */
+/* The armed point is passed: count it and, if it is its turn, send SIGKILL, or SIGSTOP for WHO `stopped`; a SIGKILL to ourselves does not
+ * return. Any thread. */
 void rv_fail_point_pass(void);
 
 #endif

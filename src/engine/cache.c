@@ -407,6 +407,8 @@ rv_cache_reason rv_cache_try(rv_job *job, uint32_t node, rv_cache_hit *ret, rv_e
     rv_digest key, inputs;
     err->text[0] = 0;
     if (!part) return RV_CACHE_NO_KEY;
+    if (rv_fail_point_armed == RV_FAIL_CACHE_LOOKED && part->memo && rv_memo_has_looked(part->memo)) RV_FAIL_POINT(CACHE_LOOKED);
+    rv_engine_moment_again(job->engine);
     rv_status status = open_tree(part, err);
     if (status == RV_OK && rv_cache_memo_find(job, node, ret)) return RV_CACHE_HIT;
     if (status == RV_OK) status = rv_cache_key(part->cache, &part->subject, node, &key, &inputs, err);

@@ -472,6 +472,11 @@ void rv_engine_moment(rv_engine *engine)
     engine->is_disturbed = false;
 }
 
+void rv_engine_moment_again(rv_engine *engine)
+{
+    if (rv_loop_mono_ms(engine->config.loop) - engine->moment_ms >= MOMENT_MS) rv_engine_moment(engine);
+}
+
 static void on_turn(void *user)
 {
     rv_engine *engine = user;

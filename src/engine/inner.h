@@ -222,6 +222,8 @@ void rv_engine_urgent(rv_engine *engine); /* commit at the end of this turn */
  * and for MOMENT_MS at most: while nothing of ours runs, nothing came from outside, no timer was due. Who changes a file and then says
  * something is heard in that order. */
 void rv_engine_moment(rv_engine *engine);
+/* A node of a turn is about to be looked up: the same where the turn has gone on for MOMENT_MS since. */
+void rv_engine_moment_again(rv_engine *engine);
 /* Files have changed, or may have, within a turn: what was seen of any does not hold any more. */
 static inline void rv_engine_stir(rv_engine *engine) { engine->moment++, engine->unrest++; }
 void rv_engine_fail(rv_engine *engine, const rv_error *err);

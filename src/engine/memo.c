@@ -63,6 +63,7 @@ typedef struct ahead {
     const rv_tree *tree;
     uint64_t unrest, moment0;  /* of the tree, when it began */
     atomic_bool is_over;       /* asks it to end */
+    atomic_bool has_looked;    /* it has come to the end of the files */
     _Atomic uint32_t moment;   /* that is now, from moment0 on */
     _Atomic uint32_t *found;   /* by file: a mark_state in the lowest two bits, above them the moment */
 } ahead;
@@ -205,15 +206,18 @@ static void write_down(const ahead *a, uint32_t index, uint32_t moment, bool is_
 
 static void *look_ahead(void *user)
 {
-    const rv_memo *memo = user;
-    const ahead *a = &memo->ahead;
+    rv_memo *memo = user;
+    ahead *a = &memo->ahead;
     for (uint32_t i = 0; i < memo->head->file_count && !atomic_load_explicit(&a->is_over, memory_order_relaxed); i++) {
         uint32_t moment = atomic_load_explicit(&a->moment, memory_order_relaxed);
         if (seen_in(a, i, moment) || memo->files[i].path >= memo->head->text_size) continue;
         write_down(a, i, moment, rv_tree_has_mark(a->tree, memo->text + memo->files[i].path, &memo->files[i].mark));
     }
+    atomic_store_explicit(&a->has_looked, !atomic_load_explicit(&a->is_over, memory_order_relaxed), memory_order_relaxed);
     return NULL;
 }
+
+bool rv_memo_has_looked(const rv_memo *memo) { return atomic_load_explicit(&memo->ahead.has_looked, memory_order_relaxed); }
 
 void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree)
 {

@@ -43,6 +43,8 @@ void rv_memo_close(rv_memo *memo, bool is_void);
 /* Once, with the first look: from now on a thread of the memo looks at the files, so that who asks finds them looked at. The tree is not
  * closed before the memo. */
 void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree);
+/* Whether that thread has looked at all of them. */
+bool rv_memo_has_looked(const rv_memo *memo);
 /* Whether `node` would have the hit that it had: preds is a hash of what its predecessors gave and of its trust. Looks at its files. */
 RV_MUST_USE bool rv_memo_find(rv_memo *memo, uint32_t node, uint64_t preds, const rv_tree *tree, rv_memo_hit *ret);
 /* Keep a hit that was just found by asking: hosts are the variables of the caller that its key has seen, inputs and outputs its files as

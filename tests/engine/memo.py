@@ -2,9 +2,11 @@
 import glob
 import os
 import shutil
+import signal
 import sqlite3
+import time
 
-from harness import case, main, same
+from harness import DEADLINE_S, Broken, case, main, same, wait_for
 from work import Work
 
 
@@ -13,6 +15,15 @@ def forget_entries(flow):
     with sqlite3.connect(os.path.join(flow.store, 'reeve.db')) as db:
         same(db.execute('delete from cache_data').rowcount > 0, True, 'entries')
     db.close()
+
+
+def state_of(pid):
+    """Of a process: T stopped, Z and X over, as /proc has it."""
+    try:
+        with open(f'/proc/{pid}/stat') as file:
+            return file.read().rsplit(')', 1)[1].split()[0]
+    except OSError:
+        return 'X'
 
 
 class Chain(Work):
@@ -169,6 +180,40 @@ def ahead(flow):
     os.remove(flow.path('all'))
     same(work.run(nodes), [], 'an output of many that is gone')
     same(flow.read('out').decode(), 'last' + flow.read('all').decode(), 'it is put back')
+
+
+def stop_before_a_hit(flow, nodes, env):
+    """A run whose engine stopped at a node that it has not asked of, when all was looked at ahead, and that engine's pid."""
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        live = flow.start({'nodes': nodes}, env={**env, 'REEVE_FAIL_POINT': 'cache.looked:1:stopped'})
+        with open(f'/proc/{live.process.pid}/task/{live.process.pid}/children') as children:
+            engine = int(wait_for(lambda: os.pread(children.fileno(), 100, 0).split(), 'an engine')[0])
+        if wait_for(lambda: state_of(engine) in 'TZX' and state_of(engine), 'it stops or ends') == 'T':
+            return live, engine
+        live.end(0)  # it was through before the other thread was
+    raise Broken('no run is stopped')
+
+
+@case('what was seen ahead does not outlive a stall: an input that changes while the engine is stopped is seen by a node behind [C3]')
+def stalled(flow):
+    work = Work(flow)
+    inputs, names = [f'f{i}' for i in range(300)], [f'n{i:02}' for i in range(20)]
+    for name in (*inputs, 'in'):
+        flow.write(name, 'first')
+    nodes = {name: {**work.node(f'cat in > {name}.out', name, inputs=['in'] if name == names[-1] else inputs, outputs=[f'{name}.out']),
+                    'needs': [before] if before else [], 'env_host': ['LEDGER']} for before, name in zip([None, *names], names)}
+    env = {'LEDGER': work.ledger}
+    for _ in range(3):
+        flow.run({'nodes': nodes}, env=env)
+    live, engine = stop_before_a_hit(flow, nodes, env)
+    flow.write('in', 'second')
+    until = time.monotonic() + 0.3
+    wait_for(lambda: time.monotonic() > until, 'a stall that is longer than a look holds')
+    os.kill(engine, signal.SIGCONT)
+    done = live.end(0)
+    same([e['node'] for e in done.of('node_ended', detail='fresh')], names[-1:], 'what ran')
+    same(flow.read(f'{names[-1]}.out').decode(), 'second', 'what came of it')
 
 
 @case('who changes a file and then says something is heard in that order: an input is seen, an output is put back [C3, C12]')
