@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "blob/stamp.h"
+#include "cli/compiled.h"
 
 #define COMPILED_SOURCE_MIN (64u * 1024) /* a smaller file is parsed faster than its image is verified */
 
@@ -125,7 +126,7 @@ static bool map_compiled(rv_load *load, const char *compiled_dir, rv_status *ret
     rv_error err;
     rv_spec_input input = rv_load_input(load);
     compiled_path(load, compiled_dir, &path);
-    rv_status status = access(path.at, R_OK) == 0 ? rv_spec_map(path.at, &input, &load->spec, &load->problems, &err) : RV_NOT_FOUND;
+    rv_status status = rv_compiled_use(path.at) ? rv_spec_map(path.at, &input, &load->spec, &load->problems, &err) : RV_NOT_FOUND;
     rv_buf_deinit(&path);
     if (status == RV_NOT_FOUND || status == RV_CORRUPT) return false;
     load->is_kept = true;
@@ -202,8 +203,10 @@ void rv_load_keep(rv_load *load, const char *compiled_dir)
     load->is_kept = true;
     mkdir(compiled_dir, 0700);
     compiled_path(load, compiled_dir, &path);
-    if (rv_spec_save(load->spec, path.at, &err) == RV_OK) note_stamp(load, compiled_dir);
-    else
+    if (rv_spec_save(load->spec, path.at, &err) == RV_OK) {
+        note_stamp(load, compiled_dir);
+        rv_compiled_clean(compiled_dir);
+    } else
         rv_log(RV_LOG_WARN, "the compiled form of %s is not kept, so loading it again takes as long: %s", load->path.at, err.text);
     rv_buf_deinit(&path);
 }

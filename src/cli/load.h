@@ -35,8 +35,8 @@ RV_MUST_USE rv_status rv_load_file(rv_load *load, const rv_args *args, const cha
                                    int *ret_exit);
 /* What its file is loaded from. Borrows `load`. */
 rv_spec_input rv_load_input(const rv_load *load);
-/* Keep the compiled form of a large file in `compiled_dir` (made when absent), once. A failure is no error,
- * but is said [P9]: the next load is slower. */
+/* Keep the compiled form of a large file in `compiled_dir` (made when absent), once, and let those go that nobody used for long
+ * (compiled.h). A failure is no error, but is said [P9]: the next load is slower. */
 void rv_load_keep(rv_load *load, const char *compiled_dir);
 void rv_load_deinit(rv_load *load);
 /* Print problems as rv_load_file does; returns the exit status. */

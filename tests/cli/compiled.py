@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 REEVE = os.path.abspath(sys.argv[1])
 NODES = 2000
@@ -130,11 +131,57 @@ def test_damage():
     claim('and damaged stamps', planned() == 'whole', planned())
 
 
+def forms():
+    return sorted(glob.glob('.reeve/compiled/*.img'), key=os.path.getmtime)
+
+
+def age(path, days):
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+
+
+def test_bounded():
+    """Each edit leaves a form; aged files stand for those of long ago."""
+    write('used')
+    planned()
+    kept = forms()[-1]
+    for i in range(40):
+        with open('.reeve/compiled/%064x.img' % i, 'wb') as file:
+            file.truncate(1 << 20)
+        age(file.name, 20 - i / 4)
+    age(kept, 25)
+    planned()
+    claim('a form that is used counts as used now', time.time() - os.path.getmtime(kept) < 86400)
+    for name, days in (('old.img', 31), ('dead.img.77.new', 2), ('alive.img.78.new', 0.5), ('other', 100)):
+        open('.reeve/compiled/' + name, 'w').close()
+        age('.reeve/compiled/' + name, days)
+    write('more')
+    claim('another form is written', planned() == 'more')
+    left = [os.path.basename(path) for path in forms()]
+    claim('32 forms stay, those that were used last', len(left) == 32 and os.path.basename(kept) in left and '%064x.img' % 39 in left, left)
+    claim('and those used least recently go', '%064x.img' % 0 not in left and '%064x.img' % 9 not in left, left)
+    names = os.listdir('.reeve/compiled')
+    claim('what was not used for 30 days goes, and what a dead process began', not {'old.img', 'dead.img.77.new'} & set(names), names)
+    claim('what is being written and other files stay', {'alive.img.78.new', 'other', 'stamps'} <= set(names), names)
+    for path in forms()[:3]:
+        os.truncate(path, 200 << 20)
+        age(path, 29)
+    write('still_more')
+    planned()
+    sizes = [os.path.getsize(path) for path in forms()]
+    claim('the sum of their sizes is bounded, too', sum(sizes) <= 256 << 20 and len(sizes) >= 28, sizes)
+    os.truncate('.reeve/compiled/%064x.img' % 39, 300 << 20)
+    os.utime('.reeve/compiled/%064x.img' % 39, (time.time() + 60,) * 2)
+    write('last')
+    planned()
+    claim('but the newest stays whatever its size', os.path.getsize(forms()[-1]) == 300 << 20 and len(forms()) == 1, forms())
+
+
 with tempfile.TemporaryDirectory(prefix='reeve-compiled-') as work:
     os.chdir(work)
     os.mkdir('.reeve')
     os.environ.pop('REEVE_STORE', None)
-    for test in (test_unchanged, test_changed, test_problems, test_damage):
+    for test in (test_unchanged, test_changed, test_problems, test_damage, test_bounded):
         test()
     os.chdir('/')
 sys.exit(1 if failures else 0)
