@@ -8,42 +8,82 @@ static bool is_word_byte(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' &&
 
 /* ---- values ---- */
 
-static void add_reference(rv_dagu *d, rv_str name, rv_buf *out)
+/* As text of ours: `${` would be a reference. */
+static void add_text(rv_str text, rv_buf *out)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.at[i] == '{' && out->size && out->at[out->size - 1] == '$') rv_buf_byte(out, '$');
+        rv_buf_byte(out, text.at[i]);
+    }
+}
+
+/* What a name stands for, as text and references of ours. In the arena. */
+static rv_str meaning_of(rv_dagu *d, rv_str name)
 {
     for (uint32_t i = d->known.count; i > 0; i--)
-        if (rv_str_eq(d->known.at[i - 1].name, name)) {
-            rv_buf_str_add(out, d->known.at[i - 1].value);
-            d->import->text_size += d->known.at[i - 1].value.size;
-            return;
-        }
+        if (rv_str_eq(d->known.at[i - 1].name, name)) return d->known.at[i - 1].value;
     for (uint32_t i = 0; i < d->params.count; i++)
-        if (rv_str_eq(d->params.at[i], name)) {
-            rv_buf_printf(out, "${user.%s%.*s}", name.at[0] >= '0' && name.at[0] <= '9' ? "p" : "", RV_FMT(name));
-            return;
-        }
-    rv_buf_printf(out, "${env.%.*s:-}", RV_FMT(name));
+        if (rv_str_eq(d->params.at[i], name))
+            return rv_arena_printf(&d->import->arena, "${user.%s%.*s}", name.at[0] >= '0' && name.at[0] <= '9' ? "p" : "", RV_FMT(name));
+    return rv_arena_printf(&d->import->arena, "${env.%.*s:-}", RV_FMT(name));
+}
+
+/* The size of a reference at the beginning of `text`, $NAME or ${NAME}; 0: there is none. */
+static size_t reference_size(rv_str text, rv_str *ret_name)
+{
+    bool has_brace = text.size > 1 && text.at[1] == '{';
+    size_t begin = 1 + has_brace, end = begin;
+    if (text.size == 0 || text.at[0] != '$') return 0;
+    while (end < text.size && is_word_byte(text.at[end])) end++;
+    if (end == begin || (has_brace && (end == text.size || text.at[end] != '}'))) return 0;
+    *ret_name = rv_str_cut(text, begin, end - begin);
+    return end + has_brace;
+}
+
+/* What Dagu takes as text although it has a dollar: \$ without its backslash, and '$NAME' in quotes; other backslashes, as they stand. The
+ * size of what it was; 0: none. */
+static size_t add_literal(rv_str text, rv_buf *out)
+{
+    rv_str name;
+    size_t count = 0;
+    while (count < text.size && text.at[count] == '\\') count++;
+    if (count > 0) {
+        bool is_literal = count % 2 == 1 && count < text.size && text.at[count] == '$';
+        add_text(rv_str_cut(text, 0, count - is_literal), out);
+        if (is_literal) rv_buf_byte(out, '$');
+        return count + is_literal;
+    }
+    size_t size = text.at[0] == '\'' ? reference_size(rv_str_from(text, 1), &name) : 0;
+    if (size == 0 || size + 1 >= text.size || text.at[size + 1] != '\'') return 0;
+    add_text(rv_str_cut(text, 0, size + 2), out);
+    return size + 2;
 }
 
 rv_str rv_dagu_value(rv_dagu *d, rv_str text, rv_import_place place)
 {
     rv_buf out = {0};
-    bool asks_shell = false;
+    rv_str name;
+    bool asks_shell = false, has_dollar_before = false;
     for (size_t at = 0; at < text.size && d->import->text_size < RV_IMPORT_TEXT_MAX;) {
-        bool has_brace = text.at[at] == '$' && at + 1 < text.size && text.at[at + 1] == '{';
-        size_t begin = at + 1 + has_brace, end = begin;
-        while (text.at[at] == '$' && end < text.size && is_word_byte(text.at[end])) end++;
-        bool is_reference = text.at[at] == '$' && end > begin && (!has_brace || (end < text.size && text.at[end] == '}'));
-        asks_shell |= text.at[at] == '`' || (text.at[at] == '$' && at + 1 < text.size && text.at[at + 1] == '(');
-        if (is_reference) {
-            add_reference(d, rv_str_cut(text, begin, end - begin), &out);
-            at = end + has_brace;
-            continue;
+        rv_str rest = rv_str_from(text, at);
+        size_t size = add_literal(rest, &out);
+        if (size == 0 && (size = reference_size(rest, &name)) > 0) {
+            rv_str meaning = meaning_of(d, name);
+            bool is_after_dollar = out.size && out.at[out.size - 1] == '$' && rv_str_starts(meaning, RV_STR("${"));
+            if (is_after_dollar) add_text(rv_str_cut(rest, 0, size), &out); /* `$${` is no reference */
+            else if (rv_str_starts(meaning, RV_STR("{"))) add_text(RV_STR("{"), &out), meaning = rv_str_from(meaning, 1);
+            if (!is_after_dollar) rv_buf_str_add(&out, meaning), d->import->text_size += meaning.size;
+            has_dollar_before |= is_after_dollar;
         }
-        if (has_brace) rv_buf_byte(&out, '$'); /* not a reference of ours */
-        rv_buf_byte(&out, text.at[at++]);
+        asks_shell |= size == 0 && (rest.at[0] == '`' || rv_str_starts(rest, RV_STR("$(")));
+        if (size == 0) add_text(rv_str_cut(rest, 0, 1), &out);
+        at += size ? size : 1;
     }
     if (asks_shell)
         rv_import_note(d->import, place, "set it in the scripts that read it", "a value that a command gives is kept as text");
+    if (has_dollar_before)
+        rv_import_note(d->import, place, "write the value that it is to have",
+                       "a variable with a dollar before it, as in `$$NAME`, is kept as text");
     d->import->text_size += out.size;
     rv_str copy = rv_arena_str(&d->import->arena, rv_buf_str(&out));
     rv_buf_deinit(&out);

@@ -448,9 +448,9 @@ steps:
     command: python3
     script: |
       import os
-      print("got", os.environ["COUNT"].strip(), os.environ["MODE"], file=open("got", "w"))
+      print("got", os.environ["COUNT"].strip(), os.environ["MODE"], os.environ["PRICE"], file=open("got", "w"))
     depends: extract
-    env: {MODE: fast-$DAY}
+    env: {MODE: fast-$DAY, PRICE: '\$9 for \${DAY}'}
   - name: maybe
     command: echo ran > maybe
     preconditions:
@@ -479,8 +479,8 @@ def dagu():
         os.environ['BASE'] = '/base'
         status, err, yaml = imported(work, 'dagu.yaml')
         made = {k: v.decode() for k, v in tree(work).items() if k in ('got', 'load.log', 'good', 'over', 'maybe', 'no', 'tries')}
-        wanted = {'got': 'got rows 2024-01-01 pos1 2024-01-01 fast-2024-01-01\n', 'load.log': 'load /base/data/out\n', 'good': 'good\n',
-                  'over': 'over rows 2024-01-01 pos1 2024-01-01\n', 'tries': 'x\n' * 3}
+        wanted = {'got': 'got rows 2024-01-01 pos1 2024-01-01 fast-2024-01-01 $9 for ${DAY}\n', 'load.log': 'load /base/data/out\n',
+                  'good': 'good\n', 'over': 'over rows 2024-01-01 pos1 2024-01-01\n', 'tries': 'x\n' * 3}
         claim('params, outputs, scripts, retries, conditions, handlers: done as the file says', status == 0 and made == wanted,
               (status, err, yaml, made))
         for line in ('dagu.yaml:3:11: warning: the schedule', 'dagu.yaml:8:1: warning: `tags`', 'dagu.yaml:52:5: warning: `mailOnError`'):
