@@ -247,6 +247,7 @@ rv_status rv_host_close(rv_host *host, rv_error *err)
     rv_status status = RV_OK;
     if (!host) return RV_OK;
     RV_FAIL_POINT(HOST_CLOSING);
+    if (host->store) rv_store_leave(host->store);
     rv_control_close(host->control);
     rv_watch_end(host->keeper_watch);
     if (host->exec) rv_exec_free(host->exec); /* kills what is left */

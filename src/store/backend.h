@@ -60,14 +60,20 @@ typedef struct rv_query {
     void *copy;                         /* the backend's */
 } rv_query;
 
+typedef enum rv_leisure {
+    RV_LEISURE_NONE,    /* after a transaction: more may wait */
+    RV_LEISURE_IDLE,    /* nothing waits */
+    RV_LEISURE_LEAVING, /* and nothing is expected: what a close would do may be done now */
+} rv_leisure;
+
 typedef struct rv_backend {
     /* Apply `count` batches in their order in one transaction; each one's rejected_groups is set.
      * RV_OK: written. RV_UNKNOWN: it may be written or not. Any other: nothing of it is. */
     rv_status (*transact)(void *self, rv_item **items, uint32_t count, rv_error *err);
     /* Make what is written survive power loss. Once it failed it is never called again. */
     rv_status (*sync)(void *self, rv_error *err);
-    /* Housekeeping after a transaction, or when idle; is_idle: nothing waits. An error is one of syncing. */
-    rv_status (*maintain)(void *self, bool is_idle, rv_error *err);
+    /* Housekeeping. An error is one of syncing. */
+    rv_status (*maintain)(void *self, rv_leisure leisure, rv_error *err);
     rv_status (*recover)(void *self, rv_error *err);
     rv_status (*read)(void *self, rv_read *read);
     /* One stage, or one slice of COPYING; sets query->stage. NULL: no queries. */

@@ -5,7 +5,9 @@
  *     the log by another process before that frame is there, and SQLite itself reads through here. So COMMIT returns as it did, with all
  *     of it in the system's page cache; an error of the write is the error of the last frame, and a part that was written of
  *     several frames is what a part that was written of them one by one is: frames without a commit.
- *  2. SQLite syncs the directory of any log that it may make. Where one is already, it is asked to open it and not to make it; whether
+ *  2. SQLite syncs the log before it copies it into the database, also when each of its bytes was synced by the commit that wrote them, and
+ *     the disk is then asked to empty its cache again. Here a log that did not change since a sync that succeeded is not synced.
+ *  3. SQLite syncs the directory of any log that it may make. Where one is already, it is asked to open it and not to make it; whether
  *     its name needs a sync is known to sqlite.c (is_log_inherited).
  *
  * The format of a frame: https://www.sqlite.org/fileformat2.html#walformat. */
@@ -22,6 +24,7 @@ typedef struct log_file {
     sqlite3_int64 offset;    /* of the first gathered byte */
     sqlite3_int64 end;       /* of the last write */
     bool is_commit;          /* the frame whose header came last ends a transaction */
+    bool is_synced;          /* nothing was changed since a sync that succeeded */
 } log_file;
 
 static log_file *of(sqlite3_file *file) { return (log_file *)(void *)file; }
@@ -30,6 +33,7 @@ static log_file *of(sqlite3_file *file) { return (log_file *)(void *)file; }
 static int flush(log_file *log) {
     if (!log->gathered.size)
         return SQLITE_OK;
+    log->is_synced = false;
     int code = log->real->pMethods->xWrite(log->real, log->gathered.at, (int)log->gathered.size, log->offset);
     rv_buf_clear(&log->gathered);
     return code;
@@ -67,12 +71,18 @@ static int log_write(sqlite3_file *file, const void *from, int size, sqlite3_int
 
 static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {
     int code = flush(of(file));
+    of(file)->is_synced = false;
     return code ? code : of(file)->real->pMethods->xTruncate(of(file)->real, size);
 }
 
 static int log_sync(sqlite3_file *file, int flags) {
-    int code = flush(of(file));
-    return code ? code : of(file)->real->pMethods->xSync(of(file)->real, flags);
+    log_file *log = of(file);
+    int code = flush(log);
+    if (code || log->is_synced)
+        return code;
+    code = log->real->pMethods->xSync(log->real, flags);
+    log->is_synced = code == SQLITE_OK;
+    return code;
 }
 
 static int log_size(sqlite3_file *file, sqlite3_int64 *size) {

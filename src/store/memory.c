@@ -172,7 +172,7 @@ static rv_status memory_transact(void *user, rv_item **items, uint32_t count, rv
 }
 
 static rv_status memory_sync(void *self, rv_error *err) { return RV_OK; }
-static rv_status memory_maintain(void *self, bool is_idle, rv_error *err) { return RV_OK; }
+static rv_status memory_maintain(void *self, rv_leisure leisure, rv_error *err) { return RV_OK; }
 static rv_status memory_recover(void *self, rv_error *err) { return RV_OK; }
 
 static rv_status not_found(const rv_read *read, const char *what) {

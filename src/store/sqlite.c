@@ -350,10 +350,11 @@ static rv_status sqlite_sync(void *user, rv_error *err) {
     return rv_error_set(err, RV_STORE_IO, "%s-wal: cannot be synced to the disk (%s)", self->file, sqlite3_errstr(code));
 }
 
-static rv_status sqlite_maintain(void *user, bool is_idle, rv_error *err) {
+static rv_status sqlite_maintain(void *user, rv_leisure leisure, rv_error *err) {
     rv_sqlite *self = user;
-    uint64_t size_max = is_idle ? RV_MIN(self->wal_size_max, WAL_SIZE_IDLE) : self->wal_size_max;
-    if (!self->db || (uint64_t)self->wal_pages * RV_SQLITE_PAGE_SIZE < size_max || self->wal_pages < self->checkpoint_pages_min ||
+    uint64_t size_max = leisure == RV_LEISURE_NONE ? self->wal_size_max : RV_MIN(self->wal_size_max, WAL_SIZE_IDLE);
+    uint64_t size_min = leisure == RV_LEISURE_LEAVING ? RV_SQLITE_PAGE_SIZE : size_max;
+    if (!self->db || (uint64_t)self->wal_pages * RV_SQLITE_PAGE_SIZE < size_min || self->wal_pages < self->checkpoint_pages_min ||
         self->copies)
         return RV_OK;
     int pages = 0, copied = 0;

@@ -58,6 +58,7 @@ struct rv_store {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     _Atomic uint32_t waiting; /* batches queued, reads under way: what a query makes room for */
+    _Atomic bool is_leaving;  /* the caller closes it soon */
     /* under lock */
     rv_item *head, **tail;
     bool is_stopping, is_taken, was_sync_pending, thread_waits;
@@ -67,6 +68,7 @@ struct rv_store {
     uint32_t results_taken;
     /* whoever has is_taken */
     bool is_refusing, is_sync_failed, is_unsynced, is_maintained;
+    bool has_left; /* as is_maintained, of what rv_store_leave asked for */
     rv_error failure;
     int64_t sync_due_ms;
     RV_VEC(rv_item *) unsynced; /* pumped: written, and somebody waits for their sync */
@@ -168,9 +170,9 @@ static rv_status store_sync(rv_store *store, rv_error *err) {
     return RV_OK;
 }
 
-static void store_maintain(rv_store *store, bool is_idle) {
+static void store_maintain(rv_store *store, rv_leisure leisure) {
     rv_error why = {0};
-    if (!store->is_refusing && !store->is_sync_failed && store->backend->maintain(store->self, is_idle, &why)) {
+    if (!store->is_refusing && !store->is_sync_failed && store->backend->maintain(store->self, leisure, &why)) {
         sync_failed(store, &why);
         notices_add(store, &store->failure);
     }
@@ -216,7 +218,7 @@ static void transact(rv_store *store, rv_item **items, uint32_t count, bool may_
     }
     items_free(items, count);
     if (may_maintain)
-        store_maintain(store, false);
+        store_maintain(store, RV_LEISURE_NONE);
 }
 
 static void call_perform(rv_store *store, waiting_call *call) {
@@ -271,11 +273,11 @@ static rv_item *queue_take(rv_store *store) {
             store->thread_waits = true; /* the caller is writing; it signals when it has done */
             pthread_cond_wait(&store->work, &store->lock);
             store->thread_waits = false;
-        } else if (is_sync_pending(store)) {
+        } else if (is_sync_pending(store) && !store->is_leaving) {
             struct timespec due = {store->sync_due_ms / 1000, store->sync_due_ms % 1000 * 1000000};
             if (pthread_cond_timedwait(&store->work, &store->lock, &due) == ETIMEDOUT && !store->is_taken)
                 break;
-        } else if (!store->is_maintained) {
+        } else if (!store->is_maintained || (store->is_leaving && !store->has_left) || is_sync_pending(store)) {
             break;
         } else {
             pthread_cond_wait(&store->work, &store->lock);
@@ -291,11 +293,15 @@ static rv_item *queue_take(rv_store *store) {
 
 /* What is to be done between transactions: the background sync when its time has come, then, idle, housekeeping. */
 static void background(rv_store *store, bool is_idle) {
-    if (is_sync_pending(store) && rv_store_mono_ms() >= store->sync_due_ms && store_sync(store, NULL))
+    bool is_due = (is_idle && store->is_leaving) || rv_store_mono_ms() >= store->sync_due_ms;
+    if (is_sync_pending(store) && is_due && store_sync(store, NULL))
         return;
-    if (is_idle && !is_sync_pending(store) && !store->is_maintained) {
-        store_maintain(store, true);
+    if (is_idle && !is_sync_pending(store)) {
+        bool is_leaving = store->is_leaving;
+        if (!store->is_maintained || is_leaving != store->has_left)
+            store_maintain(store, is_leaving ? RV_LEISURE_LEAVING : RV_LEISURE_IDLE);
         store->is_maintained = true;
+        store->has_left = is_leaving;
     }
 }
 
@@ -336,7 +342,7 @@ bool rv_store_pump(rv_store *store, bool syncs) {
         return false;
     rv_status status = store_sync(store, NULL);
     if (!status)
-        store_maintain(store, true);
+        store_maintain(store, RV_LEISURE_IDLE);
     return true;
 }
 
@@ -615,6 +621,13 @@ rv_status rv_store_new(const rv_backend *backend, void *self, const rv_store_con
     }
     *ret = store;
     return RV_OK;
+}
+
+void rv_store_leave(rv_store *store) {
+    pthread_mutex_lock(&store->lock);
+    store->is_leaving = true;
+    pthread_mutex_unlock(&store->lock);
+    pthread_cond_signal(&store->work);
 }
 
 rv_status rv_store_close(rv_store *store, rv_error *err) {

@@ -183,6 +183,9 @@ typedef struct rv_store_config {
  * and there is none. The caller already holds the owner lock. One store of a path at a time in a process (asserted). */
 RV_MUST_USE rv_status rv_store_open_sqlite(const rv_store_config *config, rv_store **ret, rv_error *err);
 RV_MUST_USE rv_status rv_store_open_memory(rv_store **ret, rv_error *err);
+/* Say that a close comes soon, so that the store's thread begins with what it does (sync what is written, empty the log) while the caller
+ * puts other things away. Changes nothing that a caller sees: the store goes on to take batches. Nothing to do without a thread. */
+void rv_store_leave(rv_store *store);
 /* Write and sync what is queued, then close. NULL is legal. Undelivered results are lost. The store is gone also when an
  * error is returned: that of a sync, after which the last batches may not survive a power loss. */
 rv_status rv_store_close(rv_store *store, rv_error *err);

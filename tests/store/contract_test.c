@@ -572,6 +572,26 @@ static void batches__what_was_queued_at_close_is_written(void **state) {
     assert_int_equal(last, 300);
 }
 
+static void batches__come_in_after_a_leave_as_before_it(void **state) {
+    world *w = world_of(state);
+    rv_error err;
+    for (uint64_t i = 1; i <= 60; i++) {
+        rv_batch *batch = rv_batch_new(0);
+        append(batch, RV_STR("run/R"), i, 1, i);
+        rv_store_submit(w->store, batch, i, i % 7 == 0, NULL);
+        if (i % 20 == 0)
+            rv_store_leave(w->store);
+    }
+    seen to = {0};
+    assert_ok(rv_store_journal(w->store, RV_STR("run/R"), 0, see, &to, &err), &err);
+    assert_int_equal(to.count, 60);
+    rv_store_leave(w->store);
+    world_reopen(w);
+    to = (seen){0};
+    assert_ok(rv_store_journal(w->store, RV_STR("run/R"), 0, see, &to, &err), &err);
+    assert_int_equal(to.count, 60);
+}
+
 static void batches__recover_is_harmless_when_nothing_failed(void **state) {
     world *w = world_of(state);
     rv_error err;
@@ -609,6 +629,7 @@ static void batches__recover_is_harmless_when_nothing_failed(void **state) {
     X(batches__reads_see_every_batch_submitted_before_them) \
     X(batches__flush_means_everything_submitted) \
     X(batches__what_was_queued_at_close_is_written) \
+    X(batches__come_in_after_a_leave_as_before_it) \
     X(batches__recover_is_harmless_when_nothing_failed)
 
 int main(void) {

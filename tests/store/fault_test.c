@@ -181,14 +181,16 @@ static void faults__without_any_the_script_succeeds_and_needs_no_shared_memory(v
 
 typedef struct threaded { char folder[256], path[300]; rv_store *store; } threaded;
 
-static void threaded_open(threaded *t, uint32_t sync_delay_ms) {
+static void threaded_open_sized(threaded *t, uint32_t sync_delay_ms, uint64_t wal_size_max) {
     rv_error err;
     folder_make_fast(t->folder, sizeof t->folder);
     (void)snprintf(t->path, sizeof t->path, "%s/s", t->folder);
     fault_vfs_arm(FAULT_NONE, 0, false);
-    rv_store_config config = {.path = t->path, .vfs = FAULT_VFS, .sync_delay_ms = sync_delay_ms, .wal_size_max = 256 << 10};
+    rv_store_config config = {.path = t->path, .vfs = FAULT_VFS, .sync_delay_ms = sync_delay_ms, .wal_size_max = wal_size_max};
     assert_ok(rv_store_open_sqlite(&config, &t->store, &err), &err);
 }
+
+static void threaded_open(threaded *t, uint32_t sync_delay_ms) { threaded_open_sized(t, sync_delay_ms, 256 << 10); }
 
 static void threaded_close(threaded *t) {
     fault_vfs_disarm();
@@ -291,6 +293,25 @@ static void log__stays_bounded_under_load_and_is_copied_when_idle(void **state) 
     threaded_close(&t);
 }
 
+/* Of what the disk was asked to sync: the log's commit, and then the database, once each. */
+static void log__is_copied_on_a_leave_before_the_close_and_synced_no_second_time(void **state) {
+    threaded t;
+    threaded_open_sized(&t, 3600000, 0); /* what a close keeps of a log is not cut: that would want a sync of its own */
+    rv_error err;
+    for (uint64_t id = 1; id <= 4; id++)
+        submit_done(t.store, workload_batch(id), id);
+    uint64_t database_size = size_of(&t, "reeve.db");
+    fault_vfs_arm(FAULT_NONE, 0, false);
+    rv_store_leave(t.store);
+    for (int64_t end_ms = rv_store_mono_ms() + WAIT_MS_MAX; fault_vfs_syncs() < 2;)
+        assert_true(rv_store_mono_ms() < end_ms);
+    assert_ok(rv_store_flush(t.store, true, &err), &err); /* and so the copy has ended */
+    assert_true(size_of(&t, "reeve.db") > database_size);
+    assert_int_equal(fault_vfs_syncs(), 2);
+    threaded_close(&t);
+    assert_int_equal(fault_vfs_syncs(), 2);
+}
+
 static void faults__a_full_disk_says_so(void **state) {
     threaded t;
     threaded_open(&t, 3600000);
@@ -339,6 +360,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(faults__a_failed_sync_is_final),
         cmocka_unit_test(faults__a_failed_sync_in_the_background_is_final_too),
         cmocka_unit_test(log__stays_bounded_under_load_and_is_copied_when_idle),
+        cmocka_unit_test(log__is_copied_on_a_leave_before_the_close_and_synced_no_second_time),
         cmocka_unit_test(faults__a_full_disk_says_so),
         cmocka_unit_test(faults__a_commit_that_can_not_be_read_back_is_unknown),
         cmocka_unit_test(faults__nothing_acknowledged_is_lost_whatever_fails_when),

@@ -31,7 +31,7 @@ static pthread_mutex_t armed_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     RV_VEC(file_model *) files;
     fault kind;
-    uint64_t at, count, hits, struck;
+    uint64_t at, count, hits, struck, syncs;
     bool is_sticky;
     fault_operation_fn *watch;
     void *watch_user;
@@ -158,6 +158,7 @@ static fault fails(operation op) {
     if (all.watch && op != OP_READ && op != OP_ACCESS)
         all.watch(all.watch_user, all.count);
     pthread_mutex_lock(&armed_lock);
+    all.syncs += op == OP_SYNC;
     bool hit = all.count++ >= all.at && applies(all.kind, op) && (all.is_sticky || all.hits == 0);
     fault kind = hit ? all.kind : FAULT_NONE;
     if (hit && all.hits == 0) all.struck = all.count - 1;
@@ -171,7 +172,7 @@ void fault_vfs_arm(fault kind, uint64_t at, bool is_sticky) {
     all.kind = kind;
     all.at = at;
     all.is_sticky = is_sticky;
-    all.count = all.hits = 0;
+    all.count = all.hits = all.syncs = 0;
     all.struck = UINT64_MAX;
     pthread_mutex_unlock(&armed_lock);
 }
@@ -192,6 +193,7 @@ static uint64_t locked(const uint64_t *number) {
 uint64_t fault_vfs_count(void) { return locked(&all.count); }
 uint64_t fault_vfs_hits(void) { return locked(&all.hits); }
 uint64_t fault_vfs_struck(void) { return locked(&all.struck); }
+uint64_t fault_vfs_syncs(void) { return locked(&all.syncs); }
 
 void fault_vfs_watch(fault_operation_fn *fn, void *user) {
     all.watch = fn;

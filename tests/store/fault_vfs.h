@@ -31,9 +31,10 @@ void fault_vfs_register(void);
 /* The first operation from number `at` on to which `kind` applies fails; is_sticky: all after it too. Counting restarts. */
 void fault_vfs_arm(fault kind, uint64_t at, bool is_sticky);
 void fault_vfs_disarm(void); /* the disk is well again; counting goes on */
-uint64_t fault_vfs_count(void);
+uint64_t fault_vfs_count(void);  /* operations since armed */
 uint64_t fault_vfs_hits(void);   /* failures since armed */
 uint64_t fault_vfs_struck(void); /* the number of the operation that failed first since then; UINT64_MAX: none */
+uint64_t fault_vfs_syncs(void);  /* of them, the syncs */
 
 /* ---- power loss ---- */
 typedef void fault_operation_fn(void *user, uint64_t number);
