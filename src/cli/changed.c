@@ -1,7 +1,8 @@
 /* changed.c: which nodes changed: git names files, `inputs` name the files of nodes.
  *
  * A node that says nothing of its inputs has those of its project's directory, but for those of projects within it. A changed reeve.yaml is
- * a change of all nodes of its project; the root's file says what holds for all, so it is one of every node. */
+ * a change of all nodes of its project; the root's file says what holds for all, so it is one of every node. A file that is included is one
+ * of every `workflow` node: which of them has it the graph does not say. */
 #include "cli/changed.h"
 
 #include "base/glob.h"
@@ -112,6 +113,7 @@ typedef struct finder {
     uint8_t *is_touched;      /* of each: a file of it changed */
     uint8_t *is_redefined;    /* of each: its reeve.yaml changed */
     bool is_all;              /* the root's file changed */
+    bool is_included;         /* a file changed that is included */
     RV_VEC(uint8_t) matches;  /* of each pattern: 1 some file, 0 none */
     rv_map patterns;          /* text → index of matches */
 } finder;
@@ -181,6 +183,7 @@ static bool is_changed(finder *f, uint32_t node)
     size_t colon = rv_str_find(name, 0, ':');
     uint32_t number = colon == SIZE_MAX ? 0 : rv_map_get(&f->names, rv_str_cut(name, 0, colon));
     if (f->is_all || (number != RV_NONE && f->is_redefined[number])) return true;
+    if (f->is_included && f->graph->nodes[node].kind == RV_KIND_WORKFLOW) return true;
     rv_json *tree = NULL;
     rv_arena arena = {0};
     if (memmem(body.at, body.size, key, sizeof key - 1) && rv_json_parse(&arena, body, &tree, NULL) != RV_OK) tree = NULL;
@@ -222,6 +225,7 @@ rv_status rv_changed_nodes(const rv_changed *changed, const rv_load *load, uint8
         while (name > 0 && path.at[name - 1] != '/') name--;
         take_projects(&f);
         take_files(&f, rv_buf_str(&list), rv_str_from(path, name));
+        f.is_included = rv_spec_includes(load->spec, f.files.at, f.files.count) > 0;
         for (uint32_t node = 0; node < f.graph->plain_count; node++)
             if (is_changed(&f, node)) named[node] = 1, count++;
         add_dependents(f.graph, named, &count);

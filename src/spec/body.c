@@ -59,7 +59,7 @@ static uint64_t node_values(rv_writer *w, uint32_t node, uint32_t *values, uint6
     bool has_env = file->keys[RV_FK_ENV] != RV_NONE || (file->is_project && l->files.at[0].keys[RV_FK_ENV] != RV_NONE);
     if (RV_ON_PROCESS >> kind & 1 && has_env) all |= (uint64_t)1 << RV_NK_ENV;
     if (file->keys[RV_FK_TAGS] != RV_NONE) all |= (uint64_t)1 << RV_NK_TAGS;
-    if (RV_ON_PROCESS >> kind & 1 && file->is_project && !is_isolated(l, values)) all |= (uint64_t)1 << RV_NK_DIR;
+    if (RV_ON_PROCESS >> kind & 1 && file->dir.size && !is_isolated(l, values)) all |= (uint64_t)1 << RV_NK_DIR;
     *ret_own = own;
     return all >> RV_NK_CACHE & 1 ? cache_values(l, node, values, all) : all;
 }
@@ -150,7 +150,7 @@ static void write_key(rv_writer *w, uint32_t node, rv_node_def *def, uint32_t in
     write_key_name(w, key->name);
     if (index == RV_NK_ENV) write_env(w, file, is_own ? value : RV_NONE);
     else if (index == RV_NK_RETRY) write_retry(w, node, is_own ? value : RV_NONE);
-    else if (index == RV_NK_DIR && file->is_project) write_dir(w, value);
+    else if (index == RV_NK_DIR && file->dir.size) write_dir(w, value);
     else if (index == RV_NK_TAGS) write_tags(w, file, value);
     else if (is_edge && w->loader->listed) write_edges(w, node, index == RV_NK_AFTER);
     else if (index == RV_NK_CACHE) write_cache(w, value);

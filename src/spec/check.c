@@ -180,7 +180,7 @@ static void check_path(rv_loader *l, uint32_t value, const rv_type *type, rv_str
 {
     rv_str text;
     if (!text_of(l, value, name, type->want, &text)) return;
-    bool leads_out = text.size == 0 || text.at[0] == '/';
+    bool leads_out = text.size == 0 || (text.at[0] == '/' && l->files.at[l->file].dir.size == 0); /* of a project: from the root */
     for (size_t at = 0; at < text.size && !leads_out;) {
         size_t end = RV_MIN(rv_str_find(text, at, '/'), text.size);
         leads_out = rv_str_is(rv_str_cut(text, at, end - at), "..");

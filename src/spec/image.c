@@ -387,6 +387,22 @@ static rv_status check_files(const rv_image *image, const rv_graph *graph, const
     return status;
 }
 
+uint32_t rv_spec_includes(const rv_spec *spec, const rv_str *paths, uint32_t count)
+{
+    const rv_image *image = spec->image;
+    rv_arena arena = {0};
+    rv_map names = {0};
+    rv_json *list = NULL;
+    uint32_t included = 0;
+    if (rv_json_parse(&arena, rv_graph_str(&spec->graph, image->contents), &list, NULL) == RV_OK)
+        for (const rv_json *file = list->child; file; file = file->next)
+            if (rv_json_at(file, 0)) (void)rv_map_add(&names, rv_json_at(file, 0)->text, 0);
+    for (uint32_t i = 0; i < count; i++) included += rv_map_get(&names, paths[i]) != RV_NONE;
+    rv_map_deinit(&names);
+    rv_arena_deinit(&arena);
+    return included;
+}
+
 static rv_status write_all(int fd, const char *bytes, size_t size)
 {
     while (size > 0) {

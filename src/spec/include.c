@@ -47,10 +47,18 @@ static bool is_endless(rv_loader *l, uint32_t node, uint32_t value, rv_str path,
     return true;
 }
 
+/* The path from the root of a file that is named in the project, or beneath the directory, that `dir` is; /x is from the root. */
+static rv_str path_from(rv_loader *l, rv_str dir, rv_str text)
+{
+    rv_str path = plain_path(l, text);
+    if (dir.size == 0 || path.size == 0 || text.at[0] == '/') return path;
+    return plain_path(l, rv_arena_printf(&l->arena, "%.*s/%.*s", RV_FMT(dir), RV_FMT(path)));
+}
+
 /* Read the file that `value` names; *ret_root becomes the root of its text. */
 static bool read_workflow(rv_loader *l, uint32_t node, uint32_t value, rv_file_draft *file, uint32_t *ret_root)
 {
-    rv_str path = plain_path(l, rv_doc_text(&l->doc, value)), text;
+    rv_str path = path_from(l, file->dir, rv_doc_text(&l->doc, value)), text;
     if (path.size == 0) { /* `.`; that there is none was said by check.c */
         if (rv_doc_text(&l->doc, value).size && rv_doc_text(&l->doc, value).at[0] == '.')
             rv_loader_error(l, value, 0, RV_STR("name a workflow file in it"), "`%.*s` is the workflow's own directory",
@@ -60,7 +68,8 @@ static bool read_workflow(rv_loader *l, uint32_t node, uint32_t value, rv_file_d
     if (!rv_loader_read(l, value, path, "name a workflow file beneath the directory of the workflow that is run", &text)) return false;
     file->path = path;
     file->digest = l->contents.at[l->contents.count - 1].digest;
-    if (l->files.count == 1) l->files.at[0].digest = rv_sha256(l->input->source);
+    if (!l->has_digest) l->files.at[0].digest = rv_sha256(l->input->source);
+    l->has_digest = true;
     if (is_endless(l, node, value, path, &file->digest)) return false;
     rv_doc *part = rv_doc_part(&l->doc, text.size);
     if (part == NULL) {
@@ -159,7 +168,9 @@ static void check_params(rv_loader *l, uint32_t map, uint32_t params)
 void rv_loader_include(rv_loader *l, uint32_t node, uint32_t map)
 {
     static const rv_type type = {RV_TYPE_DEFINITION, "a workflow: a map with `nodes`"};
-    rv_file_draft file = {.owner = node};
+    const rv_file_draft *project = &l->files.at[l->nodes.at[node].project]; /* its directory is that of the nodes, its tags are theirs */
+    rv_file_draft file = {.owner = node, .dir = project->dir};
+    uint32_t tags = project->is_project ? project->keys[RV_FK_TAGS] : RV_NONE;
     uint32_t path = rv_doc_get(&l->doc, map, "file"), root = rv_doc_get(&l->doc, map, "definition"),
              level = l->scopes.at[l->nodes.at[node].scope].level;
     if ((path == RV_NONE) == (root == RV_NONE)) return; /* said by check.c */
@@ -177,6 +188,7 @@ void rv_loader_include(rv_loader *l, uint32_t node, uint32_t map)
     l->scope = scope;
     rv_check_file(l, root, index);
     rv_check_part(l, index, "an included workflow");
+    l->files.at[index].keys[RV_FK_TAGS] = tags;
     check_params(l, map, l->files.at[index].keys[RV_FK_PARAMS]);
     rv_loader_collect(l, l->files.at[index].keys[RV_FK_NODES], scope);
 }

@@ -64,7 +64,7 @@ typedef struct rv_file_draft { /* the workflow, or one within it */
     uint32_t owner;                 /* node that includes it; RV_NONE: none */
     rv_str path;                    /* size 0: it stands in another one's text */
     rv_digest digest;               /* of its text */
-    rv_str name, dir;               /* of a project; dir is from the root */
+    rv_str name, dir;               /* of a project, dir also of what is included in it: from the root */
     bool is_project;                /* what it does not say the first file's `defaults` and `env` say */
 } rv_file_draft;
 
@@ -105,6 +105,7 @@ typedef struct rv_loader {
     RV_VEC(rv_tagged) tagged;
     RV_VEC(rv_rename) renames;       /* of each value in order */
     uint32_t project;                /* index in files, of the nodes that are collected */
+    bool has_digest;                 /* the first file has its own: something is included */
     uint32_t *listed;                /* of a node: how many of its predecessors `needs` and `after` gave; only with projects */
     uint32_t part_values;            /* of the files that are included */
     uint32_t run_params;             /* value of input->params; RV_NONE: none */

@@ -284,10 +284,7 @@ static void queue_bodies(rv_loader *l, uint32_t node)
         queue_entrants(l, node, rv_doc_get(&l->doc, map, "entrants"));
         value = rv_doc_get(&l->doc, map, "judge");
         queue_body(l, node, RV_SCOPE_JUDGE, value - 1, value, 2, 0);
-    } else if (l->nodes.at[node].project)
-        rv_loader_error(l, l->nodes.at[node].key, 0, RV_STR("move it to the root"),
-                        "`workflow` in a project is not supported by this version");
-    else if (has_level(l, node, map, 4)) rv_loader_include(l, node, map);
+    } else if (has_level(l, node, map, 4)) rv_loader_include(l, node, map);
 }
 
 /* ---- nodes of the run that these are submitted to ---- */

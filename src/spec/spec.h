@@ -77,6 +77,9 @@ RV_MUST_USE rv_status rv_spec_map(const char *path, const rv_spec_input *input, 
 /* Whether the workflow file `source` of a root has `dir`, a path from it, among its `projects`. What is wrong with it is not told. */
 bool rv_spec_has_project(rv_str source, bool is_json, rv_str dir);
 
+/* How many of the files at paths[0..count), from the directory of the workflow, it was loaded with, by `file://` or `workflow.file`. */
+uint32_t rv_spec_includes(const rv_spec *spec, const rv_str *paths, uint32_t count);
+
 /* ---- a part of a workflow (cut.c) ---- */
 /* keep[0..plain_count): 1 for nodes that are wanted. Adds what they cannot do without: hard predecessors, nodes whose values they read
  * (also over soft edges), entrants, and all that a back-edge of theirs does again. Linear in the graph and its bodies. */

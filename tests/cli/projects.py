@@ -145,7 +145,7 @@ with tempfile.TemporaryDirectory() as folder:
                  'c/reeve.yaml:2:10: `default` names `q`, which is no node of the project',
                  'c/reeve.yaml:3:26: `c:x` reads `c:w`, which need not have ended by then; add `c:w` to its `needs`',
                  'c/reeve.yaml:3:45: `c:x` names itself in `needs`',
-                 'c/reeve.yaml:3:53: `workflow` in a project is not supported']:
+                 'c/reeve.yaml:3:74: `c/f`: No such file or directory']:
         claim(f'every problem at once, in its own file: {text}', status == 2 and text in err, err)
 
 with tempfile.TemporaryDirectory() as folder:
@@ -163,6 +163,28 @@ def git(folder, *words):
     assert status == 0, err
     return out.strip()
 
+
+with tempfile.TemporaryDirectory() as folder:
+    write(folder, {'reeve.yaml': 'reeve: 1\nprojects: [p, q]\n', '.gitignore': '.reeve\n',
+                   'flows/shared.yaml': 'reeve: 1\nparams: {who: {}}\nnodes:\n  n: {shell: \'echo "$WHO" >> made\', '
+                                        'env: {WHO: "${user.who}"}, inputs: [in], outputs: [made]}\n',
+                   'p/reeve.yaml': 'reeve: 1\nnodes:\n  w: {workflow: {file: /flows/shared.yaml, params: {who: p}}}\n'
+                                   '  x: {run: [echo], inputs: []}\n',
+                   'q/reeve.yaml': 'reeve: 1\nnodes:\n  w: {workflow: {file: own.yaml}}\n  x: {run: [echo], inputs: []}\n',
+                   'q/own.yaml': 'reeve: 1\nnodes:\n  n: {shell: pwd > here}\n', 'other': ''})
+    for words in ('--all', 'p:w'):
+        status, out, err = reeve(os.path.join(folder, 'p'), 'run', words)
+        claim(f'a sub-workflow of a project runs: {words}', status == 0, out + err)
+    with open(os.path.join(folder, 'p/made')) as made, open(os.path.join(folder, 'q/here')) as here:
+        claim('its commands start in the project', made.read() == 'p\np\n' and here.read().strip().endswith('/q'))
+    git(folder, 'init', '-q')
+    git(folder, 'add', '-A')
+    git(folder, 'commit', '-q', '-m', 'first')
+    write(folder, {'other': 'changed'})
+    claim('a file of the root changes no sub-workflow of a project', 'nothing to run' in reeve(folder, 'run', '--changed')[2])
+    write(folder, {'flows/shared.yaml': 'reeve: 1\nparams: {who: {}}\nnodes: {n: {run: [echo]}}\n'})
+    claim('but one that is included does', sorted(planned(folder, '--changed')) == ['p:w', 'p:w.n', 'q:w', 'q:w.n'],
+          planned(folder, '--changed'))
 
 with tempfile.TemporaryDirectory() as outer:
     folder = os.path.join(outer, 'repository/tree')  # the root need not be the repository's

@@ -85,6 +85,68 @@ static void projects__become_one_flat_workflow_that_is_its_own_normal_form(void 
     tree_close(&t);
 }
 
+static void projects__include_workflows_of_their_own_directory(void **state)
+{
+    tree t;
+    tree_open(&t);
+    tree_write(&t, "shared.yaml", "reeve: 1\nnodes: {s: {run: [s], inputs: [i, /r]}}\n");
+    tree_write(&t, "p/flows/sub.yaml", "reeve: 1\nparams: {v: {}}\nnodes:\n"
+                                       "  n: {run: [n, '${user.v}'], dir: d, outputs: [o], tags: [own]}\n"
+                                       "  ask: {approve: {message: 'file://t'}}\n"
+                                       "  deep: {workflow: {file: deep.yaml}}\n");
+    tree_write(&t, "p/deep.yaml", "reeve: 1\nnodes: {z: {shell: z}}\n");
+    tree_write(&t, "p/t", "text");
+    tree_write(&t, "p/reeve.yaml", "reeve: 1\ntags: [l]\nenv: {E: e}\nnodes:\n  a: {set: {k: 1}}\n"
+                                   "  w: {workflow: {file: ./flows/sub.yaml, params: {v: '${a.k}'}}, needs: [a]}\n"
+                                   "  s: {workflow: {file: /shared.yaml}}\n");
+    loaded l = load_tree(&t, "reeve: 1\nprojects: [p]\nenv: {ROOT: r}\n");
+    if (!l.spec) fail_msg("%s", l.text.at);
+    assert_str(l.spec->graph.definition,
+               "{\"nodes\":{\"p:a\":{\"set\":{\"k\":\"1\"},\"tags\":[\"l\"]},"
+               "\"p:w\":{\"needs\":[\"p:a\"],\"tags\":[\"l\"],\"workflow\":{\"definition\":{\"nodes\":{"
+               "\"n\":{\"dir\":\"p/d\",\"outputs\":[\"/p/o\"],"
+               "\"run\":[\"n\",\"${user.v}\"],\"tags\":[\"own\",\"l\"]},"
+               "\"ask\":{\"approve\":{\"message\":\"text\"},\"tags\":[\"l\"]},"
+               "\"deep\":{\"tags\":[\"l\"],"
+               "\"workflow\":{\"definition\":{\"nodes\":{\"z\":{\"dir\":\"p\",\"shell\":\"z\",\"tags\":[\"l\"]}}}}}},"
+               "\"params\":{\"v\":{}}},\"params\":{\"v\":\"${p:a.k}\"}}},"
+               "\"p:s\":{\"tags\":[\"l\"],\"workflow\":{\"definition\":{\"nodes\":{"
+               "\"s\":{\"dir\":\"p\",\"inputs\":[\"/p/i\",\"/r\"],\"run\":[\"s\"],\"tags\":[\"l\"]}}}}}},"
+               "\"projects\":{\"p\":{\"dir\":\"p\",\"tags\":[\"l\"]}},\"reeve\":1}");
+    assert_idempotent(&l.spec->graph);
+    assert_int_equal(l.problems.list.count, 0);
+    static const rv_str paths[] = {{"p/flows/sub.yaml", 16}, {"shared.yaml", 11}, {"p/t", 3}, {"p/reeve.yaml", 12}, {"sub.yaml", 8}};
+    static const uint32_t is_included[] = {1, 1, 1, 1, 0};
+    for (size_t i = 0; i < RV_COUNT(paths); i++) assert_int_equal(rv_spec_includes(l.spec, &paths[i], 1), is_included[i]);
+    loaded_free(&l);
+    tree_close(&t);
+}
+
+static void projects__say_which_included_file_is_wrong(void **state)
+{
+    tree t;
+    tree_open(&t);
+    tree_write(&t, "root.yaml", "reeve: 1\nnodes: {n: {run: [x]}}\n");
+    tree_write(&t, "p/self.yaml", "reeve: 1\nnodes: {n: {workflow: {file: self.yaml}}}\n");
+    static const char *const cases[][2] = {
+        {"root.yaml", "p/reeve.yaml:2:30: `p/root.yaml`: No such file or directory"},
+        {"../root.yaml", "p/reeve.yaml:2:30: `file` wants a relative path, not `../root.yaml`"},
+        {".", "`.` is the workflow's own directory"},
+        {"self.yaml", "p/self.yaml:2:30: a workflow includes itself: p/self.yaml -> p/self.yaml"}};
+    for (size_t i = 0; i < RV_COUNT(cases); i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "reeve: 1\nnodes: {w: {workflow: {file: %s}}}\n", cases[i][0]);
+        tree_write(&t, "p/reeve.yaml", text);
+        loaded l = load_tree(&t, "reeve: 1\nprojects: [p]\n");
+        assert_null(l.spec);
+        if (!strstr(l.text.at, cases[i][1])) fail_msg("%s: `%s`, not `%s`", cases[i][0], l.text.at, cases[i][1]);
+        loaded_free(&l);
+        assert_int_equal(remove(t.names.at + t.names.size - strlen(t.dir) - 14), 0);
+        t.names.size -= strlen(t.dir) + 14;
+    }
+    tree_close(&t);
+}
+
 static void projects__are_those_directories_that_the_patterns_mean(void **state)
 {
     tree t;
@@ -229,6 +291,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(projects__become_one_flat_workflow_that_is_its_own_normal_form),
+        T(projects__include_workflows_of_their_own_directory),
+        T(projects__say_which_included_file_is_wrong),
         T(projects__are_those_directories_that_the_patterns_mean),
         T(projects__without_a_directory_are_refused),
         T(part__is_what_a_slow_twin_finds_with_the_edges_among_it),
