@@ -74,6 +74,7 @@ rv_status rv_store_locate(const char *option, const char *file, rv_buf *out, rv_
 
 /* ---- the owner's socket ---- */
 
+/* UNAVAILABLE: it takes no connections; DENIED: none of ours. */
 static rv_status connect_owner(rv_client *client, const rv_owner *owner, rv_error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -84,10 +85,14 @@ static rv_status connect_owner(rv_client *client, const rv_owner *owner, rv_erro
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0) return RV_OK;
+    int number = errno;
     close(client->fd);
     client->fd = -1;
+    if (number == EACCES || number == EPERM)
+        return rv_error_set(err, RV_DENIED, "the store %s is owned by process %lld (%s), which answers its own user only; ask as that "
+                            "user, or when it has ended", client->dir, (long long)owner->pid, owner->command);
     return rv_error_set(err, RV_UNAVAILABLE, "process %lld (%s) owns the store but does not answer on %s: %s",
-                        (long long)owner->pid, owner->command, owner->socket, strerror(errno));
+                        (long long)owner->pid, owner->command, owner->socket, strerror(number));
 }
 
 static rv_status send_all(rv_client *client, rv_str bytes, rv_error *err)
@@ -164,12 +169,14 @@ static rv_status open_own(rv_client *client, rv_error *err)
 }
 
 /* A socket takes connections for as long as anything of its owner is there; only an answer says that it is alive.
- * TIMEOUT: no word within a second. Unless OK the connection is closed. */
-static rv_status ping_owner(rv_client *client, rv_error *err)
+ * TIMEOUT: no word within a second; else as connect_owner. Unless OK the connection is closed. */
+static rv_status ask_owner(rv_client *client, const rv_owner *owner, rv_error *err)
 {
     rv_buf answer = {0};
+    rv_status status = connect_owner(client, owner, err);
+    if (status != RV_OK) return status;
     struct pollfd wait = {.fd = client->fd, .events = POLLIN};
-    rv_status status = send_all(client, RV_STR("{\"v\":1,\"op\":\"ping\"}\n"), err);
+    status = send_all(client, RV_STR("{\"v\":1,\"op\":\"ping\"}\n"), err);
     if (status == RV_OK && poll(&wait, 1, 1000) == 0) status = RV_TIMEOUT;
     if (status == RV_OK) status = receive_line(client, false, &answer, err);
     rv_buf_deinit(&answer);
@@ -187,9 +194,11 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
     struct stat info;
     rv_buf database = {0};
     rv_buf_printf(&database, "%s/reeve.db", store_dir);
-    bool exists = stat(database.at, &info) == 0;
+    int number = stat(database.at, &info) == 0 ? 0 : errno;
     rv_buf_deinit(&database);
-    if (!exists)
+    if (number == EACCES)
+        return rv_error_set(err, RV_STORE_IO, "the store %s cannot be read: %s; ask as the user whose it is", store_dir, strerror(number));
+    if (number)
         return rv_error_set(err, RV_NOT_FOUND, "no store at %s; `reeve run` makes one, --store and $REEVE_STORE choose another",
                             store_dir);
     char *full = realpath(store_dir, NULL);
@@ -205,10 +214,11 @@ rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err)
         if (status == RV_OK) status = open_own(client, err);
         else if (status == RV_CONFLICT && (is_dying = rv_owner_is_dying(&owner))) usleep(20000);
         else if (status == RV_CONFLICT && is_silent) break;
-        else if (status == RV_CONFLICT && owner.socket[0] && connect_owner(client, &owner, err) == RV_OK) {
-            rv_status answered = ping_owner(client, err);
+        else if (status == RV_CONFLICT && owner.socket[0]) {
+            rv_status answered = ask_owner(client, &owner, err);
             is_silent = answered == RV_TIMEOUT;
             if (answered == RV_OK) status = RV_OK;
+            else if (answered == RV_DENIED) status = err->status = RV_UNAVAILABLE;
             else if (!is_silent) usleep(20000);
         } else if (status == RV_CONFLICT) {
             usleep(20000);

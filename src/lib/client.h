@@ -15,7 +15,8 @@ typedef struct rv_client rv_client;
  * NULL), else `.reeve` in this directory or the nearest parent that has one. Appends to `out`. NOT_FOUND: err says where it looked. */
 RV_MUST_USE rv_status rv_store_locate(const char *option, const char *file, rv_buf *out, rv_error *err);
 
-/* Open for reading and for deciding. NOT_FOUND: no store there. UNAVAILABLE: owned by a process that does not answer. */
+/* Open for reading and for deciding. NOT_FOUND: no store there. UNAVAILABLE: owned by a process that does not answer, or only
+ * another user. STORE_IO: it may not be read. */
 RV_MUST_USE rv_status rv_client_open(const char *store_dir, rv_client **ret, rv_error *err);
 void rv_client_close(rv_client *client); /* NULL is legal */
 const char *rv_client_store(const rv_client *client);    /* absolute directory */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""read_only.py REEVE: a store on a medium that cannot be written is read: with its log, and without one."""
+"""read_only.py REEVE: a store on a medium that cannot be written is read: with its log, and without one. Who may only read one that
+is owned, or may not even read it, is told so."""
 import json
 import os
 import shutil
@@ -48,6 +49,50 @@ def claim(number, name, folder, has_log):
     return not wrong
 
 
+def as_other(reeve, folder, *words):
+    """Run it as a user who has no rights but those of everybody; who is not root stays himself, without rights to his socket."""
+    other = {'user': 65534, 'group': 65534, 'extra_groups': []} if os.geteuid() == 0 else {}
+    done = subprocess.run([reeve, *words], cwd=folder, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                          **other)
+    return done.returncode, done.stdout, done.stderr
+
+
+def beside_owner(number, folder):
+    """Everybody may read the store, and nobody but its user the socket."""
+    name = 'who may read a store, but not ask its owner, is told who owns it and what to do'
+    store, reeve = os.path.join(folder, '.reeve'), os.path.join(folder, 'reeve')
+    shutil.copy(REEVE, reeve)
+    os.chmod(folder, 0o755)
+    with open(os.path.join(folder, 'waits.json'), 'w') as file:
+        json.dump({'reeve': 1, 'nodes': {'p': {'approve': {'message': 'go?'}}}}, file)
+    owner = subprocess.Popen([REEVE, 'run', 'waits.json', '--json'], cwd=folder, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    while b'blocker_opened' not in owner.stdout.readline():
+        pass
+    for path, _, files in os.walk(store):
+        os.chmod(path, 0o755)
+        for one in files:
+            os.chmod(os.path.join(path, one), 0o644 if one != 'sock' else 0o600 if os.geteuid() == 0 else 0)
+    wrong = []
+    for words in (['ls'], ['show'], ['logs', 'latest', 'p'], ['sql', 'select 1']):
+        status, out, err = as_other(reeve, folder, *words)
+        if (status, out) != (75, '') or f'{store} is owned by process ' not in err or 'ask as that user, or when it has ended' not in err:
+            wrong.append((words, status, out, err))
+    os.chmod(os.path.join(store, 'sock'), 0o600)
+    owner.terminate()
+    owner.communicate()
+    status, out, err = as_other(reeve, folder, 'sql', '--csv', "select count(*) from run")
+    if (status, out.split()[-1:]) != (0, ['2']):
+        wrong.append(('when it has ended', status, out, err))
+    os.chmod(store, 0 if os.geteuid() else 0o700)
+    status, out, err = as_other(reeve, folder, 'ls')
+    if status != 75 or f'{store} cannot be read: Permission denied; ask as the user whose it is' not in err:
+        wrong.append(('of a store that may not be read', status, out, err))
+    os.chmod(store, 0o700)
+    print(*(f'# {line}' for line in wrong), sep='\n', end='\n' if wrong else '')
+    print('not ok' if wrong else 'ok', number, '-', name)
+    return not wrong
+
+
 def main():
     folder = tempfile.mkdtemp(prefix='reeve-read-only-')
     try:
@@ -61,7 +106,8 @@ def main():
         db.execute('pragma wal_checkpoint(truncate)')
         db.close()
         is_good = claim(2, 'and as it lies where it has none', folder, False) and is_good
-        print('1..2')
+        is_good = beside_owner(3, folder) and is_good
+        print('1..3')
         return 0 if is_good else 1
     finally:
         shutil.rmtree(folder)
