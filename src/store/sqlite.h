@@ -126,7 +126,8 @@ void rv_migration_record_sql(const rv_migration *migration, int64_t now_ms, char
 
 /* sqlite_create.c: make the database of a new store, with this build's schema and nothing else, at `self->file`; its directory exists.
  * Written and synced before it has its name; the directory is the caller's to sync. Whoever else makes it at the same time is waited
- * for. RV_STORE_FULL, RV_STORE_IO: there is none, and nothing half-made under its name. Without a connection before and after. */
+ * for. RV_STORE_FULL, RV_STORE_IO: there is none, and nothing half-made under its name, or the name is that of a link that leads nowhere,
+ * which stays. Without a connection before and after. */
 RV_MUST_USE rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err);
 
 /* sqlite_write.c */

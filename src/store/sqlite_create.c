@@ -1,7 +1,8 @@
 /* The file of a new store, made in one step: its bytes were laid out when this program was built (image.c), and are
  * written, synced and given their name. A crash before the name leaves a file of another name, which the next one to come
  * writes anew; after it, a whole and empty store. Of several at once one writes: it holds the lock of the unnamed file, and
- * who waited for that finds the store there. Through SQLite the same takes a hundred pages of log and eight syncs more. */
+ * who waited for that finds the store there. Through SQLite the same takes a hundred pages of log and eight syncs more.
+ * A link that leads nowhere is no place for a new one: what it led to may only be away, a disk that is not mounted. */
 #include "store/sqlite.h"
 
 #include <errno.h>
@@ -68,12 +69,26 @@ static int make_once(const rv_sqlite *self, const char *name) {
     return number;
 }
 
+/* What has the store's name although nothing is there. */
+static rv_status refuse_link(const rv_sqlite *self, rv_error *err) {
+    char target[256];
+    ssize_t size = readlink(self->file, target, sizeof target);
+    if (size < 0)
+        return RV_OK;
+    return rv_error_set(err, RV_STORE_IO,
+                        "%s is a link to %.*s, where there is nothing; bring that back (is its disk mounted?), or remove the link to "
+                        "begin anew", self->file, (int)size, target);
+}
+
 rv_status rv_sqlite_create(rv_sqlite *self, rv_error *err) {
     rv_buf name = {0};
     int number;
+    rv_status status = refuse_link(self, err);
+    if (status)
+        return status;
     rv_buf_printf(&name, "%s.new", self->file);
     while ((number = make_once(self, name.at)) == NOT_OURS) continue;
-    rv_status status = number ? failed(self, number, err) : RV_OK;
+    status = number ? failed(self, number, err) : RV_OK;
     rv_buf_deinit(&name);
     return status;
 }

@@ -87,6 +87,20 @@ claim "without it a new run begins anew" exits 0 "$reeve" run
 mkdir new && : >new/reeve.db
 claim "a store that was never used may begin with an empty file" exits 0 "$reeve" run --store new
 
+fresh dangling
+"$reeve" init >/dev/null
+"$reeve" run >/dev/null
+mkdir disk && mv .reeve/reeve.db disk/ && ln -s ../disk/reeve.db .reeve/reeve.db && mv disk away
+claim "a store whose database is a link that leads nowhere is exit 75" exits 75 "$reeve" run
+claim "it says where it leads, and what to do" err_has "is a link to ../disk/reeve.db, where there is nothing; bring that back"
+claim "the link is left as it is" [ -L .reeve/reeve.db -a ! -e .reeve/reeve.db ]
+claim "where it only reads there is no store" exits 3 "$reeve" ls
+mv away disk
+claim "with what it leads to nothing is lost" exits 0 "$reeve" sql "select count(*) from run"
+claim "the run is there" out_has 1
+claim "and a run goes there" exits 0 "$reeve" run
+claim "through the link" [ -L .reeve/reeve.db -a -s disk/reeve.db ]
+
 fresh compiled
 { echo 'reeve: 1'; echo 'nodes:'; i=0; while [ $i -lt 3000 ]; do echo "  n$i: {run: [echo, node, $i]}"; i=$((i + 1)); done; } >large.yaml
 mkdir .reeve && : >.reeve/compiled
