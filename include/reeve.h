@@ -299,7 +299,8 @@ reeve_status reeve_submit_nodes(reeve *engine, const char *run, const char *node
 reeve_status reeve_complete(reeve *engine, const char *run, const struct reeve_event *completed, reeve_error *error);
 /* May an attempt that goes on call this tool, or touch this memory or artifact? It passes the workflow's `capabilities` and
  * `quota.writes` and what the program knows of the request, in the order of [K32]; nothing of the run follows from it: who asked
- * holds to the answer.
+ * holds to the answer. Nobody else is asked either: a `gate` opens no blocker, appears in no `reeve ls`, and waits for nothing. The
+ * program asks whom it will, itself, and asks the gate again with what they said (examples/embed does).
  * request   an `ask`: node, epoch, state (tool, memory_read …), key, value as in docs/kernel-protocol.md; type is not looked at
  * ret       on REEVE_OK only. Every answer but a plain allow is recorded (`reeve events`); what was allowed counts in the windows of rates,
  *           also after a resume

@@ -4,9 +4,9 @@
  *     ./embed STORE [--die]
  *
  * The program has a loop of its own, as programs have: here it polls the engine's descriptor beside a clock of its own
- * that ticks. It runs a small graph, answers the approval in it, carries one of its nodes out itself, which gives the run more nodes
- * while it goes on, and asks the store in SQL what happened. With --die it kills itself when the first node has ended; started
- * again with the same STORE it goes on with the rest. */
+ * that ticks. It runs a small graph, answers the approval in it, carries one of its nodes out itself, which asks the gate before it
+ * uses a tool and gives the run more nodes while it goes on, and asks the store in SQL what happened. With --die it kills itself when
+ * the first node has ended; started again with the same STORE it goes on with the rest. */
 #include <reeve.h>
 
 #include <poll.h>
@@ -23,7 +23,7 @@ static const char workflow_text[] =
     "  think:  {shell: 'echo \"answer=42\" >\"$REEVE_OUTPUT\"', needs: [greet]}\n"
     "  review: {approve: {message: \"Is ${think.answer} right?\"}, needs: [think]}\n"
     "  tell:   {run: [echo, \"It is ${think.answer}, says ${review.by}\"], needs: [review]}\n"
-    "  plan:   {run: [planner, \"${think.answer}\"], needs: [review]}\n";
+    "  plan:   {run: [planner, \"${think.answer}\"], needs: [review], capabilities: [\"shelf.*\"]}\n";
 
 /* What the planner has the run do when it knows the answer; `needs` may name what the run has. */
 static const char more_text[] =
@@ -110,13 +110,39 @@ static reeve_status begin(reeve *engine, char *ret_run, reeve_error *error)
     return status;
 }
 
+/* May the planner use this tool? The workflow's capabilities decide, then what the program knows. Where somebody must permit it the
+ * engine asks nobody and nothing waits: the program asks, here a rule of its own, and then the gate once more with that word. */
+static reeve_status may_use(const program *self, reeve *engine, const char *run, const char *tool, int *ret, reeve_error *error)
+{
+    reeve_gate gate = {.size = sizeof gate};
+    reeve_event request = REEVE_EVENT_INIT;
+    request.node = "plan";
+    request.epoch = self->planning;
+    request.state = "tool";
+    request.key = tool;
+    request.value = "{\"permission\": \"ask\"}";
+    reeve_status status = reeve_ask(engine, run, &request, &gate, error);
+    if (status == REEVE_OK && strcmp(gate.answer, "gate") == 0) {
+        request.value = strcmp(tool, "shelf.read") == 0 ? "{\"permission\": \"allow\"}" : "{\"permission\": \"deny\"}";
+        status = reeve_ask(engine, run, &request, &gate, error);
+    }
+    if (status != REEVE_OK) return status;
+    *ret = strcmp(gate.answer, "allow") == 0;
+    printf("plan may%s use %s%s%s\n", *ret ? "" : " not", tool, *ret ? "" : ": ", gate.reason);
+    return REEVE_OK;
+}
+
 static reeve_status plan(program *self, reeve *engine, const char *run, reeve_error *error)
 {
     reeve_workflow nodes = REEVE_WORKFLOW_INIT;
     reeve_event done = REEVE_EVENT_INIT;
+    static const char *const tools[] = {"shelf.read", "shelf.burn", "matches"};
     char *told = NULL;
+    int may = 0;
+    reeve_status status = REEVE_OK;
+    for (int i = 0; status == REEVE_OK && i < 3; i++) status = may_use(self, engine, run, tools[i], &may, error); /* uses none */
     nodes.text = more_text;
-    reeve_status status = reeve_submit_nodes(engine, run, "plan", self->planning, NULL, &nodes, &told, NULL, error);
+    if (status == REEVE_OK) status = reeve_submit_nodes(engine, run, "plan", self->planning, NULL, &nodes, &told, NULL, error);
     if (status != REEVE_OK) return status;
     printf("planned: %s\n", told);
     reeve_free(told);

@@ -326,6 +326,11 @@ def embed__killed_program_goes_on(folder):
     out = must(0, './embed', 'store', cwd=folder)
     assert 'going on with run' in out and 'greet: Hello' not in out and 'It is 42, says embed' in out, out
     assert '["greet","succeeded",1]' in out.replace(' ', '') and 'each[1]: 9 of 42' in out and '"is_new":true' in out, out
+    said = [line for line in out.splitlines() if line.startswith('plan may')]
+    wanted = ['plan may use shelf.read', 'plan may not use shelf.burn', 'plan may not use matches']
+    assert [line.split(':')[0] for line in said] == wanted, said
+    gates = must(0, REEVE, 'sql', '--store', 'store', '--csv', 'select count(*) from blocker', cwd=folder)
+    assert gates.split() == ['count(*)', '1'], gates  # of the approval; the gate opens none
     must(0, REEVE, 'verify', '--store', 'store', cwd=folder)
 
 
