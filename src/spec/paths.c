@@ -17,8 +17,7 @@ typedef struct paths {
     rv_loader *loader;
     RV_VEC(made) made;
     rv_map by_path;  /* path → index of made */
-    made *sorted;    /* by path; when a pattern is looked at first */
-    bool is_sorted;
+    made *sorted;    /* by path; NULL until a pattern is looked at first */
     RV_VEC(rv_question) asked;
     RV_VEC(const rv_glob *) globs;
     rv_map by_pattern; /* text → index of globs */
@@ -99,6 +98,17 @@ static bool lift(const rv_loader *l, uint32_t *from, uint32_t *to)
     return false;
 }
 
+#define EDGES_LOOKED_AT 16u
+
+/* Whether an edge says so, as it mostly does; then nothing has to be asked. Where there are many edges it is asked all the same. */
+static bool is_waited_for(const rv_loader *l, uint32_t from, uint32_t to)
+{
+    uint32_t begin = l->pred_begin[to], end = RV_MIN(l->pred_begin[to + 1], begin + EDGES_LOOKED_AT);
+    bool is_edge = false;
+    for (uint32_t i = begin; i < end; i++) is_edge |= RV_EDGE_NODE(l->pred.at[i]) == from;
+    return is_edge;
+}
+
 static void ask(paths *p, uint32_t node, uint32_t value, const made *m)
 {
     rv_loader *l = p->loader;
@@ -107,7 +117,7 @@ static void ask(paths *p, uint32_t node, uint32_t value, const made *m)
         rv_loader_warning(l, value, 0, RV_STR("name its inputs more narrowly"),
                           "`%.*s` is an output of `%.*s` itself, which would thus change what it depends on", RV_FMT(m->path),
                           RV_FMT(rv_loader_name(l, node)));
-    else if (l->is_acyclic && lift(l, &from, &to)) {
+    else if (l->is_acyclic && lift(l, &from, &to) && !is_waited_for(l, from, to)) {
         rv_reference reference = {.path = m->path, .node = node, .scope = l->nodes.at[node].scope, .value = value, .use = RV_USE_INPUT};
         rv_vec_push(&p->asked, ((rv_question){l->references.count, from, to}));
         rv_vec_push(&l->references, reference);
@@ -135,6 +145,14 @@ static uint32_t first_from(const paths *p, rv_str path)
     return low;
 }
 
+static void sort(paths *p)
+{
+    if (p->sorted) return;
+    p->sorted = rv_alloc(sizeof *p->sorted * p->made.count);
+    memcpy(p->sorted, p->made.at, sizeof *p->sorted * p->made.count);
+    qsort(p->sorted, p->made.count, sizeof *p->sorted, by_path);
+}
+
 static void look_at(paths *p, uint32_t node, uint32_t value)
 {
     meaning m = meaning_of(p, node, value);
@@ -144,8 +162,7 @@ static void look_at(paths *p, uint32_t node, uint32_t value)
         return;
     }
     if (!m.glob) return;
-    if (!p->is_sorted) qsort(p->sorted, p->made.count, sizeof *p->sorted, by_path);
-    p->is_sorted = true;
+    sort(p);
     rv_str prefix = rv_glob_prefix(m.glob);
     for (uint32_t i = first_from(p, prefix); i < p->made.count && p->left > 0; i++, p->left--) {
         if (!rv_str_starts(p->sorted[i].path, prefix)) break;
@@ -157,8 +174,6 @@ static void check_inputs(paths *p)
 {
     rv_loader *l = p->loader;
     if (p->made.count == 0) return;
-    p->sorted = rv_alloc(sizeof *p->sorted * p->made.count);
-    memcpy(p->sorted, p->made.at, sizeof *p->sorted * p->made.count);
     for (uint32_t node = 0; node < l->def_count; node++) {
         rv_cache_view view;
         if (rv_doc_kind_of(&l->doc, rv_loader_body(l, node)) != RV_DOC_MAP) continue;
