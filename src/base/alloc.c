@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define RV_POISON(at_, size_) ASAN_POISON_MEMORY_REGION((at_), (size_))
+#else
+#define RV_POISON(at_, size_) ((void)(at_), (void)(size_))
+#endif
+
 static _Atomic int64_t fail_after = -1;
 
 void rv_alloc_fail_after(int64_t count) { atomic_store(&fail_after, count < 0 ? -1 : count); }
@@ -72,6 +79,14 @@ void *rv_realloc_try(void *at, size_t size)
 }
 
 RV_START void rv_free(void *at) { free(at); }
+
+void rv_give_back(void *at, size_t size)
+{
+    const uintptr_t page = 4096;
+    RV_POISON(at, size);
+    uintptr_t begin = ((uintptr_t)at + page - 1) & ~(page - 1), end = ((uintptr_t)at + size) & ~(page - 1);
+    if (begin < end) (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
 
 char *rv_cstring_dup(rv_str text)
 {

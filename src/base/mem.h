@@ -14,6 +14,9 @@ void *rv_alloc_try(size_t size);             /* zeroed; NULL when there is none 
 void *rv_realloc(void *at, size_t size);     /* never NULL */
 void *rv_realloc_try(void *at, size_t size); /* NULL when there is none; `at` then unchanged */
 void rv_free(void *at);                      /* NULL is legal */
+/* Give the memory of the whole pages in at[0..size) back to the system, before the block that they are in is freed. Nobody looks at these
+ * bytes until then: AddressSanitizer reports who does. */
+void rv_give_back(void *at, size_t size);
 char *rv_cstring_dup(rv_str text);           /* NUL-terminated copy; rv_free it */
 /* Tests: let `count` more allocations succeed, fail the one after them once, then go on as usual; -1: never fail.
  * Counts and affects the _try forms and what is built on them (rv_buf_reserve, rv_map_reserve), nothing else. */

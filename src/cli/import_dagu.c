@@ -26,7 +26,7 @@ static bool same_key(rv_str text, const char *key)
 uint32_t rv_dagu_get(const rv_dagu *d, uint32_t map, const char *key)
 {
     if (rv_doc_kind_of(&d->doc, map) != RV_DOC_MAP) return RV_NONE;
-    for (uint32_t at = map + 1; at < rv_doc_at(&d->doc, map)->end; at = rv_doc_next(&d->doc, at + 1))
+    for (uint32_t at = map + 1; at < rv_doc_next(&d->doc, map); at = rv_doc_next(&d->doc, at + 1))
         if (same_key(rv_doc_text(&d->doc, at), key) && rv_doc_kind_of(&d->doc, at + 1) != RV_DOC_NULL) return at + 1;
     return RV_NONE;
 }
@@ -37,7 +37,7 @@ rv_import_place rv_dagu_place(rv_dagu *d, uint32_t value) { return rv_import_pla
 void rv_dagu_unknown(rv_dagu *d, uint32_t map, const char *const *known, const char *what)
 {
     if (rv_doc_kind_of(&d->doc, map) != RV_DOC_MAP) return;
-    for (uint32_t at = map + 1; at < rv_doc_at(&d->doc, map)->end; at = rv_doc_next(&d->doc, at + 1)) {
+    for (uint32_t at = map + 1; at < rv_doc_next(&d->doc, map); at = rv_doc_next(&d->doc, at + 1)) {
         bool is_known = false;
         for (size_t i = 0; known[i] && !is_known; i++) is_known = same_key(rv_doc_text(&d->doc, at), known[i]);
         if (!is_known)
@@ -101,12 +101,12 @@ static void param_words(rv_dagu *d, rv_str text, rv_import_place place, rv_buf *
 static void param_map(rv_dagu *d, uint32_t map, rv_buf *out)
 {
     uint32_t name = rv_dagu_get(d, map, "name"), value = rv_dagu_get(d, map, "default");
-    if (name != RV_NONE && rv_doc_at(&d->doc, map)->size > 1) {
+    if (name != RV_NONE && rv_doc_size(&d->doc, map) > 1) {
         add_param(d, rv_dagu_text(d, name), map, value == RV_NONE ? (rv_str){0} : rv_dagu_text(d, value), value != RV_NONE,
                   rv_dagu_place(d, map), out);
         return;
     }
-    for (uint32_t at = map + 1; at < rv_doc_at(&d->doc, map)->end; at = rv_doc_next(&d->doc, at + 1)) {
+    for (uint32_t at = map + 1; at < rv_doc_next(&d->doc, map); at = rv_doc_next(&d->doc, at + 1)) {
         bool has_value = rv_doc_is_scalar(&d->doc, at + 1);
         if (!has_value)
             rv_import_note(d->import, rv_dagu_place(d, at), "give it a default by hand", "`%.*s` has a value of a form that is not known",
@@ -351,7 +351,7 @@ static void read_steps(rv_dagu *d, uint32_t **ret_groups)
 {
     uint32_t value = rv_dagu_get(d, 0, "steps"), group = 0;
     bool is_map = value != RV_NONE && rv_doc_kind_of(&d->doc, value) == RV_DOC_MAP;
-    if (value == RV_NONE || rv_doc_is_scalar(&d->doc, value) || rv_doc_at(&d->doc, value)->size == 0) {
+    if (value == RV_NONE || rv_doc_is_scalar(&d->doc, value) || rv_doc_size(&d->doc, value) == 0) {
         rv_import_fail(d->import, (rv_import_place){0}, "name a workflow of Dagu", "there are no `steps`");
         return;
     }

@@ -346,7 +346,7 @@ static void retries(rv_dagu *d, uint32_t map, rv_import_node *node)
     if (backoff != RV_NONE && rv_doc_kind_of(&d->doc, backoff) != RV_DOC_FALSE) rv_buf_cstring(&out, ", backoff: exponential");
     if (most) rv_buf_printf(&out, ", delay_max: %llds", (long long)RV_MIN(most, 86400));
     codes = rv_dagu_get(d, policy, "exit_code");
-    if (codes != RV_NONE && rv_doc_kind_of(&d->doc, codes) == RV_DOC_LIST && rv_doc_at(&d->doc, codes)->size > 0) {
+    if (codes != RV_NONE && rv_doc_kind_of(&d->doc, codes) == RV_DOC_LIST && rv_doc_size(&d->doc, codes) > 0) {
         bool is_first = true;
         rv_buf_cstring(&out, ", on: [");
         for (uint32_t at = codes + 1; at < rv_doc_next(&d->doc, codes); at = rv_doc_next(&d->doc, at)) {

@@ -29,7 +29,7 @@ typedef struct npm {
 rv_import_place rv_import_place_of(rv_doc *doc, uint32_t value)
 {
     rv_import_place place = {0};
-    rv_doc_position(doc, rv_doc_at(doc, value)->offset, &place.line, &place.column);
+    rv_doc_position(doc, rv_doc_begins(doc, value), &place.line, &place.column);
     return place;
 }
 
@@ -184,7 +184,7 @@ static uint32_t script_named(npm *n, const char *before, rv_str name)
 static void read_scripts(npm *n, uint32_t map)
 {
     rv_import *import = n->import;
-    for (uint32_t key = map + 1; key < rv_doc_at(&n->doc, map)->end; key = rv_doc_next(&n->doc, key + 1)) {
+    for (uint32_t key = map + 1; key < rv_doc_next(&n->doc, map); key = rv_doc_next(&n->doc, key + 1)) {
         if (rv_doc_kind_of(&n->doc, key + 1) != RV_DOC_STRING) {
             rv_import_note(import, rv_import_place_of(&n->doc, key), "write a string", "the script `%.*s` is no text, and is left out",
                            RV_FMT(rv_doc_text(&n->doc, key)));
@@ -424,9 +424,9 @@ bool rv_import_npm(rv_import *import)
         if (workspaces != RV_NONE)
             rv_import_note(import, rv_import_place_of(&n.doc, workspaces), "import the package.json of each, or turbo.json",
                            "`workspaces` are packages of their own");
-        if (scripts == RV_NONE || rv_doc_kind_of(&n.doc, scripts) != RV_DOC_MAP || rv_doc_at(&n.doc, scripts)->size == 0)
+        if (scripts == RV_NONE || rv_doc_kind_of(&n.doc, scripts) != RV_DOC_MAP || rv_doc_size(&n.doc, scripts) == 0)
             rv_import_fail(import, (rv_import_place){0}, "name a package.json that has some", "there are no `scripts`");
-        else if (rv_doc_at(&n.doc, scripts)->size > SCRIPTS_MAX)
+        else if (rv_doc_size(&n.doc, scripts) > SCRIPTS_MAX)
             rv_import_fail(import, (rv_import_place){0}, "import a part of it", "there are more than %u scripts", SCRIPTS_MAX);
         else read_scripts(&n, scripts);
         refuse_unknown(&n);

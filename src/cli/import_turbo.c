@@ -111,7 +111,7 @@ static void link_packages(turbo *t)
         for (size_t k = 0; k < RV_COUNT(keys); k++) {
             uint32_t map = rv_doc_get(&one->doc, 0, keys[k]);
             if (map == RV_NONE || rv_doc_kind_of(&one->doc, map) != RV_DOC_MAP) continue;
-            for (uint32_t at = map + 1; at < rv_doc_at(&one->doc, map)->end; at = rv_doc_next(&one->doc, at + 1)) {
+            for (uint32_t at = map + 1; at < rv_doc_next(&one->doc, map); at = rv_doc_next(&one->doc, at + 1)) {
                 uint32_t other = rv_map_get(&t->package_map, rv_doc_text(&one->doc, at));
                 if (other != RV_NONE && other != p) rv_vec_push(&one->depends, other);
             }
@@ -125,11 +125,11 @@ static void read_tasks(turbo *t)
 {
     uint32_t map = rv_doc_get(&t->doc, 0, "tasks");
     if (map == RV_NONE) map = rv_doc_get(&t->doc, 0, "pipeline");
-    if (map == RV_NONE || rv_doc_kind_of(&t->doc, map) != RV_DOC_MAP || rv_doc_at(&t->doc, map)->size == 0) {
+    if (map == RV_NONE || rv_doc_kind_of(&t->doc, map) != RV_DOC_MAP || rv_doc_size(&t->doc, map) == 0) {
         rv_import_fail(t->import, (rv_import_place){0}, "name a turbo.json that has some", "there are no `tasks`");
         return;
     }
-    for (uint32_t at = map + 1; at < rv_doc_at(&t->doc, map)->end; at = rv_doc_next(&t->doc, at + 1)) {
+    for (uint32_t at = map + 1; at < rv_doc_next(&t->doc, map); at = rv_doc_next(&t->doc, at + 1)) {
         rv_str full = text_of(t, at), name = full;
         size_t hash = rv_str_find(full, 0, '#');
         if (hash != SIZE_MAX) name = rv_str_from(full, hash + 1);
@@ -418,7 +418,7 @@ static void tell_rest(turbo *t)
     static const char *const keys[] = {"$schema", "tasks", "pipeline", "globalDependencies", "globalEnv", "globalPassThroughEnv"};
     static const char *const of_task[] = {"dependsOn", "inputs", "outputs", "cache", "env", "passThroughEnv", "persistent", "outputLogs",
                                           "outputMode", "description"};
-    for (uint32_t at = 1; at < rv_doc_at(&t->doc, 0)->end; at = rv_doc_next(&t->doc, at + 1)) {
+    for (uint32_t at = 1; at < rv_doc_next(&t->doc, 0); at = rv_doc_next(&t->doc, at + 1)) {
         bool is_known = false;
         for (size_t i = 0; i < RV_COUNT(keys) && !is_known; i++) is_known = rv_str_is(rv_doc_text(&t->doc, at), keys[i]);
         if (!is_known) rv_import_note(t->import, place_of(t, at), "", "`%.*s` is not carried over", RV_FMT(rv_doc_text(&t->doc, at)));
@@ -426,7 +426,7 @@ static void tell_rest(turbo *t)
     for (uint32_t i = 0; i < t->tasks.count; i++) {
         uint32_t map = t->tasks.at[i].value;
         if (rv_doc_kind_of(&t->doc, map) != RV_DOC_MAP) continue;
-        for (uint32_t at = map + 1; at < rv_doc_at(&t->doc, map)->end; at = rv_doc_next(&t->doc, at + 1)) {
+        for (uint32_t at = map + 1; at < rv_doc_next(&t->doc, map); at = rv_doc_next(&t->doc, at + 1)) {
             bool is_known = false;
             for (size_t k = 0; k < RV_COUNT(of_task) && !is_known; k++) is_known = rv_str_is(rv_doc_text(&t->doc, at), of_task[k]);
             if (!is_known)

@@ -108,15 +108,23 @@ static rv_status read_source(rv_load *load, rv_error *err)
     bool is_file = stat(load->path.at, &load->stamp) == 0 && S_ISREG(load->stamp.st_mode);
     load->read_ns = is_file ? rv_stamp_clock() : 0;
     load->is_hashed = false;
-    return rv_cli_read_file(load->path.at, &load->source, err);
+    rv_buf_clear(&load->source);
+    rv_status status = rv_cli_read_file(load->path.at, &load->source, err);
+    load->source_size = load->source.size;
+    return status;
+}
+
+static rv_digest source_digest(rv_load *load)
+{
+    if (!load->is_hashed) load->digest = rv_sha256(rv_buf_str(&load->source));
+    load->is_hashed = true;
+    return load->digest;
 }
 
 static void compiled_path(rv_load *load, const char *compiled_dir, rv_buf *out)
 {
     char digest[RV_DIGEST_TEXT_SIZE + 1];
-    if (!load->is_hashed) load->digest = rv_sha256(rv_buf_str(&load->source));
-    load->is_hashed = true;
-    rv_digest_text(load->digest, digest);
+    rv_digest_text(source_digest(load), digest);
     rv_buf_printf(out, "%s/%s.img", compiled_dir, digest + 7);
 }
 
@@ -139,6 +147,26 @@ static rv_status read_vars(rv_load *load, const rv_args *args, rv_error *err)
     return load->skip_values || load->vars ? RV_OK : rv_cli_vars(args, &load->arena, &load->vars, &load->var_count, err);
 }
 
+/* Load a large file without holding it beside what is made of it. Whatever is to be said of it is said by a second load, which has the file
+ * at hand: as it is by then, if somebody has changed it meanwhile. */
+static rv_status load_spending(rv_load *load, rv_status *ret_read, rv_error *err)
+{
+    rv_spec_input input = rv_load_input(load);
+    input.spent = load->source.at;
+    input.spent_digest = source_digest(load);
+    load->problems.is_silent = true;
+    rv_status status = rv_spec_load(&input, &load->spec, &load->problems);
+    bool is_said = load->problems.unsaid_count == 0;
+    rv_problems_deinit(&load->problems);
+    rv_buf_deinit(&load->source);
+    if (is_said) return status;
+    rv_spec_free(load->spec);
+    load->spec = NULL;
+    if ((*ret_read = read_source(load, err)) != RV_OK) return *ret_read;
+    input = rv_load_input(load);
+    return rv_spec_load(&input, &load->spec, &load->problems);
+}
+
 /* *ret_read: whether the file and the values from the command line could be read. */
 static rv_status load_spec(rv_load *load, const rv_args *args, const char *compiled_dir, rv_status *ret_read, rv_error *err)
 {
@@ -146,7 +174,7 @@ static rv_status load_spec(rv_load *load, const rv_args *args, const char *compi
     bool is_known = compiled_dir && find_stamp(load, compiled_dir);
     if (is_known && (*ret_read = read_vars(load, args, err)) == RV_OK && map_compiled(load, compiled_dir, &status)) {
         rv_error ignored; /* the source only shows where the problems are */
-        if (load->problems.list.count && read_source(load, &ignored)) rv_buf_clear(&load->source);
+        if (load->problems.list.count && read_source(load, &ignored)) rv_buf_clear(&load->source), load->source_size = 0;
         return status;
     }
     if (*ret_read == RV_OK) *ret_read = read_source(load, err);
@@ -156,6 +184,7 @@ static rv_status load_spec(rv_load *load, const rv_args *args, const char *compi
         note_stamp(load, compiled_dir);
         return status;
     }
+    if (compiled_dir && load->read_ns && load->source.size >= COMPILED_SOURCE_MIN) return load_spending(load, ret_read, err);
     rv_spec_input input = rv_load_input(load);
     return rv_spec_load(&input, &load->spec, &load->problems);
 }
@@ -196,7 +225,7 @@ rv_status rv_load_file(rv_load *load, const rv_args *args, const char *word, boo
 
 void rv_load_keep(rv_load *load, const char *compiled_dir)
 {
-    if (load->is_kept || load->source.size < COMPILED_SOURCE_MIN || !load->spec || load->spec->graph.projects.size)
+    if (load->is_kept || load->source_size < COMPILED_SOURCE_MIN || !load->spec || load->spec->graph.projects.size)
         return; /* whether there are more projects by now a compiled form cannot tell */
     rv_buf path = {0};
     rv_error err = {0};

@@ -10,7 +10,8 @@ typedef struct rv_load {
     rv_buf path;      /* absolute */
     rv_buf dir;       /* its directory, absolute */
     rv_buf stood;     /* of the project that one stands in, from that directory; size 0: in none */
-    rv_buf source;    /* size 0: the file is known by its stamp, and nobody had to read it */
+    rv_buf source;    /* size 0: nobody had to read it (the file is known by its stamp), or it is a large one and was good */
+    size_t source_size; /* of the file when it was read; 0: it was not */
     struct stat stamp; int64_t read_ns; /* of the file just before it was read; 0: it was not, or is no file */
     rv_digest digest; bool is_hashed;   /* of the source */
     rv_arena arena;   /* the --var values */

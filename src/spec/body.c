@@ -384,6 +384,7 @@ static bool write_next(rv_writer *w)
                         "the normal form is larger than 512 MiB");
         return false;
     }
+    if (w->releases && part->node == 0) rv_doc_release(&l->doc, l->nodes.at[scope->first].key, l->nodes.at[node].key);
     if (part->value++ > 0) rv_buf_byte(&w->image, ',');
     rv_slice name = rv_writer_text(w, rv_loader_own_name(l, node));
     def_at(w, node)->name = name;

@@ -506,9 +506,16 @@ static void writer_deinit(rv_writer *w)
     rv_map_deinit(&w->claim_map);
 }
 
+/* Whether the file's nodes may go from the doc, each once it is written: nothing that is written later stands among them then. Names of
+ * externals and nodes of projects do. */
+static bool can_release(const rv_loader *l)
+{
+    return l->input->spent && l->doc.parts.count == 0 && l->projects.count == 0 && l->nodes.count == l->def_count;
+}
+
 rv_status rv_loader_write(rv_loader *l, rv_spec *spec)
 {
-    rv_writer w = {.loader = l, .plain_policy = {RV_NONE, RV_NONE}};
+    rv_writer w = {.loader = l, .releases = can_release(l), .plain_policy = {RV_NONE, RV_NONE}};
     rv_image header = {
         .magic = RV_IMAGE_MAGIC, .format = RV_GRAPH_FORMAT, .header_size = sizeof header, .plain_count = l->plain_count,
         .top_count = l->top_count};

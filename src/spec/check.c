@@ -10,7 +10,7 @@
 static const char *describe(const rv_doc *doc, uint32_t value)
 {
     switch (rv_doc_kind_of(doc, value)) {
-    case RV_DOC_NULL: return doc->values.at[value].size ? "null" : "nothing";
+    case RV_DOC_NULL: return rv_doc_size(doc, value) ? "null" : "nothing";
     case RV_DOC_FALSE: return "false";
     case RV_DOC_TRUE: return "true";
     case RV_DOC_NUMBER: return "a number";
@@ -36,11 +36,12 @@ static void wants_other(rv_loader *l, uint32_t value, rv_str name, const char *w
 /* Where a string is wanted a plain YAML scalar is its own text; in JSON a non-string is an error [W5]. */
 static bool text_of(rv_loader *l, uint32_t value, rv_str name, const char *want, rv_str *ret)
 {
-    const rv_doc_value *v = rv_doc_at(&l->doc, value);
+    rv_doc_kind kind = rv_doc_kind_of(&l->doc, value);
     *ret = rv_doc_text(&l->doc, value);
-    if (v->kind == RV_DOC_STRING) return true;
-    if (v->kind < RV_DOC_LIST && v->flags & RV_DOC_PLAIN && v->size > 0) return true;
-    wants(l, value, name, want, v->kind >= RV_DOC_LIST ? "" : v->size == 0 ? "give it a value" : "put it in quotes");
+    if (kind == RV_DOC_STRING) return true;
+    bool is_empty = rv_doc_size(&l->doc, value) == 0;
+    if (kind < RV_DOC_LIST && rv_doc_flags(&l->doc, value) & RV_DOC_PLAIN && !is_empty) return true;
+    wants(l, value, name, want, kind >= RV_DOC_LIST ? "" : is_empty ? "give it a value" : "put it in quotes");
     return false;
 }
 
@@ -69,8 +70,8 @@ static bool is_of_host(const rv_loader *l, rv_str name)
 
 static void check_word(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
-    const rv_doc_value *v = rv_doc_at(&l->doc, value);
-    bool is_text = v->kind == RV_DOC_STRING || (v->kind < RV_DOC_LIST && v->flags & RV_DOC_PLAIN);
+    rv_doc_kind kind = rv_doc_kind_of(&l->doc, value);
+    bool is_text = kind == RV_DOC_STRING || (kind < RV_DOC_LIST && rv_doc_flags(&l->doc, value) & RV_DOC_PLAIN);
     if (is_text && rv_word_find(type->words, rv_doc_text(&l->doc, value)) != RV_NONE) return;
     if (is_text && type->is_open && is_of_host(l, rv_doc_text(&l->doc, value))) return;
     rv_str text, words = words_text(l, type->words);
@@ -100,8 +101,7 @@ static void check_boolean(rv_loader *l, uint32_t value, const rv_type *type, rv_
 
 bool rv_doc_i64(const rv_doc *doc, uint32_t value, int64_t *ret)
 {
-    const rv_doc_value *v = rv_doc_at(doc, value);
-    if (v->kind != RV_DOC_NUMBER || v->flags & RV_DOC_ODD_NUMBER) return false;
+    if (rv_doc_kind_of(doc, value) != RV_DOC_NUMBER || rv_doc_flags(doc, value) & RV_DOC_ODD_NUMBER) return false;
     rv_json number = {.kind = RV_JSON_NUMBER, .text = rv_doc_text(doc, value)};
     return rv_json_i64(&number, ret);
 }
@@ -329,7 +329,7 @@ static void check_script(rv_loader *l, uint32_t value, const rv_type *type, rv_s
 static void check_data(rv_loader *l, uint32_t value)
 {
     for (uint32_t v = value, end = rv_doc_next(&l->doc, value); v < end; v++)
-        if (rv_doc_at(&l->doc, v)->flags & RV_DOC_ODD_NUMBER) {
+        if (rv_doc_flags(&l->doc, v) & RV_DOC_ODD_NUMBER) {
             rv_str text = rv_doc_text(&l->doc, v);
             rv_loader_error(l, v, 0, RV_STR("write it as JSON would, or put it in quotes"), "`%.*s` is a number in YAML only",
                             RV_FMT(text));
@@ -411,7 +411,7 @@ static void unknown_key(rv_loader *l, uint32_t key, const rv_key_table *table)
 
 uint32_t rv_check_known_key(rv_loader *l, uint32_t key, const rv_key_table *table)
 {
-    if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) return RV_NONE;
+    if (rv_doc_flags(&l->doc, key) & RV_DOC_DUPLICATE) return RV_NONE;
     rv_str name = rv_doc_text(&l->doc, key);
     uint32_t index = rv_key_find(table, name);
     if (index == RV_NONE) unknown_key(l, key, table);
@@ -426,7 +426,7 @@ bool rv_check_is_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str n
 {
     if (rv_doc_kind_of(&l->doc, value) == RV_DOC_MAP) return true;
     wants(l, value, name, type->want,
-          rv_doc_at(&l->doc, value)->size == 0 && rv_doc_is_scalar(&l->doc, value) ? "give it a value" : "");
+          rv_doc_size(&l->doc, value) == 0 && rv_doc_is_scalar(&l->doc, value) ? "give it a value" : "");
     return false;
 }
 
@@ -523,13 +523,13 @@ static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str
         wants(l, value, name, type->want, rv_doc_is_scalar(&l->doc, value) ? "put it in brackets" : "");
         return;
     }
-    uint32_t size = rv_doc_at(&l->doc, value)->size;
+    uint32_t size = rv_doc_size(&l->doc, value);
     if (size < type->least && type->least > 1)
         rv_loader_error(l, value, 0, RV_STR("give more"), "`%.*s` has %u; %lld are the least", RV_FMT(name), size, (long long)type->least);
     else if (size < type->least) rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
-    if (type->most && rv_doc_at(&l->doc, value)->size > type->most)
+    if (type->most && rv_doc_size(&l->doc, value) > type->most)
         rv_loader_error(l, value, 0, RV_STR("leave some out"), "`%.*s` has %u; %lld are the most", RV_FMT(name),
-                        rv_doc_at(&l->doc, value)->size, (long long)type->most);
+                        rv_doc_size(&l->doc, value), (long long)type->most);
     for (uint32_t item = value + 1, end = rv_doc_next(&l->doc, value); item < end; item = rv_doc_next(&l->doc, item))
         rv_check_value(l, item, type->item, name);
 }
@@ -537,10 +537,10 @@ static void check_list(rv_loader *l, uint32_t value, const rv_type *type, rv_str
 static void check_map(rv_loader *l, uint32_t value, const rv_type *type, rv_str name)
 {
     if (!rv_check_is_map(l, value, type, name)) return;
-    if (rv_doc_at(&l->doc, value)->size < type->least)
+    if (rv_doc_size(&l->doc, value) < type->least)
         rv_loader_error(l, value, 0, RV_STR("give one at least"), "`%.*s` is empty", RV_FMT(name));
     for (uint32_t key = value + 1, end = rv_doc_next(&l->doc, value); key < end; key = rv_doc_next(&l->doc, key + 1)) {
-        if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
+        if (rv_doc_flags(&l->doc, key) & RV_DOC_DUPLICATE) continue;
         if (type->key->kind != RV_TYPE_STRING) rv_check_value(l, key, type->key, name);
         rv_check_value(l, key + 1, type->item, rv_doc_text(&l->doc, key));
     }

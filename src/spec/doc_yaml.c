@@ -182,7 +182,7 @@ static rv_status begin(reader *r, const yaml_event_t *event, bool is_map)
     return RV_OK;
 }
 
-/* Copy the anchor's subtree. Indices inside it move by one distance, so `end` moves with them. */
+/* Copy the anchor's subtree. */
 static rv_status alias(reader *r, const yaml_event_t *event)
 {
     rv_doc *doc = r->doc;
@@ -191,7 +191,7 @@ static rv_status alias(reader *r, const yaml_event_t *event)
     if (known == RV_NONE)
         return refuse(r, &event->start_mark, RV_STR("define it with & before it is used"),
                       "an alias of an anchor that is not defined");
-    uint32_t from = r->anchors.at[known].value, to = doc->values.count, end = doc->values.at[from].end;
+    uint32_t from = r->anchors.at[known].value, end = rv_doc_next(doc, from);
     for (uint32_t d = 0; d < doc->depth; d++)
         if (doc->open[d] == from) return refuse(r, &event->start_mark, RV_STR("remove it"), "an alias inside of its own anchor");
     if (takes_key(r) && !rv_doc_is_scalar(doc, from))
@@ -202,15 +202,13 @@ static rv_status alias(reader *r, const yaml_event_t *event)
                       "the aliases of this file expand to more than 1,000,000 values");
     uint32_t ends[RV_DOC_DEPTH_MAX], depth = doc->depth;
     for (uint32_t i = from; i < end; i++) {
-        rv_doc_value value = doc->values.at[i];
         while (depth > doc->depth && ends[depth - 1] <= i) depth--;
-        if (value.kind >= RV_DOC_LIST) {
+        if (!rv_doc_is_scalar(doc, i)) {
             if (depth == RV_DOC_DEPTH_MAX)
                 return refuse(r, &event->start_mark, RV_STR("flatten it"), "nested deeper than 64 levels");
-            ends[depth++] = value.end;
+            ends[depth++] = rv_doc_next(doc, i);
         }
-        value.end += to - from;
-        rv_vec_push(&doc->values, value);
+        rv_doc_copy(doc, i);
     }
     took_one(r);
     return RV_OK;
@@ -280,7 +278,7 @@ rv_status rv_doc_read_yaml(rv_doc *doc)
         status = take(&r, &event);
         yaml_event_delete(&event);
     }
-    if (status == RV_OK && (doc->values.count == 0 || (doc->values.count == 1 && doc->values.at[0].kind == RV_DOC_NULL))) {
+    if (status == RV_OK && (doc->values.count == 0 || (doc->values.count == 1 && rv_doc_kind_of(doc, 0) == RV_DOC_NULL))) {
         rv_doc_problem(doc, 0, false, RV_STR("`reeve init` writes an example"), "the file is empty");
         status = RV_INVALID;
     }

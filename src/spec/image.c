@@ -415,15 +415,31 @@ static rv_status write_all(int fd, const char *bytes, size_t size)
     return RV_OK;
 }
 
-rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err)
+/* Let the spec stand in the file `fd`, which has just been written from its image. If it cannot, it stays where it is. */
+static void settle(rv_spec *spec, int fd)
+{
+    void *image = mmap(NULL, spec->image_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (image == MAP_FAILED) return;
+    if (memcmp(image, spec->image, spec->image_size) != 0) {
+        (void)munmap(image, spec->image_size);
+        return;
+    }
+    rv_free(spec->image);
+    spec->image = image;
+    spec->is_mapped = true;
+    rv_image_graph(image, &spec->graph);
+}
+
+rv_status rv_spec_save(rv_spec *spec, const char *path, rv_error *err)
 {
     char temporary[4096];
     int size = snprintf(temporary, sizeof temporary, "%s.%ld.new", path, (long)getpid());
     if (size < 0 || (size_t)size >= sizeof temporary) return rv_error_set(err, RV_INVALID, "%s: the path is too long", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return rv_error_set(err, RV_IO, "%s: %s", temporary, strerror(errno));
     rv_status status = write_all(fd, spec->image, spec->image_size);
     int number = errno;
+    if (status == RV_OK && !spec->is_mapped) settle(spec, fd);
     if (close(fd) != 0 && status == RV_OK) status = RV_IO, number = errno;
     if (status == RV_OK && rename(temporary, path) != 0) status = RV_IO, number = errno;
     if (status != RV_OK) {

@@ -68,7 +68,7 @@ static bool read_workflow(rv_loader *l, uint32_t node, uint32_t value, rv_file_d
     if (!rv_loader_read(l, value, path, "name a workflow file beneath the directory of the workflow that is run", &text)) return false;
     file->path = path;
     file->digest = l->contents.at[l->contents.count - 1].digest;
-    if (!l->has_digest) l->files.at[0].digest = rv_sha256(l->input->source);
+    if (!l->has_digest) l->files.at[0].digest = l->input->spent ? l->input->spent_digest : rv_sha256(l->input->source);
     l->has_digest = true;
     if (is_endless(l, node, value, path, &file->digest)) return false;
     rv_doc *part = rv_doc_part(&l->doc, text.size);

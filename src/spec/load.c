@@ -101,7 +101,7 @@ uint32_t rv_loader_member(rv_loader *l, uint32_t map, rv_str key)
 {
     const rv_doc *doc = &l->doc;
     if (rv_doc_kind_of(doc, map) != RV_DOC_MAP) return RV_NONE;
-    bool is_small = rv_doc_at(doc, map)->size <= SMALL_MAP;
+    bool is_small = rv_doc_size(doc, map) <= SMALL_MAP;
     bool is_new = !is_small && rv_map_add(&l->members, member_key(&l->arena, map, RV_STR("")), map) == RV_NONE;
     for (uint32_t k = map + 1, end = rv_doc_next(doc, map); (is_small || is_new) && k < end; k = rv_doc_next(doc, k + 1)) {
         if (is_new) (void)rv_map_add(&l->members, member_key(&l->arena, map, rv_doc_text(doc, k)), k + 1);
@@ -140,6 +140,7 @@ static void loader_deinit(rv_loader *l)
 static rv_status run_steps(rv_loader *l, rv_spec *spec)
 {
     uint32_t before = l->problems->error_count;
+    RV_ASSERT(!l->input->spent || l->problems->is_silent); /* nothing has a position then */
     rv_status status = rv_doc_read(&l->doc, l->input, l->problems);
     if (status != RV_OK) return status;
     rv_loader_check(l);

@@ -60,7 +60,7 @@ void rv_loader_collect(rv_loader *l, uint32_t map, uint32_t scope)
     RV_ASSERT(scope == l->scopes.count - 1 || scope == 0);
     l->scopes.at[scope].is_named = true;
     if (map == RV_NONE || rv_doc_kind_of(&l->doc, map) != RV_DOC_MAP) return;
-    uint32_t count = rv_doc_at(&l->doc, map)->size;
+    uint32_t count = rv_doc_size(&l->doc, map);
     if (count == 0 && l->files.at[0].keys[RV_FK_PROJECTS] == RV_NONE)
         rv_loader_error(l, map, 0, RV_STR("add one, such as `hello: {run: [echo, hello]}`"),
                         "there are no nodes");
@@ -70,7 +70,7 @@ void rv_loader_collect(rv_loader *l, uint32_t map, uint32_t scope)
         rv_map_reserve(&l->names, count);
     }
     for (uint32_t key = map + 1, end = rv_doc_next(&l->doc, map); key < end; key = rv_doc_next(&l->doc, key + 1)) {
-        if (rv_doc_at(&l->doc, key)->flags & RV_DOC_DUPLICATE) continue;
+        if (rv_doc_flags(&l->doc, key) & RV_DOC_DUPLICATE) continue;
         rv_str name = rv_doc_text(&l->doc, key);
         if (scope > 0) name = scoped_name(rv_arena_alloc(&l->arena, sizeof scope + name.size), scope, name);
         else if (rv_loader_exists(l, name))
@@ -117,7 +117,7 @@ static rv_kind check_kind(rv_loader *l, uint32_t node)
     rv_kind kind = RV_KIND_COUNT;
     for (uint32_t k = body + 1, end = rv_doc_next(&l->doc, body); k < end; k = rv_doc_next(&l->doc, k + 1)) {
         uint32_t index = rv_key_find(&rv_node_table, rv_doc_text(&l->doc, k));
-        if (index == RV_NONE || !(rv_node_table.keys[index].flags & RV_KEY_KIND) || rv_doc_at(&l->doc, k)->flags & RV_DOC_DUPLICATE)
+        if (index == RV_NONE || !(rv_node_table.keys[index].flags & RV_KEY_KIND) || rv_doc_flags(&l->doc, k) & RV_DOC_DUPLICATE)
             continue;
         if (first != RV_NONE)
             rv_loader_error(l, k, 0, RV_STR("make two nodes of it"), "node `%.*s` is `%.*s` and `%s`: it can be one thing only",
@@ -247,7 +247,7 @@ static void queue_body(rv_loader *l, uint32_t owner, rv_scope_role role, uint32_
 static void queue_items(rv_loader *l, uint32_t node, uint32_t body)
 {
     uint32_t nodes = body == RV_NONE ? RV_NONE : rv_doc_get(&l->doc, body, "nodes");
-    if (nodes == RV_NONE || rv_doc_at(&l->doc, body)->size != 1) {
+    if (nodes == RV_NONE || rv_doc_size(&l->doc, body) != 1) {
         queue_body(l, node, RV_SCOPE_ITEM, body - 1, body, 2, 0);
         return;
     }

@@ -8,12 +8,15 @@ void rv_problems_deinit(rv_problems *problems)
 {
     rv_vec_deinit(&problems->list);
     rv_arena_deinit(&problems->arena);
-    problems->error_count = 0;
+    problems->error_count = problems->unsaid_count = 0;
+    problems->is_silent = false;
 }
 
 void rv_problem_add(rv_problems *problems, const rv_problem *problem)
 {
     problems->error_count += !problem->is_warning;
+    problems->unsaid_count += problems->is_silent;
+    if (problems->is_silent) return;
     if (problems->list.count > RV_PROBLEMS_MAX) return;
     rv_problem copy = *problem;
     if (problems->list.count == RV_PROBLEMS_MAX) {

@@ -18,7 +18,13 @@ typedef struct rv_problem {
     uint32_t part;           /* 0: the workflow file itself; else a file that it includes, counted from 1 */
     rv_str what, cure;       /* cure may be empty */
 } rv_problem;
-typedef struct rv_problems { RV_VEC(rv_problem) list; rv_arena arena; uint32_t error_count; } rv_problems; /* {0} */
+typedef struct rv_problems {
+    RV_VEC(rv_problem) list;
+    rv_arena arena;
+    uint32_t error_count;
+    bool is_silent;        /* set before: what comes is counted only, warnings too, in unsaid_count */
+    uint32_t unsaid_count;
+} rv_problems; /* {0} */
 void rv_problems_deinit(rv_problems *problems);
 /* "file:line:column: what; cure", sorted by position, those of included files last; with `source` (of the workflow file) and colour:
  * the line and a caret under it. */
@@ -30,6 +36,10 @@ typedef struct rv_param_value { rv_str name, value; } rv_param_value; /* text, a
 typedef bool rv_spec_exists_fn(void *user, rv_str id);
 typedef struct rv_spec_input {
     rv_str source;             /* the file's bytes */
+    char *spent;               /* source.at, of memory that is the loader's to give back while it reads, so that a large file is not held
+                                * beside all that is made of it: nobody looks at it again. Problems must be silent, for they would have no
+                                * positions; who has some loads again, with a source that stays. NULL: the source stays as it is */
+    rv_digest spent_digest;    /* with `spent`: the source's, by which a file that includes itself is known */
     const char *file;          /* its name for messages */
     const char *dir;           /* absolute directory: file:// is resolved beneath it */
     bool is_json;              /* else YAML (JSON is YAML too, but the JSON reader is faster and strict) */
@@ -68,8 +78,10 @@ void rv_spec_free(rv_spec *spec);
 
 /* ---- compiled form: a graph image, found again by the hash of the source ----
  * Write to / map from `path`. An image is position independent, carries RV_GRAPH_FORMAT and a checksum; open verifies
- * bounds of every section and index before it is trusted. NOT_FOUND, CORRUPT: load from source instead. */
-RV_MUST_USE rv_status rv_spec_save(const rv_spec *spec, const char *path, rv_error *err);
+ * bounds of every section and index before it is trusted. NOT_FOUND, CORRUPT: load from source instead.
+ * After saving, the spec stands in the file's own pages, and the memory that it was built in is free: what pointed into its graph does
+ * not any more. */
+RV_MUST_USE rv_status rv_spec_save(rv_spec *spec, const char *path, rv_error *err);
 /* Values (vars, environ) are resolved anew from `input`, whose source may be empty. */
 RV_MUST_USE rv_status rv_spec_map(const char *path, const rv_spec_input *input, rv_spec **ret, rv_problems *problems, rv_error *err);
 

@@ -78,7 +78,7 @@ typedef struct values {
 static void problem_at(values *v, uint32_t offset, rv_str cure, rv_str what)
 {
     rv_problem problem = {.file = rv_str_of(v->input->file ? v->input->file : "workflow"), .what = what, .cure = cure};
-    if (v->loader && offset != RV_NONE) {
+    if (v->loader && offset != RV_NONE && !v->problems->is_silent) {
         const rv_doc *of = rv_doc_position(&v->loader->doc, offset, &problem.line, &problem.column);
         problem.file = of->file;
         problem.part = of->part;
@@ -90,7 +90,7 @@ static void problem(values *v, rv_str param, rv_str cure, rv_str what)
 {
     uint32_t params = v->loader ? v->loader->files.at[0].keys[RV_FK_PARAMS] : RV_NONE;
     uint32_t value = params == RV_NONE ? RV_NONE : rv_loader_member(v->loader, params, param);
-    problem_at(v, value == RV_NONE ? RV_NONE : rv_doc_at(&v->loader->doc, value - 1)->offset, cure,
+    problem_at(v, value == RV_NONE ? RV_NONE : rv_doc_begins(&v->loader->doc, value - 1), cure,
                what); /* its key comes before it */
 }
 

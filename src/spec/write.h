@@ -49,6 +49,7 @@ typedef struct rv_writer {
     uint32_t plain_policy[2]; /* of nodes that say nothing about it: [0] no process, [1] process; RV_NONE: not made yet */
     rv_str project;        /* its name; size 0: of none */
     rv_str base;           /* directory, from the root, of the project whose node is written */
+    bool releases;         /* what is written of the doc is not read again: see can_release */
     rv_buf base_env;          /* normal form of the env that a node without its own has; size 0: none */
 } rv_writer;
 

@@ -114,6 +114,37 @@ def test_problems():
     claim('and one too many', status == 2 and 'nobody' in again, (status, again))
 
 
+def said_of(*command):
+    done = subprocess.run([REEVE, *command], capture_output=True, text=True)
+    return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith('reeve: ')]
+
+
+def test_first_problems():
+    """A large file is let go while it is loaded; what is to be said of it is said as of one that is held, which `check` does."""
+    nodes = {'n%05d' % i: {'run': ['echo', 'x']} for i in range(NODES)}
+    nodes['n00500'] = {'run': ['echo', '${n0050.stdout}'], 'needs': ['n00499', 'nowhere'], 'retries': 3}
+    nodes['n01500'] = {'run': 'echo'}
+    good = {name: nodes['n00000'] for name in nodes}
+    for name, file in (('wrong', {'reeve': 1, 'nodes': nodes}), ('without a version', {'nodes': good}), ('cut short', None)):
+        with open('reeve.json', 'w') as out:
+            out.write(json.dumps(file, indent=1) if file else json.dumps({'reeve': 1, 'nodes': nodes}, indent=1)[:-9])
+        held, let_go = said_of('check', 'reeve.json'), said_of('run', 'reeve.json', '--dry-run')
+        claim('a large file that is %s: every problem is told with its place' % name,
+              held == let_go and len(held[1]) > 0 and all(line.startswith('reeve.json:') for line in held[1]), (held, let_go))
+    write('piped')
+    for text, told in (('{"reeve":1,', 0), ('{', 1)):  # the latter has something to be said of it, a warning
+        with open('reeve.json') as file:
+            piped = file.read().replace('{"reeve": 1,', text)
+        os.mkfifo('fifo.json')
+        ran = subprocess.Popen([REEVE, 'run', 'fifo.json', '--dry-run'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with open('fifo.json', 'w') as fifo:
+            fifo.write(piped)
+        out, err = ran.communicate(timeout=60)
+        os.unlink('fifo.json')
+        claim('what comes through a pipe cannot be read twice, and is held (problems told: %d)' % told,
+              ran.returncode == 0 and out.split()[-1] == 'piped' and err.count('fifo.json:1:1') == told, (ran.returncode, out[-200:], err))
+
+
 def test_damage():
     write('whole')
     known()
@@ -181,7 +212,7 @@ with tempfile.TemporaryDirectory(prefix='reeve-compiled-') as work:
     os.chdir(work)
     os.mkdir('.reeve')
     os.environ.pop('REEVE_STORE', None)
-    for test in (test_unchanged, test_changed, test_problems, test_damage, test_bounded):
+    for test in (test_unchanged, test_changed, test_problems, test_first_problems, test_damage, test_bounded):
         test()
     os.chdir('/')
 sys.exit(1 if failures else 0)

@@ -1,9 +1,10 @@
 /* workflow_laws.h: what must hold for any bytes that are loaded as a workflow: it ends; it is accepted, or there is an error with a
- * position inside of the text; what is accepted has a sound graph and a normal form that is its own normal form. */
+ * position inside of the text; what is accepted has a sound graph and a normal form that is its own normal form; it is the same when the
+ * text is spent. */
 #ifndef WORKFLOW_LAWS_H
 #define WORKFLOW_LAWS_H
 
-#include "spec/spec.h"
+#include "../unit/spec_spent.h"
 
 static inline void check_graph(const rv_graph *graph)
 {
@@ -51,6 +52,7 @@ static inline void load_workflow_of(const uint8_t *data, size_t size, bool is_js
     rv_buf text = {0};
     rv_problems_text(&text, &problems, input.source, true, true);
     RV_ASSERT((status == RV_OK) == (problems.error_count == 0));
+    check_spent(&input, status, spec, &problems);
     for (uint32_t i = 0; i < problems.list.count; i++)
         RV_ASSERT(problems.list.at[i].what.size > 0 &&
                   (problems.list.at[i].line == UINT32_MAX || problems.list.at[i].line <= size + 1));

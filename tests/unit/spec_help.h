@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "spec/spec.h"
+#include "spec_spent.h"
 
 typedef struct loaded {
     rv_spec *spec; /* NULL: it was refused */
@@ -24,6 +24,7 @@ static inline loaded load_input(const rv_spec_input *input)
 {
     loaded l = {0};
     rv_status status = rv_spec_load(input, &l.spec, &l.problems);
+    check_spent(input, status, l.spec, &l.problems);
     assert_true((status == RV_OK) == (l.spec != NULL));
     assert_true((status == RV_OK) == (l.problems.error_count == 0));
     rv_problems_text(&l.text, &l.problems, input->source, false, false);
