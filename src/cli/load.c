@@ -35,8 +35,8 @@ int rv_load_report(const rv_args *args, const rv_problems *problems, rv_str sour
     rv_problems_text(&out, problems, source, is_terminal, is_terminal && !(no_color && no_color[0]));
     fwrite(out.at ? out.at : "", 1, out.size, stderr);
     if (problems->error_count > 0)
-        fprintf(stderr, "reeve: %s: %u problem%s; nothing was started\n", file, problems->error_count,
-                problems->error_count == 1 ? "" : "s");
+        fprintf(stderr, "reeve: %s: %u problem%s%s\n", file, problems->error_count,
+                problems->error_count == 1 ? "" : "s", strcmp(args->verb->name, "run") == 0 ? "; nothing was started" : "");
     rv_buf_deinit(&out);
     return problems->error_count ? rv_status_exit(RV_INVALID) : 0;
 }

@@ -15,11 +15,13 @@ typedef struct reading {
     uint32_t stream, epoch; /* 0: any */
     rv_buf out;
     RV_VEC(rv_str) names; /* of all nodes, as far as somebody asked */
+    bool has_any;         /* something was printed */
     RV_VEC(rv_buf) lines; /* of all: lines[2 * node + (stream == 2)], what came after the last newline */
 } reading;
 
 static void flush(reading *r)
 {
+    r->has_any |= r->out.size > 0;
     rv_ui_out(rv_buf_str(&r->out));
     rv_buf_clear(&r->out);
 }
@@ -184,6 +186,15 @@ static rv_status print(reading *r, uint32_t number, rv_error *err)
     return status;
 }
 
+/* Nothing to be seen would look like something that went wrong. */
+static void tell_silence(const reading *r)
+{
+    const char *name = rv_args_word(r->args, 1);
+    const char *part = r->stream == 1 ? " to standard output" : r->stream == 2 ? " to standard error" : "";
+    if (name) rv_cli_note("%s wrote nothing%s; `reeve show %.*s %s` says what became of it", name, part, RV_FMT(r->report.id), name);
+    else rv_cli_note("nothing was written%s in run %.*s; `reeve show` says what became of it", part, RV_FMT(r->report.id));
+}
+
 int rv_verb_logs(const rv_args *args)
 {
     reading r = {.args = args, .node = RV_NONE};
@@ -202,6 +213,7 @@ int rv_verb_logs(const rv_args *args)
                               name, RV_FMT(r.report.id));
     if (failed == RV_OK && name) failed = go_to_origin(&r, &err);
     if (failed == RV_OK) failed = print(&r, number, &err);
+    if (failed == RV_OK && !r.has_any) tell_silence(&r);
     for (uint32_t i = 0; i < r.lines.count; i++) rv_buf_deinit(&r.lines.at[i]);
     rv_vec_deinit(&r.lines);
     rv_vec_deinit(&r.names);

@@ -94,15 +94,26 @@ static rv_status parse_letters(rv_args *args, int argc, char *const *argv, int *
     return RV_OK;
 }
 
+/* The first of the forms that a verb has; the others are in its help. */
+static rv_status fail_usage(const rv_verb *verb, const char *what, rv_error *err)
+{
+    int size = (int)strcspn(verb->usage, "\n");
+    const char *more = verb->usage[size] ? "; `reeve " : "", *help = verb->usage[size] ? " --help` has the other forms" : "";
+    return rv_error_set(err, RV_INVALID, "%s; usage: reeve %s%s%.*s%s%s%s", what, verb->name, size ? " " : "", size, verb->usage, more,
+                        *more ? verb->name : "", help);
+}
+
 RV_START static rv_status check_words(const rv_args *args, rv_error *err)
 {
     const rv_verb *verb = args->verb;
     if (args->words.count < verb->words_min)
-        return rv_error_set(err, RV_INVALID, "something is missing; usage: reeve %s %s", verb->name, verb->usage);
-    if (verb->words_max != 255 && args->words.count > verb->words_max)
-        return rv_error_set(err, RV_INVALID, "`%s` is one word too many; usage: reeve %s %s", args->words.at[verb->words_max], verb->name,
-                            verb->usage);
-    return RV_OK;
+        return fail_usage(verb, "something is missing", err);
+    if (verb->words_max == 255 || args->words.count <= verb->words_max) return RV_OK;
+    rv_buf what = {0};
+    rv_buf_printf(&what, "`%s` is one word too many", args->words.at[verb->words_max]);
+    rv_status status = fail_usage(verb, what.at, err);
+    rv_buf_deinit(&what);
+    return status;
 }
 
 RV_START rv_status rv_args_parse(const rv_verb *verb, int argc, char *const *argv, rv_args *ret, rv_error *err)

@@ -23,7 +23,8 @@ static const char *describe(const rv_doc *doc, uint32_t value)
 
 static void wants(rv_loader *l, uint32_t value, rv_str name, const char *want, const char *cure)
 {
-    rv_loader_error(l, value, 0, rv_str_of(cure), "`%.*s` wants %s, not %s", RV_FMT(name), want, describe(&l->doc, value));
+    const char *quote = rv_str_starts(name, RV_STR("a ")) ? "" : "`"; /* a workflow, a project: no word of the file */
+    rv_loader_error(l, value, 0, rv_str_of(cure), "%s%.*s%s wants %s, not %s", quote, RV_FMT(name), quote, want, describe(&l->doc, value));
 }
 
 static void wants_other(rv_loader *l, uint32_t value, rv_str name, const char *want, rv_str cure)

@@ -139,7 +139,8 @@ static int progress(void *user) {
 }
 
 static rv_status query_error(const running *run, int code, rv_error *err) {
-    if ((code & 0xff) == SQLITE_AUTH || run->guard->was_denied)
+    bool would_write = strncmp(sqlite3_errmsg(run->db), "cannot modify ", 14) == 0; /* a view; nobody is asked whether he may */
+    if ((code & 0xff) == SQLITE_AUTH || run->guard->was_denied || would_write)
         return rv_error_set(err, RV_DENIED, "the query may only read: %s", sqlite3_errmsg(run->db));
     if (run->is_late)
         return rv_error_set(err, RV_TIMEOUT, "the query was ended: it took longer than it may");

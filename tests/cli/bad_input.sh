@@ -42,7 +42,24 @@ claim "the missing command is named" out_has no-such-command-here
 claim "independent work goes on" out_has "b │ fine"
 claim "a failure ends with what to paste" out_has "reeve logs"
 
+fresh silence
+printf 'reeve: 1\nname: x\nnodes:\n  a: {run: [nosuchcommand]}\n  b: {run: [echo, said]}\n' >x.yaml
+claim "a run whose node cannot start is exit 1" exits 1 "$reeve" run x.yaml
+claim "logs of a node that wrote nothing is exit 0" exits 0 "$reeve" logs latest a
+claim "it prints nothing" [ ! -s out ]
+claim "but says so, and where to look" err_has "a wrote nothing; \`reeve show "
+claim "of one that wrote something nothing is said" sh -c "'$reeve' logs latest b 2>err >out; [ ! -s err ] && grep -qx said out"
+claim "nor of the stream that it wrote to" sh -c "'$reeve' logs latest b --stream 1 2>err >out; [ ! -s err ]"
+claim "of the other one it is" sh -c "'$reeve' logs latest b --stream 2 2>err >out; grep -q 'b wrote nothing to standard error' err"
+claim "writing with sql is refused like any writing" exits 1 "$reeve" sql "delete from run"
+claim "and says that it may only read" err_has "the query may only read: cannot modify run"
+
 fresh usage
+claim "a missing word is exit 2" exits 2 "$reeve" approve
+claim "the usage is one line" [ "$(wc -l <err)" -eq 1 ]
+claim "and says where its other forms are" err_has "RUN KEY [--comment TEXT]; \`reeve approve --help\` has the other forms"
+claim "a word too many is exit 2" exits 2 "$reeve" schema x
+claim "a usage without words has none" err_has "usage: reeve schema"
 claim "a misspelt verb is exit 2" exits 2 "$reeve" rnu
 claim "the nearest verb is named" err_has "reeve run"
 claim "a misspelt option is exit 2" exits 2 "$reeve" run --fail-fats

@@ -17,7 +17,7 @@ static const wrong table[] = {
      "flow.yaml:2:1: a tab where YAML wants indentation; indent with spaces\n"},
     {"W5 text that is not UTF-8 is refused at its byte", "nodes:\n  \xc3\xa4: \xff\n",
      "flow.yaml:2:6: the text is not UTF-8 here; save the file as UTF-8\n"},
-    {"W5 a list is no workflow", "- a\n", "flow.yaml:1:1: `a workflow` wants a map with `nodes`, not a list\n"},
+    {"W5 a list is no workflow", "- a\n", "flow.yaml:1:1: a workflow wants a map with `nodes`, not a list\n"},
     {"W5 a second document is refused", "reeve: 1\nnodes: {a: {run: [x]}}\n---\nb: 1\n",
      "flow.yaml:3:1: a second document; one file is one workflow: move it to a file of its own\n"},
     {"W5 duplicate keys are errors", N "  a: {run: [x]}\n  a: {run: [y]}\n",
