@@ -15,6 +15,7 @@
 
 #define RV_FAIL_POINTS(X) /* symbol, name */                                                                      \
     X(HOST_LOCKED, "host.locked")                   /* the owner lock is ours, nothing is said about us yet */     \
+    X(HOST_LOOKED, "host.looked")                   /* the files of the run to come were looked at early, if any were */ \
     X(HOST_KEEPER_ARMED, "host.keeper_armed")       /* the keeper holds the lock too */                            \
     X(HOST_STORE_OPEN, "host.store_open")           /* before leftovers of the dead are killed */                  \
     X(HOST_LEFTOVERS_KILLED, "host.leftovers_killed")                                                             \

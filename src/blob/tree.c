@@ -266,11 +266,13 @@ bool rv_tree_mark_of(rv_tree *tree, rv_str path, uint32_t mode, const rv_digest 
     return memcmp(known.bytes, digest->bytes, sizeof known.bytes) == 0;
 }
 
-bool rv_tree_has_mark(const rv_tree *tree, const char *path, const rv_mark *mark)
+int rv_tree_fd(const rv_tree *tree) { return tree->fd; }
+
+bool rv_tree_has_mark(int fd, const char *path, const rv_mark *mark)
 {
     struct stat info;
     rv_mark now;
-    if (fstatat(tree->fd, path, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode)) return false;
+    if (fstatat(fd, path, &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode)) return false;
     rv_stamp_mark(&info, &now);
     return memcmp(&now, mark, sizeof now) == 0;
 }

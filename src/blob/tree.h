@@ -58,8 +58,10 @@ uint64_t rv_tree_unrest(const rv_tree *tree);
 /* The mark (stamp.h) of the regular file `path` (NUL-terminated past its size), if it has `mode` and a trusted stamp says that it has
  * `digest` now. false: it is another, or nobody knows. */
 RV_MUST_USE bool rv_tree_mark_of(rv_tree *tree, rv_str path, uint32_t mode, const rv_digest *digest, rv_mark *ret);
-/* Whether the regular file at `path` still has this mark. */
-bool rv_tree_has_mark(const rv_tree *tree, const char *path, const rv_mark *mark);
+/* Whether the regular file at `path` beneath the directory `fd` still has this mark. Any thread. */
+bool rv_tree_has_mark(int fd, const char *path, const rv_mark *mark);
+/* The tree's directory; borrowed. */
+int rv_tree_fd(const rv_tree *tree);
 /* Raised with each moment and with each file that is put back: what was seen under another number may have changed. */
 uint64_t rv_tree_generation(const rv_tree *tree);
 /* Look at one file: sets all but `path`, which is NUL-terminated. Errors as above. */

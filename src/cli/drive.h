@@ -15,6 +15,8 @@ struct rv_drive {
     /* Submit or resume. With RV_OK and *ret_job NULL there is nothing to do and `status_early` is the exit status. */
     rv_status (*begin)(rv_drive *drive, rv_host *host, rv_job **ret_job, rv_error *err);
     void *user;
+    const rv_graph *graph;  /* of the run that `begin` submits, and its directory; NULL: it is not known yet */
+    const char *dir;
     int status_early;
 };
 /* Returns the exit status [W32]. */

@@ -22,7 +22,6 @@ static rv_status begin_new(rv_drive *drive, rv_host *host, rv_job **ret_job, rv_
     run_verb *run = drive->user;
     rv_load_keep(&run->load, run->compiled.at);
     rv_buf_deinit(&run->load.source); /* what was to be said of it is said; of a large file it is as much as its graph */
-    rv_drive_expect(run->load.spec->graph.node_count);
     rv_submit submit = {.spec = run->load.spec, .file = run->load.path.at, .dir = run->load.dir.at, .fail_fast = drive->fail_fast};
     rv_status status = rv_engine_submit(rv_host_engine(host), &submit, ret_job, err);
     if (status == RV_OK) run->load.spec = NULL;
@@ -106,6 +105,8 @@ static int run_located(run_verb *run, const char *word, rv_drive *drive)
     }
     if (rv_args_has(run->args, "dry-run")) return tell_plan(run, &err) ? rv_cli_fail(run->args, &err) : 0;
     drive->begin = begin_new;
+    drive->graph = &run->load.spec->graph;
+    drive->dir = run->load.dir.at;
     return rv_drive_run(drive);
 }
 

@@ -44,7 +44,7 @@ void rv_cache_close(rv_cache *cache)
         rv_used_save(cache);
     }
     rv_stamps_close(cache->stamps);
-    rv_free(cache->used);
+    rv_used_close(cache);
     rv_key_parts_deinit(&cache->parts);
     rv_arena_deinit(&cache->arena);
     rv_buf_deinit(&cache->text[0]);
@@ -166,7 +166,8 @@ void rv_cache_begin(rv_job *job)
 {
     rv_error ignored;
     rv_cache_part *part = has_cached(job->graph) ? rv_cache_part_of(job) : NULL;
-    if (part && part->memo && open_tree(part, &ignored) == RV_OK) rv_memo_look_ahead(part->memo, part->subject.tree);
+    if (part && part->memo && open_tree(part, &ignored) == RV_OK)
+        rv_memo_look_ahead(part->memo, part->subject.tree, rv_loop_mono_ms(job->engine->config.loop));
 }
 
 void rv_cache_job_free(rv_job *job)

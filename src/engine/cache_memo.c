@@ -43,8 +43,15 @@ void rv_cache_memo_open(rv_cache_part *part)
     rv_arena_deinit(&arena);
     cache->is_unmarked |= status == RV_NOT_FOUND; /* a store's first: what is known may be another one's */
     if (status != RV_OK) return;
-    part->memo = rv_memo_open(&(rv_memo_of){.root = cache->config.root, .workflow = job->graph->digest, .values = values,
-                                            .environ = cache->config.environ, .node_count = job->graph->node_count});
+    rv_memo **early = &job->engine->config.memo;
+    if (*early && rv_memo_is_of(*early, &job->graph->digest, job->graph->node_count)) {
+        part->memo = *early;
+        *early = NULL;
+    } else {
+        part->memo = rv_memo_open(&(rv_memo_of){.root = cache->config.root, .workflow = job->graph->digest,
+                                                .environ = cache->config.environ, .node_count = job->graph->node_count});
+    }
+    rv_memo_accept(part->memo, values);
 }
 
 void rv_cache_memo_close(rv_cache_part *part)

@@ -34,16 +34,18 @@ struct rv_cache {
     /* when entries were used: ms by id, as it stands in ROOT/used */
     int64_t *used;
     uint64_t used_count;
+    size_t used_map_size;      /* bytes; 0: it is in memory */
     bool is_used_dirty;
     bool is_unmarked;          /* the store has no text of its own yet (cache_memo.c) */
     uint32_t drops;            /* batches that dropped entries under this engine */
     RV_VEC(struct rv_cache_part *) runs; /* those that have entries which no batch has yet */
 };
 
-/* used.c: ROOT/used: when an entry was used last, 8 bytes by id; rewritten when the cache is closed. Lost, it costs the order of cleaning
- * and nothing else. */
+/* used.c: ROOT/used: when an entry was used last, to ten minutes, 8 bytes by id; written anew when the cache is closed. Lost, it costs the
+ * order of cleaning and nothing else. */
 void rv_used_open(rv_cache *cache);
 void rv_used_save(rv_cache *cache);
+void rv_used_close(rv_cache *cache);
 void rv_used_note(rv_cache *cache, uint64_t id, int64_t now_ms);
 /* When it was used last, at least created_ms. */
 int64_t rv_used_ms(const rv_cache *cache, uint64_t id, int64_t created_ms);

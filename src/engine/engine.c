@@ -1,4 +1,5 @@
 #include "engine/inner.h"
+#include "engine/memo.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -527,7 +528,7 @@ rv_answer rv_engine_step(rv_job *job, const rv_event *input, bool urgent)
     rv_engine *engine = job->engine;
     rv_error error = {0};
     bool is_told = input->type == RV_EVENT_BUDGET && (input->flags & RV_BUDGET_ELSEWHERE);
-    if (input->type != RV_EVENT_CACHED) engine->is_disturbed = true;
+    if (input->type != RV_EVENT_CACHED && input->type != RV_EVENT_LOAD) engine->is_disturbed = true;
     if (job->group.size && !is_told) rv_group_look(job, input->type);
     rv_status status = rv_run_reserve(job->run, &job->out, input);
     if (status != RV_OK) {
@@ -640,6 +641,7 @@ void rv_engine_free(rv_engine *engine)
     rv_machine_close(engine);
     rv_admission_deinit(&engine->admission);
     rv_cleaner_free(engine->cleaner);
+    rv_memo_close(engine->config.memo, false);
     rv_cache_close(engine->cache);
     rv_jobserver_close(engine);
     rv_slot_dirs_free(engine);

@@ -68,6 +68,7 @@ typedef struct rv_engine_config {
     void *reduce_user;
     void (*failed)(void *user, const rv_error *err); /* the store failed: nothing more is taken; end with the error's exit status */
     void *failed_user;
+    struct rv_memo *memo;      /* of the run that is submitted next, looked at early (memo.h), or NULL; the engine's from here on */
 } rv_engine_config;
 
 /* Make an engine on parts that outlive it. STORE_IO, CORRUPT, STORE_FULL: the store cannot be read or its folders not made;

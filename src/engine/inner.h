@@ -176,7 +176,7 @@ struct rv_engine {
     uint64_t moment;           /* raised when files may have changed: when an attempt begins or has ended, with each turn while one runs */
     uint64_t unrest;           /* raised with it, but not where time alone has passed */
     int64_t moment_ms;         /* when it was raised in a turn */
-    bool is_disturbed;         /* since then a run was stepped by something else than a hit */
+    bool is_disturbed;         /* since then a run was stepped by something else than a hit or its beginning */
     rv_flight *flying, *next_flight; /* in flight; being collected */
     rv_flight *spare_flight;   /* empty, with room; NULL: none */
     rv_flight *syncing;        /* written, their syncs are waited for; latest first */

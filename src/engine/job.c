@@ -220,6 +220,9 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_agrees(job, err);
     if (status == RV_OK) status = rv_group_load(job, err);
     if (status != RV_OK) return drop(job, status);
+    engine->is_disturbed = true; /* who submits it may have changed files before */
+    rv_engine_moment(engine);
+    rv_cache_begin(job); /* files are looked at while the run is loaded */
     rv_event load = {.type = RV_EVENT_LOAD, .key = rv_str_of(job->id), .value = rv_buf_str(&job->load_value)};
     rv_engine_random(engine, &load.seed, sizeof load.seed);
     load.seed >>= 1; /* so that every reader of the journal has it exactly in 63 bits */
@@ -228,7 +231,6 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     RV_ASSERT(answer == RV_ANSWER_TAKEN);
     announce(job);
     rv_engine_moment(engine);
-    rv_cache_begin(job);
     *ret_job = job;
     return RV_OK;
 }

@@ -22,6 +22,7 @@
 #define NODE_FILES_MAX 65536u
 #define FILES_MAX (1u << 22)
 #define AHEAD_FILES_MIN 256u /* from so many on a thread looks at them */
+#define EARLY_MS 100         /* a run that begins later than this finds nothing of what was seen before it */
 
 typedef struct header {
     uint64_t magic, checksum;
@@ -59,9 +60,11 @@ typedef enum mark_state { MARK_UNKNOWN, MARK_SAME, MARK_OTHER } mark_state;
  * other has seen. It holds in that moment and in the next, while time alone has passed. */
 typedef struct ahead {
     pthread_t thread;
-    bool has_begun, is_running;
-    const rv_tree *tree;
-    uint64_t unrest, moment0;  /* of the tree, when it began */
+    bool has_begun, is_running, is_early;
+    int fd;                    /* of the directory; `own_fd` or the tree's */
+    int own_fd;                /* its own, where it began before there was a tree; else -1 */
+    int64_t began_ms;          /* early: on the monotonic clock */
+    uint64_t unrest, moment0;  /* of the tree, when it began; early: when the run did, and the moment before */
     atomic_bool is_over;       /* asks it to end */
     atomic_bool has_looked;    /* it has come to the end of the files */
     _Atomic uint32_t moment;   /* that is now, from moment0 on */
@@ -70,6 +73,7 @@ typedef struct ahead {
 struct rv_memo {
     char *root;
     rv_memo_of of;
+    uint64_t values; bool is_accepted;
     void *map; size_t map_size; /* NULL: no file */
     const header *head;
     const record *records;
@@ -129,7 +133,7 @@ static uint64_t checksum_of(const void *map, size_t size)
 
 static bool is_whole(const rv_memo *memo, const header *head, size_t size)
 {
-    if (head->magic != MAGIC || head->node_count != memo->of.node_count || head->values != memo->of.values) return false;
+    if (head->magic != MAGIC || head->node_count != memo->of.node_count) return false;
     if (memcmp(head->workflow.bytes, memo->of.workflow.bytes, sizeof head->workflow.bytes) != 0) return false;
     uint64_t sum = sizeof *head + (uint64_t)head->node_count * sizeof(record) + (uint64_t)head->file_count * sizeof(file) +
                    (uint64_t)head->ref_count * sizeof(uint32_t) + head->text_size;
@@ -186,8 +190,14 @@ rv_memo *rv_memo_open(const rv_memo_of *of)
     rv_memo *memo = rv_alloc(sizeof *memo);
     memo->of = *of;
     memo->root = rv_cstring_dup(rv_str_of(of->root));
+    memo->ahead.own_fd = -1;
     read_map(memo);
     return memo;
+}
+
+bool rv_memo_is_of(const rv_memo *memo, const rv_digest *workflow, uint32_t node_count)
+{
+    return memcmp(memo->of.workflow.bytes, workflow->bytes, sizeof workflow->bytes) == 0 && memo->of.node_count == node_count;
 }
 
 /* ---- looking ahead ---- */
@@ -211,7 +221,7 @@ static void *look_ahead(void *user)
     for (uint32_t i = 0; i < memo->head->file_count && !atomic_load_explicit(&a->is_over, memory_order_relaxed); i++) {
         uint32_t moment = atomic_load_explicit(&a->moment, memory_order_relaxed);
         if (seen_in(a, i, moment) || memo->files[i].path >= memo->head->text_size) continue;
-        write_down(a, i, moment, rv_tree_has_mark(a->tree, memo->text + memo->files[i].path, &memo->files[i].mark));
+        write_down(a, i, moment, rv_tree_has_mark(a->fd, memo->text + memo->files[i].path, &memo->files[i].mark));
     }
     atomic_store_explicit(&a->has_looked, !atomic_load_explicit(&a->is_over, memory_order_relaxed), memory_order_relaxed);
     return NULL;
@@ -219,14 +229,14 @@ static void *look_ahead(void *user)
 
 bool rv_memo_has_looked(const rv_memo *memo) { return atomic_load_explicit(&memo->ahead.has_looked, memory_order_relaxed); }
 
-void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree)
+bool rv_memo_is_looking(const rv_memo *memo) { return memo->ahead.is_running && !rv_memo_has_looked(memo); }
+
+static void begin_ahead(rv_memo *memo, int fd)
 {
     ahead *a = &memo->ahead;
     sigset_t all, before;
-    if (!memo->head || a->has_begun || memo->head->file_count < AHEAD_FILES_MIN) return;
     a->has_begun = true;
-    a->tree = tree;
-    a->unrest = rv_tree_unrest(tree), a->moment0 = rv_tree_now(tree);
+    a->fd = fd;
     a->found = rv_alloc(sizeof *a->found * memo->head->file_count);
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -239,9 +249,51 @@ static void end_ahead(rv_memo *memo)
     ahead *a = &memo->ahead;
     atomic_store_explicit(&a->is_over, true, memory_order_relaxed);
     if (a->is_running) pthread_join(a->thread, NULL);
-    a->is_running = false;
+    if (a->own_fd >= 0) close(a->own_fd);
     rv_free((void *)a->found);
-    a->found = NULL;
+    *a = (ahead){.own_fd = -1};
+}
+
+static bool has_many(const rv_memo *memo) { return memo->head && memo->head->file_count >= AHEAD_FILES_MIN; }
+
+void rv_memo_look_early(rv_memo *memo, const char *dir, int64_t mono_ms)
+{
+    ahead *a = &memo->ahead;
+    if (!has_many(memo)) return;
+    a->own_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (a->own_fd < 0) return;
+    a->is_early = true;
+    a->began_ms = mono_ms;
+    begin_ahead(memo, a->own_fd);
+}
+
+static bool is_same_directory(int a, int b)
+{
+    struct stat of_a, of_b;
+    return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree, int64_t mono_ms)
+{
+    ahead *a = &memo->ahead;
+    bool is_taken_over = a->is_early && mono_ms - a->began_ms < EARLY_MS && is_same_directory(a->fd, rv_tree_fd(tree));
+    if (a->is_early && !is_taken_over) end_ahead(memo);
+    if (!has_many(memo) || (a->has_begun && !a->is_early)) return;
+    a->is_early = false;
+    a->unrest = rv_tree_unrest(tree);
+    a->moment0 = rv_tree_now(tree) - is_taken_over;
+    atomic_store_explicit(&a->moment, is_taken_over, memory_order_relaxed);
+    if (!a->has_begun) begin_ahead(memo, rv_tree_fd(tree));
+}
+
+void rv_memo_accept(rv_memo *memo, uint64_t values)
+{
+    memo->values = values;
+    memo->is_accepted = true;
+    if (!memo->head || memo->head->values == values) return;
+    end_ahead(memo);
+    rv_vec_clear(&memo->hosts);
+    forget_map(memo);
 }
 
 /* ---- finding ---- */
@@ -251,7 +303,7 @@ static bool has_mark(const rv_memo *memo, uint32_t index, const rv_tree *tree, b
     const ahead *a = &memo->ahead;
     mark_state seen = is_calm ? seen_in(a, index, moment) : MARK_UNKNOWN;
     if (seen) return seen == MARK_SAME;
-    bool is_same = rv_tree_has_mark(tree, memo->text + memo->files[index].path, &memo->files[index].mark);
+    bool is_same = rv_tree_has_mark(rv_tree_fd(tree), memo->text + memo->files[index].path, &memo->files[index].mark);
     if (is_calm) write_down(a, index, moment, is_same);
     return is_same;
 }
@@ -287,7 +339,8 @@ static bool has_marks(rv_memo *memo, const record *given, const rv_tree *tree)
 
 bool rv_memo_find(rv_memo *memo, uint32_t node, uint64_t preds, const rv_tree *tree, rv_memo_hit *ret)
 {
-    if (!memo->head || node >= memo->of.node_count || memo->is_gone[node] || memo->records[node].entry == 0) return false;
+    if (!memo->is_accepted || !memo->head || node >= memo->of.node_count) return false;
+    if (memo->is_gone[node] || memo->records[node].entry == 0) return false;
     const record *found = &memo->records[node];
     if (found->preds != preds || !has_marks(memo, found, tree)) {
         memo->is_gone[node] = 1;
@@ -419,7 +472,7 @@ static void make_room(const rv_memo *memo)
 static bool write_file(const rv_memo *memo, const part *all, const char *path)
 {
     rv_buf bytes = {0};
-    header head = {.magic = MAGIC, .values = memo->of.values, .hosts = hosts_hash(memo), .workflow = memo->of.workflow,
+    header head = {.magic = MAGIC, .values = memo->values, .hosts = hosts_hash(memo), .workflow = memo->of.workflow,
                    .text_size = all->text.size, .node_count = all->records.count, .file_count = all->files.count,
                    .ref_count = all->refs.count, .host_count = memo->hosts.count};
     rv_buf_add(&bytes, &head, sizeof head);

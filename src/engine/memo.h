@@ -22,7 +22,6 @@ typedef struct rv_memo rv_memo;
 typedef struct rv_memo_of {
     const char *root;            /* of the store */
     rv_digest workflow;          /* its definition */
-    uint64_t values;             /* a hash of what else holds for all nodes alike (2) */
     const char *const *environ;  /* NULL-terminated; borrowed */
     uint32_t node_count;         /* of the definition */
 } rv_memo_of;
@@ -35,16 +34,24 @@ typedef struct rv_memo_hit {
     int32_t exit_status;
 } rv_memo_hit;
 
-/* Read what there is. Never fails. root: borrowed. */
+/* Read what there is; nothing of it is found before rv_memo_accept. Never fails. root: borrowed for the call, environ until close. */
 rv_memo *rv_memo_open(const rv_memo_of *of);
+bool rv_memo_is_of(const rv_memo *memo, const rv_digest *workflow, uint32_t node_count);
+/* Once. values: a hash of what else holds for all nodes alike (2). What was kept under another one goes. */
+void rv_memo_accept(rv_memo *memo, uint64_t values);
 /* Write what is new, if anything is. NULL is legal. is_void: entries were dropped meanwhile: what was read is removed instead. */
 void rv_memo_close(rv_memo *memo, bool is_void);
 
 /* Once, with the first look: from now on a thread of the memo looks at the files, so that who asks finds them looked at. The tree is not
  * closed before the memo. */
-void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree);
-/* Whether that thread has looked at all of them. */
+void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree, int64_t mono_ms);
+/* Before that, while its run is being made ready: begin to look beneath `dir`. Only where nobody else may write there for the store:
+ * the owner lock is held, and no attempt is left of whoever had it before. What is seen holds when the run begins within a moment of
+ * 100 ms, beneath the same directory, and then no longer than that moment. mono_ms: now, on the clock of rv_loop_mono_ms, in both. */
+void rv_memo_look_early(rv_memo *memo, const char *dir, int64_t mono_ms);
+/* Whether that thread has looked at all of them; whether it has begun and has not. */
 bool rv_memo_has_looked(const rv_memo *memo);
+bool rv_memo_is_looking(const rv_memo *memo);
 /* Whether `node` would have the hit that it had: preds is a hash of what its predecessors gave and of its trust. Looks at its files. */
 RV_MUST_USE bool rv_memo_find(rv_memo *memo, uint32_t node, uint64_t preds, const rv_tree *tree, rv_memo_hit *ret);
 /* Keep a hit that was just found by asking: hosts are the variables of the caller that its key has seen, inputs and outputs its files as

@@ -4,20 +4,35 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define USED_MAX (UINT64_C(1) << 26) /* ids that are kept account of */
+#define SAME_MS INT64_C(600000)      /* used again within this is not written down: a run whose nodes are all hits writes nothing */
 
 static void path_of(const rv_cache *cache, const char *suffix, rv_buf *out) { rv_buf_printf(out, "%s/used%s", cache->config.root, suffix); }
 
+void rv_used_close(rv_cache *cache)
+{
+    if (cache->used_map_size) munmap(cache->used, cache->used_map_size);
+    else rv_free(cache->used);
+    cache->used = NULL;
+    cache->used_map_size = cache->used_count = 0;
+}
+
+/* Out of the map into memory, with room for `count`. */
 static void grow(rv_cache *cache, uint64_t count)
 {
-    cache->used = rv_realloc(cache->used, count * sizeof *cache->used);
-    memset(cache->used + cache->used_count, 0, (count - cache->used_count) * sizeof *cache->used);
+    uint64_t known = cache->used_count;
+    int64_t *used = rv_alloc(count * sizeof *used);
+    if (known) memcpy(used, cache->used, known * sizeof *used);
+    rv_used_close(cache);
+    cache->used = used;
     cache->used_count = count;
 }
 
+/* A private map: what a run looks at of it is a page here and there. */
 void rv_used_open(rv_cache *cache)
 {
     struct stat info;
@@ -26,9 +41,9 @@ void rv_used_open(rv_cache *cache)
     int fd = open(path.at, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool is_good = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size / sizeof(int64_t) <= USED_MAX;
     if (is_good && info.st_size >= (off_t)sizeof(int64_t)) {
-        grow(cache, (uint64_t)info.st_size / sizeof(int64_t));
-        size_t size = cache->used_count * sizeof *cache->used;
-        if (rv_file_read(fd, (char *)cache->used, size, RV_FILE_APPEND) != (ssize_t)size) memset(cache->used, 0, size);
+        size_t size = (size_t)info.st_size;
+        void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        if (map != MAP_FAILED) cache->used = map, cache->used_map_size = size, cache->used_count = size / sizeof *cache->used;
     }
     if (fd >= 0) close(fd);
     rv_buf_deinit(&path);
@@ -52,7 +67,8 @@ void rv_used_save(rv_cache *cache)
 
 void rv_used_note(rv_cache *cache, uint64_t id, int64_t now_ms)
 {
-    if (id >= USED_MAX) return;
+    int64_t past_ms = id < cache->used_count ? now_ms - cache->used[id] : SAME_MS;
+    if (id >= USED_MAX || (past_ms >= 0 && past_ms < SAME_MS)) return;
     if (id >= cache->used_count) grow(cache, RV_MAX(id + 1, RV_MIN(cache->used_count * 2, USED_MAX)));
     cache->used[id] = now_ms;
     cache->is_used_dirty = true;

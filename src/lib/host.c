@@ -1,12 +1,14 @@
 #include "lib/host.h"
 
 #include "base/failpoint.h"
+#include "engine/memo.h"
 #include "lib/control.h"
 #include "lib/leftovers.h"
 #include "lib/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,7 @@ struct rv_host {
     rv_exec *exec;
     rv_blobs *blobs;
     rv_engine *engine;
+    rv_memo *memo;               /* until the engine has it */
     rv_control *control;
     rv_watch *keeper_watch;
     char mark[80];
@@ -138,6 +141,21 @@ static void on_change(void *user)
     rv_control_notify(host->control);
 }
 
+/* Nobody but us writes now: the lock is ours, and who had it before had left nothing behind, or it would still say so. */
+static void look_early(rv_host *host)
+{
+    const rv_graph *graph = host->config.graph;
+    struct stat info;
+    struct timespec now;
+    host->config.graph = NULL;
+    if (!graph || host->config.in_memory || fstat(host->lock_fd, &info) != 0 || info.st_size != 0) return;
+    host->memo = rv_memo_open(&(rv_memo_of){.root = host->dir, .workflow = graph->digest, .environ = host->config.environ,
+                                            .node_count = graph->node_count});
+    RV_ASSERT(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    rv_memo_look_early(host->memo, host->config.dir, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    while (rv_fail_point_armed == RV_FAIL_HOST_LOOKED && rv_memo_is_looking(host->memo)) sched_yield();
+}
+
 static rv_status open_parts(rv_host *host, rv_error *err)
 {
     const rv_host_config *config = &host->config;
@@ -181,7 +199,9 @@ static rv_status open_parts(rv_host *host, rv_error *err)
                                       .reducers = config->reducers,
                                       .reduce_user = config->reduce_user,
                                       .failed = on_failed,
-                                      .failed_user = host};
+                                      .failed_user = host,
+                                      .memo = host->memo};
+    host->memo = NULL;
     status = rv_engine_new(&engine_config, &host->engine, err);
     if (status == RV_OK) status = rv_control_open(host->engine, host->store, host->loop, host->owner.socket, &host->control, err);
     if (status == RV_OK) rv_engine_on_change(host->engine, on_change, host);
@@ -209,6 +229,8 @@ rv_status rv_host_open(const rv_host_config *config, rv_host **ret, rv_error *er
     host->dir = absolute(config->store_dir);
     if (status == RV_OK) status = take_lock(host, err);
     RV_FAIL_POINT(HOST_LOCKED);
+    if (status == RV_OK) look_early(host);
+    RV_FAIL_POINT(HOST_LOOKED);
     if (!config->shares_children) signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not a death */
     if (status == RV_OK) status = open_parts(host, err);
     if (status == RV_OK) status = watch_signals(host, err);
@@ -252,6 +274,7 @@ rv_status rv_host_close(rv_host *host, rv_error *err)
     rv_watch_end(host->keeper_watch);
     if (host->exec) rv_exec_free(host->exec); /* kills what is left */
     rv_engine_free(host->engine);
+    rv_memo_close(host->memo, false);
     rv_blobs_close(host->blobs);
     if (host->store) status = rv_store_close(host->store, err);
     rv_loop_free(host->loop);

@@ -19,6 +19,8 @@ typedef struct rv_host_config {
     rv_status (*reduce)(void *user, rv_job *job, uint32_t node, rv_str reducer, rv_str inputs, rv_buf *ret_value, rv_error *err);
     const char *const *(*reducers)(void *user);
     void *reduce_user;           /* these three as of rv_engine_config */
+    const struct rv_graph *graph; /* of the run that is submitted next, in `dir`, or NULL: what is remembered of it (memo.h) is looked */
+    const char *dir;              /* at while the rest is opened. Both borrowed for the opening */
     bool in_memory;              /* memory store, nothing durable (`--dry-run` needs none of this) */
     bool handles_signals;        /* SIGINT, SIGTERM, SIGHUP once: interrupt; twice: exit at once [W33] */
     void (*signalled)(void *user, int signal); /* tell the person; may be NULL */

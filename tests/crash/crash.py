@@ -24,8 +24,8 @@ from world import KILLED, Broken, Script, World, carriers, is_alive, need, seed_
 
 # Passed once a launch (engine.synced: when it begins and when it ends), or only by a run that is resumed; all others are passed often.
 NEW = ['store.before_name', 'store.after_name']  # passed where there is no store yet; killed at the first, there is none either
-ONCE = {*NEW, 'host.locked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written', 'host.closing',
-        'host.closed', 'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced', 'engine.synced'}
+ONCE = {*NEW, 'host.locked', 'host.looked', 'host.keeper_armed', 'host.store_open', 'host.leftovers_killed', 'host.owner_written',
+        'host.closing', 'host.closed', 'resume.replayed', 'resume.stepped', 'run.started', 'run.over', 'run.end_synced', 'engine.synced'}
 CLOSE = ['host.closing', 'host.closed']  # passed when the run has ended, and when it was asked to stop
 LINE = 'a line of output\n'
 ASKED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

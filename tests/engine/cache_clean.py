@@ -100,6 +100,25 @@ def oracle(flow):
         same(blobs(flow), [], 'blobs when nothing is left')
 
 
+@case('when an entry was used last is kept to ten minutes: a use soon after another one is not written down, a later one is [C15]')
+def used(flow):
+    nodes = {'a': node('echo a > a', outputs=['a']), 'b': node('echo b > b', outputs=['b'])}
+    flow.run({'nodes': nodes})
+    a, b = (flow.one(f"select id from cache where node = '{name}'") for name in 'ab')
+    now = time.time_ns() // 1000000
+    set_used(flow, {a: now - 300000, b: now - 660000})
+    flow.run({'nodes': nodes})
+    with open(flow.path('store/used'), 'rb') as file:
+        ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
+    same(ids[a], now - 300000, 'five minutes ago')
+    need(ids[b] >= now, 'eleven minutes ago')
+    set_used(flow, {a: now + 10**9})
+    flow.run({'nodes': nodes})
+    with open(flow.path('store/used'), 'rb') as file:
+        ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
+    need(now <= ids[a] < now + 10**9 and ids[b] >= now, 'a clock that was put back')
+
+
 @case('a blob stays as long as an entry or an artifact needs it; one that nobody needs goes [C15]')
 def needed(flow):
     flow.run({'nodes': {'a': node('echo shared > a; echo kept > "$REEVE_ARTIFACTS/kept"', outputs=['a']),

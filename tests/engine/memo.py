@@ -182,11 +182,11 @@ def ahead(flow):
     same(flow.read('out').decode(), 'last' + flow.read('all').decode(), 'it is put back')
 
 
-def stop_before_a_hit(flow, nodes, env):
+def stop_before_a_hit(flow, nodes, env, point='cache.looked'):
     """A run whose engine stopped at a node that it has not asked of, when all was looked at ahead, and that engine's pid."""
     until = time.monotonic() + DEADLINE_S
     while time.monotonic() < until:
-        live = flow.start({'nodes': nodes}, env={**env, 'REEVE_FAIL_POINT': 'cache.looked:1:stopped'})
+        live = flow.start({'nodes': nodes}, env={**env, 'REEVE_FAIL_POINT': f'{point}:1:stopped'})
         with open(f'/proc/{live.process.pid}/task/{live.process.pid}/children') as children:
             engine = int(wait_for(lambda: os.pread(children.fileno(), 100, 0).split(), 'an engine')[0])
         if wait_for(lambda: state_of(engine) in 'TZX' and state_of(engine), 'it stops or ends') == 'T':
@@ -195,8 +195,7 @@ def stop_before_a_hit(flow, nodes, env):
     raise Broken('no run is stopped')
 
 
-@case('what was seen ahead does not outlive a stall: an input that changes while the engine is stopped is seen by a node behind [C3]')
-def stalled(flow):
+def changed_while_stopped(flow, point):
     work = Work(flow)
     inputs, names = [f'f{i}' for i in range(300)], [f'n{i:02}' for i in range(20)]
     for name in (*inputs, 'in'):
@@ -206,7 +205,7 @@ def stalled(flow):
     env = {'LEDGER': work.ledger}
     for _ in range(3):
         flow.run({'nodes': nodes}, env=env)
-    live, engine = stop_before_a_hit(flow, nodes, env)
+    live, engine = stop_before_a_hit(flow, nodes, env, point)
     flow.write('in', 'second')
     until = time.monotonic() + 0.3
     wait_for(lambda: time.monotonic() > until, 'a stall that is longer than a look holds')
@@ -214,6 +213,16 @@ def stalled(flow):
     done = live.end(0)
     same([e['node'] for e in done.of('node_ended', detail='fresh')], names[-1:], 'what ran')
     same(flow.read(f'{names[-1]}.out').decode(), 'second', 'what came of it')
+
+
+@case('what was seen ahead does not outlive a stall: an input that changes while the engine is stopped is seen by a node behind [C3]')
+def stalled(flow):
+    changed_while_stopped(flow, 'cache.looked')
+
+
+@case('nor does what was seen while the store was being opened [C3]')
+def stalled_early(flow):
+    changed_while_stopped(flow, 'host.looked')
 
 
 @case('who changes a file and then says something is heard in that order: an input is seen, an output is put back [C3, C12]')
