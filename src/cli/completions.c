@@ -11,7 +11,7 @@ static const char *argument_words(const char *arg)
     static const struct { const char *arg, *words; } rows[] = {
         {"HOW", "live buffered quiet"},
         {"FORMAT", "text dot mermaid json"},
-        {"STATUS", "accepted running interrupted ok error timeout cancelled"},
+        {"STATUS", "accepted running waiting interrupted ok error timeout cancelled"},
         {"RUN", "latest"},
         {"NAME", "example fanout generate-and-filter verify tournament loop-until-good classify-and-route"},
     };
@@ -52,7 +52,7 @@ static void bash_script(rv_buf *out)
     }
     rv_buf_cstring(out, "    esac\n    case $before in\n    --output) words='live buffered quiet' options= ;;\n"
                         "    --format) words='text dot mermaid json' options= ;;\n"
-                        "    --status) words='accepted running interrupted ok error timeout cancelled' options= ;;\n"
+                        "    --status) words='accepted running waiting interrupted ok error timeout cancelled' options= ;;\n"
                         "    --resume) words=latest ;;\n"
                         "    --store) COMPREPLY=($(compgen -d -- \"$word\")); return ;;\n    esac\n"
                         "    case $word in\n    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"

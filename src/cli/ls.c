@@ -24,13 +24,13 @@ enum {
     CACHED
 };
 static const char runs_sql[] =
-    "select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
+    "select * from (select id, name, status, interaction, created_ms, started_ms, ended_ms, nodes_total, nodes_succeeded, nodes_failed, "
     "nodes_skipped, nodes_cancelled, exit_status, file, resumed_from, "
     "status in ('running', 'interrupted') and exists (select 1 from blocker where blocker.run = run.id and blocker.state = "
     "'open') "
-    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')), "
-    "cast(round(cost_usd * 1000000) as integer), tokens, tokens_cached from run where ?1 = '' "
-    "or status = ?1 order by created_ms desc, id desc";
+    "and not exists (select 1 from node where node.run = run.id and node.state in ('running', 'ready')) as is_waiting, "
+    "cast(round(cost_usd * 1000000) as integer), tokens, tokens_cached from run) where ?1 = '' "
+    "or status = ?1 or (is_waiting and ?1 = 'waiting') order by created_ms desc, id desc";
 
 static void json_row(rv_json_writer *w, const rv_row *row)
 {
@@ -88,10 +88,27 @@ static void table_row(rv_table *table, const rv_row *row, int64_t now)
     rv_buf_deinit(&cell);
 }
 
-static void print(const rv_args *args, rv_rows *rows)
+/* Of runs that an engine left as it died: nobody owns the store, and nobody has it go on. */
+static void tell_left(const rv_args *args, const rv_session *session, rv_str last, uint32_t count)
+{
+    rv_buf store = {0};
+    if (rv_client_is_remote(session->client) || count == 0) return;
+    rv_cli_store_option(args, &store);
+    if (count == 1)
+        rv_cli_note("no process drives the run that is `running`; `reeve run --resume %.*s%.*s` goes on with it", RV_FMT(last),
+                    RV_FMT(rv_buf_str(&store)));
+    else
+        rv_cli_note("no process drives the %u runs that are `running`; `reeve run --resume %.*s%.*s` goes on with the latest", count,
+                    RV_FMT(last), RV_FMT(rv_buf_str(&store)));
+    rv_buf_deinit(&store);
+}
+
+static void print(const rv_args *args, const rv_session *session, rv_rows *rows)
 {
     rv_buf out = {0};
     rv_row row;
+    rv_str left = {0};
+    uint32_t left_count = 0;
     if (args->is_json) {
         rv_json_writer w;
         rv_cli_json_begin(&w, &out);
@@ -112,10 +129,15 @@ static void print(const rv_args *args, rv_rows *rows)
     rv_table table = {0};
     for (size_t i = 0; i < RV_COUNT(columns); i++) rv_table_column(&table, columns[i].title, columns[i].is_right);
     int64_t now = rv_ui_now_ms();
-    while (rv_rows_next(rows, &row)) table_row(&table, &row, now);
+    while (rv_rows_next(rows, &row)) {
+        table_row(&table, &row, now);
+        bool is_left = rv_str_is(rv_row_str(&row, STATUS), "running") && !rv_row_i64(&row, IS_WAITING);
+        if (is_left && left_count++ == 0) left = rv_row_str(&row, ID);
+    }
     rv_table_write_take(&table, &out);
     if (rows->is_cut) rv_buf_cstring(&out, "and more: --limit N\n");
     rv_ui_out(rv_buf_str(&out));
+    tell_left(args, session, left, left_count);
     rv_buf_deinit(&out);
 }
 
@@ -127,13 +149,13 @@ int rv_verb_ls(const rv_args *args)
     rv_rows rows;
     const char *status_word = rv_args_value(args, "status");
     rv_str wanted = rv_str_of(status_word ? status_word : "");
-    bool is_known = wanted.size == 0;
+    bool is_known = wanted.size == 0 || rv_str_is(wanted, "waiting"); /* as it is shown; the row has another */
     for (uint32_t i = 0; i < RV_RUN_STATE_COUNT; i++) is_known |= rv_str_is(wanted, rv_run_state_name((rv_run_state)i));
     if (!is_known) return rv_cli_failf(args, RV_INVALID, "there is no status `%s`; see `reeve ls --help`", status_word);
     rv_status failed = rv_args_number(args, "limit", 1, 1000000, 20, &limit, &err);
     if (failed == RV_OK) failed = rv_session_open(args, false, NULL, &session, &err);
     if (failed == RV_OK) failed = rv_session_query(&session, runs_sql, &wanted, 1, limit, &rows, &err);
-    if (failed == RV_OK) print(args, &rows);
+    if (failed == RV_OK) print(args, &session, &rows);
     rv_session_close(&session);
     return failed ? rv_cli_fail(args, &err) : 0;
 }

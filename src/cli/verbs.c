@@ -96,7 +96,7 @@ const rv_verb rv_verbs[] = {
      "One line a run: its id, workflow, status, when it began, how long it took and how many of its nodes are done.",
      OPTIONS(
          {"limit", 'n', "N", "at most N runs; 20 by default", 0},
-         {"status", 0, "STATUS", "only runs in this status: accepted, running, interrupted, ok, error, timeout, cancelled", 0},
+         {"status", 0, "STATUS", "only runs in this status: accepted, running, waiting, interrupted, ok, error, timeout, cancelled", 0},
          JSON, STORE),
      EXAMPLES({"reeve ls", "the latest runs"}, {"reeve ls --status error --limit 5", "the last five that failed"}), EXIT_LOOK, 0,
      0, false, rv_verb_ls},

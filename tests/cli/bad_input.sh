@@ -54,6 +54,21 @@ claim "of the other one it is" sh -c "'$reeve' logs latest b --stream 2 2>err >o
 claim "writing with sql is refused like any writing" exits 1 "$reeve" sql "delete from run"
 claim "and says that it may only read" err_has "the query may only read: cannot modify run"
 
+fresh left
+printf 'reeve: 1\nname: x\nnodes:\n  a: {run: [sleep, 1000]}\n' >x.yaml
+"$reeve" run x.yaml >/dev/null 2>&1 </dev/null &
+keeper=$!
+claim "a run goes on" until_true 30 sh -c "'$reeve' ls 2>/dev/null | grep -q running"
+claim "while somebody drives it nothing is said of it" sh -c "'$reeve' ls 2>err >out; [ ! -s err ]"
+kill -9 $(cat /proc/$keeper/task/$keeper/children)
+wait $keeper 2>/dev/null
+claim "ls of a run that an engine left is exit 0" exits 0 "$reeve" ls
+claim "it says that nobody drives it, and what does" err_has "no process drives the run that is \`running\`; \`reeve run --resume "
+printf 'reeve: 1\nname: y\nnodes:\n  p: {approve: {message: go?}}\n' >y.yaml
+"$reeve" run y.yaml --no-wait >/dev/null 2>&1
+claim "a run that waits is found by that word" exits 0 "$reeve" ls --status waiting
+claim "and it alone" [ "$(grep -c waiting out)" -eq 1 -a "$(grep -c running out)" -eq 0 ]
+
 fresh usage
 claim "a missing word is exit 2" exits 2 "$reeve" approve
 claim "the usage is one line" [ "$(wc -l <err)" -eq 1 ]
