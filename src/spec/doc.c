@@ -48,33 +48,44 @@ static uint32_t add(rv_doc *doc, rv_doc_value value, uint32_t offset)
 
 /* ---- texts of a source that is spent ---- */
 
-#define KNOWN_COUNT (1u << 14)
+#define KNOWN_COUNT (1u << 13)
 #define KNOWN_SIZE_MAX 64u
 
-/* Any function of the text will do: who makes it collide gets a larger pool. */
-static uint32_t known_index(const char *at, uint32_t size)
+/* A text by its first and its last eight bytes, which up to sixteen are all of it. */
+static rv_doc_known ends_of(const char *at, uint32_t size)
 {
-    uint64_t first = 0, last = 0;
+    rv_doc_known ends = {.size = size};
     if (size >= 8) {
-        memcpy(&first, at, 8);
-        memcpy(&last, at + size - 8, 8);
+        memcpy(&ends.first, at, 8);
+        memcpy(&ends.last, at + size - 8, 8);
     } else if (size >= 4) {
-        memcpy(&first, at, 4);
-        memcpy(&last, at + size - 4, 4);
+        memcpy(&ends.first, at, 4);
+        memcpy(&ends.last, at + size - 4, 4);
     } else
-        for (uint32_t i = 0; i < size; i++) first = first << 8 | (unsigned char)at[i];
-    uint64_t mixed = (first ^ (last << 29 | last >> 35) ^ size) * UINT64_C(0x9e3779b97f4a7c15);
+        for (uint32_t i = 0; i < size; i++) ends.first = ends.first << 8 | (unsigned char)at[i];
+    return ends;
+}
+
+/* Any function of the text will do: who makes it collide gets a larger pool. */
+static uint32_t known_index(const rv_doc_known *ends)
+{
+    uint64_t mixed = (ends->first ^ (ends->last << 29 | ends->last >> 35) ^ ends->size) * UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)(mixed >> 40) % KNOWN_COUNT;
 }
 
 /* Where in the pool this text is, now at the latest. */
 static uint32_t pooled(rv_doc *doc, const char *text, uint32_t size)
 {
-    rv_doc_known *known = size <= KNOWN_SIZE_MAX && size > 0 ? &doc->known[known_index(text, size)] : NULL;
-    if (known && known->size == size && memcmp(doc->pool.at + known->at, text, size) == 0) return known->at;
     uint32_t at = (uint32_t)doc->pool.size;
+    if (size > 0 && size <= KNOWN_SIZE_MAX) {
+        rv_doc_known ends = ends_of(text, size), *known = &doc->known[known_index(&ends)];
+        if (known->size == size && known->first == ends.first && known->last == ends.last &&
+            (size <= 16 || memcmp(doc->pool.at + known->at, text, size) == 0))
+            return known->at;
+        ends.at = at;
+        *known = ends;
+    }
     rv_buf_add(&doc->pool, text, size);
-    if (known) *known = (rv_doc_known){at, size};
     return at;
 }
 
@@ -133,6 +144,7 @@ static void duplicate(rv_doc *doc, uint32_t key, uint32_t first)
 static void find_duplicates(rv_doc *doc, uint32_t map)
 {
     uint32_t count = rv_doc_size(doc, map), keys[8], seen = 0;
+    rv_str texts[RV_COUNT(keys)];
     if (count < 2) return;
     rv_map names = {0};
     if (count > RV_COUNT(keys)) rv_map_reserve(&names, count);
@@ -142,7 +154,8 @@ static void find_duplicates(rv_doc *doc, uint32_t map)
         if (count > RV_COUNT(keys)) first = rv_map_add(&names, text, key);
         else {
             for (uint32_t k = 0; k < seen && first == RV_NONE; k++)
-                if (rv_str_eq(text, rv_doc_text(doc, keys[k]))) first = keys[k];
+                if (rv_str_eq(text, texts[k])) first = keys[k];
+            texts[seen] = text;
             keys[seen++] = key;
         }
         if (first != RV_NONE) duplicate(doc, key, first);
@@ -192,7 +205,7 @@ static const rv_doc *part_of(const rv_doc *doc, uint32_t value)
     return low == 0 ? doc : doc->parts.at[low - 1];
 }
 
-rv_str rv_doc_text(const rv_doc *doc, uint32_t value)
+rv_str rv_doc_text_slow(const rv_doc *doc, uint32_t value)
 {
     if (!rv_doc_is_scalar(doc, value)) return RV_STR("");
     uint32_t flags = rv_doc_flags(doc, value), at = doc->values.at[value].at;
@@ -211,8 +224,9 @@ void rv_doc_replace(rv_doc *doc, uint32_t value, rv_str text)
 uint32_t rv_doc_get(const rv_doc *doc, uint32_t map, const char *key)
 {
     if (rv_doc_kind_of(doc, map) != RV_DOC_MAP) return RV_NONE;
+    rv_str name = rv_str_of(key);
     for (uint32_t k = map + 1, end = rv_doc_next(doc, map); k < end; k = rv_doc_next(doc, k + 1))
-        if (rv_str_is(rv_doc_text(doc, k), key)) return k + 1;
+        if (rv_str_eq(rv_doc_text(doc, k), name)) return k + 1;
     return RV_NONE;
 }
 

@@ -52,7 +52,7 @@ _Static_assert(sizeof(rv_doc_value) == 8, "a value is 8 bytes");
 _Static_assert(RV_DOC_MAP < 1u << RV_DOC_KIND_BITS && RV_DOC_DUPLICATE < 1u << RV_DOC_FLAG_BITS, "kind and flags have room");
 
 typedef struct rv_doc_long { uint32_t value, size; } rv_doc_long;
-typedef struct rv_doc_known { uint32_t at, size; } rv_doc_known; /* a text in the pool; size 0: none */
+typedef struct rv_doc_known { uint64_t first, last; uint32_t at, size; } rv_doc_known; /* a text in the pool; size 0: none. See doc.c */
 
 typedef struct rv_doc rv_doc;
 struct rv_doc {
@@ -113,8 +113,16 @@ static inline uint32_t rv_doc_begins(const rv_doc *doc, uint32_t value)
 /* Nobody reads the values from..to any more: their memory may be given back. Each call goes on where the one before it ended: `from` is
  * the same in all. Only without parts, and with a source that is spent. */
 void rv_doc_release(rv_doc *doc, uint32_t from, uint32_t to);
+rv_str rv_doc_text_slow(const rv_doc *doc, uint32_t value); /* what rv_doc_text does where it is not simple */
 /* The text of a scalar as written or decoded. Valid until the doc changes. */
-rv_str rv_doc_text(const rv_doc *doc, uint32_t value);
+static inline rv_str rv_doc_text(const rv_doc *doc, uint32_t value)
+{
+    const rv_doc_value v = doc->values.at[value];
+    uint32_t size = v.bits >> RV_DOC_SIZE_SHIFT, flags = v.bits >> RV_DOC_KIND_BITS;
+    if (doc->parts.count || size == RV_DOC_SIZE_LONG || flags & RV_DOC_REPLACED || !rv_doc_is_scalar(doc, value))
+        return rv_doc_text_slow(doc, value);
+    return (rv_str){(flags & RV_DOC_POOLED ? doc->pool.at : doc->source.at) + v.at, size};
+}
 /* Let `text` (which must outlive the doc) stand for the text of a scalar. */
 void rv_doc_replace(rv_doc *doc, uint32_t value, rv_str text);
 /* The value of `key` in a map, or RV_NONE. Linear in the pairs. */

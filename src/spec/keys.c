@@ -525,12 +525,20 @@ const rv_key_table *const rv_key_tables[] = {
 
 /* ---- looking up ---- */
 
+/* As rv_str_cmp, but a key's size need not be known: most differ in their first bytes. */
+static int compare(const char *key, rv_str name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        if (key[i] != name.at[i] || key[i] == 0) return key[i] && (unsigned char)key[i] > (unsigned char)name.at[i] ? 1 : -1;
+    return key[name.size] != 0;
+}
+
 uint32_t rv_key_find(const rv_key_table *table, rv_str name)
 {
     uint32_t low = 0, high = table->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = rv_str_cmp(rv_str_of(table->keys[middle].name), name);
+        int order = compare(table->keys[middle].name, name);
         if (order == 0) return middle;
         if (order < 0) low = middle + 1;
         else high = middle;

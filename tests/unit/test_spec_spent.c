@@ -37,6 +37,23 @@ static void spent__memory_of_the_source_is_given_back(void **state)
     }
 }
 
+static void spent__texts_that_are_nearly_alike_stay_apart(void **state)
+{
+    rv_buf text = {0};
+    rv_buf_cstring(&text, "{\"reeve\": 1, \"nodes\": {\"n\": {\"run\": [\"echo\"");
+    for (uint32_t size = 0; size < 70; size++)
+        for (uint32_t other = 0; other <= size; other++) { /* one byte is another one; the first text has none */
+            rv_buf_cstring(&text, ", \"");
+            for (uint32_t i = 0; i < size; i++) rv_buf_byte(&text, i + 1 == other ? 'b' : 'a');
+            rv_buf_byte(&text, '"');
+        }
+    rv_buf_cstring(&text, "]}}}");
+    loaded l = load_json(text.at); /* compares */
+    assert_non_null(l.spec);
+    loaded_free(&l);
+    rv_buf_deinit(&text);
+}
+
 static void spent__problems_are_counted_and_not_listed(void **state)
 {
     char source[] = "{\"nodes\": {\"a\": {\"run\": [\"true\"], \"needs\": [\"b\"], \"retries\": 1}}}";
@@ -56,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spent__memory_of_the_source_is_given_back),
+        cmocka_unit_test(spent__texts_that_are_nearly_alike_stay_apart),
         cmocka_unit_test(spent__problems_are_counted_and_not_listed),
     };
     return cmocka_run_group_tests_name("spec spent", tests, NULL, NULL);

@@ -27,6 +27,33 @@ static void tables__are_sorted_and_found(void **state)
     }
 }
 
+/* Its slow twin: one by one. */
+static void assert_found_as_it_is(const rv_key_table *table, rv_str name)
+{
+    uint32_t expected = RV_NONE;
+    for (uint32_t i = 0; i < table->count && expected == RV_NONE; i++)
+        if (rv_str_eq(name, rv_str_of(table->keys[i].name))) expected = i;
+    assert_int_equal(rv_key_find(table, name), expected);
+}
+
+static void tables__names_near_a_key_are_not_taken_for_it(void **state)
+{
+    static const unsigned char bytes[] = {0, 1, '_', 'a', 'z', 0x80, 0xff};
+    for (uint32_t t = 0; rv_key_tables[t]; t++)
+        for (uint32_t i = 0; i < rv_key_tables[t]->count; i++) {
+            char name[64];
+            size_t size = strlen(rv_key_tables[t]->keys[i].name);
+            assert_true(size < sizeof name);
+            for (size_t at = 0; at <= size; at++)
+                for (size_t b = 0; b < RV_COUNT(bytes); b++) {
+                    memcpy(name, rv_key_tables[t]->keys[i].name, size);
+                    assert_found_as_it_is(rv_key_tables[t], (rv_str){name, at});
+                    name[at] = (char)bytes[b];
+                    assert_found_as_it_is(rv_key_tables[t], (rv_str){name, RV_MAX(at + 1, size)});
+                }
+        }
+}
+
 static void tables__numbers_of_keys_are_their_rows(void **state)
 {
     assert_int_equal(RV_COUNT(node_names), rv_node_table.count);
@@ -180,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(tables__are_sorted_and_found),
+        T(tables__names_near_a_key_are_not_taken_for_it),
         T(tables__numbers_of_keys_are_their_rows),
         T(tables__kind_keys_are_the_kinds),
         T(tables__every_key_that_is_not_carried_out_is_refused),
