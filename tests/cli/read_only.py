@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,14 @@ def beside_owner(number, folder):
     with open(os.path.join(folder, 'waits.json'), 'w') as file:
         json.dump({'reeve': 1, 'nodes': {'p': {'approve': {'message': 'go?'}}}}, file)
     owner = subprocess.Popen([REEVE, 'run', 'waits.json', '--json'], cwd=folder, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        return ask_beside(number, name, folder, store, reeve, owner)
+    finally:
+        owner.kill()
+        owner.wait()
+
+
+def ask_beside(number, name, folder, store, reeve, owner):
     while b'blocker_opened' not in owner.stdout.readline():
         pass
     for path, _, files in os.walk(store):
@@ -93,8 +102,17 @@ def beside_owner(number, folder):
     return not wrong
 
 
+def open_place():
+    """Where every user may look up a file that he may read."""
+    place = os.path.realpath(tempfile.gettempdir())
+    parents = [place]
+    while parents[-1] != '/':
+        parents.append(os.path.dirname(parents[-1]))
+    return place if all(os.stat(parent).st_mode & stat.S_IXOTH for parent in parents) else '/tmp'
+
+
 def main():
-    folder = tempfile.mkdtemp(prefix='reeve-read-only-')
+    folder = tempfile.mkdtemp(prefix='reeve-read-only-', dir=open_place())
     try:
         os.mkdir(os.path.join(folder, 'tmp'))
         with open(os.path.join(folder, 'flow.json'), 'w') as file:

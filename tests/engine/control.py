@@ -39,7 +39,7 @@ def nonsense(flow):
         'UNSUPPORTED'), (b'{"op":"ping"}\n', 'UNSUPPORTED'),
                          (b'{"v":1}\n', 'INVALID'), (b'{"v":1,"op":"rm"}\n', 'INVALID'), (b'{"v":1,"op":7}\n', 'INVALID'),
                          (b'\x00\xff\xfe\n', 'INVALID'), (b'[' * 100 + b'\n', 'INVALID'),
-                         (b'{"v":1,"op":"query","sql":"delete from run"}\n', 'INVALID'), (b'{"v":1,"op":"query","sql":7}\n', 'INVALID'),
+                         (b'{"v":1,"op":"query","sql":"delete from run"}\n', 'DENIED'), (b'{"v":1,"op":"query","sql":7}\n', 'INVALID'),
                          (b'{"v":1,"op":"decide"}\n', 'INVALID'),
                          (b'{"v":1,"op":"answer","run":{},"key":[],"value":1}\n', 'NOT_FOUND'), (b'{"v":1,"op":"cancel"}\n', 'NOT_FOUND')):
         wire.send(line)

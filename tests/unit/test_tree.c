@@ -213,6 +213,7 @@ static void stamps__what_is_unchanged_is_not_read_again(void **state)
     assert_int_equal(fstatat(AT_FDCWD, rv_arena_printf(&arena, "%s/f", work).at, &info, 0), 0);
     uint64_t name = 7;
     assert_false(rv_stamps_find(stamps, name, &info, &found));
+    tick(); /* the times of a file that somebody looked at may be ahead of the clock's last tick */
     rv_stamps_note(stamps, name, &info, rv_stamp_clock() + 1, before);
     assert_true(rv_stamps_find(stamps, name, &info, &found));
     assert_memory_equal(found.bytes, before.bytes, 32);
