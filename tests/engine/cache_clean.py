@@ -174,7 +174,7 @@ def usage(flow):
 
 @case('beside a run: what it stores meanwhile stays, what it looks up is missed at most, and it ends well [C15]')
 def beside(flow):
-    count = 300 if is_long() else 60
+    count = 300 if is_long() else 30
     flow.run({'nodes': {f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}']) for i in range(count)}})
     live = flow.start({'nodes': {'h': flow.held(), **{f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}'], needs=[f'm{i}'])
                                                      for i in range(count)},
@@ -247,7 +247,7 @@ def many(flow, count):
 
 @case('very many entries are cleaned beside a run that goes on: exactly those of the oracle [C15]')
 def very_many(flow):
-    count = 100000 if is_long() else 5000
+    count = 100000 if is_long() else 2000
     many(flow, count)
     now = int(flow.one("select cast(strftime('%s', 'now') as integer) * 1000"))
     want = Oracle({i: (s, c) for i, (s, c) in entries(flow).items()}, now, set(), 20 * DAY_MS, None)
