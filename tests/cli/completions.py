@@ -157,7 +157,7 @@ def zsh_words(zsh):
 def zsh_options(zsh):
     """All but its last letter are typed, unless that is itself an option or more than one begins so."""
     draw = random.Random(SEED)
-    for verb in verbs:
+    for verb in verbs if ZSH_OPTIONS > 1 else draw.sample(verbs, len(verbs) // 3):
         names = options_of(verb)
         alone = [name for name in names if not [other for other in names if other != name and other.startswith(name[:-1])]]
         for name in draw.sample(alone, min(ZSH_OPTIONS, len(alone))):
@@ -171,7 +171,7 @@ def zsh_options(zsh):
 
 
 def zsh_verbs(zsh):
-    for verb in verbs:
+    for verb in verbs if ZSH_OPTIONS > 1 else random.Random(SEED).sample(verbs, len(verbs) // 3):
         name = verb['name']
         shortest = next(name[:size] for size in range(1, len(name) + 1)
                         if not [other for other in verbs if other is not verb and other['name'].startswith(name[:size])])
@@ -191,8 +191,8 @@ def main():
         claim('every option of every verb is offered', shell, lambda: options_problem(complete))
         claim('words, files and directories are completed', shell, lambda: words_problem(complete))
     zsh = Zsh() if shutil.which('zsh') else None
+    print('# verbs and options are drawn by SEED=%d' % SEED)
     claim('every verb is completed', 'zsh', lambda: zsh_verbs(zsh))
-    print('# options are drawn by SEED=%d' % SEED)
     claim('options of every verb are completed', 'zsh', lambda: zsh_options(zsh))
     claim('words, files and directories are completed', 'zsh', lambda: zsh_words(zsh))
     if zsh:

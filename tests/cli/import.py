@@ -14,7 +14,7 @@ import tempfile
 from program import REEVE, call, claim, end, write
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RANDOM = 60 if os.environ.get('REEVE_TEST_LONG') == '1' else 4
+RANDOM = 60 if os.environ.get('REEVE_TEST_LONG') == '1' else 2
 
 
 def tree(folder):

@@ -206,7 +206,7 @@ def outputs_come_back(folder, is_traced):
     os.remove(os.path.join(folder, 'corpus', 'out', 'words.csv'))
     with open(os.path.join(folder, 'libs', 'str', 'out', 'libstr.a'), 'w') as file:
         file.write('spoilt\n')
-    all_hits('with outputs spoilt', folder, is_traced=is_traced)
+    all_hits('with outputs spoilt', folder)
     claim('they are whole again', tree(folder) == before, set(before) ^ set(tree(folder)))
 
 
