@@ -67,8 +67,8 @@ void rv_used_save(rv_cache *cache)
 
 void rv_used_note(rv_cache *cache, uint64_t id, int64_t now_ms)
 {
-    int64_t past_ms = id < cache->used_count ? now_ms - cache->used[id] : SAME_MS;
-    if (id >= USED_MAX || (past_ms >= 0 && past_ms < SAME_MS)) return;
+    bool is_known = id < cache->used_count && cache->used[id] <= now_ms && cache->used[id] > now_ms - SAME_MS;
+    if (id >= USED_MAX || is_known) return;
     if (id >= cache->used_count) grow(cache, RV_MAX(id + 1, RV_MIN(cache->used_count * 2, USED_MAX)));
     cache->used[id] = now_ms;
     cache->is_used_dirty = true;

@@ -117,6 +117,11 @@ def used(flow):
     with open(flow.path('store/used'), 'rb') as file:
         ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
     need(now <= ids[a] < now + 10**9 and ids[b] >= now, 'a clock that was put back')
+    set_used(flow, {a: -2**63, b: 2**63 - 1})
+    flow.run({'nodes': nodes})
+    with open(flow.path('store/used'), 'rb') as file:
+        ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
+    need(now <= ids[a] < now + 10**9 and now <= ids[b] < now + 10**9, 'times that no clock gives')
 
 
 @case('a blob stays as long as an entry or an artifact needs it; one that nobody needs goes [C15]')
