@@ -188,9 +188,9 @@ static void explored__each_controller_with_losses_and_more_children(void **state
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller_budget_and_submission),
-                                      cmocka_unit_test(explored__hits_beneath_each_controller)};
-    const struct CMUnitTest whole[] = {cmocka_unit_test(explored__each_controller_with_losses_and_more_children)};
+    const struct CMUnitTest fast[] = {cmocka_unit_test(explored__each_controller_budget_and_submission)};
+    const struct CMUnitTest whole[] = {cmocka_unit_test(explored__hits_beneath_each_controller),
+                                       cmocka_unit_test(explored__each_controller_with_losses_and_more_children)};
     if (argc > 1 && strcmp(argv[1], "whole") == 0) return cmocka_run_group_tests_name("grown_whole", whole, NULL, NULL);
     return cmocka_run_group_tests_name("grown", fast, NULL, NULL);
 }
