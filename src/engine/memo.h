@@ -47,7 +47,8 @@ void rv_memo_close(rv_memo *memo, bool is_void);
 void rv_memo_look_ahead(rv_memo *memo, const rv_tree *tree, int64_t mono_ms);
 /* Before that, while its run is being made ready: begin to look beneath `dir`. Only where nobody else may write there for the store:
  * the owner lock is held, and no attempt is left of whoever had it before. What is seen holds when the run begins within a moment of
- * 100 ms, beneath the same directory, and then no longer than that moment. mono_ms: now, on the clock of rv_loop_mono_ms, in both. */
+ * 100 ms, beneath the same directory, and then no longer than that moment. Never fails: where nothing can be looked at
+ * nothing is seen. mono_ms: now, on the clock of rv_loop_mono_ms, in both. */
 void rv_memo_look_early(rv_memo *memo, const char *dir, int64_t mono_ms);
 /* Whether that thread has looked at all of them; whether it has begun and has not. */
 bool rv_memo_has_looked(const rv_memo *memo);

@@ -193,17 +193,20 @@ void rv_doc_release(rv_doc *doc, uint32_t from, uint32_t to)
 
 /* ---- texts ---- */
 
-/* The part that a value is of, or the doc itself. */
-static const rv_doc *part_of(const rv_doc *doc, uint32_t value)
+/* The part that `key`, a value or the offset of a source, is of; or the doc itself. */
+static inline const rv_doc *part_with(const rv_doc *doc, uint32_t key, bool is_offset)
 {
     uint32_t low = 0, high = doc->parts.count;
     while (low < high) { /* the first part that begins after it */
         uint32_t middle = low + (high - low) / 2;
-        if (doc->parts.at[middle]->first <= value) low = middle + 1;
+        const rv_doc *part = doc->parts.at[middle];
+        if ((is_offset ? part->base : part->first) <= key) low = middle + 1;
         else high = middle;
     }
     return low == 0 ? doc : doc->parts.at[low - 1];
 }
+
+static const rv_doc *part_of(const rv_doc *doc, uint32_t value) { return part_with(doc, value, false); }
 
 rv_str rv_doc_text_slow(const rv_doc *doc, uint32_t value)
 {
@@ -256,17 +259,7 @@ static uint32_t characters_before(const rv_doc *doc, uint32_t offset)
     return characters;
 }
 
-/* The part that `offset` is in, or the doc itself. */
-static rv_doc *part_at(rv_doc *doc, uint32_t offset)
-{
-    uint32_t low = 0, high = doc->parts.count;
-    while (low < high) { /* the first part that begins after it */
-        uint32_t middle = low + (high - low) / 2;
-        if (doc->parts.at[middle]->base <= offset) low = middle + 1;
-        else high = middle;
-    }
-    return low == 0 ? doc : doc->parts.at[low - 1];
-}
+static rv_doc *part_at(rv_doc *doc, uint32_t offset) { return (rv_doc *)part_with(doc, offset, true); }
 
 const rv_doc *rv_doc_position(rv_doc *doc, uint32_t offset, uint32_t *ret_line, uint32_t *ret_column)
 {
