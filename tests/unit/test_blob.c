@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "blob/blob.h"
+#include "remove.h"
 
 /* ------------------------------------------------------------- the scene */
 
@@ -41,11 +42,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    char command[128];
     rv_blobs_close(blobs);
     close(work_fd);
-    snprintf(command, sizeof command, "rm -rf %s", base); /* base is ours: /tmp/rv-blob-… */
-    return system(command);
+    return remove_at(AT_FDCWD, base); /* ours: /tmp/rv-blob-… */
 }
 
 static void write_at(const char *name, rv_str bytes)

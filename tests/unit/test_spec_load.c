@@ -1,5 +1,6 @@
 /* What a workflow file becomes: graph, normal form, values, image [W1–W16]. */
 #include "spec_help.h"
+#include "remove.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -621,9 +622,7 @@ static int make_dir(void **state)
 }
 static int remove_dir(void **state)
 {
-    char command[300];
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    return remove_at(AT_FDCWD, dir);
 }
 
 static void file__content_becomes_part_of_the_digest(void **state)

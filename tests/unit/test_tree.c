@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "blob/tree.h"
+#include "remove.h"
 
 /* ---- the scene: BASE/top with its store in BASE/top/.reeve, and BASE/outside ---- */
 
@@ -57,13 +58,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char text[256];
     rv_tree_close(tree);
     rv_stamps_close(stamps);
     rv_blobs_close(blobs);
     rv_arena_deinit(&arena);
-    snprintf(text, sizeof text, "chmod -R u+rwx %s; rm -rf %s", base, base); /* base is ours */
-    return system(text);
+    return remove_at(AT_FDCWD, base); /* ours: /tmp/rv-tree-… */
 }
 
 /* "kind path" of what patterns mean, a space between two. */
