@@ -2,16 +2,17 @@
 """test_examples.py REEVE LIBRARY ROOT [K/N | CASE…]: every example does what its README says, and the demo's claims hold. K/N: of the
 cases each Nth, from the Kth on; so they share processors.
 
-With REEVE_TEST_LONG=1 Reeve is built whole and the demo has its own size; else only what is above $REEVE_TEST_CLI, an archive of
-the layer cli, and LIBRARY, and logs are short. $REEVE_TEST_SANITIZE names the sanitizers that LIBRARY was built with (or `none`): what is
-linked with it is compiled with them, too.
+With REEVE_TEST_LONG=1 Reeve is built whole, the demo has its own size, and what is tried with many files, rounds or templates is tried
+with all; else one layer is built, beside the archives of the others beneath $REEVE_TEST_LAYERS, and logs are short. $REEVE_TEST_SANITIZE
+names the sanitizers that LIBRARY was built with (or `none`): what is linked with it is compiled with them, too.
 
-Results are checked against computations of another kind: awk over the log, gunzip of what was packed, the ledger."""
+Results are checked against computations of another kind: awk over the log, Python's own gunzip of what was packed, the ledger."""
 import gzip
 import hashlib
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -87,18 +88,22 @@ def most_at_once(spans):
 
 def log_report__report_equals_an_independent_count(folder):
     here = copy(folder, 'log-report')
-    must(0, REEVE, 'run', '-j', '8', '--var', 'lines=%d' % (120000 if IS_LONG else 4000), '--var', 'top=3', cwd=here)
+    lines = '--var', 'lines=%d' % (120000 if IS_LONG else 4000)
+    out = must(0, REEVE, 'run', '-j', '8', *lines, '--var', 'top=3', '--var', 'alarm_percent=1', cwd=here)
+    assert 'ALARM' in out, out
     run = sql(here, 'select id from run')[0][0]
     artifacts = os.path.join(here, '.reeve', 'artifacts', run)
     expected = must(0, 'awk', ORACLE, os.path.join(artifacts, 'generate', 'log'), env={'LC_ALL': 'C'})
     assert read(artifacts, 'report', 'report') == expected, read(artifacts, 'report', 'report') + '\n---\n' + expected
     states = dict(sql(here, 'select id, state from node'))
-    assert states.pop('alarm') == 'skipped' and set(states.values()) == {'succeeded'}, states
+    assert set(states.values()) == {'succeeded'}, states
     spans = sql(here, "select started_ms, ended_ms from attempt where node like 'count_%'")
     assert len(spans) == 12 and most_at_once([tuple(map(int, s)) for s in spans]) <= 4, spans
     must(0, REEVE, 'verify', cwd=here)
-    out = must(0, REEVE, 'run', '--var', 'lines=2000', '--var', 'alarm_percent=1', cwd=here)
-    assert 'ALARM' in out, out
+    if IS_LONG:  # fewer failed than raises it
+        out = must(0, REEVE, 'run', *lines, cwd=here)
+        nodes = {n['node']: n['state'] for n in shown(here)['nodes']}
+        assert nodes.pop('alarm') == 'skipped' and set(nodes.values()) == {'succeeded'} and 'ALARM' not in out, (nodes, out)
     must(2, REEVE, 'run', '--var', 'lines=many', cwd=here)
 
 
@@ -107,14 +112,15 @@ def log_report__report_equals_an_independent_count(folder):
 TOKEN = ('--var', 'token=s3cret-t0ken')
 
 
-def wait_for_question(here, key):
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        status, out, _ = call(REEVE, 'sql', "select count(*) from blocker where state = 'open' and key = '%s'" % key, '--json', cwd=here)
-        if status == 0 and int(json.loads(out)['rows'][0][0]) == 1:
-            return
-        time.sleep(0.05)
-    raise AssertionError('%s never asked' % key)
+def wait_for_question(child, key):
+    """Read what a run says (text that is read no other way before) until it asks the question; what it said."""
+    said, end = b'', time.monotonic() + LIMIT_S
+    while '⏸ {} '.format(key).encode() not in said:
+        ready = select.select([child.stdout], [], [], max(0, end - time.monotonic()))[0]
+        more = os.read(child.stdout.fileno(), 65536) if ready else b''
+        assert more, '%s was never asked: %s' % (key, said.decode(errors='replace'))
+        said += more
+    return said.decode(errors='replace')
 
 
 def release__people_are_waited_for_and_the_secret_is_kept(folder):
@@ -122,10 +128,10 @@ def release__people_are_waited_for_and_the_secret_is_kept(folder):
     child = subprocess.Popen([REEVE, 'run', *TOKEN, '--no-wait'], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              stdin=subprocess.DEVNULL, text=True)
     try:
-        wait_for_question(here, 'audience')  # it has a deadline and a default: --no-wait waits for that
+        out = wait_for_question(child, 'audience')  # it has a deadline and a default: --no-wait waits for that
         must(2, REEVE, 'answer', 'latest', 'audience', '101', cwd=here)
         must(0, REEVE, 'answer', 'latest', 'audience', '25', cwd=here)
-        out = child.communicate(timeout=LIMIT_S)[0]
+        out += child.communicate(timeout=LIMIT_S)[0]
     finally:
         child.kill()
         child.wait()
@@ -151,9 +157,9 @@ def release__failed_upload_is_withdrawn(folder):
     child = subprocess.Popen([REEVE, 'run', *TOKEN, '--var', 'outages=9', '--var', 'channel=beta'], cwd=here, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
     try:
-        wait_for_question(here, 'review')  # the question before it passed its deadline: its default was taken
+        out = wait_for_question(child, 'review')  # the question before it passed its deadline: its default was taken
         must(0, REEVE, 'approve', 'latest', 'review', cwd=here)
-        out = child.communicate(timeout=LIMIT_S)[0]
+        out += child.communicate(timeout=LIMIT_S)[0]
     finally:
         child.kill()
         child.wait()
@@ -172,14 +178,16 @@ def release__failed_upload_is_withdrawn(folder):
 
 def build_reeve__built_program_runs_a_workflow(folder):
     out = os.path.join(folder, 'out')
-    have = [] if IS_LONG else ['--library', LIBRARY, '--have', 'cli=' + os.environ['REEVE_TEST_CLI']]
+    all_layers = [name for name in os.listdir(os.path.join(ROOT, 'src')) if os.path.isdir(os.path.join(ROOT, 'src', name))]
+    layers = all_layers if IS_LONG else ['loop']
+    archive = '{0}=' + os.path.join(os.environ.get('REEVE_TEST_LAYERS', ''), '{0}', 'librv_{0}.a')
+    have = [word for name in all_layers if name not in layers for word in ('--have', archive.format(name))]
     with open(os.path.join(folder, 'reeve.json'), 'w') as file:
         file.write(must(0, os.path.join(EXAMPLES, 'build-reeve', 'generate'), '--out', out, *have,
                         env={'CFLAGS': '-O0'}))
     must(0, REEVE, 'run', 'reeve.json', '--output', 'quiet', cwd=folder)
     assert must(0, os.path.join(out, 'reeve'), 'version') == must(0, REEVE, 'version')
     assert 'hello, world' in must(0, REEVE, 'logs', 'latest', 'try', cwd=folder)
-    layers = os.listdir(os.path.join(ROOT, 'src')) if IS_LONG else ['sim']
     sources = sum(len([n for n in names if n.endswith('.c')])
                   for layer in layers for _, _, names in os.walk(os.path.join(ROOT, 'src', layer)))
     objects = len([n for n in os.listdir(out) if n.endswith('.o')])
@@ -260,7 +268,7 @@ def import__what_make_makes_first_and_again(folder):
 def each__done_items_are_not_done_again(folder):
     here = copy(folder, 'each')
     blob = os.path.join(ROOT, 'src', 'blob')
-    sources = [os.path.join(blob, name) for name in sorted(os.listdir(blob)) if name.endswith('.c')]
+    sources = [os.path.join(blob, name) for name in sorted(os.listdir(blob)) if name.endswith('.c')][:None if IS_LONG else 4]
     late = os.path.join(folder, 'late.txt')
     items = '\n'.join(sources + [late]) + '\n'
     must(1, REEVE, 'each', '-j', '2', '--', './pack', '{}', cwd=here, stdin=items)
@@ -270,7 +278,8 @@ def each__done_items_are_not_done_again(folder):
     assert sorted(read(here, 'packed', 'ledger').split()) == sorted(sources + [late])  # each one once
     for source in sources + [late]:
         packed = os.path.join(here, 'packed', source.replace('/', '_') + '.gz')
-        assert must(0, 'gunzip', '--stdout', packed) == read(source)
+        with gzip.open(packed, 'rt') as file:
+            assert file.read() == read(source), source
     must(0, REEVE, 'each', '-j', '2', '--resume', '--', './pack', '{}', cwd=here, stdin=items)
     assert len(read(here, 'packed', 'ledger').split()) == len(sources) + 1
 
@@ -348,7 +357,7 @@ def shown(here):
 
 def smallest__the_winner_is_the_smallest_file(folder):
     here = copy(folder, 'smallest')
-    must(0, REEVE, 'run', '--var', 'dir=' + os.path.join(ROOT, 'src', 'blob'), cwd=here)
+    must(0, REEVE, 'run', '--var', 'dir=' + os.path.join(ROOT, 'src', 'loop'), cwd=here)
     run = shown(here)
     packed = {a['node']: a['size'] for a in run['artifacts'] if a['name'] == 'packed'}
     bracket = [n for n in run['nodes'] if n['node'] == 'smallest'][0]['bracket']
@@ -402,12 +411,13 @@ def page_rank(edges, limit):
 def rank__the_loop_ends_at_the_ranks_of_another_computation(folder):
     here = copy(folder, 'rank')
     source = os.path.join(ROOT, 'src', 'kernel')
-    must(0, REEVE, 'run', '--var', 'dir=' + source, '--var', 'off=0.001', cwd=here)
+    off = 0.001 if IS_LONG else 0.02
+    must(0, REEVE, 'run', '--var', 'dir=' + source, '--var', 'off=%g' % off, cwd=here)
     edges = set()
     for name in os.listdir(source):
         if name.endswith(('.c', '.h')):
             edges |= {(name, line.split('"')[1]) for line in read(source, name).split('\n') if line.startswith('#include "')}
-    ranks, rounds = page_rank(sorted(edges), 0.001)
+    ranks, rounds = page_rank(sorted(edges), off)
     found = result(here, 'rank')
     assert found['iterations'] == rounds and not found['exhausted'], (found, rounds)
     for line in found['value']['ranks'].split('\n'):
@@ -435,10 +445,11 @@ def template(folder, name, *words):
     here = os.path.join(folder, name)
     os.mkdir(here)
     must(0, REEVE, 'init', '--template', name, cwd=here)
-    before = read(here, 'reeve.yaml')
-    status, _, err = call(REEVE, 'init', '--template', name, cwd=here)
-    assert status == 4 and 'exists already' in err and read(here, 'reeve.yaml') == before, 'a file was overwritten'
-    must(0, REEVE, 'check', cwd=here)
+    if IS_LONG or name == 'fanout':  # the one that stands for all
+        before = read(here, 'reeve.yaml')
+        status, _, err = call(REEVE, 'init', '--template', name, cwd=here)
+        assert status == 4 and 'exists already' in err and read(here, 'reeve.yaml') == before, 'a file was overwritten'
+        must(0, REEVE, 'check', cwd=here)
     must(0, REEVE, 'run', *words, cwd=here)
     must(0, REEVE, 'verify', cwd=here)
     return here
@@ -446,8 +457,8 @@ def template(folder, name, *words):
 
 def templates__each_runs_and_gives_what_it_says(folder):
     here = template(folder, 'fanout')
-    assert 'in 1 files' in must(0, REEVE, 'logs', 'latest', 'report', cwd=here)
-    assert must(0, REEVE, 'logs', 'latest', 'report', cwd=here).startswith('%d lines' % read(here, 'reeve.yaml').count('\n'))
+    said = must(0, REEVE, 'logs', 'latest', 'report', cwd=here)
+    assert 'in 1 files' in said and said.startswith('%d lines' % read(here, 'reeve.yaml').count('\n')), said
     here = template(folder, 'generate-and-filter')
     primes = [n for n in range(7, 74, 6) if all(n % d for d in range(2, n))]
     words = must(0, REEVE, 'logs', 'latest', 'keep', cwd=here).split()
