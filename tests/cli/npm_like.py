@@ -1,43 +1,38 @@
-#!/usr/bin/env python3
-"""npm_like.py run SCRIPT | test: runs scripts of ./package.json one after the other as npm does: pre and post scripts, sh -c, programs of
-node_modules/.bin, its variables; and run-s, run-p, npm-run-all. What `reeve import` makes of them is compared with it."""
+"""Runs scripts of a package.json one after the other as npm does: pre and post scripts, sh -c, programs of node_modules/.bin, its
+variables; and run-s, run-p, npm-run-all. What `reeve import` makes of them is compared with it.
+
+The commands are one script of the shell, and each script of the package is a file beside it: they call each other often."""
 import json
 import os
-import subprocess
-import sys
 import tempfile
 
-ME = os.path.abspath(__file__)
+COMMAND = '''#!/bin/sh
+me=${0##*/} scripts=${0%/*}/scripts
+if [ "$me" = npm ] && [ "$1" = run ]; then shift; elif [ "$me" = npm ]; then set -- "$1"; fi
+for name; do
+    case $name in -*) continue ;; esac
+    [ -f "$scripts/$name" ] || { echo "npm_like: no script $name" >&2; exit 1; }
+    for full in "pre$name" "$name" "post$name"; do
+        [ ! -f "$scripts/$full" ] || npm_lifecycle_event=$full sh "$scripts/$full" || exit
+    done
+done
+'''
 
 
-def run(package, name, environment):
-    scripts = package['scripts']
-    for full in ('pre' + name, name, 'post' + name):
-        if full not in scripts:
-            if full == name:
-                sys.exit('npm_like: no script ' + name)
-            continue
-        variables = dict(environment, npm_lifecycle_event=full, npm_package_name=package['name'], npm_package_version=package['version'])
-        variables.update({'npm_package_config_' + k: v for k, v in package.get('config', {}).items()})
-        status = subprocess.run(['sh', '-c', scripts[full]], env=variables).returncode
-        if status:
-            sys.exit(status)
-
-
-def main():
-    with open('package.json') as file:
+def npm_run(folder, script, call):
+    """Run a script of `folder`/package.json with call(folder, words…, env=…); what that returns."""
+    with open(os.path.join(folder, 'package.json')) as file:
         package = json.load(file)
-    words = [w for w in sys.argv[1:] if not w.startswith('-')]
-    with tempfile.TemporaryDirectory() as folder:
-        for name, verb in (('npm', ''), ('run-s', 'run-s'), ('run-p', 'run-p'), ('npm-run-all', 'run-s')):
-            with open(os.path.join(folder, name), 'w') as file:
-                file.write('#!/bin/sh\nexec %s %s %s "$@"\n' % (sys.executable, ME, verb))
-            os.chmod(os.path.join(folder, name), 0o755)
-        path = os.pathsep.join([os.path.abspath('node_modules/.bin'), folder, os.environ['PATH']])
-        names = words[1:] if words[0] in ('run', 'run-s', 'run-p') else words[:1]
-        for name in names:
-            run(package, name, dict(os.environ, PATH=path))
-
-
-if __name__ == '__main__':
-    main()
+    with tempfile.TemporaryDirectory() as work:
+        os.mkdir(os.path.join(work, 'scripts'))
+        for name, text in package['scripts'].items():
+            with open(os.path.join(work, 'scripts', name), 'w') as file:
+                file.write(text + '\n')
+        for name in 'npm', 'run-s', 'run-p', 'npm-run-all':
+            with open(os.path.join(work, name), 'w') as file:
+                file.write(COMMAND)
+            os.chmod(os.path.join(work, name), 0o755)
+        path = os.pathsep.join([os.path.join(folder, 'node_modules', '.bin'), work, os.environ['PATH']])
+        variables = {'npm_package_config_' + key: value for key, value in package.get('config', {}).items()}
+        variables.update(PATH=path, npm_package_name=package['name'], npm_package_version=package['version'])
+        return call(folder, os.path.join(work, 'npm'), 'run', script, env=variables)
