@@ -18,22 +18,27 @@ def claim(text, holds, detail=""):
 
 
 def call(words, redirect="", stdin=b""):
-    """Through a shell, which can close a descriptor."""
+    """Where there is a redirection through a shell, which can close a descriptor."""
+    if not redirect:
+        return subprocess.run([reeve, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
     return subprocess.run(["sh", "-c", f'exec "$@" {redirect}', "sh", reeve, *words], input=stdin, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60)
 
 
 def waiting():
-    """A new run that waits for `ok` and for `word`."""
+    """A new run that waits for what ask.yaml asks."""
     done = call(["run", "ask.yaml", "--no-wait", "--json"])
     return json.loads(done.stdout.splitlines()[0])["run"]
 
 
 open("Makefile", "w").write("all:\n\techo made\n")
 open("flow.yaml", "w").write("reeve: 1\nname: flow\nnodes:\n  a: {shell: 'echo out; echo file >\"$REEVE_ARTIFACTS/file\"'}\n")
-open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  ok: {approve: {message: '?'}}\n"
-                             "  word: {input: {question: '?'}}\n  later: {run: [echo], needs: [ok]}\n")
+ASKED = ["approve", "reject", "answer"]  # each is tried twice: every try has a question of its own
+open("ask.yaml", "w").write("reeve: 1\nname: ask\nnodes:\n  later: {run: [echo], needs: [approve0]}\n" + "".join(
+    f"  {verb}{n}: " + ("{input: {question: '?'}}\n" if verb == "answer" else "{approve: {message: '?', on_reject: continue}}\n")
+    for verb in ASKED for n in range(2)))
 ran = json.loads(call(["run", "flow.yaml", "--json"]).stdout.splitlines()[0])["run"]
+asking = waiting()
 made = 0
 
 
@@ -47,16 +52,13 @@ def words_of(verb):
            "import": ["Makefile"], "cache": ["info"]}
     if verb in own:
         return own[verb]
-    if verb in ("approve", "reject"):
-        return [waiting(), "ok"]
-    if verb == "answer":
-        return [waiting(), "word", "text"]
-    if verb == "steer":
-        return [waiting(), "later", "text"]
-    if verb == "signal":
-        return [waiting(), "go"]
     if verb == "cancel":
         return [waiting()]
+    words = {"approve": [], "reject": [], "answer": ["text"], "steer": ["later", "text"], "signal": ["go"]}
+    if verb in ASKED:
+        return [asking, verb + str(made % 2), *words[verb]]
+    if verb in words:
+        return [asking, *words[verb]]
     return []
 
 

@@ -88,9 +88,9 @@ with tempfile.TemporaryDirectory() as folder:
     claim('`graph` has the projects\' nodes', status == 0 and 'util:test' in out, out + err)
 
     core, deep = os.path.join(folder, 'libs/core'), os.path.join(folder, 'app/deep')
-    claim('in a project `run` means its `default`, and the root is found from beneath it', planned(deep) ==
-          ['core:build', 'util:build', 'app:build', 'app:run'], planned(deep))
-    claim('a name means one of the project one stands in', planned(core, 'test') == ['core:build', 'core:test'], planned(core, 'test'))
+    claim('in a project `run` means its `default`, and the root is found from beneath it', (found := planned(deep)) ==
+          ['core:build', 'util:build', 'app:build', 'app:run'], found)
+    claim('a name means one of the project one stands in', (found := planned(core, 'test')) == ['core:build', 'core:test'], found)
     looks = {'why': ['why', 'build'], 'why -f': ['why', '-f', 'reeve.yaml', 'build'], 'show': ['show', 'latest', 'build'],
              'why of one that is found': ['why', '^~:late'], 'why of the root\'s': ['why', 'root:all']}
     wants = {'why': 'core:build', 'why -f': 'core:build', 'show': 'core:build', 'why of one that is found': 'app:late',
@@ -101,16 +101,15 @@ with tempfile.TemporaryDirectory() as folder:
     found = reeve(deep, 'logs', 'latest', 'build')
     claim('... also from beneath it, and `logs`', found[1] == 'cat build.sh\n', found)
     claim('a word that means none or several of them is told', reeve(core, 'why', 'late')[0] == 3 and reeve(core, 'why', '^:build')[0] == 3)
-    claim('a whole name means what it says', planned(core, 'util:build') == ['core:build', 'util:build'], planned(core, 'util:build'))
-    claim('a project without a `default` runs all of its nodes', planned(os.path.join(folder, 'libs/util')) ==
-          ['core:build', 'util:build', 'util:test'], planned(os.path.join(folder, 'libs/util')))
-    claim('selectors are words of the command line', planned(core, '[lib]~:test') ==
+    claim('a whole name means what it says', (found := planned(core, 'util:build')) == ['core:build', 'util:build'], found)
+    claim('a project without a `default` runs all of its nodes', (found := planned(os.path.join(folder, 'libs/util'))) ==
+          ['core:build', 'util:build', 'util:test'], found)
+    claim('selectors are words of the command line', (found := planned(core, '[lib]~:test')) ==
           ['core:build', 'util:build', 'util:test'] and planned(core, '^:build') == ['core:build', 'util:build', 'app:build'] and
-          planned(core, 'root:all')[-1] == 'all', planned(core, '[lib]~:test'))
-    claim('--all is every node of the root, also from within a project', len(planned(core, '--all')) == 8, planned(core, '--all'))
-    claim('a project\'s file by name means the root, too', planned(folder, 'libs/core/reeve.yaml') == ['core:build'],
-          planned(folder, 'libs/core/reeve.yaml'))
-    claim('at the root without a `default` everything runs', len(planned(folder)) == 8, planned(folder))
+          planned(core, 'root:all')[-1] == 'all', found)
+    claim('--all is every node of the root, also from within a project', len(found := planned(core, '--all')) == 8, found)
+    claim('a project\'s file by name means the root, too', (found := planned(folder, 'libs/core/reeve.yaml')) == ['core:build'], found)
+    claim('at the root without a `default` everything runs', len(found := planned(folder)) == 8, found)
     status, out, err = reeve(core, 'run', 'buld')
     claim('an unknown name is said', status == 3 and 'no node `buld`' in err, err)
     status, out, err = reeve(core, 'run', '^:nope')
@@ -183,8 +182,7 @@ with tempfile.TemporaryDirectory() as folder:
     write(folder, {'other': 'changed'})
     claim('a file of the root changes no sub-workflow of a project', 'nothing to run' in reeve(folder, 'run', '--changed')[2])
     write(folder, {'flows/shared.yaml': 'reeve: 1\nparams: {who: {}}\nnodes: {n: {run: [echo]}}\n'})
-    claim('but one that is included does', sorted(planned(folder, '--changed')) == ['p:w', 'p:w.n', 'q:w', 'q:w.n'],
-          planned(folder, '--changed'))
+    claim('but one that is included does', sorted(found := planned(folder, '--changed')) == ['p:w', 'p:w.n', 'q:w', 'q:w.n'], found)
 
 with tempfile.TemporaryDirectory() as outer:
     folder = os.path.join(outer, 'repository/tree')  # the root need not be the repository's
@@ -205,7 +203,7 @@ with tempfile.TemporaryDirectory() as outer:
     status, out, err = reeve(folder, 'run', '--changed')
     claim('--changed without a commit says so', status == 2 and 'has no commit yet' in err, err)
     git(repository, 'add', '-A')
-    claim('--staged counts against nothing where there is no commit', len(planned(folder, '--staged')) == 9, planned(folder, '--staged'))
+    claim('--staged counts against nothing where there is no commit', len(found := planned(folder, '--staged')) == 9, found)
     git(repository, 'commit', '-q', '-m', 'first')
     first = git(repository, 'rev-parse', 'HEAD')
     status, out, err = reeve(folder, 'run', '--changed')
@@ -222,38 +220,38 @@ with tempfile.TemporaryDirectory() as outer:
     change('a/other')
     claim('a file that is nobody\'s input changes nothing', 'nothing to run' in reeve(folder, 'run', '--changed')[2])
     change('a/src/x.c')
-    claim('--changed is what reads a changed file, its hard dependents, and what those need', all_of('--changed') ==
-          ['a:base', 'a:lib', 'a:test', 'b:use'], all_of('--changed'))
+    claim('--changed is what reads a changed file, its hard dependents, and what those need', (found := all_of('--changed')) ==
+          ['a:base', 'a:lib', 'a:test', 'b:use'], found)
     claim('--staged sees only what is staged', 'nothing to run' in reeve(folder, 'run', '--staged')[2])
     git(repository, 'add', 'tree/a/src/x.c')
-    claim('what is staged counts', all_of('--staged') == ['a:base', 'a:lib', 'a:test', 'b:use'], all_of('--staged'))
+    claim('what is staged counts', (found := all_of('--staged')) == ['a:base', 'a:lib', 'a:test', 'b:use'], found)
     git(repository, 'add', '-A')
     git(repository, 'commit', '-q', '-m', 'second')
-    claim('--since is against that revision', all_of('--changed', '--since', first) == ['a:base', 'a:lib', 'a:test', 'b:use'],
-          all_of('--changed', '--since', first))
+    claim('--since is against that revision', (found := all_of('--changed', '--since', first)) == ['a:base', 'a:lib', 'a:test', 'b:use'],
+          found)
     claim('from within a project, too', planned(os.path.join(folder, 'b/c'), '--changed', '--since', 'HEAD~1') ==
           planned(folder, '--changed', '--since', first), '')
     change('b/c/new file')
-    claim('an untracked file counts; a node without inputs has those of its project, not those of one within it', all_of('--changed') ==
-          ['c:deep'], all_of('--changed'))
+    claim('an untracked file counts; a node without inputs has those of its project, not those of one within it',
+          (found := all_of('--changed')) == ['c:deep'], found)
     change('b/q.x')
-    claim('a pattern of the root reaches into projects', all_of('--changed') ==
-          ['a:base', 'a:lib', 'a:test', 'b:use', 'c:deep', 'own'], all_of('--changed'))
+    claim('a pattern of the root reaches into projects', (found := all_of('--changed')) ==
+          ['a:base', 'a:lib', 'a:test', 'b:use', 'c:deep', 'own'], found)
     git(repository, 'add', '-A')
     git(repository, 'commit', '-q', '-m', 'third')
     os.unlink(os.path.join(folder, 'a/src/y.c'))
     os.rename(os.path.join(folder, 'own.txt'), os.path.join(folder, 'renamed'))
     claim('a file that is gone counts, and so does one that was moved away; the root\'s other files are its own nodes\'',
-          all_of('--changed') == ['a:base', 'a:lib', 'a:test', 'b:use', 'own', 'rest'], all_of('--changed'))
+          (found := all_of('--changed')) == ['a:base', 'a:lib', 'a:test', 'b:use', 'own', 'rest'], found)
     git(repository, 'add', '-A')
     git(repository, 'commit', '-q', '-m', 'fourth')
     with open(os.path.join(folder, 'a/reeve.yaml'), 'a') as file:
         file.write('# more\n')
-    claim('a project\'s reeve.yaml is an input of all of its nodes', all_of('--changed') == ['a:base', 'a:doc', 'a:lib', 'a:test', 'b:use'],
-          all_of('--changed'))
+    claim('a project\'s reeve.yaml is an input of all of its nodes',
+          (found := all_of('--changed')) == ['a:base', 'a:doc', 'a:lib', 'a:test', 'b:use'], found)
     with open(os.path.join(folder, 'reeve.yaml'), 'a') as file:
         file.write('# more\n')
-    claim('the root\'s file is an input of every node', len(planned(folder, '--changed')) == 9, planned(folder, '--changed'))
+    claim('the root\'s file is an input of every node', len(found := planned(folder, '--changed')) == 9, found)
     status, out, err = reeve(folder, 'run', '--changed', '--since', 'nope')
     claim('an unknown revision is said', status == 2 and '--since nope: the repository has no such revision' in err, err)
     status, out, err = reeve(folder, 'run', '--changed', '--since=--output=x')
