@@ -8,12 +8,9 @@ def sizes(flow):
     return {name: os.path.getsize(flow.path('store', name)) for name in os.listdir(flow.store) if os.path.isfile(flow.path('store', name))}
 
 
-def noisy(count):
+def noisy(flow, count):
     """Nodes whose results fill the store; each says in the ledger that it ended."""
-    script = ('i=0; while [ $i -lt 40 ]; do i=$((i + 1)); echo '
-              '"k$i=$REEVE_NODE-$i-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; done > "$REEVE_OUTPUT"; '
-              'echo "$REEVE_NODE" >> "$DIR/ledger"')
-    return {f'n{i:03}': shell(script) for i in range(count)}
+    return {f'n{i:03}': flow.note(results=40) for i in range(count)}
 
 
 def fails_and_goes_on(flow, workflow, size, count):
@@ -41,7 +38,7 @@ def fails_and_goes_on(flow, workflow, size, count):
 
 @case('a disk that is full ends the run with 75 and a clear word; what was said stays, resume does the rest')
 def full(flow):
-    need(fails_and_goes_on(flow, {'nodes': noisy(120)}, 300 << 10, 120), 'the disk was never full')
+    need(fails_and_goes_on(flow, {'nodes': noisy(flow, 120)}, 300 << 10, 120), 'the disk was never full')
 
 
 @case('a full disk at the very beginning makes no run, or one that can be resumed')
@@ -63,7 +60,7 @@ def full_log(flow):
 
 @case('attempts that run when the store fails are stopped, and their nodes run again')
 def stopped(flow):
-    workflow = {'nodes': {**noisy(120), 'hold': flow.held(priority=9)}}
+    workflow = {'nodes': {**noisy(flow, 120), 'hold': flow.held(priority=9)}}
     live = flow.start(workflow, '-j', '2', before=limit_file_size(300 << 10))
     run = live.started()
     hold = flow.hub.next()

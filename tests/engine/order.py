@@ -103,15 +103,11 @@ def ledger(flow):
     return [line.split() for line in flow.read('ledger').decode().splitlines()]
 
 
-def note():
-    return {'run': ['sh', '-c', 'echo "$REEVE_NODE" >> "$DIR/ledger"']}
-
-
 @case('a tagged node that may start is not starved by a stream of short untagged ones behind it')
 def tagged_not_starved(flow):
     """`gate` makes `first` (tagged, high priority) ready while many short nodes are started ahead."""
-    nodes = {'gate': note(), 'first': {**note(), 'needs': ['gate'], 'tags': ['t'], 'priority': 10}}
-    nodes |= {f'n{i:03}': note() for i in range(180)}
+    nodes = {'gate': flow.note(), 'first': flow.note(needs=['gate'], tags=['t'], priority=10)}
+    nodes |= {f'n{i:03}': flow.note() for i in range(180)}
     flow.run({'concurrency': {'tags': {'t': 1}}, 'nodes': nodes}, '-j', '2')
     order = [words[0] for words in ledger(flow)]
     same(len(order), 182, 'starts')
@@ -121,8 +117,8 @@ def tagged_not_starved(flow):
 
 @case('an untagged node of high priority passes what is not journaled yet, also among short nodes')
 def untagged_not_starved(flow):
-    nodes = {'gate': note(), 'first': {**note(), 'needs': ['gate'], 'priority': 10}}
-    nodes |= {f'n{i:03}': note() for i in range(180)}
+    nodes = {'gate': flow.note(), 'first': flow.note(needs=['gate'], priority=10)}
+    nodes |= {f'n{i:03}': flow.note() for i in range(180)}
     flow.run({'nodes': nodes}, '-j', '2')
     order = [words[0] for words in ledger(flow)]
     place = order.index('first') - order.index('gate')
