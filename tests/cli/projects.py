@@ -157,7 +157,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def git(folder, *words):
-    known = ['-c', 'user.name=n', '-c', 'user.email=e@example.org', '-c', 'init.defaultBranch=main']
+    known = ['-c', 'user.name=n', '-c', 'user.email=e@example.org', '-c', 'init.defaultBranch=main', '-c', 'maintenance.auto=false']
     status, out, err = call(folder, 'git', *known, *words)
     assert status == 0, err
     return out.strip()
