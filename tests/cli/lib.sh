@@ -35,11 +35,19 @@ exits() {
     return 1
 }
 
-out_has() { grep -qF -- "$1" out || { echo "# out lacks: $1"; sed 's/^/# out: /' out | head -20; return 1; }; }
-err_has() { grep -qF -- "$1" err || { echo "# err lacks: $1"; sed 's/^/# err: /' err | head -20; return 1; }; }
+# has FILE TEXT: a line of it has the text; without a process
+has() {
+    while IFS= read -r line || [ "$line" ]; do
+        case $line in *"$2"*) return 0 ;; esac
+    done <"$1"
+    return 1
+}
+
+out_has() { has out "$1" || { echo "# out lacks: $1"; sed 's/^/# out: /' out | head -20; return 1; }; }
+err_has() { has err "$1" || { echo "# err lacks: $1"; sed 's/^/# err: /' err | head -20; return 1; }; }
 
 # fresh NAME: an empty directory to stand in
-fresh() { mkdir -p "$work/$1" && cd "$work/$1" || exit 1; }
+fresh() { mkdir "$work/$1" && cd "$work/$1" || exit 1; }
 
 # until_true SECONDS COMMAND…: wait for what will happen, looking often; false when it does not
 until_true() {
