@@ -72,7 +72,7 @@ def oracle(flow):
     print(f'# seed {seed}', flush=True)
     rng = random.Random(seed)
     for _ in range(12 if is_long() else 1):
-        fill(flow, 40, rng.choice([10, 300]))
+        fill(flow, 40 if is_long() else 24, rng.choice([10, 300]))
         now = int(flow.one("select cast(strftime('%s', 'now') as integer) * 1000"))
         items = entries(flow)
         with database(flow) as db:
@@ -179,14 +179,14 @@ def usage(flow):
 
 @case('beside a run: what it stores meanwhile stays, what it looks up is missed at most, and it ends well [C15]')
 def beside(flow):
-    count = 300 if is_long() else 30
+    count = 300 if is_long() else 12
     flow.run({'nodes': {f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}']) for i in range(count)}})
     live = flow.start({'nodes': {'h': flow.held(), **{f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}'], needs=[f'm{i}'])
                                                      for i in range(count)},
                                  **{f'm{i}': node(f'echo m{i} > p{i}', outputs=[f'p{i}']) for i in range(count)}}}, '-j3')
     held = flow.hub.next()
     removed = 0
-    for _ in range(12):
+    for _ in range(12 if is_long() else 6):
         tally = json.loads(flow.call('cache', 'clear', '--json').text)['cache']
         removed += tally['removed']['all']['entries']
     held.end()
@@ -203,8 +203,8 @@ def beside(flow):
 
 @case('an entry that takes the number of one that was removed keeps its blobs [C15]')
 def numbers_again(flow):
-    fill(flow, 20)
-    count, cleaned = 60, 0  # few enough that what it says fits into its pipe, which is read at the end
+    fill(flow, 20 if is_long() else 8)
+    count, cleaned = 60 if is_long() else 24, 0  # few enough that what it says fits into its pipe, which is read at the end
     for round_ in range(10 if is_long() else 1):
         live = flow.start({'nodes': {f'c{i}': node(f'echo {round_} {i} > p{i}', outputs=[f'p{i}'], needs=[f'c{i - 1}'] if i else [])
                                      for i in range(count)}})
@@ -220,7 +220,7 @@ def numbers_again(flow):
 
 @case('two at once: one of them is told that it is being cleaned already, and both tell the truth [C15]')
 def two_at_once(flow):
-    fill(flow, 30)
+    fill(flow, 12)
     live = flow.start({'nodes': {'h': flow.held()}})
     held = flow.hub.next()
     wires = [Wire(flow) for _ in range(4)]
@@ -228,7 +228,7 @@ def two_at_once(flow):
         wire.send({'v': 1, 'op': 'cache', 'all': True})
     answers = [wire.line() for wire in wires]
     good = [a['cache']['removed']['all']['entries'] for a in answers if 'cache' in a]
-    need(sum(good) == 30 and all('cache' in a or a['error']['status'] == 'CONFLICT' for a in answers), f'{answers}')
+    need(sum(good) == 12 and all('cache' in a or a['error']['status'] == 'CONFLICT' for a in answers), f'{answers}')
     same(entries(flow), {}, 'what is left')
     for wire in wires:
         wire.close()
@@ -238,7 +238,7 @@ def two_at_once(flow):
 
 def many(flow, count):
     """Entries by the thousand: the first ones again, under other keys."""
-    fill(flow, 50)
+    fill(flow, 10)
     with database(flow) as db:
         rows = db.execute('SELECT node, owner, size, manifest, made_of FROM cache_data').fetchall()
         now = rows and db.execute('SELECT max(created_ms) FROM cache_data').fetchone()[0]

@@ -9,7 +9,8 @@ from harness import case, main, need, same, shell
 
 def counted(script='true', **more):
     """A node that says in `ran` that it ran; it fails as long as a file `bad:ID` is there, and says nothing while `mute:ID` is."""
-    return shell('echo "$REEVE_NODE" >> "$DIR/ran"; echo "words of $REEVE_NODE"; id=$(echo "$REEVE_NODE" | tr / _); '
+    return shell('echo "$REEVE_NODE" >> "$DIR/ran"; echo "words of $REEVE_NODE"; id=$REEVE_NODE; '
+                 'while [ "$id" != "${id#*/}" ]; do id=${id%%/*}_${id#*/}; done; '
                  '! test -e "$DIR/bad:$id" || exit 3; ! test -e "$DIR/mute:$id" || exit 0; ' + script, **more)
 
 
