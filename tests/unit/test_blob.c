@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "blob/blob.h"
-#include "remove.h"
+#include "folder.h"
 
 /* ------------------------------------------------------------- the scene */
 
@@ -28,8 +28,7 @@ static int setup(void **state)
 {
     (void)state;
     rv_error err;
-    snprintf(base, sizeof base, "/tmp/rv-blob-XXXXXX");
-    if (!mkdtemp(base)) return -1;
+    if (make_folder(base, sizeof base, "rv-blob") != 0) return -1;
     chmod(base, 0755);
     snprintf(root, sizeof root, "%s/root", base);
     snprintf(work, sizeof work, "%s/room", base);
@@ -44,7 +43,7 @@ static int teardown(void **state)
     (void)state;
     rv_blobs_close(blobs);
     close(work_fd);
-    return remove_at(AT_FDCWD, base); /* ours: /tmp/rv-blob-… */
+    return remove_at(AT_FDCWD, base); /* ours: …/rv-blob-… */
 }
 
 static void write_at(const char *name, rv_str bytes)

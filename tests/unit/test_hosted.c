@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "reeve.h"
-#include "remove.h"
+#include "folder.h"
 
 #define ROUNDS_MAX 4000 /* of waits of 20 ms: generous */
 
@@ -115,8 +115,7 @@ static void scene_open(scene *s)
 static int setup(void **state)
 {
     scene *s = calloc(1, sizeof *s);
-    snprintf(s->dir, sizeof s->dir, "/tmp/rv-hosted-XXXXXX");
-    if (!mkdtemp(s->dir)) return -1;
+    if (make_folder(s->dir, sizeof s->dir, "rv-hosted") != 0) return -1;
     snprintf(s->store, sizeof s->store, "%s/store", s->dir);
     scene_open(s);
     *state = s;
@@ -127,7 +126,7 @@ static int teardown(void **state)
 {
     scene *s = *state;
     reeve_close(s->engine, NULL);
-    int removed = remove_at(AT_FDCWD, s->dir); /* ours: /tmp/rv-hosted-… */
+    int removed = remove_at(AT_FDCWD, s->dir); /* ours: …/rv-hosted-… */
     free(s);
     return removed;
 }

@@ -16,6 +16,7 @@
 #include "blob/blob.h"
 #include "blob/log_frame.h"
 #include "blob/log_tail.h"
+#include "folder.h"
 
 #define RUN RV_STR("run-1")
 #define SIZE_MAX_WIDE (1u << 20)
@@ -27,8 +28,7 @@ static char root[64];
 static int setup(void **state)
 {
     (void)state;
-    snprintf(root, sizeof root, "/tmp/rv-log-XXXXXX");
-    return mkdtemp(root) ? 0 : -1;
+    return make_folder(root, sizeof root, "rv-log");
 }
 
 static const char *log_path(void)
@@ -41,11 +41,7 @@ static const char *log_path(void)
 static int teardown(void **state)
 {
     (void)state;
-    char dir[128];
-    (void)unlink(log_path());
-    snprintf(dir, sizeof dir, "%s/logs", root);
-    (void)rmdir(dir);
-    return rmdir(root);
+    return remove_at(AT_FDCWD, root);
 }
 
 static rv_log_writer *open_log(void)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "reeve.h"
-#include "remove.h"
+#include "folder.h"
 
 #define LIMIT_MS 60000 /* generous: nothing here takes a second */
 
@@ -117,8 +117,7 @@ static void scene_open(scene *s)
 static int setup(void **state)
 {
     scene *s = calloc(1, sizeof *s);
-    snprintf(s->dir, sizeof s->dir, "/tmp/rv-public-XXXXXX");
-    if (!mkdtemp(s->dir)) return -1;
+    if (make_folder(s->dir, sizeof s->dir, "rv-public") != 0) return -1;
     snprintf(s->store, sizeof s->store, "%s/store", s->dir);
     scene_open(s);
     *state = s;
@@ -129,7 +128,7 @@ static int teardown(void **state)
 {
     scene *s = *state;
     reeve_close(s->engine, NULL);
-    int removed = remove_at(AT_FDCWD, s->dir); /* ours: /tmp/rv-public-… */
+    int removed = remove_at(AT_FDCWD, s->dir); /* ours: …/rv-public-… */
     free(s);
     return removed;
 }

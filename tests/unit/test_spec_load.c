@@ -1,6 +1,6 @@
 /* What a workflow file becomes: graph, normal form, values, image [W1–W16]. */
 #include "spec_help.h"
-#include "remove.h"
+#include "folder.h"
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -601,7 +601,7 @@ static void values__what_is_missing_or_wrong_is_said_at_once(void **state)
 
 /* ---- files ---- */
 
-static char dir[] = "/tmp/reeve-spec-XXXXXX";
+static char dir[128];
 static void write_file(const char *name, const void *bytes, size_t size)
 {
     char path[256];
@@ -614,7 +614,7 @@ static void write_file(const char *name, const void *bytes, size_t size)
 static int make_dir(void **state)
 {
     char path[256];
-    if (mkdtemp(dir) == NULL) return -1;
+    if (make_folder(dir, sizeof dir, "reeve-spec") != 0) return -1;
     (void)snprintf(path, sizeof path, "%s/sub", dir);
     if (mkdir(path, 0700) != 0) return -1;
     (void)snprintf(path, sizeof path, "%s/sub/out", dir);

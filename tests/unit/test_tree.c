@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "blob/tree.h"
-#include "remove.h"
+#include "folder.h"
 
 /* ---- the scene: BASE/top with its store in BASE/top/.reeve, and BASE/outside ---- */
 
@@ -44,7 +44,7 @@ static void command(const char *fmt, ...)
 static int setup(void **state)
 {
     rv_error err;
-    snprintf(base, sizeof base, "/tmp/rv-tree-XXXXXX");
+    snprintf(base, sizeof base, "/tmp/rv-tree-XXXXXX"); /* not beneath what root alone may enter: nobody works here, too */
     if (!mkdtemp(base)) return -1;
     snprintf(work, sizeof work, "%s/top", base);
     snprintf(store, sizeof store, "%s/top/.reeve", base);
@@ -62,7 +62,7 @@ static int teardown(void **state)
     rv_stamps_close(stamps);
     rv_blobs_close(blobs);
     rv_arena_deinit(&arena);
-    return remove_at(AT_FDCWD, base); /* ours: /tmp/rv-tree-… */
+    return remove_at(AT_FDCWD, base); /* ours: …/rv-tree-… */
 }
 
 /* "kind path" of what patterns mean, a space between two. */

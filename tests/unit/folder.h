@@ -1,12 +1,23 @@
-/* remove.h: a folder that a test made is removed, without a process for it: a start of `rm` is dearer than most tests. */
-#ifndef RV_TESTS_REMOVE_H
-#define RV_TESTS_REMOVE_H
+/* folder.h: a folder of a test's own. It is made where $TMPDIR says (in memory, if tools/check runs the test: to sync files is most of what
+ * some tests do on a disk), and removed without a process for it: a start of `rm` is dearer than most tests. */
+#ifndef RV_TESTS_FOLDER_H
+#define RV_TESTS_FOLDER_H
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Make a new directory in $TMPDIR, or in /tmp where that is not set or too long: NAME-XXXXXX. 0, or -1 with errno set; its path is in `path`. */
+static int make_folder(char *path, size_t size, const char *name)
+{
+    const char *parent = getenv("TMPDIR");
+    if (!parent || snprintf(path, size, "%s/%s-XXXXXX", parent, name) >= (int)size) snprintf(path, size, "/tmp/%s-XXXXXX", name);
+    return mkdtemp(path) ? 0 : -1;
+}
 
 /* Remove the directory `name` in the directory `parent` (or AT_FDCWD) with all that is beneath it, whatever its modes; a link is removed,
  * not followed. 0, or -1 with errno set, and then some of it may be left. Changes that another makes meanwhile are not looked for. */
