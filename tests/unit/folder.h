@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Make a new directory in $TMPDIR, or in /tmp where that is not set or too long: NAME-XXXXXX. 0, or -1 with errno set; its path is in `path`. */
-static int make_folder(char *path, size_t size, const char *name)
+/* Make a new directory NAME-XXXXXX in $TMPDIR, or in /tmp where that is not set or too long. 0, and its path is in `path`; or -1 with
+ * errno set. */
+static inline int make_folder(char *path, size_t size, const char *name)
 {
     const char *parent = getenv("TMPDIR");
     if (!parent || snprintf(path, size, "%s/%s-XXXXXX", parent, name) >= (int)size) snprintf(path, size, "/tmp/%s-XXXXXX", name);
@@ -21,7 +22,7 @@ static int make_folder(char *path, size_t size, const char *name)
 
 /* Remove the directory `name` in the directory `parent` (or AT_FDCWD) with all that is beneath it, whatever its modes; a link is removed,
  * not followed. 0, or -1 with errno set, and then some of it may be left. Changes that another makes meanwhile are not looked for. */
-static int remove_at(int parent, const char *name)
+static inline int remove_at(int parent, const char *name)
 {
     int fd, failed = 0;
     DIR *dir;
