@@ -43,11 +43,11 @@ static int64_t mono_ms(void)
 static char last_words[600];
 static size_t last_words_size;
 static char last_root[300]; /* the scratch folder, which goes with it */
+static volatile sig_atomic_t asked_to_stop; /* the signal that did: the play that goes on is the last */
 
-static void on_fatal(int number)
+/* Die of `number`, without the scratch folder. */
+static void die(int number)
 {
-    ssize_t size = write(STDERR_FILENO, last_words, last_words_size);
-    (void)size;
     signal(number, SIG_DFL);
     pid_t child = last_root[0] ? fork() : -1; /* nothing here may allocate: another program removes it */
     if (child == 0) {
@@ -56,6 +56,19 @@ static void on_fatal(int number)
     }
     if (child > 0) (void)waitpid(child, NULL, 0);
     raise(number);
+}
+
+static void on_fatal(int number)
+{
+    ssize_t size = write(STDERR_FILENO, last_words, last_words_size);
+    (void)size;
+    die(number);
+}
+
+static void on_stop(int number)
+{
+    if (asked_to_stop) die(number); /* asked again: at once */
+    asked_to_stop = number;
 }
 
 static void again_text(const chaos *c, char *ret, size_t size)
@@ -159,7 +172,7 @@ static void say_progress(chaos *c)
 
 static bool has_time(const chaos *c)
 {
-    if (c->is_broken || (c->plays_max && c->plays >= c->plays_max)) return false;
+    if (c->is_broken || asked_to_stop || (c->plays_max && c->plays >= c->plays_max)) return false;
     return !c->until_ms || mono_ms() < c->until_ms;
 }
 
@@ -302,7 +315,7 @@ static int play_all(chaos *c)
     c->seed--;
     if (status == RV_OK) report(c, mono_ms() - c->began_ms);
     remove_root(c);
-    return status != RV_OK ? rv_status_exit(status) : c->is_broken ? 1 : 0;
+    return status != RV_OK ? rv_status_exit(status) : c->is_broken ? 1 : asked_to_stop ? 128 + asked_to_stop : 0;
 }
 
 int rv_verb_chaos(const rv_args *args)
@@ -319,6 +332,9 @@ int rv_verb_chaos(const rv_args *args)
     else if (!c.is_made_up) status = rv_load_file(&c.load, args, rv_args_word(args, 0), false, NULL, &exit_status);
     signal(SIGABRT, on_fatal);
     signal(SIGSEGV, on_fatal);
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < RV_COUNT(stops); i++)
+        if (signal(stops[i], on_stop) == SIG_IGN) signal(stops[i], SIG_IGN); /* under nohup, in a background job */
     rv_log_set(RV_LOG_ERROR, false); /* what a dying engine says of its disk is part of the play */
     if (status == RV_OK) exit_status = play_all(&c);
     rv_buf_deinit(&c.trace);

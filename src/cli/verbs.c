@@ -83,7 +83,7 @@ const rv_verb rv_verbs[] = {
               {"reeve chaos --made-up --for 2s", "workflows that are made up"},
               {"reeve chaos --seed 7 --plays 1 --trace", "one play, told in full"}),
      EXITS({"0", "every promise was kept"}, {"1", "one was broken"}, {"2", "bad file or usage"}, {"3", "no such file"},
-           {"75", "no scratch folder can be made"}),
+           {"75", "no scratch folder can be made"}, {"128+N", "stopped by signal N, after the play that went on; asked again: at once"}),
      0, 1, false, rv_verb_chaos},
     {"graph", "draw a workflow's graph", "[FILE] [--format text|dot|mermaid|json]",
      "text is a tree for the terminal, or layers when the graph is deep; dot is for Graphviz, mermaid for Markdown, json for "

@@ -61,6 +61,16 @@ with tempfile.TemporaryDirectory() as folder:
         pass
     dying.send_signal(signal.SIGABRT)
     claim('sim__a_play_that_dies_leaves_no_folder_behind', dying.wait(60) == -signal.SIGABRT and not os.listdir(folder), os.listdir(folder))
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        stopped = subprocess.Popen([REEVE, 'chaos', '--made-up', '--for', '10m', '--json'], env={**os.environ, 'TMPDIR': folder},
+                                   stdout=subprocess.PIPE, text=True)
+        while stopped.poll() is None and not any(os.listdir(os.path.join(folder, name)) for name in os.listdir(folder)):
+            pass
+        stopped.send_signal(number)
+        said = json.loads(stopped.communicate(timeout=60)[0])
+        claim('sim__%s_ends_it_after_the_play_that_goes_on_and_what_was_played_is_told' % number.name,
+              stopped.returncode == 128 + number and said['plays'] >= 1 and said['ok'] and not os.listdir(folder),
+              (stopped.returncode, said, os.listdir(folder)))
 for words, plays in FILES:
     status, said = chaos(*words, '--plays', str(plays))
     claim('sim__every_promise_is_kept_in_%s' % words[0], kept(status, said), why(said))
