@@ -176,15 +176,12 @@ def release__failed_upload_is_withdrawn(folder):
 
 # ---- build-reeve ----
 
-def build_reeve__built_program_runs_a_workflow(folder):
+def build_reeve(folder, layers, *words):
+    """Reeve is built in `folder`, these layers of it file by file, and tried."""
     out = os.path.join(folder, 'out')
-    all_layers = [name for name in os.listdir(os.path.join(ROOT, 'src')) if os.path.isdir(os.path.join(ROOT, 'src', name))]
-    layers = all_layers if IS_LONG else ['loop']
-    archive = '{0}=' + os.path.join(os.environ.get('REEVE_TEST_LAYERS', ''), '{0}', 'librv_{0}.a')
-    have = [word for name in all_layers if name not in layers for word in ('--have', archive.format(name))]
+    os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, 'reeve.json'), 'w') as file:
-        file.write(must(0, os.path.join(EXAMPLES, 'build-reeve', 'generate'), '--out', out, *have,
-                        env={'CFLAGS': '-O0'}))
+        file.write(must(0, os.path.join(EXAMPLES, 'build-reeve', 'generate'), '--out', out, *words, env={'CFLAGS': '-O0'}))
     must(0, REEVE, 'run', 'reeve.json', '--output', 'quiet', cwd=folder)
     assert must(0, os.path.join(out, 'reeve'), 'version') == must(0, REEVE, 'version')
     assert 'hello, world' in must(0, REEVE, 'logs', 'latest', 'try', cwd=folder)
@@ -193,6 +190,16 @@ def build_reeve__built_program_runs_a_workflow(folder):
     objects = len([n for n in os.listdir(out) if n.endswith('.o')])
     # An embedder is a program of its own and has no object here; what it writes has one.
     assert objects == sources, '%d objects of %d sources' % (objects, sources)
+
+
+def build_reeve__built_program_runs_a_workflow(folder):
+    all_layers = [name for name in os.listdir(os.path.join(ROOT, 'src')) if os.path.isdir(os.path.join(ROOT, 'src', name))]
+    layers = all_layers if IS_LONG else ['loop']
+    archive = '{0}=' + os.path.join(os.environ.get('REEVE_TEST_LAYERS', ''), '{0}', 'librv_{0}.a')
+    build_reeve(os.path.join(folder, 'by-file'), layers, *[word for name in all_layers if name not in layers
+                                                           for word in ('--have', archive.format(name))])
+    if IS_LONG:
+        build_reeve(os.path.join(folder, 'with-library'), ['cli', 'sim'], '--library', LIBRARY)
 
 
 # ---- budget ----
