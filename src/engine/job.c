@@ -7,7 +7,7 @@
 
 static char *copy(rv_job *job, rv_str text) { return rv_arena_cstring(&job->arena, text); }
 
-/* "20260131-090807-k3f9": sortable, readable, unique enough that a precondition catches the rest. */
+/* "20260131-090807-k3f9": sortable, readable, one of a million in its second. */
 static void make_id(const rv_engine *engine, int64_t wall_ms, char ret[24])
 {
     static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's base 32, lower case */
@@ -20,6 +20,33 @@ static void make_id(const rv_engine *engine, int64_t wall_ms, char ret[24])
     gmtime_r(&seconds, &utc);
     snprintf(ret, 24, "%04d%02d%02d-%02d%02d%02d-%s", (utc.tm_year + 1900) % 10000, (utc.tm_mon + 1) % 100, utc.tm_mday % 100,
              utc.tm_hour % 100, utc.tm_min % 100, utc.tm_sec % 100, tail);
+}
+
+/* Whether a run or a task has this id. */
+static rv_status is_taken(rv_engine *engine, rv_str id, bool *ret, rv_error *err)
+{
+    rv_arena arena = {0};
+    rv_run_row run;
+    rv_task_row task;
+    *ret = rv_engine_job(engine, id) != NULL;
+    for (uint32_t i = 0; i < engine->jobs.count && !*ret; i++) *ret = strcmp(engine->jobs.at[i]->task, id.at) == 0;
+    rv_status status = *ret ? RV_OK : rv_store_run(engine->config.store, &arena, id, &run, err);
+    if (status == RV_NOT_FOUND) status = rv_store_task(engine->config.store, &arena, id, &task, err);
+    if (status == RV_OK) *ret = true;
+    rv_arena_deinit(&arena);
+    return status == RV_NOT_FOUND ? RV_OK : status;
+}
+
+/* An id that no run and no task has, nor `but`. */
+static rv_status new_id(rv_engine *engine, int64_t wall_ms, const char *but, char ret[24], rv_error *err)
+{
+    bool is_in_use = true;
+    rv_status status = RV_OK;
+    while (is_in_use && status == RV_OK) {
+        make_id(engine, wall_ms, ret);
+        if (strcmp(ret, but) != 0) status = is_taken(engine, rv_str_of(ret), &is_in_use, err);
+    }
+    return status;
 }
 
 /* ---- values ---- */
@@ -203,8 +230,9 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
 {
     char id[24], task[24];
     rv_now now = rv_engine_now(engine);
-    make_id(engine, now.wall_ms, id);
-    make_id(engine, now.wall_ms, task);
+    rv_status status = new_id(engine, now.wall_ms, "", id, err);
+    if (status == RV_OK) status = new_id(engine, now.wall_ms, id, task, err);
+    if (status != RV_OK) return status;
     rv_job *job = job_new(engine, submit->spec, rv_str_of(id));
     job->is_new = job->row_is_dirty = true;
     job->task = copy(job, rv_str_of(task));
@@ -215,7 +243,7 @@ rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **
     job->is_second_child = job->resumed_from.size && find_child(engine, &job->arena, job->resumed_from).size;
     job->created_ms = job->started_run_ms = now.wall_ms;
     job->task_state = RV_TASK_QUEUED;
-    rv_status status = open_log(job, err);
+    status = open_log(job, err);
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_load(job, err);
     if (status == RV_OK && job->resumed_from.size) status = rv_adopt_agrees(job, err);
     if (status == RV_OK) status = rv_group_load(job, err);

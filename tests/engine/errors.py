@@ -1,5 +1,9 @@
 """How an attempt can fail [A9], and what is tried again, when, and how often [W3a]."""
-from harness import case, main, need, same, shell
+import os
+import shutil
+import subprocess
+
+from harness import Skipped, case, main, need, same, shell
 
 
 def attempts(flow, node='a'):
@@ -169,6 +173,37 @@ def at_most_once(flow):
             flow.hub.next().end()
         done = live.end(status)
         same((done.node('a')['state'], done.node('a')['detail']), (state, detail), word)
+
+
+SAME_NUMBERS = r"""
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+ssize_t getrandom(void *buffer, size_t size, unsigned flags)
+{
+    static int calls;
+    if (size != 4 || calls++ >= 3) return syscall(SYS_getrandom, buffer, size, flags);
+    memset(buffer, 0, size);
+    return (ssize_t)size;
+}
+"""
+
+
+@case('a run that draws the id of another one of its second gets an id of its own')
+def same_id(flow):
+    if not shutil.which('cc'):
+        raise Skipped('no compiler')
+    library = flow.path('numbers.so')
+    subprocess.run(['cc', '-shared', '-fPIC', '-o', library, flow.write('numbers.c', SAME_NUMBERS)], check=True)
+    env = {'LD_PRELOAD': library, 'ASAN_OPTIONS': os.environ.get('ASAN_OPTIONS', '') + ':verify_asan_link_order=0'}
+    seconds = {}
+    while not any(len(ids) > 1 for ids in seconds.values()):
+        run = flow.run({'nodes': {'a': {'set': {'x': '1'}}}}, env=env).run
+        seconds.setdefault(run[:-5], set()).add(run)
+        need(len(seconds) < 100, 'no two runs of one second')
+    need(all(second + '-0000' in ids for second, ids in seconds.items()), f'the numbers are not those of the test: {seconds}')
+    same(flow.one('select count(distinct id), count(distinct task) from run'), (sum(map(len, seconds.values())),) * 2, 'runs and tasks')
 
 
 if __name__ == '__main__':

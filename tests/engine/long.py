@@ -81,7 +81,7 @@ def full_at_any_size(flow):
     for step in range(40):
         part = Flow(flow.reeve, flow.node_program)
         try:
-            failures += failure.fails_and_goes_on(part, {'nodes': failure.noisy(60)}, (16 << 10) + step * (14 << 10), 60)
+            failures += failure.fails_and_goes_on(part, {'nodes': failure.noisy(part, 60)}, (16 << 10) + step * (14 << 10), 60)
             part.verify_all()
         finally:
             part.close()
