@@ -83,7 +83,8 @@ typedef struct rv_submit {
     bool fail_fast;
     rv_str resumed_from;       /* id of the failed run that this child goes on from; empty: none */
 } rv_submit;
-/* Make task and run, step `load`, commit. *ret_job is there at once; its id is printed only after run_started (synced). */
+/* Make task and run, each with an id that no other one of the store has, step `load`, commit. *ret_job is there at once; its id is
+ * printed only after run_started (synced). On failure nothing was made: the store could not be read, or resumed_from does not agree. */
 RV_MUST_USE rv_status rv_engine_submit(rv_engine *engine, const rv_submit *submit, rv_job **ret_job, rv_error *err);
 /* Go on with an unfinished run: replay its journal, kill leftovers, settle what was lost, start what remains. `spec` is the pinned
  * definition with its values (taken on success). CONFLICT: it is terminal. CORRUPT: its journal does not verify. */
