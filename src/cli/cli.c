@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/heap.h"
+
 #define FILE_SIZE_MAX (256u << 20) /* [W8] */
 
 /* ---- errors ---- */
@@ -188,6 +190,7 @@ bool rv_cli_is_json_file(const char *path)
 rv_status rv_session_open(const rv_args *args, bool wants_run, const char *run_word, rv_session *ret, rv_error *err)
 {
     rv_buf store = {0};
+    rv_heap_fill();
     rv_status status = rv_store_locate(rv_args_value(args, "store"), NULL, &store, err);
     if (status == RV_OK) status = rv_client_open(store.at, &ret->client, err);
     if (status == RV_OK && wants_run) status = rv_client_find_run(ret->client, run_word, &ret->run, err);

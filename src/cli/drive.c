@@ -1,74 +1,21 @@
 #include "cli/drive.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
+#include "cli/heap.h"
 #include "cli/out.h"
-
-/* Batches go from the loop's thread to the store's, which frees them: one heap for both, and what is freed is used again instead of being
- * given back, since a new page costs more than what is written to it. */
-static void set_heap(void)
-{
-    mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
-    mallopt(M_TRIM_THRESHOLD, 64 << 20);
-}
-
-#define BLOCK_SIZE ((size_t)480 << 10) /* below the size from which a block is a mapping of its own */
-#define BLOCKS_MAX 16u
-
-/* Blocks that the heap had to grow for; they are free, and its next to be given. */
-typedef struct heap_blocks { uintptr_t at[BLOCKS_MAX]; uint32_t count; } heap_blocks;
-
-static void grow_heap(heap_blocks *blocks)
-{
-    void *at[BLOCKS_MAX];
-    for (uint32_t i = 0; i < blocks->count; i++) at[i] = malloc(BLOCK_SIZE), blocks->at[i] = (uintptr_t)at[i];
-    for (uint32_t i = 0; i < blocks->count; i++) free(at[i]);
-}
-
-/* A small run touches some hundred pages of the heap, each a fault of 5 to 10 us; filled at once they cost a tenth of that. What is in them
- * stays as it is, and what is freed stays the heap's (M_TRIM_THRESHOLD). */
-static void *fill_heap(void *user)
-{
-    const heap_blocks *blocks = user;
-    const size_t page = 4096;
-    for (uint32_t i = 0; i < blocks->count; i++)
-        (void)madvise((void *)((blocks->at[i] + page - 1) & ~(page - 1)), BLOCK_SIZE - page, MADV_POPULATE_WRITE);
-    return NULL;
-}
-
-void rv_drive_expect(uint32_t node_count)
-{
-    enum { NODE_SIZE = 1024 }; /* what a node takes of the heap, with its rows and words on their way to the store */
-    static heap_blocks blocks; /* of a thread that nobody waits for */
-    pthread_t thread;
-    sigset_t all, before;
-    size_t count = node_count * (size_t)NODE_SIZE / BLOCK_SIZE;
-    if (count == 0 || blocks.count) return;
-    blocks.count = (uint32_t)RV_MIN(count, (size_t)BLOCKS_MAX);
-    grow_heap(&blocks);
-    sigfillset(&all); /* signals are the loop's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, fill_heap, &blocks) == 0) pthread_detach(thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
 
 rv_status rv_drive_fork(rv_drive *drive, rv_error *err)
 {
     rv_status status = rv_keeper_fork(&drive->keeper_fd, err);
-    heap_blocks one = {.count = 1};
-    if (status == RV_OK) grow_heap(&one), fill_heap(&one);
+    if (status == RV_OK) rv_heap_fill();
     return status;
 }
 
 rv_status rv_drive_options(rv_drive *drive, rv_error *err)
 {
-    set_heap();
     const char *mode = rv_args_value(drive->args, "output");
     bool is_known = !mode || strcmp(mode, "live") == 0 || strcmp(mode, "buffered") == 0 || strcmp(mode, "quiet") == 0;
     if (!is_known) return rv_error_set(err, RV_INVALID, "--output is `%s`; give live, buffered or quiet", mode);
@@ -155,7 +102,7 @@ int rv_drive_run(rv_drive *drive)
     rv_job *job = NULL;
     rv_error err = {0};
     int status;
-    if (drive->graph) rv_drive_expect(drive->graph->node_count);
+    if (drive->graph) rv_heap_expect(drive->graph->node_count);
     if (rv_host_open(&config, &host, &err)) {
         rv_progress_deinit(&progress);
         return rv_cli_fail(drive->args, &err);

@@ -26,9 +26,6 @@ RV_MUST_USE rv_status rv_drive_options(rv_drive *drive, rv_error *err);
 /* Leave the keeper behind in the process that was started and go on in a child (exec/keeper.h), into `drive->keeper_fd`. Once, before
  * anything is loaded. Its errors are rv_keeper_fork's. */
 RV_MUST_USE rv_status rv_drive_fork(rv_drive *drive, rv_error *err);
-/* A run of so many nodes is about to begin in this process: make room for what it will have in memory, which costs less at once than
- * page by page; by a thread that nobody waits for. A hint, once; nothing for a small one, at most 8 MB. */
-void rv_drive_expect(uint32_t node_count);
 
 /* ---- resume.c: what a run that is in the store becomes when it is gone on with ---- */
 typedef struct rv_resume {
