@@ -1,6 +1,6 @@
-/* heap.h: pages for what the program is about to allocate. A new page is a fault, 0.1 to 0.5 us on a machine and 5 to 15 us on a virtual
- * one, and a verb that opens a store touches more than a hundred; filled at once they cost a tenth of that. Only the program does this: what
- * the heap of another one looks like is no business of the library's. */
+/* heap.h: pages for what the program is about to allocate. A new page is a fault, 0.1 to 0.5 us on a machine and 5 to 15 us on a
+ * virtual one, and a verb that opens a store touches more than a hundred; filled at once they cost less than half of that. Only the
+ * program does this: what the heap of another one looks like is no business of the library's. */
 #ifndef RV_HEAP_H
 #define RV_HEAP_H
 
