@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 
-from graph import Graph
+from graph import LAYERS, Graph
 from world import KILLED, Broken, Script, World, carriers, is_alive, need, seed_of, wait_for
 
 # Passed once a launch (engine.synced: when it begins and when it ends), or only by a run that is resumed; all others are passed often.
@@ -31,15 +31,17 @@ LINE = 'a line of output\n'
 ASKED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 STOPPED = [128 + number for number in ASKED]
 TRIES_MAX = 12
+WALK_MIN = 500     # from so many kills on every fail point is met
+SMALL = 3          # layers
 RANDOM_MIN = 6     # kills at random moments, however many the fail points were
 LAUNCHES_MAX = 400 # of a story
 
 
 class Story:
-    def __init__(self, tools, rng, counts):
+    def __init__(self, tools, rng, counts, layers=LAYERS):
         self.rng, self.counts = rng, counts
         self.world = World(tools.reeve, {})
-        self.graph = Graph(os.path.abspath(tools.node), self.world.ledger, rng.randrange(1 << 30))
+        self.graph = Graph(os.path.abspath(tools.node), self.world.ledger, rng.randrange(1 << 30), layers)
         self.world = World(tools.reeve, self.graph.workflow(), self.world.dir)
         self.run = None           # its id, once it was printed
         self.is_over = False      # done, as recorded
@@ -50,6 +52,12 @@ class Story:
 
     def at(self):
         return f'{self.world.dir}, launch {self.world.launches}'
+
+    def passages(self, nodes):
+        """Of a fail point, to be killed at, if one in so many `nodes` that are left passes it: one that is not reached means that the
+        story is told to its end."""
+        left = len(self.graph.nodes) - len(self.recorded)
+        return [passage for passage in [1, 2, 3, 5, 8, 13, 30] if passage <= max(left // nodes, 1)]
 
     # ---- one launch ----
 
@@ -219,6 +227,7 @@ class Loop:
         names = ['kills', 'resumes', 'stories', 'conflicts', 'interrupts', 'engine', 'keeper', 'both', 'ok', 'error', 'lost', 'void']
         self.counts = dict.fromkeys(names, 0)
         self.story = None
+        self.layers = LAYERS if kills >= WALK_MIN else SMALL  # of the next story's graph
         self.length_s = 0.5
 
     def guarded(self, fn, *args):
@@ -231,7 +240,7 @@ class Loop:
     def next_story(self):
         if self.story:
             self.story.finish()
-        self.story = Story(self.tools, self.rng, self.counts)
+        self.story = Story(self.tools, self.rng, self.counts, self.layers)
         self.counts['stories'] += 1
 
     def who(self):
@@ -242,7 +251,7 @@ class Loop:
         self.next_story()
         started = time.monotonic()
         self.story.launch()
-        self.length_s = time.monotonic() - started
+        self.length_s = (time.monotonic() - started) * LAYERS / self.layers
         need(self.story.is_over, 'it did not end')
 
     def reach(self, point, who, is_asked=False):
@@ -254,38 +263,41 @@ class Loop:
                 self.next_story()
             if needs_run and not self.story.has_run:
                 self.story.launch(after_s=self.length_s / 4)
-            passage = 1 if point in ONCE or tries > 2 else self.rng.choice([1, 2, 3, 5, 8, 13, 30])
+            passage = 1 if point in ONCE or tries > 2 else self.rng.choice(self.story.passages(10 if self.kills_wanted >= WALK_MIN else 30))
             if self.story.launch(f'{point}:{passage}', who, asked_s=self.rng.random() * self.length_s / 4 if is_asked else None):
                 return
         raise Broken(f'the fail point {point} was never passed')
 
-    def order(self, is_whole):
-        """Fail points, as (point, is asked to stop): every one, or as many as leave room for kills at random moments. The stories are
-        few, since a whole one takes long: what a run passes at its end comes behind half of the others, `run.over` first, for then
-        the run is not over yet; and of the two points that are also passed by a launch that is asked to stop, one is met so. The
-        making of a store comes first."""
+    def points(self):
+        """Fail points, as (point, is asked to stop), in three parts: where a store is made, on the way, at the end of a run, where
+        `run.over` is first, for then the run is not over yet. Of the two points that are also passed by a launch that is asked to
+        stop, one is met so, on the way."""
         asked, closing = self.rng.sample(CLOSE, 2)
         ends = ['run.over', 'run.end_synced', closing]
-        rest = [(point, point == asked) for point in self.tools.points if point not in [*NEW, *ends]]
-        self.rng.shuffle(rest)
-        if not is_whole:
-            rest = rest[:self.kills_wanted - RANDOM_MIN - len(NEW) - len(ends)]
-        ends, half = [(point, False) for point in ends], len(rest) // 2
-        return [*[(point, False) for point in NEW], *rest[:half], *ends[:2], *rest[half:], *ends[2:]]
+        way = [(point, point == asked) for point in self.tools.points if point not in [*NEW, *ends]]
+        self.rng.shuffle(way)
+        return [(point, False) for point in NEW], way, [(point, False) for point in ends]
 
     def walk(self):
-        for point, is_asked in self.order(True):
+        """Every one, all three ways. The stories are few, since a whole one takes long: half of the way lies before an end."""
+        new, way, ends = self.points()
+        half = len(way) // 2
+        for point, is_asked in [*new, *way[:half], *ends[:2], *way[half:], *ends[2:]]:
             for who in ['engine', 'keeper', 'both']:
                 self.reach(point, who, is_asked)
         self.end_story()
 
     def both(self):
-        """Some fail points and random moments in the same stories: half of a story's cost is that it is told to its end."""
-        *points, closing = self.order(False)
-        for point, is_asked in points:
+        """As many points as leave room for kills at random moments, and those in the same story, since half of what a story costs is
+        that it is told to its end. Where a store is made and where a run ends are met in small ones."""
+        new, way, ends = self.points()
+        for point, is_asked in [*new, *ends]:
+            self.reach(point, self.who(), is_asked)
+        self.layers = LAYERS
+        self.next_story()
+        for point, is_asked in way[:self.kills_wanted - RANDOM_MIN - self.counts['kills']]:
             self.reach(point, self.who(), is_asked)
         self.random_kills([0.02, 0.05, 0.2])
-        self.reach(closing[0], self.who())
         self.end_story()
 
     def at_random(self):
@@ -316,7 +328,7 @@ def main():
     started = time.monotonic()
     loop, script = Loop(tools, kills, rng), Script()
     script.case('a run that nobody disturbs is recorded as it happened', loop.guarded, loop.undisturbed)
-    if kills >= 500:
+    if kills >= WALK_MIN:
         claim = f'killed at each of {len(tools.points)} fail points it goes on, and nothing recorded runs again'
         script.case(claim, loop.guarded, loop.walk)
         script.case('killed at random moments it goes on, and nothing recorded runs again', loop.guarded, loop.at_random)

@@ -19,11 +19,11 @@ class Disk:
         self.reeve, self.node = reeve, os.path.abspath(node)
         self.can_mount = sys.argv[-1] == INSIDE
 
-    def world(self, words):
+    def world(self, words, count=NODES):
         world = World(self.reeve, {})
         program = [self.node, world.ledger]
         retry = {'max_attempts': 1000000, 'on': [10]}  # the node itself finds no room
-        nodes = {f'n{i}': {'run': [*program, *words], 'retry': retry, 'needs': [f'n{i - 4}'] if i >= 4 else []} for i in range(NODES)}
+        nodes = {f'n{i}': {'run': [*program, *words], 'retry': retry, 'needs': [f'n{i - 4}'] if i >= 4 else []} for i in range(count)}
         os.mkdir(world.store)
         return World(self.reeve, {'reeve': 1, 'name': 'disk', 'nodes': nodes}, world.dir)
 
@@ -82,7 +82,7 @@ class Disk:
         """No byte is left before anything begins; then there is room."""
         if not self.can_mount:
             return 'needs a mount namespace'
-        world = self.world([])
+        world = self.world([], 12)
         self.mount(world, '200k')
         try:
             self.fill(world)
@@ -96,7 +96,7 @@ class Disk:
 
     def empty_size(self):
         """Of the largest file that a store has before its first run is recorded."""
-        world = self.world([])
+        world = self.world([])  # of the same workflow: its row is in there
         launch = world.launch(False, 'run.started:1:both')
         need(launch.end() in KILLED.values(), 'was not killed')
         size = max(os.path.getsize(os.path.join(world.store, name)) for name in os.listdir(world.store))

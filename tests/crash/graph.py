@@ -6,7 +6,7 @@ POLICY = {'lost_max': 1000000}
 
 
 class Graph:
-    def __init__(self, node, ledger, seed):
+    def __init__(self, node, ledger, seed, layers=LAYERS):
         self.rng = random.Random(seed)
         self.program = [node, ledger]
         self.nodes = {}
@@ -18,7 +18,7 @@ class Graph:
         self.artifacts = {} # name: text
         self.prints = {}    # name: lines on stdout
         self.layers = []
-        for layer in range(LAYERS):
+        for layer in range(layers):
             self.layers.append([self.command(layer, place) for place in range(WIDTH)])
             if layer:
                 self.between(layer)
