@@ -412,7 +412,8 @@ static void child__start_time_is_what_the_system_says(void **state)
 {
     bench b;
     bench_init(&b);
-    for (int i = 0; i < 50; i++) {
+    int rounds = is_long() ? 50 : 12;
+    for (int i = 0; i < rounds; i++) {
         attempt a = {0};
         const char *argv[] = {hostile_path(), "deaf", NULL};
         rv_spawn spawn = spawn_of(&b, argv);
@@ -527,7 +528,7 @@ static void engine__keeps_no_descriptor_and_no_zombie_of_many_attempts(void **st
     }
     uint32_t before = count_descriptors_at_rest(&b);
     int64_t began_ms = now_ms();
-    int rounds = getenv("REEVE_TEST_LONG") ? 250 : 60;
+    int rounds = is_long() ? 250 : 20;
     for (int i = 0; i < rounds; i++) {
         attempt a[4] = {0};
         for (size_t k = 0; k < RV_COUNT(a); k++) {
@@ -553,15 +554,15 @@ static void attempt__many_at_once_all_end(void **state)
 {
     bench b;
     bench_init(&b);
-    enum { COUNT = 100 };
-    attempt *a = rv_alloc(COUNT * sizeof *a);
-    for (int i = 0; i < COUNT; i++) {
+    const uint32_t count = is_long() ? 100 : 70; /* more than the executor hears of at a time */
+    attempt *a = rv_alloc(count * sizeof *a);
+    for (uint32_t i = 0; i < count; i++) {
         const char *argv[] = {"sh", "-c", "echo $0; read line", "x", NULL};
         rv_spawn spawn = spawn_of(&b, argv);
         bench_start(&b, &a[i], &spawn);
     }
-    assert_int_equal(rv_exec_live(b.exec), COUNT);
-    for (int i = 0; i < COUNT; i++) {
+    assert_int_equal(rv_exec_live(b.exec), count);
+    for (uint32_t i = 0; i < count; i++) {
         bench_wait(&b, &a[i], "one of many");
         assert_exit(&a[i], 1, -1, RV_STOP_NONE);
         assert_string_equal(a[i].out.at, "x\n");

@@ -20,6 +20,8 @@ const char *hostile_path(void)
     return path;
 }
 
+bool is_long(void) { return getenv("REEVE_TEST_LONG") != NULL; }
+
 static void on_watchdog(void *user)
 {
     bench *b = user;
@@ -64,7 +66,7 @@ static void bench_open(bench *b, bool has_cgroups)
 void bench_init(bench *b) { bench_open(b, true); }
 void bench_init_without_cgroups(bench *b) { bench_open(b, false); }
 
-static void remove_dir(const char *path)
+void remove_dir(const char *path)
 {
     DIR *dir = opendir(path);
     const struct dirent *entry;

@@ -75,6 +75,10 @@ bool has_children(void);
 /* Descriptors open in this process. */
 uint32_t count_descriptors(void);
 int64_t now_ms(void);
+/* In check-long: as many rounds as a claim about many of them deserves. */
+bool is_long(void);
+/* The directory `path` with the files in it; it has no others. What is not there is no failure. */
+void remove_dir(const char *path);
 /* The path of a program built beside the tests. */
 const char *hostile_path(void);
 

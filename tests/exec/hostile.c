@@ -33,8 +33,23 @@ static void close_all(int from, int kept)
             close(fd);
 }
 
+static void escaped(const char *flags, const char *pids, int sync_fd)
+{
+    note_pid(pids);
+    if (strchr(flags, 'c'))
+        close_all(0, sync_fd);
+    if (strchr(flags, 'p')) {
+        close_all(2, sync_fd);
+        close(0);
+    }
+    if (write(sync_fd, "x", 1) != 1)
+        _exit(99);
+    close(sync_fd);
+    sleep_for_ever();
+}
+
 /* escape FLAGS PIDS [stay]: a grandchild that sheds what FLAGS say, and lives. s: new session, g: new group only,
- * e: no environment, c: closes everything, p: closes everything but stdout. The first process ends once the grandchild is
+ * e: no environment, as another program, c: closes everything, p: closes everything but stdout. The first process ends once the grandchild is
  * ready, or with `stay` says `ready` and lives too. */
 static int escape(char **argv, int argc)
 {
@@ -52,12 +67,13 @@ static int escape(char **argv, int argc)
             _exit(0);
         signal(SIGTERM, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
+        if (!strchr(flags, 'e'))
+            escaped(flags, pids, sync_fds[1]);
         char fd_text[16];
         snprintf(fd_text, sizeof fd_text, "%d", sync_fds[1]);
         char *none[] = {NULL};
         char *again[] = {argv[0], "escaped", argv[2], argv[3], fd_text, NULL};
-        extern char **environ;
-        execve("/proc/self/exe", again, strchr(flags, 'e') ? none : environ);
+        execve("/proc/self/exe", again, none);
         _exit(99);
     }
     close(sync_fds[1]);
@@ -66,29 +82,12 @@ static int escape(char **argv, int argc)
     if (read(sync_fds[0], &byte, 1) != 1)
         return 99;
     close(sync_fds[0]);
-    (void)pids;
     if (argc > 4) {
         if (write(1, "ready\n", 6) != 6)
             return 99;
         sleep_for_ever();
     }
     return 0;
-}
-
-static void escaped(char **argv)
-{
-    int sync_fd = atoi(argv[4]);
-    note_pid(argv[3]);
-    if (strchr(argv[2], 'c'))
-        close_all(0, sync_fd);
-    if (strchr(argv[2], 'p')) {
-        close_all(2, sync_fd);
-        close(0);
-    }
-    if (write(sync_fd, "x", 1) != 1)
-        _exit(99);
-    close(sync_fd);
-    sleep_for_ever();
 }
 
 /* bomb COUNT PIDS: a chain of COUNT processes; each second parent ends, so that its child is orphaned; each third leaves
@@ -124,9 +123,10 @@ static int bomb(int count, const char *pids)
     return read(sync_fds[0], &byte, 1) == 1 ? 0 : 99; /* the leader ends and leaves them all */
 }
 
-/* flee PIDS: a daemon that is never the same process for long: each forks the next in a session of its own and ends.
- * Gives up by itself after a number that takes many seconds. */
-static int flee(const char *pids)
+/* flee COUNT PIDS: a daemon that is never the same process for long: each forks the next in a session of its own and ends.
+ * The first process ends once there were COUNT of them, of which five are noted; it goes on, and gives up by itself after a
+ * number that takes many seconds. */
+static int flee(int count, const char *pids)
 {
     int sync_fds[2];
     char byte;
@@ -136,9 +136,9 @@ static int flee(const char *pids)
         return read(sync_fds[0], &byte, 1) == 1 ? 0 : 99;
     for (int i = 0; i < 200000; i++) {
         setsid();
-        if (i % 64 == 0)
+        if (i % (count / 4) == 0)
             note_pid(pids);
-        if (i == 256 && write(sync_fds[1], "x", 1) != 1)
+        if (i == count && write(sync_fds[1], "x", 1) != 1)
             _exit(99);
         pid_t next = fork();
         if (next != 0)
@@ -192,11 +192,11 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "escape"))
         return escape(argv, argc);
     if (!strcmp(mode, "escaped"))
-        escaped(argv);
+        escaped(argv[2], argv[3], atoi(argv[4]));
     else if (!strcmp(mode, "bomb"))
         return bomb(atoi(argv[2]), argv[3]);
     else if (!strcmp(mode, "flee"))
-        return flee(argv[2]);
+        return flee(atoi(argv[2]), argv[3]);
     else if (!strcmp(mode, "litter"))
         return litter(atoi(argv[2]));
     else if (!strcmp(mode, "descriptors"))

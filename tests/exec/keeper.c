@@ -14,7 +14,7 @@
 
 #define ESCAPEES 4 /* that are known by what they carry; with cgroups there is one more, which carries nothing */
 
-enum { ARMED = 1, WITH_LEAVE = 2, ENDS_BY_ITSELF = 4, WITHOUT_CGROUPS = 8 };
+enum { ARMED = 1, WITH_LEAVE = 2, ENDS_BY_ITSELF = 4, WITHOUT_CGROUPS = 8, IDLE = 16 };
 
 static char mark[40]; /* of this process's stores: others may run the same tests now */
 
@@ -110,7 +110,19 @@ static void start_escapee(engine *e, const char *dir, const char *flags, bool le
         report(e, "started", pid, (int64_t)start_ticks);
 }
 
-/* Never returns. ARMED: the engine owns a store; else the keeper knows its children alone. */
+static void start_escapees(engine *e, const char *dir, bool with_leave, bool has_cgroup)
+{
+    if (with_leave)
+        start_escapee(e, dir, "s", true);
+    start_escapee(e, dir, "-", false);   /* in the group */
+    start_escapee(e, dir, "s", false);   /* known by mark and leash */
+    start_escapee(e, dir, "se", false);  /* known by the leash */
+    start_escapee(e, dir, "sc", false);  /* known by the mark */
+    if (has_cgroup)
+        start_escapee(e, dir, "sec", false); /* known by its cgroup */
+}
+
+/* Never returns. ARMED: the engine owns a store; else the keeper knows its children alone. IDLE: it has no attempts. */
 static void engine_main(const bench *b, int report_fd, int flags)
 {
     bool with_leave = flags & WITH_LEAVE, has_cgroup = b->cgroup[0];
@@ -133,14 +145,10 @@ static void engine_main(const bench *b, int report_fd, int flags)
         rv_loop_signals(e.loop, signals, RV_COUNT(signals), on_engine_signal, &e, NULL) != RV_OK)
         _exit(92);
     report(&e, "engine", getpid(), getppid());
-    if (with_leave)
-        start_escapee(&e, b->dir, "s", true);
-    start_escapee(&e, b->dir, "-", false);   /* in the group */
-    start_escapee(&e, b->dir, "s", false);   /* known by mark and leash */
-    start_escapee(&e, b->dir, "se", false);  /* known by the leash */
-    start_escapee(&e, b->dir, "sc", false);  /* known by the mark */
-    if (has_cgroup)
-        start_escapee(&e, b->dir, "sec", false); /* known by its cgroup */
+    if (flags & IDLE)
+        report(&e, "ready", getpid(), 0);
+    else
+        start_escapees(&e, b->dir, with_leave, has_cgroup);
     rv_loop_run(e.loop);
     _exit(91);
 }
@@ -184,7 +192,7 @@ static void reeve_start(reeve *r, bench *b, int flags)
     const char *why;
     if (!(flags & WITHOUT_CGROUPS) && rv_exec_cgroup_try(mark, &why))
         (void)rv_exec_cgroup_path(mark, b->cgroup, &why);
-    r->escapee_count = ESCAPEES + (b->cgroup[0] != 0);
+    r->escapee_count = flags & IDLE ? 0 : ESCAPEES + (b->cgroup[0] != 0);
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
@@ -239,9 +247,8 @@ static void reeve_end(reeve *r)
     close(r->report_fd);
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
-    char command[160];
-    snprintf(command, sizeof command, "rm -rf %s", r->bench->dir);
-    assert_int_equal(system(command), 0);
+    remove_dir(r->bench->dir);
+    assert_int_equal(access(r->bench->dir, F_OK), -1);
 }
 
 static bool cgroup_is_gone(const bench *b) { return !b->cgroup[0] || access(b->cgroup, F_OK) != 0; }
@@ -508,7 +515,7 @@ static void signals__sent_to_the_keeper_are_forwarded(void **state)
 {
     bench b;
     reeve r;
-    reeve_start(&r, &b, ARMED);
+    reeve_start(&r, &b, ARMED | IDLE);
     const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     for (size_t i = 0; i < RV_COUNT(signals); i++) {
         assert_int_equal(kill(r.keeper, signals[i]), 0);
