@@ -49,8 +49,8 @@ static void escaped(const char *flags, const char *pids, int sync_fd)
 }
 
 /* escape FLAGS PIDS [stay]: a grandchild that sheds what FLAGS say, and lives. s: new session, g: new group only,
- * e: no environment, as another program, c: closes everything, p: closes everything but stdout. The first process ends once the grandchild is
- * ready, or with `stay` says `ready` and lives too. */
+ * e: no environment, as another program, c: closes everything, p: closes everything but stdout. The first process ends once
+ * the grandchild is ready, or with `stay` says `ready` and lives too. */
 static int escape(char **argv, int argc)
 {
     const char *flags = argv[2], *pids = argv[3];
