@@ -75,4 +75,4 @@ def seen(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

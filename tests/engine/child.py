@@ -261,4 +261,4 @@ def used_once(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -204,4 +204,4 @@ def long_path(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -111,4 +111,4 @@ def long_file(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

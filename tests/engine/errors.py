@@ -208,4 +208,4 @@ def same_id(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -220,4 +220,4 @@ def unknown(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -291,4 +291,4 @@ def machine_unsafe(flow):
     need('REEVE_HOST_LOCKS' in json.dumps(done.events), 'the cure')
 
 
-main()
+main(one_store=True)

@@ -133,4 +133,4 @@ def one_step(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -113,4 +113,4 @@ def steered(flow):
     flow.call('steer', run, 'nobody', 'x', status=4)
 
 
-main()
+main(one_store=True)

@@ -305,4 +305,4 @@ def no_attempt_follows(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

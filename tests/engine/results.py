@@ -65,7 +65,7 @@ def result_limit(flow):
     refused(done, 'over', 'schema', '1 MiB', '$REEVE_ARTIFACTS')
 
 
-@case('a scratch directory is kept for the next run as it was made; what anybody left there, or changed, is not [W14, W15]')
+@case('a scratch directory is kept for the next run as it was made; what anybody left there, or changed, is not [W14, W15]', alone=True)
 def kept_scratch(flow):
     look = {'nodes': {'a': shell('ls -A "$(dirname "$REEVE_OUTPUT")" "$REEVE_ARTIFACTS" | tr "\\n" " "; stat -c %a-%F "$REEVE_ARTIFACTS"')}}
     tmp = os.path.join(flow.store, 'tmp')
@@ -276,4 +276,4 @@ def reduce_without_slot(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

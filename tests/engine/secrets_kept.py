@@ -179,4 +179,4 @@ def bytes_kept(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -265,4 +265,4 @@ def cancel_handler_grace(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -192,4 +192,4 @@ def cancelled(flow):
          {(f'each[{i}].{name}', 'cancelled') for i in (0, 1) for name in ('deep', 'after')}, 'nodes')
 
 
-main()
+main(one_store=True)

@@ -68,7 +68,7 @@ def params(flow):
         'städte', 'a7b7'], 'arguments')
 
 
-@case('a required param, an undeclared one and an unset variable are refused before there is a run [W10]')
+@case('a required param, an undeclared one and an unset variable are refused before there is a run [W10]', alone=True)
 def load_errors(flow):
     flow.run({'params': strings('x'), 'nodes': {'a': {'run': ['true', '${user.x}']}}}, status=2)
     flow.run({'params': {'x': {'default': 'd'}}, 'nodes': {'a': {'run': ['true', '${user.y}']}}}, status=2)
@@ -280,4 +280,4 @@ def expressions(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)

@@ -176,4 +176,4 @@ def of_a_file(flow):
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=True)
