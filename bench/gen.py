@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import sys
 
 
 def wide(count, options):
@@ -112,7 +113,8 @@ SHAPES = {'wide': wide, 'chain': chain, 'layered': layered}
 TOOLS = {'reeve': write_reeve, 'ninja': write_ninja, 'make': write_make, 'just': write_just}
 
 
-def main():
+def write(*words):
+    """What the command line does that has these words; what is to be said of the graph."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument('tool', choices=sorted([*TOOLS, 'turbo']))
     options.add_argument('shape', choices=sorted(SHAPES))
@@ -123,7 +125,7 @@ def main():
     options.add_argument('--seed', type=int, default=1, metavar='S')
     options.add_argument('--make', metavar='COMMAND')
     options.add_argument('--uncached', action='store_true')
-    given = options.parse_args()
+    given = options.parse_args(words)
     needs = SHAPES[given.shape](given.count, given)
     os.makedirs(given.dir, exist_ok=True)
     if not given.make:
@@ -137,8 +139,8 @@ def main():
     for name, text in files.items():
         with open(os.path.join(given.dir, name), 'w') as file:
             file.write(text)
-    print('%s %s: %d nodes, %d edges, %d sinks' % (given.tool, given.shape, given.count, sum(map(len, needs)), len(sinks(needs))))
+    return '%s %s: %d nodes, %d edges, %d sinks' % (given.tool, given.shape, given.count, sum(map(len, needs)), len(sinks(needs)))
 
 
 if __name__ == '__main__':
-    main()
+    print(write(*sys.argv[1:]))

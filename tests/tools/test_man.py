@@ -6,12 +6,14 @@ import subprocess
 import sys
 import tempfile
 
-MAN, HELP = sys.argv[1:3]
+import inside
+
+HELP = sys.argv[2]
+program = inside.load(sys.argv[1])
 
 
 def man(folder, *options):
-    done = subprocess.run([sys.executable, MAN, '--help-json', HELP] + list(options) + [folder], capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
+    return inside.run(program, '--help-json', HELP, *options, folder)
 
 
 def main():
@@ -39,11 +41,11 @@ def main():
             results.append(('an_unchanged_page_keeps_its_date', file.readline() == '.Dd January 1, 2020\n'))
         with open(page, 'a') as file:
             file.write('more\n')
-        status, said = man(folder, '--check')
-        results.append(('a_changed_page_is_stale', status == 1 and 'reeve-run.1 is stale' in said))
         with open(os.path.join(folder, 'reeve-gone.1'), 'w') as file:
             file.write('.Dd January 1, 2020\n')
-        results.append(('a_page_without_a_verb_is_left_over', 'reeve-gone.1 has no verb' in man(folder, '--check')[1]))
+        status, said = man(folder, '--check')
+        results.append(('a_changed_page_is_stale', status == 1 and 'reeve-run.1 is stale' in said))
+        results.append(('a_page_without_a_verb_is_left_over', 'reeve-gone.1 has no verb' in said))
         man(folder)
         results.append(('writing_mends_both', man(folder, '--check')[0] == 0))
     for number, (name, good) in enumerate(results, 1):
