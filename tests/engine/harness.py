@@ -39,7 +39,8 @@ def need(claim, text):
 
 
 def same(got, wanted, what):
-    need(got == wanted, f'{what}: {got!r} instead of {wanted!r}')
+    if got != wanted:
+        raise Broken(f'{what}: {got!r} instead of {wanted!r}')
 
 
 def case(claim, of=None, alone=False):
@@ -49,6 +50,12 @@ def case(claim, of=None, alone=False):
         CASES.append((claim, fn, of, alone))
         return fn
     return add
+
+
+def chosen_cases():
+    """Those that the command line asks for: all, or those of which it has a word of the claim or the name."""
+    words = sys.argv[3:]
+    return [c for c in CASES if not words or any(word in c[0] or word == c[1].__name__ for word in words)]
 
 
 def wait_for(claim, what):
@@ -461,8 +468,7 @@ def prove_all(chosen, programs, common):
 
 def main(one_store=False):
     programs = [os.path.abspath(word) for word in sys.argv[1:3]]
-    wanted = sys.argv[3:]
-    chosen = [c for c in CASES if not wanted or any(word in c[0] or word == c[1].__name__ for word in wanted)]
+    chosen = chosen_cases()
     count = len(chosen)
     if not one_store:
         failed = prove_all(chosen, programs, None)

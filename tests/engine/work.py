@@ -16,15 +16,22 @@ class Work:
         more.setdefault('inputs', [])
         return {'shell': LEDGER.format(name) + script, 'cache': True, **more}
 
-    def run(self, nodes, env=None, words=(), status=0, **more):
-        """Run; what ran, by its name in the ledger, in order of name."""
-        env = {'LEDGER': self.ledger, **(env or {})}
-        nodes = {name: {**node, 'env_host': [*node.get('env_host', []), 'LEDGER']} if node.get('cache') else node
-                 for name, node in nodes.items()}
-        self.done = self.flow.run({'nodes': nodes, **more}, *words, env=env, status=status)
+    def seen(self, nodes):
+        """With the ledger for those that are cached, which see of the caller's environment what they name."""
+        return {name: {**node, 'env_host': [*node.get('env_host', []), 'LEDGER']} if node.get('cache') else node
+                for name, node in nodes.items()}
+
+    def ran(self):
+        """What ran since this was asked last, by its name in the ledger, in order of name."""
         lines = open(self.ledger).read().split() if os.path.exists(self.ledger) else []
         ran, self.ran_before = lines[self.ran_before:], len(lines)
         return sorted(ran)
+
+    def run(self, nodes, env=None, words=(), status=0, **more):
+        """Run; what ran."""
+        env = {'LEDGER': self.ledger, **(env or {})}
+        self.done = self.flow.run({'nodes': self.seen(nodes), **more}, *words, env=env, status=status)
+        return self.ran()
 
     def hits(self):
         return sorted(e['node'] for e in self.done.of('node_ended') if e['detail'] == 'cache')
