@@ -62,19 +62,24 @@ with tempfile.TemporaryDirectory() as folder:
     os.makedirs(os.path.join(folder, 'build', 'opt', 'meson-logs'))
     tests = {'good': script('echo "ok 1 - $ANSWER"; pwd'), 'bad': script('echo no >&2; exit 3'), 'skipped': script('exit 77'),
              'hangs': script('sleep 1000 & echo "ok 1"; wait', timeout=0.2),
+             'python': {**script(''), 'cmd': [sys.executable, os.path.join(folder, 'python.py'), 'word']},
              'alone': script('ls; echo x >>alone', is_parallel=False), 'last': script('cat alone', is_parallel=False)}
+    with open(os.path.join(folder, 'python.py'), 'w') as file:
+        file.write('import os, sys\nprint("ok 1", sys.argv[1], os.environ["ANSWER"], os.getcwd())\nsys.exit(3)\n')
     results, times = check.run_all('fast', [('opt', tests)])
     found = {record['name']: record for record in results['opt']}
-    wanted = {'good': 'OK', 'bad': 'FAIL', 'skipped': 'SKIP', 'hangs': 'TIMEOUT', 'alone': 'OK', 'last': 'OK'}
+    wanted = {'good': 'OK', 'bad': 'FAIL', 'skipped': 'SKIP', 'hangs': 'TIMEOUT', 'python': 'FAIL', 'alone': 'OK', 'last': 'OK'}
     folder_of_build = os.path.join(os.path.realpath(folder), 'build', 'opt')
     claims = [('run__every_test_of_the_queue_ends_as_it_does', {n: r['result'] for n, r in found.items()} == wanted),
               ('run__a_test_has_its_environment_and_stands_in_its_build', found['good']['stdout'] == 'ok 1 - 42\n%s\n' % folder_of_build),
               ('run__its_words_and_its_status_are_kept', (found['bad']['stderr'], found['bad']['returncode']) == ('no\n', 3)),
-              ('run__what_bears_no_company_comes_last_one_by_one', [r['name'] for r in results['opt']][4:] == ['alone', 'last'] and
+              ('run__a_python_script_is_told_and_ends_as_others_do', (found['python']['stdout'], found['python']['returncode']) ==
+               ('ok 1 word 42 %s\n' % folder_of_build, 3)),
+              ('run__what_bears_no_company_comes_last_one_by_one', [r['name'] for r in results['opt']][5:] == ['alone', 'last'] and
                found['last']['stdout'] == 'x\n'),
               ('run__what_a_test_took_of_the_processors_is_known', all(record['cpu'] > 0 for record in results['opt'])),
               ('run__a_log_of_all_is_left', 'hangs: TIMEOUT' in open(check.log_of('opt')).read())]
-    queue = check.Queue('fast', [('opt', name, script('true', priority)) for name, priority in (('b', 0), ('c', 7), ('a', 0))])
+    queue = check.Queue('fast', [('opt', name, script('true', priority)) for name, priority in (('b', 0), ('c', 7), ('a', 0))], None)
     claims.append(('run__the_longest_begin_first', [name for _, name, _ in queue.left] == ['c', 'a', 'b']))
 for number, (claim, good) in enumerate(claims, len(CASES) + 3):
     failures += not good
