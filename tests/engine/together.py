@@ -73,9 +73,12 @@ class Part(Work):
 
 
 class Together:
-    def __init__(self):
+    """stays: the nodes of a case that has ended are in the runs of the others, as they were in its last."""
+
+    def __init__(self, stays=False):
+        self.stays = stays
         self.proofs = {}  # generator functions by what is registered for them
-        self.of = lambda flow: drive(flow, [self.proofs[c[1]] for c in chosen_cases() if c[1] in self.proofs])
+        self.of = lambda flow: drive(flow, [self.proofs[c[1]] for c in chosen_cases() if c[1] in self.proofs], stays)
 
     def case(self, claim):
         """Register generator function fn(part) as the proof of `claim`."""
@@ -116,18 +119,18 @@ def run_step(flow, parts, steps):
         parts[proof].done = Done(done.status, parts[proof].mine(done.events), done.errors)
 
 
-def drive(flow, fns):
+def drive(flow, fns, stays=False):
     """Step by step, as long as one of them goes on. How each ended."""
-    parts, ended, steps = {}, {}, {}
-    by_fn = {}
+    parts, ended, steps, last, by_fn = {}, {}, {}, {}, {}
     for fn in fns:
         part = Part(flow, fn.__name__)
         proof = by_fn[fn] = fn(part)
         parts[proof] = part
         steps[proof] = advance(proof, None, ended)
     while steps := {proof: step for proof, step in steps.items() if step}:
+        last.update(steps)
         try:
-            run_step(flow, parts, steps)
+            run_step(flow, parts, last if stays else steps)
         except Broken as wrong:
             ended.update(dict.fromkeys(steps, Broken('the run broke that it shares with the first that failed so')))
             ended[next(iter(steps))] = wrong
