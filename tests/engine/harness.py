@@ -98,6 +98,11 @@ class Held:
         self.node, epoch, pid = text.decode().split()
         self.epoch, self.pid = int(epoch), int(pid)
 
+    def environ(self):
+        """What it was given as its environment."""
+        with open(f'/proc/{self.pid}/environ', 'rb') as file:
+            return dict(os.fsdecode(word).split('=', 1) for word in file.read().split(b'\0') if word)
+
     def end(self, status=0, text=''):
         """Let it end, and wait until its process has closed what it had open."""
         self.connection.sendall(f'{status} {text}\n'.encode())
@@ -262,6 +267,10 @@ class Flow:
         """A node that appends its name to the file `ledger`, after so many results of some 64 bytes."""
         return {'run': [self.node_program, 'note', self.path('ledger'), str(results)], **more}
 
+    def does(self, *steps, **more):
+        """A node that does a few things (node.c says which), for half of what a shell takes."""
+        return {'run': [self.node_program, 'do', *map(str, steps)], **more}
+
     def command(self, workflow, words):
         name = 'flow.json'
         if workflow is not None:
@@ -332,6 +341,14 @@ class Flow:
         events = [json.loads(line) for line in self.call('events', run, '--json').text.splitlines()]
         return [e for e in events if type_ in (None, e['type'])]
 
+    def follow(self, run):
+        """What the journal of a run that goes on says, as it comes: `reeve events -f`, whose events are expected."""
+        command = [self.reeve, 'events', run, '-f', '--json', '--store', self.store]
+        process = subprocess.Popen(command, cwd=self.dir, env=self.env(None), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.lives.append(Live(process))
+        return self.lives[-1]
+
     def events_of(self, run, name, type_):
         return [e for e in self.journal(run, type_) if e.get('node') == name]
 
@@ -401,7 +418,7 @@ def shell(script, **more):
 
 def argv_to(path, *words):
     """A node that writes its arguments to `path`, each ended by NUL."""
-    return ['sh', '-c', 'to=$1; shift; printf "%s\\0" "$@" > "$to"', 'sh', path, *words]
+    return [os.path.abspath(sys.argv[2]), 'do', 'args', path, *words]
 
 
 def limit_file_size(size):

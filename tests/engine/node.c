@@ -7,9 +7,18 @@
  *
  * engine-node [stubborn]      stubborn: ignores TERM
  * engine-node note FILE [N]   no hub: appends its node's name to FILE, after N results of some 64 bytes; where many are needed it is
- *                             a third of what a shell is */
+ *                             a third of what a shell is
+ * engine-node do STEP…        no hub: these one after the other, for as little:
+ *     put FILE TEXT           FILE is made, with TEXT in it; @NAME at its beginning is the value of $NAME
+ *     to FILE                 what is written from here on to standard output goes there
+ *     say TEXT                TEXT to standard output, without a line end
+ *     fill COUNT              so many times x to standard output
+ *     raise SIGNAL            a signal to itself
+ *     exit STATUS             the end
+ *     args FILE WORD…         FILE has the words, each ended by NUL; all that follow are words */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +56,72 @@ static int note(const char *file, int results)
     return fd >= 0 && write(fd, line, (size_t)length) == length ? 0 : 9;
 }
 
+static FILE *file_at(const char *name)
+{
+    char path[4096];
+    const char *rest = name[0] == '@' ? name + 1 + strcspn(name + 1, "/") : name;
+    char variable[64];
+    snprintf(variable, sizeof variable, "%.*s", (int)(rest - name) - 1, name + 1);
+    snprintf(path, sizeof path, "%s%s", rest > name ? environment(variable) : "", rest);
+    FILE *file = fopen(path, "w");
+    if (file) return file;
+    perror(path);
+    exit(9);
+}
+
+static void put(const char *name, const char *text)
+{
+    FILE *file = file_at(name);
+    fputs(text, file);
+    if (fclose(file) != 0) exit(9);
+}
+
+static int put_args(const char *name, char **words)
+{
+    FILE *file = file_at(name);
+    for (; *words; words++) {
+        fputs(*words, file);
+        fputc(0, file);
+    }
+    return fclose(file) == 0 ? 0 : 9;
+}
+
+static void fill(long count)
+{
+    char piece[65536];
+    memset(piece, 'x', sizeof piece);
+    while (count > 0) {
+        size_t size = count < (long)sizeof piece ? (size_t)count : sizeof piece;
+        if (fwrite(piece, 1, size, stdout) != size) exit(9);
+        count -= (long)size;
+    }
+}
+
+static int steps(char **word)
+{
+    while (word[0] && word[1]) {
+        fflush(stdout);
+        if (strcmp(word[0], "args") == 0) return put_args(word[1], word + 2);
+        if (strcmp(word[0], "exit") == 0) return atoi(word[1]);
+        bool is_put = strcmp(word[0], "put") == 0;
+        if (is_put && word[2]) put(word[1], word[2]);
+        else if (strcmp(word[0], "to") == 0) dup2(fileno(file_at(word[1])), 1);
+        else if (strcmp(word[0], "say") == 0) fputs(word[1], stdout);
+        else if (strcmp(word[0], "fill") == 0) fill(atol(word[1]));
+        else if (strcmp(word[0], "raise") == 0) raise(atoi(word[1]));
+        else break;
+        word += is_put ? 3 : 2;
+    }
+    if (word[0]) fprintf(stderr, "engine-node: not a step: %s\n", word[0]);
+    return word[0] ? 9 : 0;
+}
+
 int main(int argc, char **argv)
 {
     char line[4096];
     size_t size = 0;
     if (argc > 2 && strcmp(argv[1], "note") == 0) return note(argv[2], argc > 3 ? atoi(argv[3]) : 0);
+    if (argc > 1 && strcmp(argv[1], "do") == 0) return steps(argv + 2);
     if (argc > 1 && strcmp(argv[1], "stubborn") == 0) signal(SIGTERM, SIG_IGN);
     int fd = connect_hub();
     int length = snprintf(line, sizeof line, "%s %s %d\n", environment("REEVE_NODE"), environment("REEVE_EPOCH"), (int)getpid());
