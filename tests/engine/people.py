@@ -34,12 +34,12 @@ def digest(flow):
     run = live.started()
     shown = {e['key']: e['digest'] for e in (live.expect('blocker_opened'), live.expect('blocker_opened'))}
     same(shown, dict(flow.ask('select key, digest from blocker')), 'digests')
-    flow.call('approve', run, 'ok')
+    flow.tell('decide', run=run, key='ok', decision=0)
     live.process.send_signal(signal.SIGINT)
     live.end(128 + signal.SIGINT)
     live = flow.start(workflow, '--resume', run)
     same(live.expect('blocker_opened', key='two')['digest'], shown['two'], 'what is shown again')
-    flow.call('approve', run, 'two')
+    flow.tell('decide', run=run, key='two', decision=0)
     live.end(0)
     same({e['node']: e['text'] for e in flow.journal(run, 'decided')}, {'ok': shown['ok'], 'two': shown['two']}, 'the decided digests')
 
@@ -53,9 +53,9 @@ def refusals(flow):
     wire = Wire(flow)
     same(wire.say('answer', run=run, key='ok', value=1, by='x'), 'CONFLICT', 'an answer to an approval')
     same(wire.say('decide', run=run, key='in', decision=0, by='x'), 'CONFLICT', 'an approval of an input')
-    flow.call('approve', run, 'ok')
-    for verb in ('approve', 'reject'):
-        flow.call(verb, run, 'ok', status=4)
+    same(wire.say('decide', run=run, key='ok', decision=0, by='x'), 'OK', 'an approval')
+    same(wire.say('decide', run=run, key='ok', decision=1, by='x'), 'CONFLICT', 'a rejection after it')
+    flow.call('approve', run, 'ok', status=4)
     for key, wanted in {'later': 'CONFLICT', 'hold': 'CONFLICT', 'nobody': 'NOT_FOUND', 'in@7': 'CONFLICT', 'in~x': 'NOT_FOUND',
         '': 'NOT_FOUND', 'ok': 'CONFLICT'}.items():
         same(wire.say('decide', run=run, key=key, decision=0, by='x'), wanted, f'a decision on {key!r}')
@@ -63,7 +63,7 @@ def refusals(flow):
     same(wire.say('decide', run=run, key='in', decision=9, by='x'), 'INVALID', 'no such decision')
     same(wire.say('answer', run=run, key='in', by='x'), 'INVALID', 'no value')
     flow.call('approve', 'no-such-run', 'ok', status=3)
-    flow.call('cancel', run)
+    same(wire.say('cancel', run=run, by='x'), 'OK', 'a cancel')
     live.end(1)
     flow.call('approve', run, 'ok', status=4)
 
@@ -95,7 +95,7 @@ def reject(flow):
     run = live.started()
     live.expect('blocker_opened')
     flow.call('reject', run, 'no', '--comment', 'too early')
-    flow.call('reject', run, 'go')
+    flow.tell('decide', run=run, key='go', decision=1)
     done = live.end(1)
     same((done.node('no')['state'], done.node('no')['detail']), ('failed', 'rejected'), 'no')
     same(flow.read('got'), b'rejected\0', 'the result')
@@ -108,8 +108,9 @@ def inputs(flow):
     live = flow.start({'nodes': {f'q{i}': {'input': {'question': f'number {i}?'}} for i in range(len(values))}})
     run = live.started()
     live.expect('blocker_opened')
-    for i, value in enumerate(values):
-        flow.call('answer', run, f'q{i}', json.dumps(value))
+    flow.call('answer', run, 'q0', json.dumps(values[0]))
+    for i, value in enumerate(values[1:], 1):
+        flow.tell('answer', run=run, key=f'q{i}', value=value)
     live.end(0)
     got = {name: json.loads(result)['value'] for name, result in flow.ask('select id, result from node')}
     same(got, {f'q{i}': value for i, value in enumerate(values)}, 'values')
@@ -120,11 +121,13 @@ def input_schema(flow):
     live = flow.start({'nodes': {'q': {'input': {'question': 'how many?', 'schema': {'type': 'integer', 'minimum': 1, 'maximum': 9}}}}})
     run = live.started()
     live.expect('blocker_opened')
-    for wrong in ('"x"', '0', '10', '1.5', 'null'):
-        said = flow.call('answer', run, 'q', wrong, status=2)
-        need(b'does not fit' in said.stderr, said.stderr)
+    need(b'does not fit' in flow.call('answer', run, 'q', '"x"', status=2).stderr, 'the program does not say why')
+    wire = Wire(flow)
+    for wrong in (0, 10, 1.5, None):
+        said = wire.ask('answer', run=run, key='q', value=wrong, by='x')['error']
+        need(said['status'] == 'INVALID' and 'does not fit' in said['text'], said)
     same(flow.one('select state from blocker'), 'open', 'the blocker')
-    flow.call('answer', run, 'q', '3')
+    flow.tell('answer', run=run, key='q', value=3)
     live.end(0)
     same(len(flow.journal(run, 'answer')), 1, 'answers in the journal')
 
@@ -183,7 +186,7 @@ def no_wait_default(flow):
     same(done.node('got')['state'], 'succeeded', 'what needs it')
     # a person is waited for too: what goes on by itself is done first
     person = {'approve': {'message': '?'}}
-    run = flow.run({'nodes': {'d': soon, 'after': shell('true', needs=['d']), 'ok': person}}, '--no-wait', status=76).run
+    run = flow.run({'nodes': {'d': soon, 'after': flow.does(needs=['d']), 'ok': person}}, '--no-wait', status=76).run
     same(flow.one(f"select state from node where id = 'after' and run = '{run}'"), 'succeeded', 'what needs it')
     # without a default somebody has to answer
     flow.run({'nodes': {'q': {'input': {'question': '?', 'deadline': '1h'}}}}, '--no-wait', status=76)
@@ -229,8 +232,8 @@ def deadline_resume(flow):
 
 @case('wait pauses without a slot, also until a time that has passed [K16]')
 def wait(flow):
-    done = flow.run({'nodes': {'a': {'wait': {'for': '120ms'}}, 'b': shell('true'), 'c': {'wait': {'until': '2001-01-01T00:00:00Z'}},
-        'd': shell('true', needs=['a', 'c'])}}, '-j', '1')
+    done = flow.run({'nodes': {'a': {'wait': {'for': '120ms'}}, 'b': flow.does(), 'c': {'wait': {'until': '2001-01-01T00:00:00Z'}},
+        'd': flow.does(needs=['a', 'c'])}}, '-j', '1')
     started = flow.one("select (select started_ms from node where id = 'd') - (select created_ms from run)")
     need(started >= 118, f'd began after {started} ms')
     order = [e['node'] for e in done.of('node_ended')]
@@ -239,7 +242,7 @@ def wait(flow):
 
 @case('what is open is shown again after a resume, with the same key and the same text [P7]')
 def reopened(flow):
-    workflow = {'nodes': {'a': shell('date +%s%N'), 'ok': {'needs': ['a'], 'approve': {'message': 'at ${a.stdout}?'}}}}
+    workflow = {'nodes': {'a': {'run': ['date', '+%s%N']}, 'ok': {'needs': ['a'], 'approve': {'message': 'at ${a.stdout}?'}}}}
     live = flow.start(workflow)
     run = live.started()
     first = live.expect('blocker_opened')
@@ -247,15 +250,15 @@ def reopened(flow):
     live = flow.start(workflow, '--resume', run)
     again = live.expect('blocker_opened')
     same([again[k] for k in ('key', 'payload', 'digest')], [first[k] for k in ('key', 'payload', 'digest')], 'what is shown')
-    flow.call('approve', run, again['key'])
+    flow.tell('decide', run=run, key=again['key'], decision=0)
     live.end(0)
 
 
 @case('whoever is asked when a revision may not go on says yes or no by the key that is shown [K17]')
 def revised_at_max(flow):
-    review = shell('echo \'{"ok":false}\' > "$REEVE_OUTPUT"', needs=['draft'],
-                   revise={'target': 'draft', 'when': '${review.ok} == false', 'max': 2, 'at_max': 'ask'})
-    workflow = {'nodes': {'draft': shell('true'), 'review': review, 'after': shell('true', needs=['review'])}}
+    review = flow.does('put', '@REEVE_OUTPUT', '{"ok":false}', needs=['draft'],
+                       revise={'target': 'draft', 'when': '${review.ok} == false', 'max': 2, 'at_max': 'ask'})
+    workflow = {'nodes': {'draft': flow.does(), 'review': review, 'after': {'needs': ['review'], 'set': {'x': '1'}}}}
     live = flow.start(workflow)
     run = live.started()
     flow.call('approve', run, live.expect('blocker_opened')['key'])
@@ -272,7 +275,7 @@ def revised_at_max(flow):
 @case('the second question of a node is ID@2, and never the one of its second revision, ID~2 [K1, K60]')
 def question_keys(flow):
     nodes = {'pay': {**flow.held(), 'delivery': 'at_most_once'},
-             'draft': shell('true'), 'check': {'approve': {'message': 'good?', 'on_reject': 'continue'}, 'needs': ['draft'],
+             'draft': flow.does(), 'check': {'approve': {'message': 'good?', 'on_reject': 'continue'}, 'needs': ['draft'],
                                                'revise': {'target': 'draft', 'when': '${check.decision} == "rejected"'}}}
     live = flow.start({'nodes': nodes})
     run = live.started()
@@ -285,10 +288,10 @@ def question_keys(flow):
         flow.call('approve', run, key, '--again')
         live = flow.start({'nodes': nodes}, '--resume', run)
         flow.hub.next().end(0) if key == 'pay@2' else flow.hub.next()
-    for verb, key in (('reject', 'check'), ('reject', 'check~1'), ('approve', 'check~2')):
+    for decision, key in ((1, 'check'), (1, 'check~1'), (0, 'check~2')):
         wait_for(lambda: flow.ask(f"select key from blocker where key = '{key}' and state = 'open'"), f'{key} is asked')
-        flow.call('approve', run, 'check~3', status=3)
-        flow.call(verb, run, key)
+        flow.tell('decide', 'NOT_FOUND', run=run, key='check~3', decision=0)
+        flow.tell('decide', run=run, key=key, decision=decision)
     live.end(0)
     same(flow.ask('select key, node from blocker order by key'), [('check', 'check'), ('check~1', 'check~1'), ('check~2', 'check~2'),
                                                                   ('pay', 'pay'), ('pay@2', 'pay')], 'questions')
@@ -296,7 +299,7 @@ def question_keys(flow):
 
 @case('a result that people are asked about is not followed by another attempt, and nobody says so [K17]')
 def no_attempt_follows(flow):
-    nodes = {'a': shell('echo ok=false > "$REEVE_OUTPUT"'), 'b': shell('echo ok=no > "$REEVE_OUTPUT"', needs=['a'], revise={
+    nodes = {'a': flow.does('put', '@REEVE_OUTPUT', 'ok=false'), 'b': flow.does('put', '@REEVE_OUTPUT', 'ok=no', needs=['a'], revise={
         'target': 'a', 'when': '${b.ok} == "no"', 'max': 1, 'at_max': 'ask'})}
     done = flow.run({'nodes': nodes}, '--no-wait', status=76)
     same([e['will_retry'] for e in done.of('attempt_ended')], [False] * 4, 'in JSON')

@@ -2,7 +2,7 @@
 import os
 import signal
 
-from harness import case, is_alive, main, need, same, shell, wait_for
+from harness import case, is_alive, is_long, main, need, same, shell
 
 
 def ends(done, *names):
@@ -15,8 +15,7 @@ def states(flow, node):
 
 @case('cancel from a second client stops what runs, calls off the rest, and is final [A11]')
 def cancel(flow):
-    live = flow.start({'nodes': {'a': flow.held(), 'ready': shell('true'), 'after': shell('true', needs=['a']), 'soft': shell('true',
-        after=['a']),
+    live = flow.start({'nodes': {'a': flow.held(), 'ready': flow.does(), 'after': flow.does(needs=['a']), 'soft': flow.does(after=['a']),
                                  'parked': {'approve': {'message': '?'}}}}, '-j', '1')
     run = live.started()
     a = flow.hub.next()
@@ -61,7 +60,7 @@ def stubborn(flow):
     live = flow.start({'nodes': {'a': {'run': [flow.held()['run'][0], 'stubborn']}}})
     run = live.started()
     a = flow.hub.next()
-    flow.call('cancel', run)
+    flow.tell('cancel', run=run)
     a.wait_gone()
     live.end(1)
     same(flow.one('select signal from attempt'), signal.SIGKILL, 'the signal')
@@ -70,8 +69,8 @@ def stubborn(flow):
 @case('INT, TERM and HUP interrupt: attempts are cancelled(signalled), nodes go back, 128+N; resume goes on [W33]')
 def interrupt(flow):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        workflow = {'name': f's{number}', 'nodes': {'a': flow.held(), 'b': shell('echo "${REEVE_FEEDBACK-none}" > "$DIR/feedback"',
-            needs=['a']), 'done': shell('echo x >> "$DIR/once"')}}
+        workflow = {'name': f's{number}', 'nodes': {'a': flow.held(), 'b': flow.does(needs=['a']),
+                                                    'done': {'run': [flow.node_program, 'note', flow.path('once')]}}}
         live = flow.start(workflow)
         run = live.started()
         a = flow.hub.next()
@@ -82,6 +81,8 @@ def interrupt(flow):
         same(done.of('run_ended')[0]['status'], 'interrupted', 'said')
         same(flow.one(f"select status, exit_status from run where id = '{run}'"), ('interrupted', -1), 'the run')
         need(flow.one(f"select state from node where run = '{run}' and id = 'a'") in ('pending', 'ready'), 'a did not go back')
+        if number != signal.SIGHUP and not is_long():
+            continue  # runs that INT and TERM stopped are gone on with in the cases below
         live = flow.start(workflow, '--resume', run)
         again = flow.hub.next()
         need(again.epoch > a.epoch, f'epoch {again.epoch} after {a.epoch}')
@@ -89,7 +90,7 @@ def interrupt(flow):
         done = live.end(0)
         same(flow.ask(f"select state from attempt where run = '{run}' and node = 'a' order by number"), [('cancelled',), ('ok',)],
             'attempts')
-    same(flow.read('once'), b'x\n' * 3, 'what was done')
+    same(flow.read('once'), b'done\n' * 3, 'what was done')
 
 
 @case('an interrupt counts against nothing: max_attempts of failures are left, and no feedback comes of it [W33, W3a]')
@@ -97,7 +98,7 @@ def interrupt_counts_nothing(flow):
     workflow = {'nodes': {'a': flow.held(retry={'max_attempts': 2, 'lost_max': 0})}}
     live = flow.start(workflow)
     run = live.started()
-    for _ in range(3):
+    for _ in range(2):  # as often as it may fail
         a = flow.hub.next()
         live.expect('attempt_started', node='a')
         live.process.send_signal(signal.SIGTERM)
@@ -107,7 +108,7 @@ def interrupt_counts_nothing(flow):
     flow.hub.next().end(1)
     flow.hub.next().end(1)
     live.end(1)
-    same([row[1] for row in states(flow, 'a')], ['cancelled'] * 3 + ['error'] * 2, 'attempts')
+    same([row[1] for row in states(flow, 'a')], ['cancelled'] * 2 + ['error'] * 2, 'attempts')
 
 
 @case('an interrupt during a pause between attempts keeps the pause [W33]')
@@ -154,23 +155,24 @@ def said(flow):
 @case('on success, failure and cancel their handler runs once, then exit; they read every node [W1, W1a]')
 def each_handler(flow):
     value = '${a.state} ${a.stdout:-nothing} ${b.state}'
-    flow.run({'name': 'good', 'nodes': {'a': shell('echo out'), 'b': shell('true', needs=['a'])}, **handlers(value)})
+    flow.run({'name': 'good', 'nodes': {'a': flow.does('say', 'out\n'), 'b': flow.does(needs=['a'])}, **handlers(value)})
     same(said(flow), ['on.success succeeded out succeeded', 'on.exit succeeded out succeeded'], 'on success')
     flow.write('handlers', '')
-    flow.run({'name': 'bad', 'nodes': {'a': shell('echo why; exit 1'), 'b': shell('true', needs=['a'])}, **handlers(value)}, status=1)
+    flow.run({'name': 'bad', 'nodes': {'a': flow.does('say', 'why\n', 'exit', 1), 'b': flow.does(needs=['a'])}, **handlers(value)},
+             status=1)
     same(said(flow), ['on.failure failed why skipped', 'on.exit failed why skipped'], 'on failure')
     flow.write('handlers', '')
     live = flow.start({'name': 'called', 'nodes': {'a': flow.held(), 'b': shell('true', needs=['a'])}, **handlers('${a.state} ${b.state}')})
     run = live.started()
     flow.hub.next()
-    flow.call('cancel', run)
+    flow.tell('cancel', run=run)
     live.end(1)
     same(said(flow), ['on.cancel cancelled cancelled', 'on.exit cancelled cancelled'], 'on cancel')
 
 
 @case("a handler's failure gives exit status 1; its retry and its environment are a node's [W1]")
 def failing_handler(flow):
-    done = flow.run({'env': {'F': 'file'}, 'nodes': {'a': shell('true')},
+    done = flow.run({'env': {'F': 'file'}, 'nodes': {'a': flow.does()},
         'on': {'success': shell('echo "$F" >> "$DIR/f"; exit 3', retry={'max_attempts': 2}), 'exit': shell('echo exit >> "$DIR/f"')}},
         status=1)
     same(flow.read('f'), b'file\nfile\nexit\n', 'what ran')
@@ -180,7 +182,7 @@ def failing_handler(flow):
 
 @case('an interrupted handler runs again on resume, and the graph does not [W33]')
 def interrupted_handler(flow):
-    workflow = {'nodes': {'a': shell('echo x >> "$DIR/a"')}, 'on': {'success': flow.held()}}
+    workflow = {'nodes': {'a': flow.note()}, 'on': {'success': flow.held()}}
     live = flow.start(workflow)
     run = live.started()
     held = flow.hub.next()
@@ -190,15 +192,15 @@ def interrupted_handler(flow):
     live = flow.start(workflow, '--resume', run)
     flow.hub.next().end()
     live.end(0)
-    same(flow.read('a'), b'x\n', 'the graph')
+    same(flow.read('ledger'), b'a\n', 'the graph')
 
 
 @case('cancel while a handler runs stops it, and the run is cancelled')
 def cancel_in_handler(flow):
-    live = flow.start({'nodes': {'a': shell('true')}, 'on': {'success': flow.held(), 'exit': shell('echo exit > "$DIR/exit"')}})
+    live = flow.start({'nodes': {'a': flow.does()}, 'on': {'success': flow.held(), 'exit': flow.note()}})
     run = live.started()
     held = flow.hub.next()
-    flow.call('cancel', run)
+    flow.tell('cancel', run=run)
     held.wait_gone()
     live.end(1)
     need(flow.one('select status from run') in ('cancelled', 'error'), 'the run goes on')
@@ -212,7 +214,7 @@ def ending_for_good(flow, timeout, node, **handlers):
     run = live.started()
     held = flow.hub.next()
     if not timeout:
-        flow.call('cancel', run)
+        flow.tell('cancel', run=run)
     return live, held, 'on.' + outcome
 
 
@@ -222,10 +224,10 @@ def signal_in_ending(flow):
         stubborn = {'run': [flow.held()['run'][0], 'stubborn']}
         ran = {'first': shell('echo first >> "$DIR/ran"'), 'last': shell('echo last >> "$DIR/ran"')}
         live, held, handler = ending_for_good(flow, timeout, stubborn, **ran)
-        run = flow.one("select id from run where status = 'running'")
-        wait_for(lambda: flow.journal(run, 'phase'), 'the timeout, or the cancel')
+        journal = flow.follow(live.events[0]['run'])
+        journal.expect('phase')  # the timeout, or the cancel
         live.process.send_signal(signal.SIGINT)
-        wait_for(lambda: flow.journal(run, 'interrupt'), 'the signal')
+        journal.expect('interrupt')
         held.end()
         done = live.end(128 + signal.SIGINT)
         same(ends(done, handler, 'on.exit'), {handler: ('cancelled', 'signalled'), 'on.exit': ('cancelled', 'signalled')}, 'handlers')
@@ -254,7 +256,7 @@ def cancel_handler_grace(flow):
     live = flow.start({'nodes': {'a': flow.held()}, 'on': {'cancel': flow.held(timeout='1h'), 'exit': shell('echo last >> "$DIR/ran"')}})
     run = live.started()
     flow.hub.next()
-    flow.call('cancel', run)
+    flow.tell('cancel', run=run)
     handler = flow.hub.next()
     same(handler.node, 'on.cancel', 'what runs')
     handler.wait_gone()  # nobody lets it end: the grace does
