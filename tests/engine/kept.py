@@ -54,20 +54,79 @@ def goes_on(flow, before, failing, again, after=None, words=()):
     return first, second
 
 
-@case('of a failed foreach the items that were done are kept, with results, words and artifacts, and only the others are done again')
-def foreach(flow):
-    body = counted('echo $I > "$REEVE_ARTIFACTS/f"; ' + result('up=$I$I'), env={'I': '${item}'})
-    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': body}},
-             'last': shell('echo "$R" > "$DIR/last"', needs=['each'], env={'R': '${each.results}'})}
-    first, second = goes_on(flow, nodes, ['each[1]'], ['each[1]'])
+JUDGE = counted('[ "$L" -lt "$R" ] && ' + result('winner=right') + ' || ' + result('winner=left'), env={'L': '${left.score}',
+                                                                                                        'R': '${right.score}'})
+
+
+class Failed:
+    """A run in which a controller of each kind failed, and its child, in which nothing does; `ran`: what ran in the child."""
+
+    def __init__(self, flow):
+        item = counted('echo $I > "$REEVE_ARTIFACTS/f"; ' + result('up=$I$I'), env={'I': '${item}'})
+        part = {'params': {'n': {}}, 'nodes': {'p': counted(result('v=1')), 'q': counted(needs=['p'], env={'V': '${p.v}'}),
+                                               'r': counted(needs=['q'])}}
+        graph = {'nodes': {'a': counted(), 'sub': {'workflow': {'definition': part, 'params': {'n': '${item}'}}, 'needs': ['a']}}}
+        sums = counted(result('sum=$((P + N))'), env={'N': '${iteration}', 'P': '${previous.sum:-0}'})
+        nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': item}},
+                 'last': shell('echo "$R" > "$DIR/last"', needs=['each'], env={'R': '${each.results}'}),
+                 'graphs': {'foreach': {'items': ['x', 'y'], 'do': graph}},
+                 'sum': {'loop': {'max': 4, 'body': sums}},
+                 'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5, 1)], 'judge': JUDGE}},
+                 'sort': {'classify': {'by': counted('read -r l < "$DIR/label"; ' + result('$l')), 'branches': {'a': ['x'], 'b': ['y']}}},
+                 'x': counted(needs=['sort']), 'y': counted(needs=['sort'])}
+        flow.write('mute:best_r1m1', '')
+        flow.write('label', 'branch=c\n')
+        bad(flow, 'each[1]', 'graphs[1].sub.q', 'sum#3')
+        self.first = flow.run({'nodes': nodes}, '-j', '1', status=1).run
+        ran(flow)
+        mend(flow)
+        flow.write('label', 'branch=a\n')
+        self.second = flow.run({'nodes': nodes}, '--resume', self.first).run
+        self.ran = ran(flow)
+
+    def again(self, name):
+        return [node for node in self.ran if node.startswith(name)]
+
+
+@case('of a failed foreach the items that were done are kept, with results, words and artifacts, and only the others are done again',
+      of=Failed)
+def foreach(flow, failed):
+    second = failed.second
+    same(failed.again('each'), ['each[1]'], 'what ran in the child')
     same(json.loads(flow.read('last')), [{'up': 'aa'}, {'up': 'bb'}, {'up': 'cc'}], 'what was read of it')
     same(details(flow, second)['each[2]'], ('succeeded', 'replay'), 'an item that was kept')
     done = flow.call('logs', second, 'each[2]')
     same(done.text, 'words of each[2]\n', 'its words')
-    need(first in done.stderr.decode(), done.stderr)
+    need(failed.first in done.errors, done.errors)
     same(flow.ask(f"select node, name from artifact where run = '{second}' order by node"), [(f'each[{i}]', 'f') for i in range(3)],
          'artifacts')
     same(flow.read(f'store/artifacts/{second}/each[2]/f'), b'c\n', 'its file')
+
+
+@case('in a foreach over a graph and in a sub-workflow the nodes that were done are kept, as far as what they wait for is', of=Failed)
+def graphs(flow, failed):
+    same(failed.again('graphs'), ['graphs[1].sub.q', 'graphs[1].sub.r'], 'what ran in the child')
+    found = details(flow, failed.second)
+    same({found[f'graphs{i}'] for i in ('[0].a', '[0].sub', '[0].sub.q', '[1].a', '[1].sub.p')}, {('succeeded', 'replay')}, 'kept')
+    same((found['graphs[1].sub'], found['graphs']), (('succeeded', 'fresh'), ('succeeded', 'fresh')), 'what went on')
+
+
+@case('of a failed loop the iterations before the one that failed are kept, with their results', of=Failed)
+def loop(flow, failed):
+    same(failed.again('sum'), ['sum#3', 'sum#4'], 'what ran in the child')
+    same(value(flow, failed.second, 'sum')['value'], {'sum': '10'}, 'its value')
+
+
+@case('of a failed tournament entrants and judges who named a winner are kept; one who named none is asked again', of=Failed)
+def tournament(flow, failed):
+    same(failed.again('best'), ['best/r1m1', 'best/r2m0'], 'what ran in the child')
+    same(value(flow, failed.second, 'best')['winner'], 'best/e1', 'the winner')
+
+
+@case('a classifier whose label was no good is asked again', of=Failed)
+def classify(flow, failed):
+    same((failed.again('sort'), failed.again('x'), failed.again('y')), (['sort.by'], ['x'], []), 'what ran in the child')
+    same(len(failed.ran), 9, f'all that ran in the child: {failed.ran}')
 
 
 @case('an item whose value has changed is done again, one that stands where it stood is kept, also with another bound')
@@ -77,87 +136,55 @@ def items(flow):
     goes_on(flow, each(['a', 'b', 'c'], 3), ['each[2]'], ['each[1]', 'each[2]', 'each[3]'], each(['a', 'x', 'c', 'd'], 1), ['--edit'])
 
 
-@case('in a foreach over a graph and in a sub-workflow the nodes that were done are kept, as far as what they wait for is')
-def graphs(flow):
-    part = {'params': {'n': {}}, 'nodes': {'p': counted(result('v=1')), 'q': counted(needs=['p'], env={'V': '${p.v}'}),
-                                           'r': counted(needs=['q'])}}
-    body = {'nodes': {'a': counted(), 'sub': {'workflow': {'definition': part, 'params': {'n': '${item}'}}, 'needs': ['a']}}}
-    nodes = {'each': {'foreach': {'items': ['x', 'y'], 'do': body}}}
-    first, second = goes_on(flow, nodes, ['each[1].sub.q'], ['each[1].sub.q', 'each[1].sub.r'])
-    found = details(flow, second)
-    same({found[i] for i in ('each[0].a', 'each[0].sub', 'each[0].sub.q', 'each[1].a', 'each[1].sub.p')}, {('succeeded', 'replay')}, 'kept')
-    same((found['each[1].sub'], found['each']), (('succeeded', 'fresh'), ('succeeded', 'fresh')), 'what went on')
+class Whole:
+    """A run in which all but the last node succeeded, and its child, in which that one runs alone."""
+
+    def __init__(self, flow):
+        self.nodes = {
+            'each': {'foreach': {'items': ['a', 'b'], 'do': counted('echo x > "$REEVE_ARTIFACTS/f"; ' + result('n=1'))}},
+            'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5)], 'judge': JUDGE}},
+            'sort': {'classify': {'by': counted(result('branch=a')), 'branches': {'a': ['x'], 'b': ['y']}}},
+            'x': counted(needs=['sort']), 'y': counted(needs=['sort']),
+            'settled': {'foreach': {'items': ['a', 'b', 'c'], 'join': 'all_settled', 'do': counted()}},
+            'any': {'foreach': {'items': ['a', 'b'], 'join': 'any', 'max_parallel': 1, 'do': counted()}},
+            'swapped': {'tournament': {'entrants': [counted(result(f'n={n}')) for n in range(4)], 'swap': True,
+                                       'judge': counted(result('winner=left'))}},
+            'draft': counted('echo $N > "$REEVE_ARTIFACTS/f"; ' + result('n=$N'), env={'N': '${feedback.n:-0}'}),
+            'review': counted(result('n=$((N + 1))'), needs=['draft'], env={'N': '${draft.n}'},
+                              revise={'target': 'draft', 'when': '${review.n} < "3"'}),
+            'last': counted('read -r f < "$F"; echo "$N $S $f" > "$DIR/last"',
+                            needs=['each', 'best', 'x', 'settled', 'any', 'swapped', 'draft', 'review'],
+                            env={'N': '${review.n}', 'S': '${draft.stdout}', 'F': '${draft.artifact.f}'})}
+        flow.write('bad:settled[1]', '')
+        self.first, self.second = goes_on(flow, self.nodes, ['last'], ['last'])
 
 
-@case('of a failed loop the iterations before the one that failed are kept, with their results')
-def loop(flow):
-    body = counted(result('sum=$((P + N))'), env={'N': '${iteration}', 'P': '${previous.sum:-0}'})
-    first, second = goes_on(flow, {'sum': {'loop': {'max': 4, 'body': body}}}, ['sum#3'], ['sum#3', 'sum#4'])
-    same(value(flow, second, 'sum')['value'], {'sum': '10'}, 'its value')
-
-
-JUDGE = counted('[ "$L" -lt "$R" ] && ' + result('winner=right') + ' || ' + result('winner=left'), env={'L': '${left.score}',
-                                                                                                        'R': '${right.score}'})
-
-
-@case('of a failed tournament entrants and judges who named a winner are kept; one who named none is asked again')
-def tournament(flow):
-    nodes = {'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5, 1)], 'judge': JUDGE}}}
-    flow.write('mute:best_r1m1', '')
-    first = flow.run({'nodes': nodes}, '-j', '1', status=1).run
-    ran(flow)
-    mend(flow)
-    second = flow.run({'nodes': nodes}, '--resume', first).run
-    same(ran(flow), ['best/r1m1', 'best/r2m0'], 'what ran in the child')
-    same(value(flow, second, 'best')['winner'], 'best/e1', 'the winner')
-
-
-@case('a classifier whose label was no good is asked again')
-def classify(flow):
-    nodes = {'sort': {'classify': {'by': counted('cp "$DIR/label" "$REEVE_OUTPUT"'), 'branches': {'a': ['x'], 'b': ['y']}}},
-             'x': counted(needs=['sort']), 'y': counted(needs=['sort'])}
-    flow.write('label', 'branch=c\n')
-    first = flow.run({'nodes': nodes}, status=1).run
-    ran(flow)
-    flow.write('label', 'branch=a\n')
-    flow.run({'nodes': nodes}, '--resume', first)
-    same(ran(flow), ['sort.by', 'x'], 'what ran in the child')
-
-
-@case('a controller that succeeded is kept with all that is beneath it: shown as kept, with the words and artifacts of its run')
-def whole(flow):
-    nodes = {'each': {'foreach': {'items': ['a', 'b'], 'do': counted('echo x > "$REEVE_ARTIFACTS/f"; ' + result('n=1'))}},
-             'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5)], 'judge': JUDGE}},
-             'sort': {'classify': {'by': counted(result('branch=a')), 'branches': {'a': ['x'], 'b': ['y']}}},
-             'x': counted(needs=['sort']), 'y': counted(needs=['sort']),
-             'last': counted(needs=['each', 'best', 'x'])}
-    first, second = goes_on(flow, nodes, ['last'], ['last'])
-    for run in (second, flow.run({'nodes': {**nodes, 'more': counted('exit 1')}}, '--resume', first, '--edit', status=1).run):
+@case('a controller that succeeded is kept with all that is beneath it: shown as kept, with the words and artifacts of its run', of=Whole)
+def whole(flow, was):
+    first, nodes = was.first, was.nodes
+    third = flow.run({'nodes': {**nodes, 'more': counted('exit 1')}}, '--resume', first, '--edit', status=1).run
+    for run in (was.second, third):
         found = details(flow, run)
-        kept = [i for i, state in found.items() if state == ('succeeded', 'replay')]
+        kept = [i for i, state in found.items() if state == ('succeeded', 'replay') and i.startswith(('each', 'best', 'sort', 'x', 'y'))]
         same(sorted(kept), sorted(['each', 'each[0]', 'each[1]', 'best', 'best/e0', 'best/e1', 'best/e2', 'best/r1m0', 'best/r2m0', 'sort',
                                    'sort.by', 'x']), 'what was kept')
         same(value(flow, run, 'best'), value(flow, first, 'best'), 'a result')
         same(flow.call('logs', run, 'best/r2m0').text, 'words of best/r2m0\n', 'words of a child')
         same(flow.call('logs', run, 'each').text.count('words of each['), 2, 'words beneath a controller')
-        same(flow.ask(f"select node from artifact where run = '{run}' and name = 'f' order by node"), [('each[0]',), ('each[1]',)], 'files')
+        same(flow.ask(f"select node from artifact where run = '{run}' and node like 'each%' and name = 'f' order by node"),
+             [('each[0]',), ('each[1]',)], 'files')
         need('best/e1' in flow.call('show', run).text.split('Bracket of best')[1], 'the bracket')
 
 
-@case('what a kept controller could bear is not done again: items that failed, those that came too late, a draw of the seed')
-def borne(flow):
-    flow.write('bad:each[1]', '')
-    judge = counted(result('winner=left'))
-    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'join': 'all_settled', 'do': counted()}},
-             'any': {'foreach': {'items': ['a', 'b'], 'join': 'any', 'max_parallel': 1, 'do': counted()}},
-             'best': {'tournament': {'entrants': [counted(result(f'n={n}')) for n in range(4)], 'judge': judge, 'swap': True}},
-             'last': counted(needs=['each', 'any', 'best'])}
-    first, second = goes_on(flow, nodes, ['last'], ['last'])
-    for name in ('each', 'any', 'best'):
+@case('what a kept controller could bear is not done again: items that failed, those that came too late, a draw of the seed', of=Whole)
+def borne(flow, was):
+    first, second = was.first, was.second
+    controllers = ('settled', 'any', 'swapped')
+    for name in controllers:
         same(value(flow, second, name), value(flow, first, name), name)
-    same(details(flow, second)['each'], ('succeeded', 'replay'), 'its controller')
+    same(details(flow, second)['settled'], ('succeeded', 'replay'), 'its controller')
     text = flow.call('show', second, '--all').text
-    for name in ('each', 'any', 'best'):
+    for name in controllers:
         need(f'not done again: {name} was kept' in text, text)
         row = next(line for line in text.splitlines() if line.split()[1:2] == [name])
         need(f'kept as a whole; what was in it: reeve show {first}' in row, row)
@@ -165,20 +192,14 @@ def borne(flow):
     spared = sum(state == ('cancelled', 'superseded') for state in details(flow, second).values())
     counts = next(line for line in text.splitlines() if line.startswith('  nodes'))
     need(f'{spared} not done again' in counts and 'cancelled' not in counts, counts)
-    need('each[' not in text.split('Critical path')[1], 'what did nothing held nothing up')
-    same(flow.call('logs', second, 'each[1]').text, 'words of each[1]\n', 'the words of the one that failed')
+    need('settled[' not in text.split('Critical path')[1], 'what did nothing held nothing up')
+    same(flow.call('logs', second, 'settled[1]').text, 'words of settled[1]\n', 'the words of the one that failed')
 
 
-@case('of a node that was revised the latest is kept, with its result, its words and its artifacts')
-def revised(flow):
-    nodes = {'draft': counted('echo $N > "$REEVE_ARTIFACTS/f"; ' + result('n=$N'), env={'N': '${feedback.n:-0}'}),
-             'review': counted(result('n=$((N + 1))'), needs=['draft'], env={'N': '${draft.n}'},
-                               revise={'target': 'draft', 'when': '${review.n} < "3"'}),
-             'last': counted('echo "$N $S" > "$DIR/last"; cat "$F" >> "$DIR/last"', needs=['draft', 'review'],
-                             env={'N': '${review.n}', 'S': '${draft.stdout}', 'F': '${draft.artifact.f}'})}
-    first, second = goes_on(flow, nodes, ['last'], ['last'])
-    same(flow.read('last'), b'3 words of draft~2\n2\n', 'what was read')
-    same(flow.call('logs', second, 'draft').text, 'words of draft~2\n', 'its words')
+@case('of a node that was revised the latest is kept, with its result, its words and its artifacts', of=Whole)
+def revised(flow, was):
+    same(flow.read('last'), b'3 words of draft~2 2\n', 'what was read')
+    same(flow.call('logs', was.second, 'draft').text, 'words of draft~2\n', 'its words')
 
 
 @case('a child run that died goes on and still does nothing again that was kept')
