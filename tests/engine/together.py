@@ -9,9 +9,21 @@ import re
 from harness import Broken, Done, case, chosen_cases, is_long, need, same
 from work import LEDGER, Work
 
-Step = collections.namedtuple('Step', 'nodes env words fails', defaults=({}, (), False))
-Step.__doc__ = """A run that is wanted with variables of the caller, or more words, or of which nodes are to fail. A variable that counts
-for everybody, such as PATH, is for a last step that no other case has."""
+Step = collections.namedtuple('Step', 'nodes env words fails held', defaults=({}, (), False, None))
+Step.__doc__ = """A run that is wanted with variables of the caller, or more words, or of which nodes are to fail; `held`: the one that is
+held when it is over. A variable that counts for everybody, such as PATH, is for a last step that no other case has."""
+
+
+NAMING = {'needs', 'branches', 'target', 'entrants'}  # what of a node has names of nodes
+
+
+def renamed(value, names, prefix, is_naming=False):
+    """What a node says, where those names are meant with the prefix before them."""
+    if isinstance(value, dict):
+        return {key: renamed(item, names, prefix, is_naming or key in NAMING) for key, item in value.items()}
+    if isinstance(value, list):
+        return [renamed(item, names, prefix, is_naming) for item in value]
+    return prefix + value if is_naming and isinstance(value, str) and value in names else value
 
 
 class Part(Work):
@@ -47,16 +59,20 @@ class Part(Work):
         return {key: value for key, value in node.items() if value is not None}
 
     def named(self, nodes):
-        """With the prefix, in what they read of each other too."""
+        """With the prefix, also where one means another; $DIR is the case's folder."""
         names = '|'.join(re.escape(name) for name in nodes)
         text = re.sub(r'\$\{(?=(?:%s)\.)' % names, '${' + self.prefix, json.dumps(self.seen(nodes)))
-        return {self.prefix + name: {**node, **({'needs': [self.prefix + need for need in node['needs']]} if 'needs' in node else {})}
-                for name, node in json.loads(text).items()}
+        text = text.replace('$DIR/', f'$DIR/{self.folder}/')
+        return {self.prefix + name: renamed(node, nodes, self.prefix) for name, node in json.loads(text).items()}
+
+    def strip(self, value):
+        """Without the prefix."""
+        return json.loads(json.dumps(value).replace(self.prefix, ''))
 
     def mine(self, events):
-        """Those of its nodes, without the prefix, and those that are of no node."""
-        return [{**event, 'node': event['node'].removeprefix(self.prefix)} if 'node' in event else event
-                for event in events if event.get('node', self.prefix).startswith(self.prefix)]
+        """Those of its nodes, and those that are of no node."""
+        return [self.strip(event) if 'node' in event else event for event in events
+                if event.get('node', self.prefix).startswith(self.prefix)]
 
     def notes(self):
         """Those of its nodes and files."""
@@ -64,33 +80,19 @@ class Part(Work):
 
     def ask(self, columns, table, key='node'):
         """Rows of its nodes in the last run, in the order of nodes, whose name is the first column."""
-        rows = self.flow.ask(f"select {key}, {columns} from {table} where run = '{self.done.run}' order by {key}")
-        return [(row[0].removeprefix(self.prefix), *row[1:]) for row in rows if row[0].startswith(self.prefix)]
+        sql = f"select {key}, {columns} from {table} where run = '{self.done.run}' order by {key}"
+        rows = self.once(sql, lambda: self.flow.ask(sql))
+        return [tuple(self.strip(row)) for row in rows if row[0].startswith(self.prefix)]
+
+    def once(self, key, answer):
+        """Its answer, for all cases of this step."""
+        if key not in self.flow.answers:
+            self.flow.answers[key] = answer()
+        return self.flow.answers[key]
 
     def entries(self):
         """How many the cache has of its nodes."""
         return sum(row[0].startswith(self.prefix) for row in self.flow.ask('select node from cache'))
-
-
-class Together:
-    """stays: the nodes of a case that has ended are in the runs of the others, as they were in its last."""
-
-    def __init__(self, stays=False):
-        self.stays = stays
-        self.proofs = {}  # generator functions by what is registered for them
-        self.of = lambda flow: drive(flow, [self.proofs[c[1]] for c in chosen_cases() if c[1] in self.proofs], stays)
-
-    def case(self, claim):
-        """Register generator function fn(part) as the proof of `claim`."""
-        def add(fn):
-            def proof(flow, ended=None):
-                wrong = (ended or drive(flow, [fn]))[fn]
-                if wrong:
-                    raise wrong
-            proof.__name__ = fn.__name__
-            self.proofs[proof] = fn
-            return case(claim, of=None if is_long() else self.of)(proof)
-        return add
 
 
 def advance(proof, ran, ended):
@@ -105,40 +107,65 @@ def advance(proof, ran, ended):
     return None
 
 
-def run_step(flow, parts, steps):
-    """One run of what all of them want."""
-    nodes, env, words = {}, {'LEDGER': flow.path('ledger')}, []
-    for proof, step in steps.items():
-        nodes.update(parts[proof].named(step.nodes))
-        for name, value in step.env.items():
-            need(env.setdefault(name, value) == value, f'two cases want another {name}')
-        words += [word for word in step.words if word not in words]
-    done = flow.run({'nodes': nodes}, *words, env=env, status=(0, 1))
-    same(done.status, int(bool(done.of('node_ended', state='failed'))), 'exit status')
-    for proof in steps:
-        parts[proof].done = Done(done.status, parts[proof].mine(done.events), done.errors)
+class Together:
+    """stays: the nodes of a case that has ended are in the runs of the others, as they were in its last. part: what a case is given."""
 
+    def __init__(self, stays=False, part=Part):
+        self.stays, self.part = stays, part
+        self.proofs = {}  # generator functions by what is registered for them
+        self.of = lambda flow: self.drive(flow, [self.proofs[c[1]] for c in chosen_cases() if c[1] in self.proofs])
 
-def drive(flow, fns, stays=False):
-    """Step by step, as long as one of them goes on. How each ended."""
-    parts, ended, steps, last, by_fn = {}, {}, {}, {}, {}
-    for fn in fns:
-        part = Part(flow, fn.__name__)
-        proof = by_fn[fn] = fn(part)
-        parts[proof] = part
-        steps[proof] = advance(proof, None, ended)
-    while steps := {proof: step for proof, step in steps.items() if step}:
-        last.update(steps)
-        try:
-            run_step(flow, parts, last if stays else steps)
-        except Broken as wrong:
-            ended.update(dict.fromkeys(steps, Broken('the run broke that it shares with the first that failed so')))
-            ended[next(iter(steps))] = wrong
-            break
-        for proof, step in list(steps.items()):
-            failed = sorted(event['node'] for event in parts[proof].done.of('node_ended', state='failed'))
-            if bool(failed) == step.fails:
-                steps[proof] = advance(proof, parts[proof].ran(), ended)
-            else:
-                steps[proof], ended[proof] = None, Broken(f'what failed: {failed}')
-    return {fn: ended.get(proof) for fn, proof in by_fn.items()}
+    def case(self, claim):
+        """Register generator function fn(part) as the proof of `claim`."""
+        def add(fn):
+            def proof(flow, ended=None):
+                wrong = (ended or self.drive(flow, [fn]))[fn]
+                if wrong:
+                    raise wrong
+            proof.__name__ = fn.__name__
+            self.proofs[proof] = fn
+            return case(claim, of=None if is_long() else self.of)(proof)
+        return add
+
+    def run(self, flow, steps, workflow, words, env):
+        """steps: [(part, step)]. A run of what they want."""
+        return flow.run(workflow, *words, env=env, status=(0, 1))
+
+    def run_step(self, flow, parts, steps):
+        """One run of what all of them want."""
+        nodes, env, words = {}, {'LEDGER': flow.path('ledger')}, []
+        for proof, step in steps.items():
+            nodes.update(parts[proof].named(step.nodes))
+            for name, value in step.env.items():
+                need(env.setdefault(name, value) == value, f'two cases want another {name}')
+            words += [word for word in step.words if word not in words]
+        flow.answers = {}
+        done = self.run(flow, [(parts[proof], step) for proof, step in steps.items()], {'nodes': nodes}, words, env)
+        if done.status in (0, 1):
+            same(done.status, int(bool(done.of('node_ended', state='failed'))), 'exit status')
+        for proof in steps:
+            parts[proof].done = Done(done.status, parts[proof].mine(done.events), done.errors)
+
+    def drive(self, flow, fns):
+        """Step by step, as long as one of them goes on. How each ended."""
+        parts, ended, steps, last, by_fn = {}, {}, {}, {}, {}
+        for fn in fns:
+            part = self.part(flow, fn.__name__)
+            proof = by_fn[fn] = fn(part)
+            parts[proof] = part
+            steps[proof] = advance(proof, None, ended)
+        while steps := {proof: step for proof, step in steps.items() if step}:
+            last.update(steps)
+            try:
+                self.run_step(flow, parts, last if self.stays else steps)
+            except Broken as wrong:
+                ended.update(dict.fromkeys(steps, Broken('the run broke that it shares with the first that failed so')))
+                ended[next(iter(steps))] = wrong
+                break
+            for proof, step in list(steps.items()):
+                failed = sorted(event['node'] for event in parts[proof].done.of('node_ended', state='failed'))
+                if bool(failed) == step.fails:
+                    steps[proof] = advance(proof, parts[proof].ran(), ended)
+                else:
+                    steps[proof], ended[proof] = None, Broken(f'what failed: {failed}')
+        return {fn: ended.get(proof) for fn, proof in by_fn.items()}
