@@ -8,9 +8,11 @@ ENDLESS = 'with recursive c(x) as (select 1 union all select x + 1 from c) selec
 
 
 def parked(flow):
-    live = flow.start({'nodes': {'ok': {'approve': {'message': '?'}}}})
+    """A run that waits for some people."""
+    live = flow.start({'nodes': {name: {'approve': {'message': '?'}} for name in ('one', 'two', 'three', 'ok')}})
     run = live.started()
-    live.expect('blocker_opened')
+    for _ in range(4):
+        live.expect('blocker_opened')
     return live, run
 
 
@@ -21,9 +23,36 @@ def ask_endlessly(flow, count):
     return wires
 
 
-@case('queries without an end hold up no decision, and end with the run')
-def endless(flow):
-    live, run = parked(flow)
+@case('what asks for too much memory is refused with LIMIT, and the owner lives', of=parked)
+def too_large(flow, its):
+    _, run = its
+    wire = Wire(flow)
+    same(wire.say('query', sql='select zeroblob(700000000)'), 'LIMIT', 'one value')  # a whole query: tests/store/query_test.c
+    answer = wire.ask('query', sql='select length(zeroblob(60000000))')
+    need(answer['lines'].endswith('\n[60000000]\n'), answer)
+    same(wire.say('decide', run=run, key='two', by='x', decision=0), 'OK', 'the decision')
+
+
+@case('a decision on what is no longer shown is refused', of=parked)
+def seen(flow, its):
+    _, run = its
+    wire = Wire(flow)
+    digest = flow.one("select digest from blocker where key = 'three'")
+    same(wire.say('decide', run=run, key='three', by='x', decision=0, digest='sha256:' + 64 * '0'), 'CONFLICT', 'another digest')
+    same(wire.say('decide', run=run, key='three', by='x', decision=0, digest=digest), 'OK', 'its digest')
+
+
+@case('who hangs up while his query runs costs nothing', of=parked)
+def hangs_up(flow, its):
+    _, run = its
+    for wire in ask_endlessly(flow, 3):
+        wire.close()
+    same(Wire(flow).say('decide', run=run, key='one', by='x', decision=0), 'OK', 'the decision')
+
+
+@case('queries without an end hold up no decision, and end with the run', of=parked)
+def endless(flow, its):
+    live, run = its
     wires = ask_endlessly(flow, 10)
     other = Wire(flow)
     same(other.ask('ping'), {'v': 1, 'ok': True}, 'ping')
@@ -42,36 +71,6 @@ def interrupted(flow):
     live.end(130)
     for wire in wires:
         same(wire.line(), None, 'an answer')
-
-
-@case('who hangs up while his query runs costs nothing')
-def hangs_up(flow):
-    live, run = parked(flow)
-    for wire in ask_endlessly(flow, 3):
-        wire.close()
-    same(Wire(flow).say('decide', run=run, key='ok', by='x', decision=0), 'OK', 'the decision')
-    live.end(0)
-
-
-@case('what asks for too much memory is refused with LIMIT, and the owner lives')
-def too_large(flow):
-    live, run = parked(flow)
-    wire = Wire(flow)
-    same(wire.say('query', sql='select zeroblob(700000000)'), 'LIMIT', 'one value')  # a whole query: tests/store/query_test.c
-    answer = wire.ask('query', sql='select length(zeroblob(60000000))')
-    need(answer['lines'].endswith('\n[60000000]\n'), answer)
-    same(wire.say('decide', run=run, key='ok', by='x', decision=0), 'OK', 'the decision')
-    live.end(0)
-
-
-@case('a decision on what is no longer shown is refused')
-def seen(flow):
-    live, run = parked(flow)
-    wire = Wire(flow)
-    digest = flow.one('select digest from blocker')
-    same(wire.say('decide', run=run, key='ok', by='x', decision=0, digest='sha256:' + 64 * '0'), 'CONFLICT', 'another digest')
-    same(wire.say('decide', run=run, key='ok', by='x', decision=0, digest=digest), 'OK', 'its digest')
-    live.end(0)
 
 
 if __name__ == '__main__':
