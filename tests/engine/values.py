@@ -21,25 +21,26 @@ def strings(names):
     return {name: {'type': 'string'} for name in names}
 
 
-@case('hostile values of params reach argv byte for byte and never a shell [W11]')
-def hostile_argv(flow):
+def hostile(flow):
+    """A run that is given every hostile value, and hands each to a command in both ways."""
     names = [f'p{i}' for i in range(len(HOSTILE))]
     words = [word for name, value in zip(names, HOSTILE) for word in ('--var', f'{name}={value}')]
-    flow.run({'params': strings(names), 'nodes': {'a': {'run': argv_to(flow.path('got'), *('${user.%s}' % name for name in names))}}},
-        *words)
-    same(args(flow, 'got'), HOSTILE, 'arguments')
+    script = ('i=0; while [ $i -lt %d ]; do eval "printf \'%%s\\\\0\' \\"\\$V$i\\""; i=$((i + 1)); done > "$DIR/variables"; '
+              'printf "%%s" \'${user.p0}\' > "$DIR/verbatim"') % len(names)
+    return flow.run({'params': strings(names), 'nodes': {
+        'argv': {'run': argv_to(flow.path('arguments'), *('${user.%s}' % name for name in names))},
+        'env': shell(script, env={f'V{i}': '${user.%s}' % name for i, name in enumerate(names)})}}, *words)
+
+
+@case('hostile values of params reach argv byte for byte and never a shell [W11]', of=hostile)
+def hostile_argv(flow, _):
+    same(args(flow, 'arguments'), HOSTILE, 'arguments')
     need(not flow_has(flow, 'pwned'), 'a value was executed')
 
 
-@case('hostile values reach a script through env, byte for byte, and its text is passed as it stands [W11]')
-def hostile_env(flow):
-    names = [f'p{i}' for i in range(len(HOSTILE))]
-    words = [word for name, value in zip(names, HOSTILE) for word in ('--var', f'{name}={value}')]
-    script = ('for i in $(seq 0 %d); do eval "printf \'%%s\\\\0\' \\"\\$V$i\\""; done > "$DIR/got"; '
-              'printf "%%s" \'${user.p0}\' > "$DIR/verbatim"') % (len(names) - 1)
-    flow.run({'params': strings(names),
-        'nodes': {'a': shell(script, env={f'V{i}': '${user.%s}' % name for i, name in enumerate(names)})}}, *words)
-    same(args(flow, 'got'), HOSTILE, 'variables')
+@case('hostile values reach a script through env, byte for byte, and its text is passed as it stands [W11]', of=hostile)
+def hostile_env(flow, _):
+    same(args(flow, 'variables'), HOSTILE, 'variables')
     same(flow.read('verbatim'), b'${user.p0}', 'the script')
     need(not flow_has(flow, 'pwned'), 'a value was executed')
 
@@ -76,132 +77,133 @@ def load_errors(flow):
     need(not flow_has(flow, 'store/reeve.db'), 'a store was made')
 
 
-@case('fields, lists, stdout without its last newlines, stderr, exit_code, state, error and artifacts of nodes [W10]')
-def of_nodes(flow):
+def of_others(flow):
+    """A run in which nodes ask for much of what others have, and for what they do not have."""
     good = ('printf \'{"f":{"g":["zero",{"h":1e3}]},"t":true,"s":"a b"}\' > "$REEVE_OUTPUT"; '
             'printf "one\\ntwo\\n\\n\\n"; printf "err\\n" >&2; printf bytes > "$REEVE_ARTIFACTS/data.txt"; mkdir "$REEVE_ARTIFACTS/d"; '
             'printf deep > "$REEVE_ARTIFACTS/d/e"')
-    flow.run({'nodes': {'good': shell(good), 'bad': shell('echo said; echo why >&2; exit 7'),
-                        'look': {'needs': ['good', 'bad'], 'dep_policy': 'all_terminal', 'run': argv_to(
-                            flow.path('got'), '${good.f.g.0}', '${good.f.g.1.h}', '${good.f}', '${good.t}', '${good.s}', '${good.stdout}',
-                            '${good.stderr}', '${good.exit_code}',
-                            '${good.state}', '${good.error:-none}', '${bad.state}', '${bad.exit_code}', '${bad.error}', '${bad.stdout}',
-                            '${bad.stderr}', '${bad.f:-nothing}')},
-                        'cat': {'needs': ['good'], 'run': ['cat', '${good.artifact.data.txt}']}}}, status=1)
-    got = args(flow, 'got')
+    fields = {'good': shell(good), 'bad': shell('echo said; echo why >&2; exit 7'),
+              'look': {'needs': ['good', 'bad'], 'dep_policy': 'all_terminal', 'run': argv_to(
+                  flow.path('look'), '${good.f.g.0}', '${good.f.g.1.h}', '${good.f}', '${good.t}', '${good.s}', '${good.stdout}',
+                  '${good.stderr}', '${good.exit_code}', '${good.state}', '${good.error:-none}', '${bad.state}', '${bad.exit_code}',
+                  '${bad.error}', '${bad.stdout}', '${bad.stderr}', '${bad.f:-nothing}')},
+              'cat': {'needs': ['good'], 'run': ['cat', '${good.artifact.data.txt}']},
+              'gone': {'needs': ['good'], 'run': ['cat', '${good.artifact.gone}']},
+              'field': flow.does(needs=['good'], env={'X': '${good.z}'}, retry={'max_attempts': 3})}
+    own = {'own': {'run': ['sh', '-c', 'printf "%s %s %s %s %s %s\\n" "$@" "$REEVE_RUN" "$REEVE_EPOCH" "$REEVE_NODE" >> "$DIR/own"; '
+                                       '[ "$${REEVE_ATTEMPT##*/}" = 2 ]', 'sh', '${run.id}', '${attempt.epoch}', '${attempt.key}'],
+                   'retry': {'max_attempts': 2}}}
+    nulls = {'off': shell('echo x', when='1 == 2'),
+             'null_env': shell('printf "[%s][%s][%s]" "$A" "$B" "$C" > "$DIR/null"', needs=['off'], env={
+                 'A': '${off.k}', 'B': '${off.stdout}', 'C': '${off.k:-dflt}'}),
+             'null_fine': {'needs': ['off'], 'run': argv_to(flow.path('fine'), '${off.stdout:-none}', '${off.state}')},
+             'null_bad': {'needs': ['off'], 'run': ['echo', '${off.stdout}'], 'retry': {'max_attempts': 3}}}
+    nul = {'nul': shell('printf "x\\0y"; printf \'{"k":"x\\\\u0000y"}\' > "$REEVE_OUTPUT"'),
+           'nul_argv': {'needs': ['nul'], 'run': ['echo', '${nul.stdout}']}, 'nul_json': {'needs': ['nul'], 'run': ['echo', '${nul.k}']},
+           'nul_env': flow.does(needs=['nul'], env={'X': '${nul.stdout}'}), 'nul_dir': flow.does(needs=['nul'], dir='${nul.k}')}
+    os.mkdir(flow.path('sub dir'))
+    folders = {'dir': shell('echo "name=sub dir" > "$REEVE_OUTPUT"; pwd'), 'dir_sub': shell('pwd', needs=['dir'], dir='${dir.name}'),
+               'dir_gone': shell('pwd', dir='gone'), 'dir_root': shell('pwd', dir='/')}
+    return flow.run({'nodes': {**fields, **own, **nulls, **nul, **folders}}, status=1)
+
+
+@case('fields, lists, stdout without its last newlines, stderr, exit_code, state, error and artifacts of nodes [W10]', of=of_others)
+def of_nodes(flow, done):
+    got = args(flow, 'look')
     same(got, ['zero', '1e3', '{"g":["zero",{"h":1e3}]}', 'true', 'a b', 'one\ntwo', 'err', '0', 'succeeded', 'none', 'failed', '7',
         'exit status 7', 'said', 'why', 'nothing'], 'arguments')
 
 
-@case('an artifact is a path to the bytes as they were, also in a folder of its own [W10, E30]')
-def artifact_paths(flow):
-    done = flow.run({'nodes': {'a': shell('printf bytes > "$REEVE_ARTIFACTS/data.txt"; mkdir "$REEVE_ARTIFACTS/d"; printf deep > '
-                                          '"$REEVE_ARTIFACTS/d/e"'),
-                               'b': {'needs': ['a'], 'run': ['cat', '${a.artifact.data.txt}']}}})
-    same(done.text('b'), 'bytes', 'the artifact')
+@case('an artifact is a path to the bytes as they were, also in a folder of its own [W10, E30]', of=of_others)
+def artifact_paths(flow, done):
+    same(done.text('cat'), 'bytes', 'the artifact')
     rows = flow.ask('select name, size, is_complete from artifact order by name')
     same(rows, [('d/e', 4, 1), ('data.txt', 5, 1)], 'rows')
 
 
-@case('a value of an artifact that was not made fails the node, naming both [W12]')
-def missing_artifact(flow):
-    done = flow.run({'nodes': {'a': shell('true'), 'b': {'needs': ['a'], 'run': ['cat', '${a.artifact.gone}']}}}, status=1)
-    error = done.node('b')
+@case('a value of an artifact that was not made fails the node, naming both [W12]', of=of_others)
+def missing_artifact(flow, done):
+    error = done.node('gone')
     same(error['detail'], 'value', 'detail')
-    need('b' in error['error'] and 'a.artifact.gone' in error['error'], error)
+    need('node gone' in error['error'] and 'good.artifact.gone' in error['error'], error)
 
 
-@case('run.id, attempt.epoch and attempt.key are those of this attempt; the key differs for each [W10]')
-def identity(flow):
-    done = flow.run({'nodes': {'a': {'run': ['sh', '-c', 'printf "%s %s %s %s %s %s\\n" "$@" "$REEVE_RUN" "$REEVE_EPOCH" "$REEVE_NODE" '
-                                                         '>> "$DIR/got"; test "$REEVE_EPOCH" = 2', 'sh',
-                                             '${run.id}', '${attempt.epoch}', '${attempt.key}'], 'retry': {'max_attempts': 2}}}})
-    lines = [line.split() for line in flow.read('got').decode().splitlines()]
-    same([line[1] for line in lines], ['1', '2'], 'epochs')
-    same(len({line[2] for line in lines}), 2, 'different keys')
+@case('run.id, attempt.epoch and attempt.key are those of this attempt; the key differs for each [W10]', of=of_others)
+def identity(flow, done):
+    lines = [line.split() for line in flow.read('own').decode().splitlines()]
+    same([int(line[1]) for line in lines], [epoch for epoch, in flow.ask("select epoch from attempt where node = 'own' order by number")],
+         'epochs')
+    same((len(lines), len({line[2] for line in lines})), (2, 2), 'different keys')
     for line in lines:
-        same([line[0], line[1], line[5]], [done.run, line[4], 'a'], 'a line')
+        same([line[0], line[1], line[5]], [done.run, line[4], 'own'], 'a line')
         same(line[3], done.run, 'REEVE_RUN')
 
 
-@case('a value of a skipped node is null: empty in env, the default where there is one, a failure in argv that names both [W12]')
-def nulls(flow):
-    done = flow.run({'nodes': {
-        'a': shell('echo x', when='1 == 2'),
-        'env': shell('printf "[%s][%s][%s]" "$A" "$B" "$C" > "$DIR/got"', needs=['a'], env={'A': '${a.k}', 'B': '${a.stdout}',
-        'C': '${a.k:-dflt}'}),
-        'fine': {'needs': ['a'], 'run': argv_to(flow.path('fine'), '${a.stdout:-none}', '${a.state}')},
-        'bad': {'needs': ['a'], 'run': ['echo', '${a.stdout}'], 'retry': {'max_attempts': 3}}}}, status=1)
-    same(flow.read('got'), b'[][][dflt]', 'variables')
+@case('a value of a skipped node is null: empty in env, the default where there is one, a failure in argv that names both [W12]',
+      of=of_others)
+def nulls(flow, done):
+    same(flow.read('null'), b'[][][dflt]', 'variables')
     same(args(flow, 'fine'), ['none', 'skipped'], 'arguments')
-    end = done.node('bad')
+    end = done.node('null_bad')
     same((end['state'], end['detail'], end['attempt']), ('failed', 'value', 1), 'bad')
-    need('bad' in end['error'] and 'a.stdout' in end['error'], end)
+    need('null_bad' in end['error'] and 'off.stdout' in end['error'], end)
 
 
-@case('a field that a result does not have fails the node, naming both; it is not tried again [W12]')
-def missing_field(flow):
-    done = flow.run({'nodes': {'a': shell('echo k=1 > "$REEVE_OUTPUT"'), 'b': shell('true', needs=['a'], env={'X': '${a.z}'},
-        retry={'max_attempts': 3})}}, status=1)
-    end = done.node('b')
-    same((end['detail'], end['attempt']), ('value', 1), 'b')
-    need('b' in end['error'] and 'a.z' in end['error'], end)
+@case('a field that a result does not have fails the node, naming both; it is not tried again [W12]', of=of_others)
+def missing_field(flow, done):
+    end = done.node('field')
+    same((end['detail'], end['attempt']), ('value', 1), 'its end')
+    need('field' in end['error'] and 'good.z' in end['error'], end)
 
 
-@case('a NUL byte in a value is refused in argv and env, and says what to do instead')
-def nul(flow):
-    done = flow.run({'nodes': {'a': shell('printf "x\\0y"; printf \'{"k":"x\\\\u0000y"}\' > "$REEVE_OUTPUT"'),
-                               'argv': {'needs': ['a'], 'run': ['echo', '${a.stdout}']}, 'json': {'needs': ['a'], 'run': ['echo',
-                               '${a.k}']},
-                               'env': shell('true', needs=['a'], env={'X': '${a.stdout}'}), 'dir': shell('true', needs=['a'],
-                               dir='${a.k}')}}, status=1)
+@case('a NUL byte in a value is refused in argv and env, and says what to do instead', of=of_others)
+def nul(flow, done):
     for name in ('argv', 'json', 'env', 'dir'):
-        end = done.node(name)
+        end = done.node('nul_' + name)
         same((end['state'], end['detail']), ('failed', 'value'), name)
         need('NUL' in end['error'] and 'file' in end['error'], end)
 
 
-@case('a stdout of 1 MiB is a value, one byte more is refused with what to do instead')
-def output_limit(flow):
+@case('dir is relative to the workflow, takes values, and one that is not there fails the start', of=of_others)
+def directory(flow, done):
+    same([done.text(name) for name in ('dir', 'dir_sub', 'dir_root')], [flow.dir + '\n', flow.path('sub dir') + '\n', '/\n'], 'directories')
+    same(done.node('dir_gone')['detail'], 'start', 'one that is not there')
+
+
+def large(flow):
+    """A run whose nodes write much, and read what others wrote."""
     limit = 1 << 20
-    done = flow.run({'nodes': {'a': shell(f'head -c {limit} /dev/zero | tr "\\0" x'),
-        'b': shell(f'head -c {limit + 1} /dev/zero | tr "\\0" x'),
-                               'c': {'reduce': {'reducer': 'first', 'of': ['a']}, 'needs': ['a']},
-                               'fits': {'needs': ['a'], 'reduce': {'reducer': 'dedupe_lines', 'of': ['a']}},
-                               'over': {'needs': ['b'], 'run': ['echo', '${b.stdout}']},
-                               'default': {'needs': ['b'], 'run': ['echo', '${b.stdout:-a default hides nothing}']}}}, status=1)
+    return flow.run({'nodes': {
+        'a': flow.does('fill', limit), 'b': flow.does('fill', limit + 1), 'some': flow.does('fill', 300000),
+        'fits': {'needs': ['a'], 'set': {'has': 'contains(${a.stdout}, "xxx")'}},
+        'over': {'needs': ['b'], 'run': ['echo', '${b.stdout}']},
+        'default': {'needs': ['b'], 'run': ['echo', '${b.stdout:-a default hides nothing}']},
+        'decided': flow.does('fill', limit + 1, 'say', 'end', retry={'max_attempts': 2}),
+        'decides': flow.does(needs=['decided'], dep_policy='all_terminal',
+                             when='${decided.state} == "failed" || contains(${decided.stdout}, "end")'),
+        'argument': {'needs': ['some'], 'run': ['true', '${some.stdout}'], 'retry': {'max_attempts': 3}}}}, status=1)
+
+
+@case('a stdout of 1 MiB is a value, one byte more is refused with what to do instead', of=large)
+def output_limit(flow, done):
+    same(flow.one("select result from node where id = 'fits'"), '{"has":true}', 'what reads 1 MiB')
     for name in ('over', 'default'):
         need('REEVE_ARTIFACTS' in done.node(name)['error'], done.node(name))
         same(done.node(name)['detail'], 'value', name)
 
 
-@case('a condition never decides on a part of an output: one over 1 MiB that an expression reads fails its node')
-def expression_limit(flow):
-    done = flow.run({'nodes': {'a': shell('head -c 1048577 /dev/zero | tr "\\0" x; printf end', retry={'max_attempts': 2}),
-                               'b': shell('true', needs=['a'], dep_policy='all_terminal',
-                                          when='${a.state} == "failed" || contains(${a.stdout}, "end")')}}, status=1)
-    end = done.node('a')
-    same((end['state'], end['detail'], end['attempt']), ('failed', 'value', 1), 'a')
+@case('a condition never decides on a part of an output: one over 1 MiB that an expression reads fails its node', of=large)
+def expression_limit(flow, done):
+    end = done.node('decided')
+    same((end['state'], end['detail'], end['attempt']), ('failed', 'value', 1), 'who wrote it')
     need('1 MiB' in end['error'] and 'REEVE_ARTIFACTS' in end['error'], end)
-    same(done.node('b')['state'], 'succeeded', 'b')
+    same(done.node('decides')['state'], 'succeeded', 'who reads it')
 
 
-@case('a value too long for one argument fails the start and is not tried again')
-def argument_limit(flow):
-    done = flow.run({'nodes': {'a': shell('head -c 300000 /dev/zero | tr "\\0" x'), 'b': {'needs': ['a'], 'run': ['true', '${a.stdout}'],
-        'retry': {'max_attempts': 3}}}}, status=1)
-    end = done.node('b')
-    same((end['state'], end['detail'], end['attempt']), ('failed', 'start', 1), 'b')
-
-
-@case('dir is relative to the workflow, takes values, and one that is not there fails the start')
-def directory(flow):
-    os.mkdir(flow.path('sub dir'))
-    done = flow.run({'nodes': {'a': shell('echo "name=sub dir" > "$REEVE_OUTPUT"; pwd'), 'b': shell('pwd', needs=['a'], dir='${a.name}'),
-        'c': shell('pwd', dir='gone'),
-                               'd': shell('pwd', dir='/')}}, status=1)
-    same([done.text('a'), done.text('b'), done.text('d')], [flow.dir + '\n', flow.path('sub dir') + '\n', '/\n'], 'directories')
-    same(done.node('c')['detail'], 'start', 'c')
+@case('a value too long for one argument fails the start and is not tried again', of=large)
+def argument_limit(flow, done):
+    end = done.node('argument')
+    same((end['state'], end['detail'], end['attempt']), ('failed', 'start', 1), 'its end')
 
 
 @case('a node inherits the caller, then env of the file, then defaults.env, then its own; REEVE_ variables are its own [W15]')
