@@ -20,7 +20,7 @@ def signal_live(flow):
     live.expect('node_ended', node='end')
     same(flow.read('got'), b'7\0a $(b)\0', 'the result')
     same(flow.ask("select id, state from node where id in ('v', 'other') order by id"), [('other', 'waiting'), ('v', 'succeeded')], 'nodes')
-    flow.call('signal', run, 'stop')
+    flow.tell('signal', run=run, name='stop')
     live.end(0)
     same([e['text'] != '' for e in flow.journal(run, 'signal')], [True, True], 'who')
     flow.call('signal', run, 'go', status=4)
@@ -32,10 +32,10 @@ def signal_early(flow):
         'x': {'needs': ['w'], 'wait': {'event': 'go'}}, 'end': {'needs': ['x'], 'run': argv_to(flow.path('got'), '${w.n}', '${x.n}')}}})
     run = live.started()
     held = flow.hub.next()
-    flow.call('signal', run, 'go', '{"n": 1}')
+    flow.tell('signal', run=run, name='go', value={'n': 1})
     held.end()
     waiting(flow, 'x')
-    flow.call('signal', run, 'go', '{"n": 2}')
+    flow.tell('signal', run=run, name='go', value={'n': 2})
     live.end(0)
     same(flow.read('got'), b'1\0002\0', 'results')
 
@@ -48,7 +48,7 @@ def signal_killed(flow):
     live = flow.start(workflow)
     run = live.started()
     flow.hub.next()
-    flow.call('signal', run, 'go', '{"n": 1}')
+    flow.tell('signal', run=run, name='go', value={'n': 1})
     live.kill_engine()
     flow.call('signal', run, 'on', '{"n": 2}')  # nobody drives it: the store is opened
     live = flow.start(workflow, '--resume', run)
@@ -81,7 +81,7 @@ def signal_secret(flow):
     live = flow.start({'params': {'token': {'secret': True}}, 'nodes': {'w': {'wait': {'event': 'go'}},
         'end': {'needs': ['w'], 'run': argv_to(flow.path('got'), '${w.note}')}}}, '--var', 'token=very-secret-word')
     run = live.started()
-    flow.call('signal', run, 'go', '{"note": "say very-secret-word"}')
+    flow.tell('signal', run=run, name='go', value={'note': 'say very-secret-word'})
     need('secret' in live.expect('note')['text'], 'nobody is told')
     live.end(0)
     same(flow.read('got'), b'say ***\0', 'the result')
@@ -91,8 +91,8 @@ def signal_secret(flow):
 @case('a directive reaches the command that runs, and the attempts to come, also after a death [K61]')
 def steered(flow):
     os.mkfifo(flow.path('tick'))
-    workflow = {'nodes': {'a': shell('read -r _ < tick; cp "$REEVE_STEER" new; mv new got; '
-        '[ "$(wc -l < got)" = 2 ] || read -r _ < tick')}}
+    workflow = {'nodes': {'a': shell('read -r _ < tick; n=0; while IFS= read -r l; do echo "$l"; n=$((n + 1)); done '
+        '< "$REEVE_STEER" > new; mv new got; [ $n = 2 ] || read -r _ < tick')}}
     live = flow.start(workflow)
     run = live.started()
     live.expect('attempt_started', node='a')

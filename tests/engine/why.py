@@ -15,8 +15,8 @@ def first(flow, node, *words):
 
 @case('a pending node waits for its predecessors, and what these wait for is told too, through the owner of a run that is alive')
 def predecessors(flow):
-    live = flow.start({'nodes': {'a': flow.held(), 'b': flow.held(needs=['a']), 'c': shell('true', needs=['b']),
-                                 'on': shell('true', needs=['c'])}}, '-j', '2')
+    live = flow.start({'nodes': {'a': flow.held(), 'b': flow.held(needs=['a']), 'c': flow.does(needs=['b']),
+                                 'on': flow.does(needs=['c'])}}, '-j', '2')
     live.started()
     held = flow.hub.next()
     live.expect('attempt_started', node='a')
@@ -70,22 +70,22 @@ def people(flow):
 @case('a pause is told with its end, and an event by its name')
 def times(flow):
     live = flow.start({'nodes': {'pause': {'wait': {'for': '1h'}}, 'news': {'wait': {'event': 'deployed'}}, 'go': flow.held()}})
-    live.started()
+    run = live.started()
     held = flow.hub.next()
     live.expect('attempt_started', node='go')
-    same((first(flow, 'pause')[0], first(flow, 'news')[0]), ('timer', 'event'), 'kinds')
-    text = why(flow, 'pause')['reasons'][0]['text']
-    need(', in 59m' in text or ', in 1h' in text, text)
-    need('deployed' in why(flow, 'news')['reasons'][0]['command'], why(flow, 'news'))
-    flow.call('cancel', 'latest')
+    pause, news = (why(flow, node)['reasons'][0] for node in ('pause', 'news'))
+    same((pause['kind'], news['kind']), ('timer', 'event'), 'kinds')
+    need(', in 59m' in pause['text'] or ', in 1h' in pause['text'], pause)
+    need('deployed' in news['command'], news)
+    flow.tell('cancel', run=run)
     held.wait_gone()
     live.end(1, 130, 143)
 
 
 @case('a pause before another attempt is told with its end and with what made it one; show tells it too')
 def again(flow):
-    live = flow.start({'nodes': {'flaky': shell('exit 7', retry={'max_attempts': 3, 'delay': '1h'}), 'go': flow.held()}})
-    live.started()
+    live = flow.start({'nodes': {'flaky': flow.does('exit', 7, retry={'max_attempts': 3, 'delay': '1h'}), 'go': flow.held()}})
+    run = live.started()
     held = flow.hub.next()
     live.expect('attempt_ended', node='flaky')
     wait_for(lambda: flow.one("select state from node where id = 'flaky'") == 'waiting', 'the pause is recorded')
@@ -93,7 +93,7 @@ def again(flow):
     same(found['kind'], 'timer', 'its kind')
     need('waits for attempt 2 after exit status 7' in found['text'] and (', in 59m' in found['text'] or ', in 1h' in found['text']), found)
     need('waits for attempt 2 after exit status 7' in flow.call('show', 'latest').text, 'show')
-    flow.call('cancel', 'latest')
+    flow.tell('cancel', run=run)
     held.wait_gone()
     live.end(1, 130, 143)
 
@@ -101,23 +101,24 @@ def again(flow):
 @case('what did not run names the root and its error; a false condition and a pruned branch say so')
 def ended(flow):
     flow.run({'nodes': {
-        'bad': shell('exit 7'), 'below': shell('true', needs=['bad']), 'deeper': shell('true', needs=['below']),
+        'bad': flow.does('exit', 7), 'below': shell('true', needs=['bad']), 'deeper': shell('true', needs=['below']),
         'not': shell('true', when='1 == 2'),
-        'sort': {'classify': {'by': shell('echo branch=a > "$REEVE_OUTPUT"'), 'branches': {'a': ['x'], 'b': ['y']}}},
-        'x': shell('true', needs=['sort']), 'y': shell('true', needs=['sort'])}}, status=1)
+        'sort': {'classify': {'by': flow.does('put', '@REEVE_OUTPUT', 'branch=a'), 'branches': {'a': ['x'], 'b': ['y']}}},
+        'x': flow.does(needs=['sort']), 'y': shell('true', needs=['sort'])}}, status=1)
     found = why(flow, 'deeper')['reasons']
     same([(r['node'], r['kind'], r['because_of']) for r in found], [('deeper', 'root', ['bad']), ('bad', 'outcome', [])], 'the root')
     need('exit status 7' in found[1]['text'] and found[1]['command'].startswith('reeve logs'), found)
-    need('1 == 2' in why(flow, 'not')['reasons'][0]['text'], why(flow, 'not'))
-    need('branch was not taken' in why(flow, 'y')['reasons'][0]['text'], why(flow, 'y'))
+    for node, word in (('not', '1 == 2'), ('y', 'branch was not taken')):
+        text = why(flow, node)['reasons'][0]['text']
+        need(word in text, text)
     flow.call('why', 'nobody', status=3)
 
 
 @case('a pause of the budget is told to whoever waits because of it, with the command that lifts it [K50]')
 def budgets(flow):
-    spends = {'shell': 'echo cost_usd=0.9 > "$REEVE_OUTPUT"', 'budget': {'estimate': {'usd': 0.6}}}
+    spends = flow.does('put', '@REEVE_OUTPUT', 'cost_usd=0.9', budget={'estimate': {'usd': 0.6}})
     live = flow.start({'budget': {'usd': 1, 'tokens': 5},
-                       'nodes': {'a': spends, 'b': {**spends, 'needs': ['a']}, 'c': shell('true', needs=['a'])}}, '-j', '1')
+                       'nodes': {'a': spends, 'b': {**spends, 'needs': ['a']}, 'c': flow.does(needs=['a'])}}, '-j', '1')
     run = live.started()
     live.expect('blocker_opened')
     reasons = why(flow, 'b')['reasons']
@@ -128,7 +129,7 @@ def budgets(flow):
     same([(r['node'], r['kind'], r['because_of'], r['command'].split(' --store')[0]) for r in reasons],
          [('c', 'budget', ['b'], command), ('b', 'budget', [], command)], 'who stands behind it')
     need(command in flow.call('show').text, 'show')
-    flow.call('approve', run, '--add', 'usd=1')
+    flow.tell('answer', run=run, key='budget', value={'add': {'usd': 1}})
     live.end(0)
 
 
@@ -153,7 +154,7 @@ def quotas(flow):
 def of_a_file(flow):
     flow.write('in.txt', 'one')
     nodes = {'a': shell('cat in.txt', cache=True, inputs=['in.txt'], env={'WORD': 'x'}),
-             'b': shell('echo b', cache=True, inputs=[], needs=['a']), 'c': shell('true')}
+             'b': shell('echo b', cache=True, inputs=[], needs=['a']), 'c': flow.does()}
 
     def ask(node, **changes):
         flow.write('flow.json', json.dumps({'reeve': 1, 'nodes': {**nodes, **changes}}))
