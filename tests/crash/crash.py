@@ -263,7 +263,7 @@ class Loop:
                 self.next_story()
             if needs_run and not self.story.has_run:
                 self.story.launch(after_s=self.length_s / 4)
-            passage = 1 if point in ONCE or tries > 2 else self.rng.choice(self.story.passages(10 if self.kills_wanted >= WALK_MIN else 30))
+            passage = 1 if point in ONCE or tries > 2 else self.rng.choice(self.story.passages(10 if self.kills_wanted >= WALK_MIN else 60))
             if self.story.launch(f'{point}:{passage}', who, asked_s=self.rng.random() * self.length_s / 4 if is_asked else None):
                 return
         raise Broken(f'the fail point {point} was never passed')
