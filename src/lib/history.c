@@ -524,7 +524,7 @@ rv_status rv_history_verify(rv_client *client, rv_str run, rv_buf *out, rv_error
         rv_jw_array(&v.w);
         write_checks(&v);
         rv_jw_array_end(&v.w);
-        rv_buf_printf(out, "{\"v\":1,\"run\":\"%.*s\",\"ok\":%s,\"checks\":", RV_FMT(run), v.is_ok ? "true" : "false");
+        rv_buf_printf(out, "{\"run\":\"%.*s\",\"ok\":%s,\"checks\":", RV_FMT(run), v.is_ok ? "true" : "false");
         rv_buf_str_add(out, rv_buf_str(&checks));
         rv_buf_byte(out, '}');
     }

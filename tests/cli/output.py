@@ -3,6 +3,8 @@
 not mistaken for the store, which would be opened in its place."""
 import json, os, shutil, subprocess, sys, tempfile
 
+CLOSED, FULL = ">&-", ">/dev/full"
+LIMIT = 60
 reeve = os.path.abspath(sys.argv[1])
 work = tempfile.mkdtemp(prefix="reeve-cli-")
 os.chdir(work)
@@ -18,11 +20,27 @@ def claim(text, holds, detail=""):
 
 
 def call(words, redirect="", stdin=b""):
-    """Where there is a redirection through a shell, which can close a descriptor."""
-    if not redirect:
-        return subprocess.run([reeve, *words], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-    return subprocess.run(["sh", "-c", f'exec "$@" {redirect}', "sh", reeve, *words], input=stdin, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60)
+    """`redirect` as a shell has it: what is to be full, or which descriptors are to be closed."""
+    if redirect and redirect != FULL:
+        return call_closed(words, [{"<&-": 0, ">&-": 1, "2>&-": 2}[word] for word in redirect.split()], stdin)
+    with open("/dev/full", "wb") as full:
+        return subprocess.run([reeve, *words], input=stdin, stdout=full if redirect else subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=LIMIT)
+
+
+def call_closed(words, closed, stdin):
+    """The program has none of the descriptors `closed`. What it says fits into a pipe, as does what it reads."""
+    (in_read, in_write), (err_read, err_write) = os.pipe(), os.pipe()
+    os.write(in_write, stdin)
+    os.close(in_write)
+    place = {0: in_read, 1: err_write, 2: err_write}
+    actions = [(os.POSIX_SPAWN_CLOSE, number) if number in closed else (os.POSIX_SPAWN_DUP2, place[number], number) for number in range(3)]
+    pid = os.posix_spawn(reeve, [reeve, *words], os.environ, file_actions=actions)
+    os.close(in_read)
+    os.close(err_write)
+    with os.fdopen(err_read, "rb") as err:
+        said = err.read()
+    return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), None, said)
 
 
 def waiting():
@@ -67,22 +85,24 @@ silent = {"shell", "submit"}  # the one becomes another program, which says what
 for verb in verbs:
     if verb in silent:
         continue
-    for redirect, why in ((">&-", b"closed"), (">/dev/full", b"No space left")):
+    for redirect, why in ((CLOSED, b"closed"), (FULL, b"No space left")):
         done = call([verb, *words_of(verb)], redirect, {"each": b"one\ntwo\n", "kernel": b'{"v":1,"state":true}\n'}.get(verb, b""))
         said = b"standard output" in done.stderr and why in done.stderr
         claim(f"{verb} {redirect}: exit 75 and a word about it", done.returncode == 75 and said, done)
 for words in (["--version"], ["--help"], ["run", "--help"], ["ls", "--json"], ["show", "nothing", "--json"]):
-    done = call(words, ">&-")
+    done = call(words, CLOSED)
     claim(f"{' '.join(words)} >&-: exit 75", done.returncode == 75 and b"closed" in done.stderr, done)
 claim("at least twenty verbs were tried", len(verbs) >= 20, verbs)
 
-for redirect in (">&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"):
+REDIRECTIONS = ">&-", "<&- >&-", "<&- >&- 2>&-", "2>&-"
+for redirect in REDIRECTIONS:
     done = call(["run", "flow.yaml"], redirect)
     claim(f"run {redirect}: exit status", done.returncode == (0 if redirect == "2>&-" else 75), done)
-    run = json.loads(call(["ls", "--json", "--limit", "1"]).stdout)["runs"][0]
-    claim(f"run {redirect}: the run itself is ok", run["status"] == "ok", run)
-    held = call(["verify", run["run"]])
-    claim(f"run {redirect}: nothing was written into the store", held.returncode == 0, held)
+runs = json.loads(call(["ls", "--json", "--limit", str(len(REDIRECTIONS))]).stdout)["runs"]
+held = {found["run"]: found for found in map(json.loads, call(["verify", "--all", "--json"]).stdout.splitlines())}
+for redirect, run in zip(REDIRECTIONS, reversed(runs)):
+    claim(f"run {redirect}: the run itself is ok", run["status"] == "ok" and run["name"] == "flow", run)
+    claim(f"run {redirect}: nothing was written into the store", held[run["run"]]["ok"], held[run["run"]])
 
 os.chdir("/")
 shutil.rmtree(work, ignore_errors=True)

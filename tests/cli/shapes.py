@@ -26,11 +26,18 @@ def conforms(name, value):
     return shape_tables.conforms(shapes[name], value) or ("" if value.get("v") == 1 else "v is not 1")
 
 
+def once_each(members):
+    """An object as a dict; a member that is there twice is an error, which Python's own reader lets pass."""
+    if len(dict(members)) != len(members):
+        raise ValueError("a member is there twice: " + " ".join(name for name, _ in members))
+    return dict(members)
+
+
 def check(name, *words, status=0, lines=False):
     end = subprocess.run([reeve, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     claim(f"{' '.join(words)}: exit status {status}", end.returncode == status, (end.returncode, end.stdout[-400:], end.stderr[-400:]))
     try:
-        values = [json.loads(line) for line in end.stdout.splitlines()] if lines else [json.loads(end.stdout)]
+        values = [json.loads(text, object_pairs_hook=once_each) for text in (end.stdout.splitlines() if lines else [end.stdout])]
     except ValueError as error:
         claim(f"{' '.join(words)}: JSON", False, error)
         return []
