@@ -3,6 +3,8 @@ import contextlib
 import json
 import os
 import random
+import select
+import shutil
 import sqlite3
 import struct
 import time
@@ -16,9 +18,26 @@ def node(text, **more):
     return {'shell': text, 'cache': True, 'inputs': [], **more}
 
 
-def fill(flow, count, size=10):
-    """`count` entries, each with an output of its own."""
-    flow.run({'nodes': {f'n{i}': node(f'printf "%0{size}d" {i} > o{i}', outputs=[f'o{i}']) for i in range(count)}})
+def note(flow, path, **more):
+    """A node that writes its name into `path`, which it makes."""
+    return {'run': [flow.node_program, 'note', path], 'cache': True, 'inputs': [], 'outputs': [path], **more}
+
+
+def empty(flow):
+    """As if nothing had been kept yet, where cases share a store."""
+    if not os.path.exists(flow.path('store/reeve.db')):
+        return
+    with database(flow) as db:
+        db.execute('DELETE FROM cache_data')
+    for name in ('blobs', 'used'):
+        path = flow.path('store', name)
+        shutil.rmtree(path) if os.path.isdir(path) else os.path.exists(path) and os.remove(path)
+
+
+def fill(flow, count):
+    """`count` entries, each with an output of its own, and no others."""
+    empty(flow)
+    flow.run({'nodes': {f'n{i}': note(flow, f'o{i}') for i in range(count)}})
 
 
 def blobs(flow):
@@ -48,6 +67,19 @@ def database(flow):
         db.commit()
 
 
+def many(flow, count):
+    """So many entries more: those there are again, under other keys."""
+    with database(flow) as db:
+        rows = db.execute('SELECT node, owner, size, manifest, made_of FROM cache_data').fetchall()
+        now = db.execute('SELECT max(created_ms) FROM cache_data').fetchone()[0]
+        for i in range(count):
+            key = struct.pack('<Q', i + 1) + b'\0' * 24
+            name, owner, size, manifest, made_of = rows[i % len(rows)]
+            row = (i + 1, key, name, owner, size, now - (i % 40) * DAY_MS - 1000, manifest, made_of)
+            db.execute('INSERT INTO cache_data (place, key, node, owner, size, created_ms, manifest, made_of) '
+                       'VALUES (?, ?, ?, ?, ?, ?, ?, ?)', row)
+
+
 class Oracle:
     """What is left, and why each other one goes, the slow way."""
 
@@ -72,7 +104,8 @@ def oracle(flow):
     print(f'# seed {seed}', flush=True)
     rng = random.Random(seed)
     for _ in range(12 if is_long() else 1):
-        fill(flow, 40 if is_long() else 24, rng.choice([10, 300]))
+        fill(flow, 40 if is_long() else 8)
+        many(flow, 24)
         now = int(flow.one("select cast(strftime('%s', 'now') as integer) * 1000"))
         items = entries(flow)
         with database(flow) as db:
@@ -102,29 +135,25 @@ def oracle(flow):
 
 @case('when an entry was used last is kept to ten minutes: a use soon after another one is not written down, a later one is [C15]')
 def used(flow):
-    nodes = {'a': node('echo a > a', outputs=['a']), 'b': node('echo b > b', outputs=['b'])}
-    flow.run({'nodes': nodes})
-    a, b = (flow.one(f"select id from cache where node = '{name}'") for name in 'ab')
+    names = ('soon', 'later', 'ahead', 'first', 'last')
+    empty(flow)
+    flow.run({'nodes': {name: note(flow, name) for name in names}})
+    ids = dict(flow.ask('select node, id from cache'))
     now = time.time_ns() // 1000000
-    set_used(flow, {a: now - 300000, b: now - 660000})
-    flow.run({'nodes': nodes})
+    was = {'soon': now - 300000, 'later': now - 660000, 'ahead': now + 10**9, 'first': -2**63, 'last': 2**63 - 1}
+    set_used(flow, {ids[name]: was[name] for name in names})
+    flow.run({'nodes': {name: note(flow, name) for name in names}})
     with open(flow.path('store/used'), 'rb') as file:
-        ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
-    same(ids[a], now - 300000, 'five minutes ago')
-    need(ids[b] >= now, 'eleven minutes ago')
-    set_used(flow, {a: now + 10**9})
-    flow.run({'nodes': nodes})
-    with open(flow.path('store/used'), 'rb') as file:
-        ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
-    need(now <= ids[a] < now + 10**9 and ids[b] >= now, 'a clock that was put back')
-    set_used(flow, {a: -2**63, b: 2**63 - 1})
-    flow.run({'nodes': nodes})
-    with open(flow.path('store/used'), 'rb') as file:
-        ids = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
-    need(now <= ids[a] < now + 10**9 and now <= ids[b] < now + 10**9, 'times that no clock gives')
+        stamps = struct.unpack(f'<{os.path.getsize(file.name) // 8}q', file.read())
+    found = {name: stamps[ids[name]] for name in names}
+    same(found['soon'], was['soon'], 'five minutes ago')
+    need(now <= found['later'] < now + 10**9, 'eleven minutes ago')
+    need(now <= found['ahead'] < now + 10**9, 'a clock that was put back')
+    for name in ('first', 'last'):
+        need(now <= found[name] < now + 10**9, f'a time that no clock gives: {was[name]}')
 
 
-@case('a blob stays as long as an entry or an artifact needs it; one that nobody needs goes [C15]')
+@case('a blob stays as long as an entry or an artifact needs it; one that nobody needs goes [C15]', alone=True)
 def needed(flow):
     flow.run({'nodes': {'a': node('echo shared > a; echo kept > "$REEVE_ARTIFACTS/kept"', outputs=['a']),
                         'b': node('echo shared > b', outputs=['b']), 'c': shell('echo plain > "$REEVE_ARTIFACTS/plain"')}})
@@ -169,8 +198,8 @@ def stale(flow):
 @case('strictly older: what was used exactly so long ago stays; without a mode it is a usage error [C15]')
 def usage(flow):
     fill(flow, 1)
-    for words in (['clean'], ['clean', '--dry-run'], ['info', '--stale'], ['clear', '--max-age', '1d'], ['clean', '--max-age', 'x'],
-                  ['clean', '--max-size', '-1'], ['other']):
+    more = (['clean', '--dry-run'], ['clear', '--max-age', '1d']) if is_long() else ()
+    for words in (['clean'], ['info', '--stale'], ['clean', '--max-age', 'x'], ['clean', '--max-size', '-1'], ['other'], *more):
         flow.call('cache', *words, status=2)
     same(clean(flow, '--max-age', '36500d')['removed']['age']['entries'], 0, 'nothing is that old')
     text = flow.call('cache', 'info').text
@@ -179,23 +208,25 @@ def usage(flow):
 
 @case('beside a run: what it stores meanwhile stays, what it looks up is missed at most, and it ends well [C15]')
 def beside(flow):
-    count = 300 if is_long() else 12
-    flow.run({'nodes': {f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}']) for i in range(count)}})
-    live = flow.start({'nodes': {'h': flow.held(), **{f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}'], needs=[f'm{i}'])
-                                                     for i in range(count)},
-                                 **{f'm{i}': node(f'echo m{i} > p{i}', outputs=[f'p{i}']) for i in range(count)}}}, '-j3')
+    count = 300 if is_long() else 8
+    kept = {f'n{i}': note(flow, f'o{i}') for i in range(count)}
+    both = {**{name: {**node, 'needs': [name.replace('n', 'm')]} for name, node in kept.items()},
+            **{f'm{i}': note(flow, f'p{i}') for i in range(count)}}
+    empty(flow)
+    flow.run({'nodes': kept})
+    live = flow.start({'nodes': {'h': flow.held(), **both}}, '-j3')
     held = flow.hub.next()
-    removed = 0
-    for _ in range(12 if is_long() else 6):
-        tally = json.loads(flow.call('cache', 'clear', '--json').text)['cache']
-        removed += tally['removed']['all']['entries']
+    removed = json.loads(flow.call('cache', 'clear', '--json').text)['cache']['removed']['all']['entries']
+    wire = Wire(flow)
+    for _ in range(11 if is_long() else 5):
+        removed += wire.ask('cache', all=True)['cache']['removed']['all']['entries']
+    wire.close()
     held.end()
     done = live.end(0)
     need(removed >= count, f'{removed} removed')
     same(len(done.of('node_ended', state='succeeded')), 2 * count + 1, 'nodes')
     left = entries(flow)
-    again = flow.run({'nodes': {f'n{i}': node(f'echo {i} > o{i}', outputs=[f'o{i}'], needs=[f'm{i}']) for i in range(count)} |
-                      {f'm{i}': node(f'echo m{i} > p{i}', outputs=[f'p{i}']) for i in range(count)}})
+    again = flow.run({'nodes': both})
     hits = len([e for e in again.of('node_ended') if e['detail'] == 'cache'])
     need(hits >= len(left), f'{hits} hits of {len(left)} entries that were there: each could be used')
     same(clean(flow, '--stale')['removed']['stale']['entries'], 0, 'none is stale')
@@ -206,7 +237,7 @@ def numbers_again(flow):
     fill(flow, 20 if is_long() else 8)
     count, cleaned = 60 if is_long() else 24, 0  # few enough that what it says fits into its pipe, which is read at the end
     for round_ in range(10 if is_long() else 1):
-        live = flow.start({'nodes': {f'c{i}': node(f'echo {round_} {i} > p{i}', outputs=[f'p{i}'], needs=[f'c{i - 1}'] if i else [])
+        live = flow.start({'nodes': {f'c{round_}-{i}': note(flow, f'{round_}-{i}', needs=[f'c{round_}-{i - 1}'] if i else [])
                                      for i in range(count)}})
         live.started()
         wire = Wire(flow)
@@ -236,51 +267,35 @@ def two_at_once(flow):
     live.end(0)
 
 
-def many(flow, count):
-    """Entries by the thousand: the first ones again, under other keys."""
-    fill(flow, 10)
-    with database(flow) as db:
-        rows = db.execute('SELECT node, owner, size, manifest, made_of FROM cache_data').fetchall()
-        now = rows and db.execute('SELECT max(created_ms) FROM cache_data').fetchone()[0]
-        for i in range(count):
-            key = struct.pack('<Q', i + 1) + b'\0' * 24
-            name, owner, size, manifest, made_of = rows[i % len(rows)]
-            row = (i + 1, key, name, owner, size, now - (i % 40) * DAY_MS - 1000, manifest, made_of)
-            db.execute('INSERT INTO cache_data (place, key, node, owner, size, created_ms, manifest, made_of) '
-                       'VALUES (?, ?, ?, ?, ?, ?, ?, ?)', row)
-
-
 @case('very many entries are cleaned beside a run that goes on: exactly those of the oracle [C15]')
 def very_many(flow):
     count = 100000 if is_long() else 2000
+    fill(flow, 10)
     many(flow, count)
     now = int(flow.one("select cast(strftime('%s', 'now') as integer) * 1000"))
     want = Oracle({i: (s, c) for i, (s, c) in entries(flow).items()}, now, set(), 20 * DAY_MS, None)
-    live = flow.start({'nodes': {'h': flow.held(), **{f's{i}': shell('true', needs=['h']) for i in range(20)}}})
-    held = flow.hub.next()
+    nodes = {'goes': flow.held(), 'stays': flow.held(), **{f's{i}': flow.note(needs=['goes']) for i in range(8)}}
+    live = flow.start({'nodes': nodes}, '-j4')
+    held = flow.hub.take(2)
     wire, asker = Wire(flow), Wire(flow)
     wire.send({'v': 1, 'op': 'cache', 'age_ms': 20 * DAY_MS})
-    held.end()
-    asked, longest = 0, 0
-    while True:  # it answers others meanwhile, through the store's thread
+    held['goes'].end()
+    asked, longest, is_over = 0, 0, False
+    while not is_over:  # it answers others meanwhile, through the store's thread
         began = time.monotonic()
-        answer = asker.ask('query', sql='select count(*) from run', args=[], max=1)
-        if answer is None:
-            break
+        same(asker.say('query', sql='select count(*) from run', args=[], max=1), 'OK', 'a question')
         asked += 1
         longest = max(longest, time.monotonic() - began)
+        is_over = bool(select.select([wire.socket], [], [], 0)[0])
     print(f'# figure: {count} entries cleaned beside a run; the longest of {asked} answers of its store took {longest * 1000:.0f} ms',
           flush=True)
-    answer = wire.line()
-    if answer is None:  # the run was over before
-        live.end(0)
-        same(clean(flow, '--max-age', '20d')['removed']['size']['entries'], 0, 'none by size')
-    else:
-        same(answer['cache']['removed']['age']['entries'], len(want.removed['age']), 'removed')
-        live.end(0)
+    same(wire.line()['cache']['removed']['age']['entries'], len(want.removed['age']), 'removed')
+    held['stays'].end()
+    live.end(0)
+    wire.close()
+    asker.close()
     same(set(entries(flow)), set(want.left), 'what is left')
-    need(asked > 0, 'nobody was answered meanwhile')
 
 
 if __name__ == '__main__':
-    main()
+    main(one_store=not is_long())
