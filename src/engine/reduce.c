@@ -115,8 +115,10 @@ static rv_status reduce_merge_json_arrays(reduce *r, rv_json_writer *w)
         rv_json *value = NULL;
         if (status != RV_OK) break;
         status = value_of(r, item->text, &value);
-        if (status == RV_OK && value->kind == RV_JSON_STRING)
+        if (status == RV_OK && value->kind == RV_JSON_STRING) {
             status = rv_json_parse(&r->arena, rv_arena_str(&r->arena, value->text), &value, &r->error);
+            if (status != RV_OK) rv_error_context(&r->error, "%.*s gave no JSON", RV_FMT(item->text));
+        }
         if (status == RV_OK && value->kind != RV_JSON_ARRAY)
             status = rv_error_set(&r->error, RV_INVALID, "%.*s gave no JSON array", RV_FMT(item->text));
         for (const rv_json *child = status == RV_OK ? value->child : NULL; child; child = child->next) {
