@@ -50,13 +50,13 @@ def full_at_start(flow):
 
 @case('a log that cannot be written fails the run with 75, not the node in silence')
 def full_log(flow):
-    workflow = {'nodes': {'a': flow.does('fill', 3000000), 'b': flow.does('say', 'b\n', needs=['a'])}}
-    done = flow.run(workflow, status=(75, 1), before=limit_file_size(1 << 20))
+    workflow = {'nodes': {'a': flow.does('fill', 1500000), 'b': flow.does('say', 'b\n', needs=['a'])}}
+    done = flow.run(workflow, status=(75, 1), before=limit_file_size(1 << 19))
     run = done.run
     need(done.status == 75 or 'error' in str(done.node('a')), 'nothing is said')
     if done.status == 75:
         flow.run(workflow, '--resume', run)
-        same(len(flow.call('logs', run, 'a', '--stream', '1').stdout), 3000000, 'the output')
+        same(len(flow.call('logs', run, 'a', '--stream', '1').stdout), 1500000, 'the output')
 
 
 @case('attempts that run when the store fails are stopped, and their nodes run again')

@@ -38,46 +38,97 @@ def refused(done, name, detail, *words):
     return end
 
 
-@case('a result is JSON of any kind, or key=value lines of which a later one wins, or nothing [W14]')
-def good_results(flow):
-    texts = {'object': ('{"a": [1, 2.50, "x"], "b": {}}', {'a': [1, 2.5, 'x'], 'b': {}}), 'number': ('17', 17), 'string': ('"a b"',
-        'a b'), 'true': ('true', True),
-             'array': (' [1]\n', [1]), 'lines': ('a=1\nb=x=y\n\na=2\r\nc=\n', {'b': 'x=y', 'a': '2', 'c': ''}), 'one': ('k=v',
-             {'k': 'v'}), 'blank': (' \n\t\n', None), 'empty': ('', None),
-             'long': ('\n'.join(f'k{i % 7}={i}' for i in range(100)), {f'k{i % 7}': str(i) for i in range(100)}), 'utf8': ('k=ü\n',
-             {'k': 'ü'})}
-    flow.run({'nodes': {name: give(flow, text) for name, (text, _) in texts.items()}})
-    for name, (_, wanted) in texts.items():
+GOOD = {'object': ('{"a": [1, 2.50, "x"], "b": {}}', {'a': [1, 2.5, 'x'], 'b': {}}), 'number': ('17', 17), 'string': ('"a b"', 'a b'),
+        'true': ('true', True), 'array': (' [1]\n', [1]), 'lines': ('a=1\nb=x=y\n\na=2\r\nc=\n', {'b': 'x=y', 'a': '2', 'c': ''}),
+        'one': ('k=v', {'k': 'v'}), 'blank': (' \n\t\n', None), 'empty': ('', None),
+        'long': ('\n'.join(f'k{i % 7}={i}' for i in range(100)), {f'k{i % 7}': str(i) for i in range(100)}), 'utf8': ('k=ü\n', {'k': 'ü'})}
+BAD = {'cut': '{"a": 1', 'twice': '{"a":1,"a":2}', 'words': 'just words', 'nokey': '=x\n', 'deep': '[' * 80 + ']' * 80, 'two': '[1] [2]'}
+LINES = 60000 if is_long() else 30000
+
+
+def left(flow):
+    """A run whose nodes leave results, artifacts and outputs of every kind."""
+    def fill(count):
+        return flow.does('to', '@REEVE_OUTPUT', 'say', '"', 'fill', count, 'say', '"')
+    nodes = {name: give(flow, text) for name, (text, _) in GOOD.items()} | {name: give(flow, text) for name, text in BAD.items()}
+    nodes['many'] = shell(f'exec seq -f "k%.0f=1" {LINES} > "$REEVE_OUTPUT"', timeout='20s')
+    nodes['again'] = shell('if [ -z "$REEVE_FEEDBACK" ]; then printf "{" > "$REEVE_OUTPUT"; else printf "%s" "$REEVE_FEEDBACK" '
+                           '> "$DIR/feedback"; fi', retry={'max_attempts': 2})
+    nodes |= {'fits': fill((1 << 20) - 2), 'over': fill((1 << 20) - 1)}
+    title = {'output_schema': {'type': 'object', 'required': ['title'], 'properties': {'title': {'type': 'string', 'minLength': 3}}},
+             'retry': {'max_attempts': 3}}
+    learns = ('echo "${REEVE_FEEDBACK-none}" >> "$DIR/said"; '
+              'case ${REEVE_ATTEMPT##*/} in 1) ;; 2) printf \'{"title":7}\' > "$REEVE_OUTPUT" ;; *) printf \'{"title":"good"}\' > '
+              '"$REEVE_OUTPUT" ;; esac')
+    nodes |= {'learns': shell(learns, **title), 'never': give(flow, '{"title":""}', **title)}
+    nodes['copies'] = shell('echo same > "$REEVE_ARTIFACTS/x"; chmod 0400 "$REEVE_ARTIFACTS/x"; echo same > "$REEVE_ARTIFACTS/y"; '
+                            ': > "$REEVE_ARTIFACTS/empty"; echo k > "$REEVE_ARTIFACTS/-odd name;\'\\"$"')
+    nodes['reads'] = {'needs': ['copies'], 'run': ['cat', '${copies.artifact.x}', '${copies.artifact.y}']}
+    nodes |= {'unmade': flow.does(outputs=['made/x'], retry={'max_attempts': 3}), 'below': shell('true', needs=['unmade']),
+              'made': shell('mkdir -p out && echo > out/y', outputs=['out/y'])}
+    nodes['failed'] = flow.does('put', '@REEVE_OUTPUT', 'k=1', 'put', '@REEVE_ARTIFACTS/x', 'x', 'exit', 1)
+    nodes['asks'] = shell('printf "%s" "[$K]" > "$DIR/k"', needs=['failed'], dep_policy='all_terminal', env={'K': '${failed.k}'})
+    return flow.run({'nodes': nodes}, status=1)
+
+
+@case('a result is JSON of any kind, or key=value lines of which a later one wins, or nothing [W14]', of=left)
+def good_results(flow, done):
+    for name, (_, wanted) in GOOD.items():
         same(result(flow, name), wanted, name)
 
 
-@case('a result of many thousand lines is read in time proportional to it [W14]')
-def many_lines(flow):
-    count = 60000 if is_long() else 30000
-    flow.run({'nodes': {'a': shell(f'exec seq -f "k%.0f=1" {count} > "$REEVE_OUTPUT"', timeout='20s' if is_long() else '5s')}})
-    same(len(result(flow)), count, 'keys')
+@case('a result of many thousand lines is read in time proportional to it [W14]', of=left)
+def many_lines(flow, done):
+    same(len(result(flow, 'many')), LINES, 'keys')
 
 
-@case('a malformed result fails with kind schema and says what is wrong; it is tried again with that as feedback [W14]')
-def bad_results(flow):
-    texts = {'cut': '{"a": 1', 'twice': '{"a":1,"a":2}', 'words': 'just words', 'nokey': '=x\n', 'deep': '[' * 80 + ']' * 80,
-        'two': '[1] [2]'}
-    done = flow.run({'nodes': {**{name: give(flow, text) for name, text in texts.items()},
-                               'again': shell('if [ -z "$REEVE_FEEDBACK" ]; then printf "{" > "$REEVE_OUTPUT"; else printf "%s" '
-                                              '"$REEVE_FEEDBACK" > "$DIR/feedback"; fi', retry={'max_attempts': 2})}}, status=1)
-    for name in texts:
+@case('a malformed result fails with kind schema and says what is wrong; it is tried again with that as feedback [W14]', of=left)
+def bad_results(flow, done):
+    for name in BAD:
         refused(done, name, 'schema', '$REEVE_OUTPUT')
     same(done.node('again')['state'], 'succeeded', 'again')
     need(b'$REEVE_OUTPUT' in flow.read('feedback'), 'the feedback')
 
 
-@case('a result of 1 MiB is taken; a byte more is refused with what to do instead [W14]')
-def result_limit(flow):
-    def fill(count):
-        return flow.does('to', '@REEVE_OUTPUT', 'say', '"', 'fill', count, 'say', '"')
-    done = flow.run({'nodes': {'fits': fill((1 << 20) - 2), 'over': fill((1 << 20) - 1)}}, status=1)
+@case('a result of 1 MiB is taken; a byte more is refused with what to do instead [W14]', of=left)
+def result_limit(flow, done):
     same(len(result(flow, 'fits')), (1 << 20) - 2, 'size')
     refused(done, 'over', 'schema', '1 MiB', '$REEVE_ARTIFACTS')
+
+
+@case('output_schema is checked; a violation is tried again with the violation as REEVE_FEEDBACK, and fails in the end [W14, W3a]', of=left)
+def schema(flow, done):
+    said = flow.read('said').decode()
+    same(said.split('\n')[0], 'none', 'feedback of the first attempt')
+    need('title' in said and 'string' in said, said)
+    same(result(flow, 'learns'), {'title': 'good'}, 'the result')
+    states = flow.ask("select number, state, detail from attempt where node = 'learns' order by number")
+    same(states, [(1, 'error', 'schema'), (2, 'error', 'schema'), (3, 'ok', '')], 'attempts')
+    same(refused(done, 'never', 'schema', 'title')['attempt'], 3, 'attempts')
+    need(not flow.one("select result from node where id = 'never'"), 'a refused result was kept')
+
+
+@case('an artifact is its own copy: equal bytes are stored once, a later change of the file changes nothing', of=left)
+def copies(flow, done):
+    same(done.text('reads'), 'same\nsame\n', 'what another one read')
+    rows = dict(flow.ask("select name, digest from artifact where node = 'copies'"))
+    same(sorted(rows), ['-odd name;\'"$', 'empty', 'x', 'y'], 'names')
+    same(rows['x'], rows['y'], 'digests')
+
+
+@case('a declared output that was not made fails with output_missing, is not tried again, and its dependents are skipped [C13, W3a]', of=left)
+def output_missing(flow, done):
+    same(refused(done, 'unmade', 'output_missing', 'made/x')['attempt'], 1, 'attempts')
+    end = done.node('below')
+    same((end['state'], end['detail'], end['root']), ('skipped', 'upstream', 'unmade'), 'below')
+    same(done.node('made')['state'], 'succeeded', 'made')
+
+
+@case('a failed attempt gives no result, whatever it wrote [W14]', of=left)
+def failed_gives_nothing(flow, done):
+    same(done.node('asks')['state'], 'succeeded', 'who asks for it')
+    same(flow.read('k'), b'[]', 'the value')
+    same(flow.ask("select count(*) from artifact where node = 'failed'"), [(0,)], 'artifacts')
 
 
 def at_work(held):
@@ -136,24 +187,6 @@ def kept_scratch(flow):
         same((modes, os.listdir(folder), os.listdir(os.path.join(folder, 'artifacts'))), ([0o40700] * 2, ['artifacts'], []), name)
 
 
-@case('output_schema is checked; a violation is tried again with the violation as REEVE_FEEDBACK, and fails in the end [W14, W3a]')
-def schema(flow):
-    body = {'output_schema': {'type': 'object', 'required': ['title'], 'properties': {'title': {'type': 'string', 'minLength': 3}}},
-        'retry': {'max_attempts': 3}}
-    learns = ('echo "${REEVE_FEEDBACK-none}" >> "$DIR/said"; '
-              'case ${REEVE_ATTEMPT##*/} in 1) ;; 2) printf \'{"title":7}\' > "$REEVE_OUTPUT" ;; *) printf \'{"title":"good"}\' > '
-              '"$REEVE_OUTPUT" ;; esac')
-    done = flow.run({'nodes': {'a': shell(learns, **body), 'b': give(flow, '{"title":""}', **body)}}, status=1)
-    said = flow.read('said').decode()
-    same(said.split('\n')[0], 'none', 'feedback of the first attempt')
-    need('title' in said and 'string' in said, said)
-    same(result(flow), {'title': 'good'}, 'the result')
-    states = flow.ask("select number, state, detail from attempt where node = 'a' order by number")
-    same(states, [(1, 'error', 'schema'), (2, 'error', 'schema'), (3, 'ok', '')], 'attempts')
-    same(refused(done, 'b', 'schema', 'title')['attempt'], 3, 'attempts')
-    need(not flow.one("select result from node where id = 'b'"), 'a refused result was kept')
-
-
 @case('$REEVE_OUTPUT that is not a regular file is refused and not tried again: link, directory, pipe [W14, A9]')
 def not_regular(flow):
     makes = {'link': lambda output, _: os.symlink('/etc/passwd', output), 'dir': lambda output, _: os.mkdir(output),
@@ -184,18 +217,6 @@ def bad_artifacts(flow):
     need(os.path.exists('/etc/passwd') and os.path.exists(flow.path('store', 'key')), 'what a link led to was removed')
 
 
-@case('an artifact is its own copy: equal bytes are stored once, a later change of the file changes nothing')
-def copies(flow):
-    done = flow.run({'nodes': {'a': shell('echo same > "$REEVE_ARTIFACTS/x"; chmod 0400 "$REEVE_ARTIFACTS/x"; echo same > '
-                                          '"$REEVE_ARTIFACTS/y"; : > "$REEVE_ARTIFACTS/empty"; echo k > "$REEVE_ARTIFACTS/-odd '
-                                          'name;\'\\"$"'),
-                               'b': {'needs': ['a'], 'run': ['cat', '${a.artifact.x}', '${a.artifact.y}']}}})
-    same(done.text('b'), 'same\nsame\n', 'what b read')
-    rows = dict(flow.ask('select name, digest from artifact'))
-    same(sorted(rows), ['-odd name;\'"$', 'empty', 'x', 'y'], 'names')
-    same(rows['x'], rows['y'], 'digests')
-
-
 @case('nothing of one attempt is left for the next one in the same folder')
 def no_leftovers(flow):
     nodes = {'a': flow.held(), 'b': flow.held(needs=['a']), 'c': flow.does('exit', 3, needs=['b']),
@@ -215,66 +236,60 @@ def no_leftovers(flow):
     same(flow.ask("select result from node where id in ('c', 'd', 'e')"), [('',), ('',), ('',)], 'results')
 
 
-@case('a declared output that was not made fails with output_missing, is not tried again, and its dependents are skipped [C13, W3a]')
-def output_missing(flow):
-    done = flow.run({'nodes': {'a': flow.does(outputs=['made/x'], retry={'max_attempts': 3}), 'b': shell('true', needs=['a']),
-                               'c': shell('mkdir -p out && echo > out/y', outputs=['out/y'])}}, status=1)
-    same(refused(done, 'a', 'output_missing', 'made/x')['attempt'], 1, 'attempts')
-    end = done.node('b')
-    same((end['state'], end['detail'], end['root']), ('skipped', 'upstream', 'a'), 'b')
-    same(done.node('c')['state'], 'succeeded', 'c')
-
-
-@case('a failed attempt gives no result, whatever it wrote [W14]')
-def failed_gives_nothing(flow):
-    done = flow.run({'nodes': {'a': shell('echo k=1 > "$REEVE_OUTPUT"; echo x > "$REEVE_ARTIFACTS/x"; exit 1'),
-                               'b': shell('printf "%s" "[$K]" > "$DIR/k"', needs=['a'], dep_policy='all_terminal', env={'K': '${a.k}'})}},
-                               status=1)
-    same(done.node('b')['state'], 'succeeded', 'b')
-    same(flow.read('k'), b'[]', 'the value')
-    same(flow.ask('select count(*) from artifact'), [(0,)], 'artifacts')
-
-
 # ---- reducers ----
 
 def reduce(reducer, *of, **more):
     return {'reduce': {'reducer': reducer, 'of': list(of)}, 'needs': list(of), **more}
 
 
-@case('a reduction that is over its limit reads no more of its inputs [K14]')
-def reduce_stops(flow):
-    flow.run({'nodes': {'a': flow.does('fill', 700000), 'b': flow.does('fill', 700000), 'unreadable': flow.does('fill', 1100000),
-                        'r': reduce('concat', 'a', 'b', 'unreadable')}}, status=1)
-    same(flow.one("select error from node where id = 'r'"), 'the reduced value is over 1 MiB', 'why it failed')
+TEXTS = {'a': 'one\ntwo\n', 'b': 'two\n\nthree', 'c': '', 'd': 'one\ntwo\n'}
+VALUES = {'v': [1, {'k': 2}], 'w': [], 'x': [[3], 1]}
+PARTLY = ('concat', 'count', 'first', 'majority', 'dedupe_lines')
 
 
-@case('every reducer gives what its twin in Python gives [K14]')
-def reducers(flow):
-    texts = {'a': 'one\ntwo\n', 'b': 'two\n\nthree', 'c': '', 'd': 'one\ntwo\n'}
-    values = {'v': [1, {'k': 2}], 'w': [], 'x': [[3], 1]}
-    nodes = {name: flow.does('say', text) for name, text in texts.items()}
-    nodes |= {name: give(flow, json.dumps(value)) for name, value in values.items()}
+def reductions(flow):
+    """A run that reduces in every way what it can, and what it cannot."""
+    nodes = {name: flow.does('say', text) for name, text in TEXTS.items()}
+    nodes |= {name: give(flow, json.dumps(value)) for name, value in VALUES.items()}
     nodes['said'] = flow.does('say', '[9, "ü"]\n')
-    nodes |= {'concat': reduce('concat', 'b', 'a', 'c', 'd'), 'lines': reduce('dedupe_lines', *texts),
-        'merge': reduce('merge_json_arrays', 'v', 'w', 'x', 'said'),
-              'count': reduce('count', *texts, *values), 'first': reduce('first', 'x', 'a'), 'text': reduce('first', 'a', 'x'),
-              'most': reduce('majority', 'b', 'd', 'a', 'c'), 'tie': reduce('majority', 'b', 'v', 'w')}
-    flow.run({'nodes': nodes})
-    stripped = {name: text.rstrip('\n') for name, text in texts.items()}
+    nodes |= {'concat': reduce('concat', 'b', 'a', 'c', 'd'), 'lines': reduce('dedupe_lines', *TEXTS),
+              'merge': reduce('merge_json_arrays', 'v', 'w', 'x', 'said'), 'count': reduce('count', *TEXTS, *VALUES),
+              'first': reduce('first', 'x', 'a'), 'text': reduce('first', 'a', 'x'), 'most': reduce('majority', 'b', 'd', 'a', 'c'),
+              'tie': reduce('majority', 'b', 'v', 'w')}
+    same_value = ['{"a":1,"b":[2]}', '{"b":[2.0],"a":1e0}', ' {"b" : [2], "a": 1} ']
+    nodes |= {f's{i}': give(flow, text) for i, text in enumerate(same_value)} | {f't{i}': give(flow, '{"a":2}') for i in range(2)}
+    nodes['equal'] = reduce('majority', 't0', 's0', 't1', 's1', 's2')
+    policy = {'dep_policy': 'all_terminal'}
+    nodes |= {'fails': flow.does('say', 'a\n', 'exit', 1), 'says': flow.does('say', 'b\n'), 'off': shell('echo off', when='false'),
+              **{'some_' + name: reduce(name, 'fails', 'says', 'off', **policy) for name in PARTLY},
+              **{'none_' + name: reduce(name, 'fails', 'off', **policy) for name in (*PARTLY, 'merge_json_arrays')}}
+    nodes |= {'object': give(flow, '{"k":1}'), 'big': flow.does('fill', 1100000), 'half': flow.does('fill', 700000),
+              'bad_object': reduce('merge_json_arrays', 'object'), 'bad_text': reduce('merge_json_arrays', 'says'),
+              'bad_big': reduce('concat', 'big'), 'after': shell('true', needs=['bad_object']),
+              'over': reduce('concat', 'half', 'b', 'half2', 'big'), 'half2': flow.does('fill', 400000)}
+    return flow.run({'nodes': nodes}, status=1)
+
+
+@case('a reduction that is over its limit reads no more of its inputs [K14]', of=reductions)
+def reduce_stops(flow, done):
+    refused(done, 'bad_big', 'reducer', '1 MiB')
+    same(flow.one("select error from node where id = 'over'"), 'the reduced value is over 1 MiB', 'why it failed, though its last is unreadable')
+
+
+@case('every reducer gives what its twin in Python gives [K14]', of=reductions)
+def reducers(flow, done):
+    stripped = {name: text.rstrip('\n') for name, text in TEXTS.items()}
     lines = list(dict.fromkeys(line for text in stripped.values() for line in text.split('\n') if line))
     wanted = {'concat': '\n'.join(stripped[n] for n in ('b', 'a', 'c', 'd')), 'lines': lines,
-        'merge': values['v'] + values['w'] + values['x'] + [9, 'ü'], 'count': 7,
-              'first': values['x'], 'text': 'one\ntwo', 'most': 'one\ntwo', 'tie': 'two\n\nthree'}
+              'merge': VALUES['v'] + VALUES['w'] + VALUES['x'] + [9, 'ü'], 'count': 7, 'first': VALUES['x'], 'text': 'one\ntwo',
+              'most': 'one\ntwo', 'tie': 'two\n\nthree'}
     for name, value in wanted.items():
         same(result(flow, name), {'value': value}, name)
 
 
-@case('a majority takes equal values as one, however they are written, and is linear in its inputs [K14]')
-def majority(flow):
-    same_value = ['{"a":1,"b":[2]}', '{"b":[2.0],"a":1e0}', ' {"b" : [2], "a": 1} ']
-    nodes = {f's{i}': give(flow, text) for i, text in enumerate(same_value)} | {f't{i}': give(flow, '{"a":2}') for i in range(2)}
-    flow.run({'name': 'few', 'nodes': {**nodes, 'most': reduce('majority', 't0', 's0', 't1', 's1', 's2')}})
-    same(result(flow, 'most'), {'value': {'a': 1, 'b': [2]}}, 'the most')
+@case('a majority takes equal values as one, however they are written, and is linear in its inputs [K14]', of=reductions)
+def majority(flow, done):
+    same(result(flow, 'equal'), {'value': {'a': 1, 'b': [2]}}, 'the most')
     # comparing each with each would take minutes
     count = 20000 if is_long() else 5000
     many = {f'm{i}': {'set': {'v': f'{i}'}} for i in range(count)} | {f'n{i}': {'set': {'v': '7'}} for i in range(2)}
@@ -282,32 +297,22 @@ def majority(flow):
     same(result(flow, 'mode'), {'value': {'v': 7}}, 'the mode of many')
 
 
-@case('a reducer takes what succeeded; over nothing it gives the neutral value [K14]')
-def reduce_partly(flow):
-    policy = {'dep_policy': 'all_terminal'}
-    nodes = {'a': flow.does('say', 'a\n', 'exit', 1), 'b': flow.does('say', 'b\n'), 'off': shell('echo off', when='false'),
-             **{name: reduce(name, 'a', 'b', 'off', **policy) for name in ('concat', 'count', 'first', 'majority', 'dedupe_lines')},
-             **{'no' + name: reduce(name, 'a', 'off', **policy) for name in ('concat', 'count', 'first', 'majority', 'dedupe_lines',
-             'merge_json_arrays')}}
-    flow.run({'nodes': nodes}, status=1)
+@case('a reducer takes what succeeded; over nothing it gives the neutral value [K14]', of=reductions)
+def reduce_partly(flow, done):
     some = {'concat': 'b', 'count': 1, 'first': 'b', 'majority': 'b', 'dedupe_lines': ['b']}
     none = {'concat': '', 'count': 0, 'first': None, 'majority': None, 'dedupe_lines': [], 'merge_json_arrays': []}
     for name, value in some.items():
-        same(result(flow, name), {'value': value}, name)
+        same(result(flow, 'some_' + name), {'value': value}, name)
     for name, value in none.items():
-        same(result(flow, 'no' + name), {'value': value}, 'no' + name)
+        same(result(flow, 'none_' + name), {'value': value}, 'of nothing: ' + name)
 
 
-@case('a reducer that cannot fails with kind reducer and says which input; its dependents are skipped [K14, A9]')
-def reduce_fails(flow):
-    done = flow.run({'nodes': {'a': give(flow, '{"k":1}'), 'b': flow.does('say', 'not json\n'), 'big': flow.does('fill', 1100000),
-                               'ma': reduce('merge_json_arrays', 'a'), 'mb': reduce('merge_json_arrays', 'b'), 'mc': reduce('concat',
-                               'big'),
-                               'after': shell('true', needs=['ma'])}}, status=1)
-    refused(done, 'ma', 'reducer', 'a', 'array')
-    refused(done, 'mb', 'reducer')
-    refused(done, 'mc', 'reducer', '1 MiB')
-    same(done.node('after')['root'], 'ma', 'the root')
+@case('a reducer that cannot fails with kind reducer and says which input; its dependents are skipped [K14, A9]', of=reductions)
+def reduce_fails(flow, done):
+    refused(done, 'bad_object', 'reducer', 'object', 'array')
+    refused(done, 'bad_text', 'reducer', 'says')
+    refused(done, 'bad_big', 'reducer', 'big', '1 MiB')
+    same(done.node('after')['root'], 'bad_object', 'the root')
 
 
 @case('a reducer uses no slot: it is performed while every slot is taken [K14]')

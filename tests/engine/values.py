@@ -174,14 +174,14 @@ def large(flow):
     """A run whose nodes write much, and read what others wrote."""
     limit = 1 << 20
     return flow.run({'nodes': {
-        'a': flow.does('fill', limit), 'b': flow.does('fill', limit + 1), 'some': flow.does('fill', 300000),
+        'a': flow.does('fill', limit), 'b': flow.does('fill', limit + 1),
         'fits': {'needs': ['a'], 'set': {'has': 'contains(${a.stdout}, "xxx")'}},
         'over': {'needs': ['b'], 'run': ['echo', '${b.stdout}']},
         'default': {'needs': ['b'], 'run': ['echo', '${b.stdout:-a default hides nothing}']},
         'decided': flow.does('fill', limit + 1, 'say', 'end', retry={'max_attempts': 2}),
         'decides': flow.does(needs=['decided'], dep_policy='all_terminal',
                              when='${decided.state} == "failed" || contains(${decided.stdout}, "end")'),
-        'argument': {'needs': ['some'], 'run': ['true', '${some.stdout}'], 'retry': {'max_attempts': 3}}}}, status=1)
+        'argument': {'needs': ['a'], 'run': ['true', '${a.stdout}'], 'retry': {'max_attempts': 3}}}}, status=1)
 
 
 @case('a stdout of 1 MiB is a value, one byte more is refused with what to do instead', of=large)
