@@ -9,22 +9,116 @@ def row(flow, key):
     return flow.one(f"select state, decision, by, comment, answer, kind from blocker where key = '{key}'")
 
 
-@case('an approval answered while the run is live goes on, and its result says who and why [K16]')
-def approve(flow):
-    live = flow.start({'nodes': {'a': shell('echo "title=A \\"b\\"" > "$REEVE_OUTPUT"'), 'ok': {'needs': ['a'],
-        'approve': {'message': 'Publish ${a.title}?', 'show': ['${a.title}', 'plain']}},
-                                 'after': {'needs': ['ok'], 'run': argv_to(flow.path('got'), '${ok.decision}', '${ok.by}',
-                                 '${ok.comment:-none}')}}})
-    run = live.started()
-    opened = live.expect('blocker_opened')
-    same(opened['payload'], {'message': 'Publish A "b"?', 'show': ['A "b"', 'plain']}, 'what is shown')
-    flow.call('approve', run, 'ok', '--comment', 'fine $(x) ${a.title}')
-    live.end(0)
-    decision, by, comment = flow.read('got').decode().split('\0')[:-1]
+VALUES = [12, 'text', '', [1, {'k': 'v'}], {'a': None}, True, None, 'ü ${user.x} "q"', 12345678901234567890]
+
+
+class Spoken:
+    """A live run that asks people for much, and hears them: `opened`, what was shown; `race`, what 20 at once were answered; `refused`, what
+    was said of answers that do not fit."""
+
+    def __init__(self, flow):
+        soon = {'message': '?', 'deadline': '50ms'}
+        nodes = {
+            'a': flow.does('put', '@REEVE_OUTPUT', 'title=A "b"'),
+            'ok': {'needs': ['a'], 'approve': {'message': 'Publish ${a.title}?', 'show': ['${a.title}', 'plain']}},
+            'after': {'needs': ['ok'], 'run': argv_to(flow.path('after'), '${ok.decision}', '${ok.by}', '${ok.comment:-none}')},
+            'no': {'approve': {'message': '?'}}, 'go': {'approve': {'message': '?', 'on_reject': 'continue'}},
+            'after_go': {'needs': ['go'], 'run': argv_to(flow.path('after_go'), '${go.decision}')},
+            'look': {'needs': ['no'], 'dep_policy': 'all_terminal', 'run': argv_to(flow.path('look'), '${no.state}', '${no.error:-none}',
+                                                                                  '${no.decision:-none}')},
+            'many': {'approve': {'message': 'go?', 'on_reject': 'continue'}},
+            **{f'q{i}': {'input': {'question': f'number {i}?'}} for i in range(len(VALUES))},
+            'number': {'input': {'question': 'how many?', 'schema': {'type': 'integer', 'minimum': 1, 'maximum': 9}}},
+            'late': {'approve': soon}, 'late_q': {'input': {'question': '?', 'deadline': '50ms'}},
+            'late_d': {'input': {'question': '?', 'deadline': '50ms', 'default': {'k': [1]}}},
+            'got_late': {'needs': ['late_d'], 'run': argv_to(flow.path('late'), '${late_d.value.k.0}')}}
+        live = flow.start({'nodes': nodes})
+        self.run = live.started()
+        asked = [name for name, body in nodes.items() if 'approve' in body or 'input' in body]
+        self.opened = {event['key']: event for event in (live.expect('blocker_opened') for _ in asked)}
+        flow.call('approve', self.run, 'ok', '--comment', 'fine $(x) ${a.title}')
+        flow.call('reject', self.run, 'no', '--comment', 'too early')
+        flow.tell('decide', run=self.run, key='go', decision=1)
+        self.decide_at_once(flow)
+        flow.call('answer', self.run, 'q0', json.dumps(VALUES[0]))
+        for i, value in enumerate(VALUES[1:], 1):
+            flow.tell('answer', run=self.run, key=f'q{i}', value=value)
+        self.answer_wrongly(flow)
+        flow.tell('answer', run=self.run, key='number', value=3)
+        self.done = live.end(1)
+        self.journal = flow.journal(self.run)
+
+    def decide_at_once(self, flow):
+        wires = [Wire(flow) for _ in range(20)]
+        for i, wire in enumerate(wires):
+            wire.send({'v': 1, 'op': 'decide', 'run': self.run, 'key': 'many', 'by': f'p{i}', 'decision': i % 2})
+        self.race = [wire.line() for wire in wires]
+        for wire in wires:
+            wire.close()
+
+    def answer_wrongly(self, flow):
+        self.refused = [flow.call('answer', self.run, 'number', '"x"', status=2).errors]
+        wire = Wire(flow)
+        for wrong in (0, 10, 1.5, None):
+            said = wire.ask('answer', run=self.run, key='number', value=wrong, by='x')['error']
+            same(said['status'], 'INVALID', f'an answer {wrong}')
+            self.refused.append(said['text'])
+        wire.close()
+        self.state_then = flow.one("select state from blocker where key = 'number'")
+
+    def of_journal(self, type_, node):
+        return [event for event in self.journal if event['type'] == type_ and event.get('node') == node]
+
+
+@case('an approval answered while the run is live goes on, and its result says who and why [K16]', of=Spoken)
+def approve(flow, spoken):
+    same(spoken.opened['ok']['payload'], {'message': 'Publish A "b"?', 'show': ['A "b"', 'plain']}, 'what is shown')
+    decision, by, comment = flow.read('after').decode().split('\0')[:-1]
     same((decision, comment), ('approved', 'fine $(x) ${a.title}'), 'the result')
     need(by, 'nobody is named')
     got = row(flow, 'ok')
     same((got[0], got[1], got[2], got[3]), ('resolved', 'approved', by, comment), 'the row')
+
+
+@case('of many decisions at once exactly one wins [P7]', of=Spoken)
+def race(flow, spoken):
+    same(sum('ok' in answer for answer in spoken.race), 1, 'winners')
+    same({answer['error']['status'] for answer in spoken.race if 'error' in answer}, {'CONFLICT'}, 'the others')
+    winner = next(i for i, answer in enumerate(spoken.race) if 'ok' in answer)
+    same(row(flow, 'many')[2], f'p{winner}', 'who decided')
+    same(len(spoken.of_journal('decided', 'many')), 1, 'decisions')
+
+
+@case('a rejection fails the node with its comment, or with on_reject: continue is a result [K16]', of=Spoken)
+def reject(flow, spoken):
+    no = spoken.done.node('no')
+    same((no['state'], no['detail']), ('failed', 'rejected'), 'no')
+    same(row(flow, 'no')[3], 'too early', 'the comment')
+    same(flow.read('after_go'), b'rejected\0', 'the result')
+    same(flow.read('look').split(b'\0')[0], b'failed', 'the state')
+
+
+@case('an input takes JSON of any kind, as it is [K16]', of=Spoken)
+def inputs(flow, spoken):
+    got = {name: json.loads(result)['value'] for name, result in flow.ask("select id, result from node where id like 'q%'")}
+    same(got, {f'q{i}': value for i, value in enumerate(VALUES)}, 'values')
+
+
+@case('an answer that its schema refuses changes nothing, and says why; the right one is taken [K16]', of=Spoken)
+def input_schema(flow, spoken):
+    for said in spoken.refused:
+        need('does not fit' in said, said)
+    same(spoken.state_then, 'open', 'the blocker, after five of them')
+    same(len(spoken.of_journal('answer', 'number')), 1, 'answers in the journal')
+
+
+@case('a deadline fails an approval and an input, or gives the input its default; the question is called off [K16]', of=Spoken)
+def deadlines(flow, spoken):
+    done = spoken.done
+    same([done.node(name)['detail'] for name in ('late', 'late_q')], ['deadline', 'deadline'], 'details')
+    same(done.node('late_d')['state'], 'succeeded', 'the one with a default')
+    same(flow.read('late'), b'1\0', 'the default')
+    same({state for state, in flow.ask("select state from blocker where key in ('late', 'late_q')")}, {'superseded'}, 'blockers')
 
 
 @case('a decision in the journal carries the digest of what was shown, also after a resume [P7]')
@@ -66,70 +160,6 @@ def refusals(flow):
     same(wire.say('cancel', run=run, by='x'), 'OK', 'a cancel')
     live.end(1)
     flow.call('approve', run, 'ok', status=4)
-
-
-@case('of many decisions at once exactly one wins [P7]')
-def race(flow):
-    live = flow.start({'nodes': {'ok': {'approve': {'message': 'go?', 'on_reject': 'continue'}}, 'hold': flow.held()}})
-    run = live.started()
-    live.expect('blocker_opened')
-    wires = [Wire(flow) for _ in range(20)]
-    for i, wire in enumerate(wires):
-        wire.send({'v': 1, 'op': 'decide', 'run': run, 'key': 'ok', 'by': f'p{i}', 'decision': i % 2})
-    answers = [wire.line() for wire in wires]
-    same(sum('ok' in answer for answer in answers), 1, 'winners')
-    same({answer['error']['status'] for answer in answers if 'error' in answer}, {'CONFLICT'}, 'the others')
-    winner = next(i for i, answer in enumerate(answers) if 'ok' in answer)
-    flow.hub.next().end()
-    live.end(0)
-    same(row(flow, 'ok')[2], f'p{winner}', 'who decided')
-    same(len(flow.journal(run, 'decided')), 1, 'decisions')
-
-
-@case('a rejection fails the node with its comment, or with on_reject: continue is a result [K16]')
-def reject(flow):
-    live = flow.start({'nodes': {'no': {'approve': {'message': '?'}}, 'go': {'approve': {'message': '?', 'on_reject': 'continue'}},
-        'after': {'needs': ['go'], 'run': argv_to(flow.path('got'), '${go.decision}')},
-                                 'look': {'needs': ['no'], 'dep_policy': 'all_terminal', 'run': argv_to(flow.path('look'), '${no.state}',
-                                 '${no.error:-none}', '${no.decision:-none}')}}})
-    run = live.started()
-    live.expect('blocker_opened')
-    flow.call('reject', run, 'no', '--comment', 'too early')
-    flow.tell('decide', run=run, key='go', decision=1)
-    done = live.end(1)
-    same((done.node('no')['state'], done.node('no')['detail']), ('failed', 'rejected'), 'no')
-    same(flow.read('got'), b'rejected\0', 'the result')
-    same(flow.read('look').split(b'\0')[0], b'failed', 'the state')
-
-
-@case('an input takes JSON of any kind, as it is [K16]')
-def inputs(flow):
-    values = [12, 'text', '', [1, {'k': 'v'}], {'a': None}, True, None, 'ü ${user.x} "q"', 12345678901234567890]
-    live = flow.start({'nodes': {f'q{i}': {'input': {'question': f'number {i}?'}} for i in range(len(values))}})
-    run = live.started()
-    live.expect('blocker_opened')
-    flow.call('answer', run, 'q0', json.dumps(values[0]))
-    for i, value in enumerate(values[1:], 1):
-        flow.tell('answer', run=run, key=f'q{i}', value=value)
-    live.end(0)
-    got = {name: json.loads(result)['value'] for name, result in flow.ask('select id, result from node')}
-    same(got, {f'q{i}': value for i, value in enumerate(values)}, 'values')
-
-
-@case('an answer that its schema refuses changes nothing, and says why; the right one is taken [K16]')
-def input_schema(flow):
-    live = flow.start({'nodes': {'q': {'input': {'question': 'how many?', 'schema': {'type': 'integer', 'minimum': 1, 'maximum': 9}}}}})
-    run = live.started()
-    live.expect('blocker_opened')
-    need(b'does not fit' in flow.call('answer', run, 'q', '"x"', status=2).stderr, 'the program does not say why')
-    wire = Wire(flow)
-    for wrong in (0, 10, 1.5, None):
-        said = wire.ask('answer', run=run, key='q', value=wrong, by='x')['error']
-        need(said['status'] == 'INVALID' and 'does not fit' in said['text'], said)
-    same(flow.one('select state from blocker'), 'open', 'the blocker')
-    flow.tell('answer', run=run, key='q', value=3)
-    live.end(0)
-    same(len(flow.journal(run, 'answer')), 1, 'answers in the journal')
 
 
 @case('an answer that comes before the wait begins is kept, checked by the schema, and consumed once [K60]')
@@ -199,18 +229,6 @@ def undriven_end(flow):
     flow.call('approve', run, 'ok')
     flow.run(workflow, '--resume', run)
     same(flow.read('ran'), b'ran\n', 'the handler')
-
-
-@case('a deadline fails an approval and an input, or gives the input its default; the question is called off [K16]')
-def deadlines(flow):
-    done = flow.run({'nodes': {'ok': {'approve': {'message': '?', 'deadline': '50ms'}},
-        'q': {'input': {'question': '?', 'deadline': '50ms'}},
-                               'd': {'input': {'question': '?', 'deadline': '50ms', 'default': {'k': [1]}}}, 'got': {'needs': ['d'],
-                               'run': argv_to(flow.path('got'), '${d.value.k.0}')}}}, status=1)
-    same([done.node(name)['detail'] for name in ('ok', 'q')], ['deadline', 'deadline'], 'details')
-    same(done.node('d')['state'], 'succeeded', 'd')
-    same(flow.read('got'), b'1\0', 'the default')
-    same({state for state, in flow.ask("select state from blocker where key in ('ok', 'q')")}, {'superseded'}, 'blockers')
 
 
 @case('a deadline goes on over an interrupt: it does not begin anew [K16]')

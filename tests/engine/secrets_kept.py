@@ -175,7 +175,7 @@ def edges(flow):
 
 @case('output is kept byte for byte: NUL, invalid UTF-8, no line ends [E32]')
 def bytes_kept(flow):
-    data = bytes(range(256)) * 700 + b'\xff\x00' + b'x' * 100000
+    data = bytes(range(256)) * 300 + b'\xff\x00' + b'x' * 30000
     flow.write('data', data)
     run = flow.run({'nodes': {'a': {'run': ['cat', 'data']}, 'b': shell('exec cat data >&2')}}).run
     same(flow.call('logs', run, 'a', '--stream', '1').stdout, data, 'standard output')
