@@ -6,12 +6,12 @@ import select
 import shutil
 import subprocess
 
-from harness import DEADLINE_S, case, is_long, main, need, same, shell, wait_for
+from harness import DEADLINE_S, case, does, is_long, main, need, same, shell, wait_for
 
 
 def spending(usd, status=0, **more):
     """A command that says what it spent, and ends with `status`."""
-    return shell(f'echo cost_usd={usd} >> "$REEVE_OUTPUT"; exit {status}', **more)
+    return does('put', '@REEVE_OUTPUT', f'cost_usd={usd}', 'exit', status, **more)
 
 
 def spent(flow, run):
@@ -150,7 +150,7 @@ def quotas(flow):
         held.end()
     live.end(1)
     same(flow.ask("select id, state, detail from node where state = 'denied'"), [('c', 'denied', 'denied')], 'the third')
-    flow.run({'quota': {'nodes': 3}, 'nodes': {'f': {'foreach': {'items': [1, 2, 3], 'do': shell('true')}}}}, status=1)
+    flow.run({'quota': {'nodes': 3}, 'nodes': {'f': {'foreach': {'items': [1, 2, 3], 'do': does()}}}}, status=1)
     need('denied at stage growth' in flow.one("select error from node where id = 'f'"), 'why it was denied')
 
 
@@ -280,7 +280,7 @@ def asked_in_place(flow):
 @case('what a quarantined node gives is marked in show, its page, events, logs, artifacts and why [K33]')
 def quarantine_is_shown(flow):
     flow.run({'nodes': {'a': shell('echo hi; echo x > "$REEVE_ARTIFACTS/x"', trust='quarantined', isolation='none'),
-                        'b': shell('echo ho')}})
+                        'b': does('say', 'ho\n')}})
     lines = flow.call('show').text.splitlines()
     same([[n for n in 'ab' if f' {n} ' in line] for line in lines if '(quarantined)' in line], [['a']], 'the table')
     need('shell  succeeded (quarantined)' in flow.call('show', 'latest', 'a').text, 'show a')
@@ -345,7 +345,7 @@ def worktree(flow, _):
     done = flow.run({'nodes': {'a': shell(work, role='implement'), 'same': {'run': ['true'], 'isolation': 'worktree'},
                                'b': shell('read -r word _ < "$P" && [ "$word" = diff ]', needs=['a'],
                                           env={'P': '${a.artifact.worktree.patch}'}),
-                               'signal': shell('kill -9 $$', isolation='worktree'), 'status': shell('exit 7', isolation='worktree'),
+                               'signal': does('raise', 9, isolation='worktree'), 'status': does('exit', 7, isolation='worktree'),
                                'late': {'run': ['sleep', '1000'], 'isolation': 'worktree', 'timeout': '300ms'}}}, status=1)
     same(done.text('a'), 'one\n M f\n?? n\n', 'what it saw')
     same(flow.read('f'), b'not committed\n', 'where the run is')

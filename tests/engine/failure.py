@@ -51,11 +51,11 @@ def full_at_start(flow):
 @case('a log that cannot be written fails the run with 75, not the node in silence')
 def full_log(flow):
     workflow = {'nodes': {'a': flow.does('fill', 1500000), 'b': flow.does('say', 'b\n', needs=['a'])}}
-    done = flow.run(workflow, status=(75, 1), before=limit_file_size(1 << 19))
+    done = flow.run(workflow, '--output', 'quiet', status=(75, 1), before=limit_file_size(1 << 19))
     run = done.run
     need(done.status == 75 or 'error' in str(done.node('a')), 'nothing is said')
     if done.status == 75:
-        flow.run(workflow, '--resume', run)
+        flow.run(workflow, '--output', 'quiet', '--resume', run)
         same(len(flow.call('logs', run, 'a', '--stream', '1').stdout), 1500000, 'the output')
 
 

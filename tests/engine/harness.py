@@ -269,7 +269,7 @@ class Flow:
 
     def does(self, *steps, **more):
         """A node that does a few things (node.c says which), for half of what a shell takes."""
-        return {'run': [self.node_program, 'do', *map(str, steps)], **more}
+        return does(*steps, **more)
 
     def command(self, workflow, words):
         name = 'flow.json'
@@ -416,9 +416,14 @@ def shell(script, **more):
     return {'shell': script, **more}
 
 
+def does(*steps, **more):
+    """Flow.does, where there is no flow yet."""
+    return {'run': [os.path.abspath(sys.argv[2]), 'do', *map(str, steps)], **more}
+
+
 def argv_to(path, *words):
     """A node that writes its arguments to `path`, each ended by NUL."""
-    return [os.path.abspath(sys.argv[2]), 'do', 'args', path, *words]
+    return does('args', path, *words)['run']
 
 
 def limit_file_size(size):

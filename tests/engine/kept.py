@@ -7,11 +7,15 @@ import signal
 from harness import case, main, need, same, shell
 
 
-def counted(script='true', **more):
-    """A node that says in `ran` that it ran; it fails as long as a file `bad:ID` is there, and says nothing while `mute:ID` is."""
+def counted(flow, script=None, gives=None, **more):
+    """A node that says in `ran` that it ran; it fails as long as a file `bad:ID` is there, and says nothing while `mute:ID` is. Then it
+    `gives` its result, or does what a script says."""
+    if script is None:
+        begin = ('note', flow.path('ran'), 'tell', 'words of ', 'if', flow.path('bad'), 3, 'if', flow.path('mute'), 0)
+        return flow.does(*begin, *(('put', '@REEVE_OUTPUT', gives) if gives else ()), **more)
     return shell('echo "$REEVE_NODE" >> "$DIR/ran"; echo "words of $REEVE_NODE"; id=$REEVE_NODE; '
                  'while [ "$id" != "${id#*/}" ]; do id=${id%%/*}_${id#*/}; done; '
-                 '! test -e "$DIR/bad:$id" || exit 3; ! test -e "$DIR/mute:$id" || exit 0; ' + script, **more)
+                 '! [ -e "$DIR/bad:$id" ] || exit 3; ! [ -e "$DIR/mute:$id" ] || exit 0; ' + script, **more)
 
 
 def result(*pairs):
@@ -54,26 +58,28 @@ def goes_on(flow, before, failing, again, after=None, words=()):
     return first, second
 
 
-JUDGE = counted('[ "$L" -lt "$R" ] && ' + result('winner=right') + ' || ' + result('winner=left'), env={'L': '${left.score}',
-                                                                                                        'R': '${right.score}'})
+def judge(flow):
+    script = '[ "$L" -lt "$R" ] && ' + result('winner=right') + ' || ' + result('winner=left')
+    return counted(flow, script, env={'L': '${left.score}', 'R': '${right.score}'})
 
 
 class Failed:
     """A run in which a controller of each kind failed, and its child, in which nothing does; `ran`: what ran in the child."""
 
     def __init__(self, flow):
-        item = counted('echo $I > "$REEVE_ARTIFACTS/f"; ' + result('up=$I$I'), env={'I': '${item}'})
-        part = {'params': {'n': {}}, 'nodes': {'p': counted(result('v=1')), 'q': counted(needs=['p'], env={'V': '${p.v}'}),
-                                               'r': counted(needs=['q'])}}
-        graph = {'nodes': {'a': counted(), 'sub': {'workflow': {'definition': part, 'params': {'n': '${item}'}}, 'needs': ['a']}}}
-        sums = counted(result('sum=$((P + N))'), env={'N': '${iteration}', 'P': '${previous.sum:-0}'})
+        item = counted(flow, 'echo $I > "$REEVE_ARTIFACTS/f"; ' + result('up=$I$I'), env={'I': '${item}'})
+        part = {'params': {'n': {}}, 'nodes': {'p': counted(flow, gives='v=1'), 'q': counted(flow, needs=['p'], env={'V': '${p.v}'}),
+                                               'r': counted(flow, needs=['q'])}}
+        graph = {'nodes': {'a': counted(flow), 'sub': {'workflow': {'definition': part, 'params': {'n': '${item}'}}, 'needs': ['a']}}}
+        sums = counted(flow, result('sum=$((P + N))'), env={'N': '${iteration}', 'P': '${previous.sum:-0}'})
         nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': item}},
                  'last': shell('echo "$R" > "$DIR/last"', needs=['each'], env={'R': '${each.results}'}),
                  'graphs': {'foreach': {'items': ['x', 'y'], 'do': graph}},
                  'sum': {'loop': {'max': 4, 'body': sums}},
-                 'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5, 1)], 'judge': JUDGE}},
-                 'sort': {'classify': {'by': counted('read -r l < "$DIR/label"; ' + result('$l')), 'branches': {'a': ['x'], 'b': ['y']}}},
-                 'x': counted(needs=['sort']), 'y': counted(needs=['sort'])}
+                 'best': {'tournament': {'entrants': [counted(flow, gives=f'score={n}') for n in (3, 9, 5, 1)], 'judge': judge(flow)}},
+                 'sort': {'classify': {'by': counted(flow, 'read -r l < "$DIR/label"; ' + result('$l')),
+                                       'branches': {'a': ['x'], 'b': ['y']}}},
+                 'x': counted(flow, needs=['sort']), 'y': counted(flow, needs=['sort'])}
         flow.write('mute:best_r1m1', '')
         flow.write('label', 'branch=c\n')
         bad(flow, 'each[1]', 'graphs[1].sub.q', 'sum#3')
@@ -132,7 +138,7 @@ def classify(flow, failed):
 @case('an item whose value has changed is done again, one that stands where it stood is kept, also with another bound')
 def items(flow):
     def each(items, bound):
-        return {'each': {'foreach': {'items': items, 'max_parallel': bound, 'do': counted(env={'I': '${item}'})}}}
+        return {'each': {'foreach': {'items': items, 'max_parallel': bound, 'do': counted(flow, env={'I': '${item}'})}}}
     goes_on(flow, each(['a', 'b', 'c'], 3), ['each[2]'], ['each[1]', 'each[2]', 'each[3]'], each(['a', 'x', 'c', 'd'], 1), ['--edit'])
 
 
@@ -140,19 +146,21 @@ class Whole:
     """A run in which all but the last node succeeded, and its child, in which that one runs alone."""
 
     def __init__(self, flow):
+        item = counted(flow, gives='n=1')
+        item['run'] += ['put', '@REEVE_ARTIFACTS/f', 'x']
         self.nodes = {
-            'each': {'foreach': {'items': ['a', 'b'], 'do': counted('echo x > "$REEVE_ARTIFACTS/f"; ' + result('n=1'))}},
-            'best': {'tournament': {'entrants': [counted(result(f'score={n}')) for n in (3, 9, 5)], 'judge': JUDGE}},
-            'sort': {'classify': {'by': counted(result('branch=a')), 'branches': {'a': ['x'], 'b': ['y']}}},
-            'x': counted(needs=['sort']), 'y': counted(needs=['sort']),
-            'settled': {'foreach': {'items': ['a', 'b', 'c'], 'join': 'all_settled', 'do': counted()}},
-            'any': {'foreach': {'items': ['a', 'b'], 'join': 'any', 'max_parallel': 1, 'do': counted()}},
-            'swapped': {'tournament': {'entrants': [counted(result(f'n={n}')) for n in range(4)], 'swap': True,
-                                       'judge': counted(result('winner=left'))}},
-            'draft': counted('echo $N > "$REEVE_ARTIFACTS/f"; ' + result('n=$N'), env={'N': '${feedback.n:-0}'}),
-            'review': counted(result('n=$((N + 1))'), needs=['draft'], env={'N': '${draft.n}'},
+            'each': {'foreach': {'items': ['a', 'b'], 'do': item}},
+            'best': {'tournament': {'entrants': [counted(flow, gives=f'score={n}') for n in (3, 9, 5)], 'judge': judge(flow)}},
+            'sort': {'classify': {'by': counted(flow, gives='branch=a'), 'branches': {'a': ['x'], 'b': ['y']}}},
+            'x': counted(flow, needs=['sort']), 'y': counted(flow, needs=['sort']),
+            'settled': {'foreach': {'items': ['a', 'b', 'c'], 'join': 'all_settled', 'do': counted(flow)}},
+            'any': {'foreach': {'items': ['a', 'b'], 'join': 'any', 'max_parallel': 1, 'do': counted(flow)}},
+            'swapped': {'tournament': {'entrants': [counted(flow, gives=f'n={n}') for n in range(4)], 'swap': True,
+                                       'judge': counted(flow, gives='winner=left')}},
+            'draft': counted(flow, 'echo $N > "$REEVE_ARTIFACTS/f"; ' + result('n=$N'), env={'N': '${feedback.n:-0}'}),
+            'review': counted(flow, result('n=$((N + 1))'), needs=['draft'], env={'N': '${draft.n}'},
                               revise={'target': 'draft', 'when': '${review.n} < "3"'}),
-            'last': counted('read -r f < "$F"; echo "$N $S $f" > "$DIR/last"',
+            'last': counted(flow, 'read -r f < "$F"; echo "$N $S $f" > "$DIR/last"',
                             needs=['each', 'best', 'x', 'settled', 'any', 'swapped', 'draft', 'review'],
                             env={'N': '${review.n}', 'S': '${draft.stdout}', 'F': '${draft.artifact.f}'})}
         flow.write('bad:settled[1]', '')
@@ -162,7 +170,7 @@ class Whole:
 @case('a controller that succeeded is kept with all that is beneath it: shown as kept, with the words and artifacts of its run', of=Whole)
 def whole(flow, was):
     first, nodes = was.first, was.nodes
-    third = flow.run({'nodes': {**nodes, 'more': counted('exit 1')}}, '--resume', first, '--edit', status=1).run
+    third = flow.run({'nodes': {**nodes, 'more': counted(flow, 'exit 1')}}, '--resume', first, '--edit', status=1).run
     for run in (was.second, third):
         found = details(flow, run)
         kept = [i for i, state in found.items() if state == ('succeeded', 'replay') and i.startswith(('each', 'best', 'sort', 'x', 'y'))]
@@ -204,9 +212,9 @@ def revised(flow, was):
 
 @case('a child run that died goes on and still does nothing again that was kept')
 def died(flow):
-    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': counted(result('n=1'))}},
+    nodes = {'each': {'foreach': {'items': ['a', 'b', 'c'], 'do': counted(flow, gives='n=1')}},
              'sum': {'set': {'v': '1 == 1'}, 'needs': ['each']},
-             'kept': counted(needs=['sum']), 'hold': {**flow.held(), 'needs': ['kept']}, 'last': counted(needs=['hold'])}
+             'kept': counted(flow, needs=['sum']), 'hold': {**flow.held(), 'needs': ['kept']}, 'last': counted(flow, needs=['hold'])}
     live = flow.start({'nodes': nodes})
     first = live.started()
     flow.hub.next().end(1)

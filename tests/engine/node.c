@@ -10,6 +10,9 @@
  *                             a third of what a shell is
  * engine-node do STEP…        no hub: these one after the other, for as little:
  *     put FILE TEXT           FILE is made, with TEXT in it; @NAME at its beginning is the value of $NAME
+ *     note FILE               its node's name is appended to FILE
+ *     tell TEXT               TEXT and its node's name to standard output, a line
+ *     if FILE STATUS          the end with STATUS if FILE:NODE is there, where NODE is its node's name with _ for each /
  *     to FILE                 what is written from here on to standard output goes there
  *     say TEXT                TEXT to standard output, without a line end
  *     fill COUNT              so many times x to standard output
@@ -86,6 +89,14 @@ static int put_args(const char *name, char **words)
     return fclose(file) == 0 ? 0 : 9;
 }
 
+static bool is_there(const char *file)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s:%s", file, environment("REEVE_NODE"));
+    for (char *at = path + strlen(file); at < path + length; at++) if (*at == '/') *at = '_';
+    return access(path, F_OK) == 0;
+}
+
 static void fill(long count)
 {
     char piece[65536];
@@ -103,14 +114,19 @@ static int steps(char **word)
         fflush(stdout);
         if (strcmp(word[0], "args") == 0) return put_args(word[1], word + 2);
         if (strcmp(word[0], "exit") == 0) return atoi(word[1]);
-        bool is_put = strcmp(word[0], "put") == 0;
+        bool is_put = strcmp(word[0], "put") == 0, is_if = strcmp(word[0], "if") == 0;
         if (is_put && word[2]) put(word[1], word[2]);
+        else if (is_if && word[2]) {
+            if (is_there(word[1])) return atoi(word[2]);
+        } else if (strcmp(word[0], "note") == 0) {
+            if (note(word[1], 0) != 0) return 9;
+        } else if (strcmp(word[0], "tell") == 0) printf("%s%s\n", word[1], environment("REEVE_NODE"));
         else if (strcmp(word[0], "to") == 0) dup2(fileno(file_at(word[1])), 1);
         else if (strcmp(word[0], "say") == 0) fputs(word[1], stdout);
         else if (strcmp(word[0], "fill") == 0) fill(atol(word[1]));
         else if (strcmp(word[0], "raise") == 0) raise(atoi(word[1]));
         else break;
-        word += is_put ? 3 : 2;
+        word += is_put || is_if ? 3 : 2;
     }
     if (word[0]) fprintf(stderr, "engine-node: not a step: %s\n", word[0]);
     return word[0] ? 9 : 0;

@@ -13,8 +13,8 @@ VALUES = [12, 'text', '', [1, {'k': 'v'}], {'a': None}, True, None, 'ü ${user.x
 
 
 class Spoken:
-    """A live run that asks people for much, and hears them: `opened`, what was shown; `race`, what 20 at once were answered; `refused`, what
-    was said of answers that do not fit."""
+    """A live run that asks people for much, and hears them: `opened`, what was shown; `race`, what 20 at once were answered;
+    `refused`, what was said of answers that do not fit."""
 
     def __init__(self, flow):
         soon = {'message': '?', 'deadline': '50ms'}

@@ -181,7 +181,7 @@ def large(flow):
         'decided': flow.does('fill', limit + 1, 'say', 'end', retry={'max_attempts': 2}),
         'decides': flow.does(needs=['decided'], dep_policy='all_terminal',
                              when='${decided.state} == "failed" || contains(${decided.stdout}, "end")'),
-        'argument': {'needs': ['a'], 'run': ['true', '${a.stdout}'], 'retry': {'max_attempts': 3}}}}, status=1)
+        'argument': {'needs': ['a'], 'run': ['true', '${a.stdout}'], 'retry': {'max_attempts': 3}}}}, '--output', 'quiet', status=1)
 
 
 @case('a stdout of 1 MiB is a value, one byte more is refused with what to do instead', of=large)
