@@ -14,8 +14,8 @@ def is_settled(file):
         return True
 
 
-def rows_of(store, sql):
-    """A list of tuples; None: `reeve sql` is to be asked."""
+def rows_of(store, sql, has_bytes=False):
+    """A list of tuples; None: `reeve sql` is to be asked, also where a value is bytes, unless they are wanted as such."""
     import sqlite3  # for those that ask: it takes as long to load as an answer of `reeve sql`
     file = os.path.join(store, 'reeve.db')
     if not os.path.exists(file) or not is_settled(file):
@@ -28,4 +28,5 @@ def rows_of(store, sql):
             db.close()
     except sqlite3.Error:
         return None
-    return rows if is_settled(file) and not any(isinstance(value, bytes) for row in rows for value in row) else None
+    is_text = has_bytes or not any(isinstance(value, bytes) for row in rows for value in row)
+    return rows if is_settled(file) and is_text else None

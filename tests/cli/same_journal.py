@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""same_journal.py REEVE EMBEDDED: the same workflow through `reeve run`, libreeve and `reeve kernel` gives the same journal under the
+"""same_journal.py REEVE EMBEDDED AGENT: the same workflow through `reeve run`, libreeve and `reeve kernel` gives the same journal under the
 same completions, clock and ids.
 
 A run is made with `reeve run`, and one with libreeve; of each the inputs are taken from its journal, as docs/journal.md has it, and
@@ -8,18 +8,16 @@ rows begin, and so the facts `clock`, which only tell a row's second time. The t
 they differ in ids, seed, times and pids, and in nothing else."""
 import base64, json, os, shutil, subprocess, sys, tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from rows import rows_of  # noqa: E402
 from journal_rows import events_of, varint
 from kernel_host import Kernel
 
-reeve, embedded = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+reeve, embedded, AGENT = (os.path.abspath(word) for word in sys.argv[1:4])
 work = tempfile.mkdtemp(prefix="reeve-journal-")
 os.chdir(work)
 os.environ.pop("REEVE_STORE", None)
 failures = 0
-AGENT = os.path.join(work, "agent")
-open(AGENT, "w").write('#!/bin/sh\nprintf %s "$1"\n[ -z "$2" ] || printf %s "$2" >"$REEVE_OUTPUT"\n'
-                       '[ "${REEVE_ATTEMPT##*/}" = 1 ] || exit 0\nexit "${3:-0}"\n')
-os.chmod(AGENT, 0o755)
 
 WORKFLOW = {"reeve": 1, "name": "same", "params": {"who": {"type": "string", "default": "Ada"}},
             "nodes": {"a": {"run": [AGENT, "told", '{"k":"v","n":[1,2.5,null,true,"\u00fc \\"q\\""]}']},
@@ -100,16 +98,23 @@ def call(*words, status=0):
     return end.stdout
 
 
+def rows_in(store, query):
+    """Of a store that is closed, and so has nothing in its log."""
+    found = rows_of(store, query, has_bytes=True)
+    assert found is not None, store
+    return found
+
+
 def latest(store):
-    return json.loads(call(reeve, "sql", "select id from run order by created_ms desc limit 1", "--json", "--store", store))["rows"][0][0]
+    return rows_in(store, "select id from run order by created_ms desc limit 1")[0][0]
 
 
 def journal(store, run):
     """Rows as `reeve kernel` gives them, without `values`."""
-    said = json.loads(call(reeve, "sql", "select first_seq, event_count, wall_ms, engine_ms, body from journal where stream = 'run/%s' "
-                           "order by first_seq" % run, "--json", "--limit", "0", "--store", store))
-    return [{"first_seq": int(seq), "event_count": int(count), "now": {"wall_ms": int(wall), "engine_ms": int(engine)},
-             "body": body["base64"]} for seq, count, wall, engine, body in said["rows"]]
+    found = rows_in(store, "select first_seq, event_count, wall_ms, engine_ms, body from journal where stream = 'run/%s' "
+                           "order by first_seq" % run)
+    return [{"first_seq": seq, "event_count": count, "now": {"wall_ms": wall, "engine_ms": engine},
+             "body": base64.b64encode(body).decode()} for seq, count, wall, engine, body in found]
 
 
 def events(rows):
