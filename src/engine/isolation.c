@@ -57,12 +57,18 @@ static rv_status hold_read_only(rv_attempt *attempt, rv_command *command, const 
  * taken away with its scratch directory: the files, and the entry that git keeps of them (`.git` in the worktree names it, and it names
  * `.git`), also after a death of the engine. */
 static const char worktree_script[] =
-    "tree=$1; shift\n"
+    "tree=$1; tries=; shift\n"
     "unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX GIT_OBJECT_DIRECTORY GIT_COMMON_DIR\n"
     "fail() { printf '%s' \"$1\" >\"$tree.failed\"; cd / && git -C \"$tree\" worktree remove --force \"$tree\" 2>/dev/null; exit 1; }\n"
     "base=$(git rev-parse --verify --quiet 'HEAD^{commit}') && prefix=$(git rev-parse --show-prefix) ||\n"
     "  fail 'isolation worktree: nothing is committed in the git repository here'\n"
-    "git -c core.hooksPath=/dev/null worktree add --quiet --detach \"$tree\" \"$base\" >&2 || exit 1\n"
+    "while ! told=$(git -c core.hooksPath=/dev/null worktree add --quiet --detach \"$tree\" \"$base\" 2>&1); do\n"
+    "  [ \"$tries\" ] || printf '%s\\n' \"$told\" >&2\n"
+    "  case $told in */commondir*) ;; *) exit 1;; esac\n" /* git reads all entries, also one that another git is just making */
+    "  [ $((tries += 1)) -lt 30 ] || exit 1\n"
+    "  sleep 0.1\n"
+    "done\n"
+    "[ ! \"$told\" ] || printf '%s\\n' \"$told\" >&2\n"
     "cd \"$tree/$prefix\" 2>/dev/null || fail \"isolation worktree: directory $prefix is not in the commit that is checked out\"\n"
     "case $1 in */*)\n"
     "  [ -e \"$1\" ] || fail \"command $1: no such file in the worktree; what is not committed is not there\"\n"

@@ -354,10 +354,24 @@ def worktree(flow, _):
     flow.write('f', 'one\n')
     git(flow, 'apply', flow.path('store', 'artifacts', done.run, 'a', 'worktree.patch'))
     same((flow.read('f'), flow.read('n')), (b'one\ntwo\n', b'new\n'), 'the patch')
-    same((done.node('same')['state'], done.node('b')['state']), ('succeeded', 'succeeded'), 'others')
+    for name in ('same', 'b'):
+        same(done.node(name)['state'], 'succeeded', f'{name}: {done.node(name)} {done.text(name)}')
     same([(done.node(n)['detail'], done.node(n).get('signal'), done.node(n).get('exit_status')) for n in ('signal', 'status', 'late')],
          [('signal', 9, None), ('exit', None, 7), ('timeout', done.node('late').get('signal'), None)], 'how they ended')
     same((worktrees(flow), len(git(flow, 'worktree', 'list').splitlines())), ((0, 0), 1), 'worktrees')
+
+
+@case('a worktree is made also while another git makes one: that git reads what is not written yet is no failure [K40]', of=repository)
+def worktree_beside(flow, _):
+    other = flow.path('.git', 'worktrees', 'other')
+    os.makedirs(other)
+    for name, text in (('gitdir', flow.path('other', '.git') + '\n'), ('HEAD', 'ref: refs/heads/other\n'), ('commondir', '')):
+        flow.write(os.path.join(other, name), text)  # as git makes it: it writes the last one later
+    live = flow.start({'nodes': {'a': does('say', 'here', isolation='worktree')}})
+    need('/commondir' in live.expect('output', node='a')['text'], 'git reads it')
+    shutil.rmtree(other)
+    need(live.end(0).text('a').endswith('here'), 'it ran')
+    same(worktrees(flow), (0, 0), 'worktrees')
 
 
 @case('after a death of the engine its worktrees are taken away, with what git knows of them [E14]', of=repository)
