@@ -522,7 +522,7 @@ def property_of_hits(flow):
     for round_ in range(8 if is_long() else 1):
         work = Work(flow)
         work.ledger = flow.path(f'ledger{round_}')
-        count = 14 if is_long() else 8
+        count = 14 if is_long() else 6
         nodes = random_nodes(rng, work, count)
 
         def state():
@@ -565,9 +565,12 @@ def killed(flow):
     deaths = [what for points in (*keeping, *restoring) for what in (
         [[f'{point}:{passage}'] for point in points for passage in (1, 2, 3)] if is_long() else [[f'{point}:1' for point in points]])]
     for what in deaths:
+        keeps = any(what[0].split(':')[0] in points for points in keeping)
         for i in range(count):
             shutil.rmtree(flow.path(f'k{i}'), ignore_errors=True)
-        if any(what[0].split(':')[0] in points for points in keeping):  # of what nobody has kept yet
+            if keeps:
+                os.mkdir(flow.path(f'k{i}'))
+        if keeps:  # of what nobody has kept yet
             said = what[0]
             nodes = {f'k{i}': work.node(script.format(i, said, size), f'k{i}', outputs=[f'k{i}']) for i, size in enumerate(sizes)}
         for point in what:

@@ -106,8 +106,7 @@ def outputs(work):
             spoil(work.path(path))
         same((yield nodes), [], f'{spoilt} are {what}: what ran')
         same({path: now(path) for path in before}, before, f'{spoilt} were {what}')
-    for _ in range(2):
-        same((yield nodes), [], 'and once more')
+    same((yield nodes), [], 'and once more')
 
 
 @together.case('a literal that names a directory, or a link to one, means what is in it: a file more is seen, also beside a single one')
