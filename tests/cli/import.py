@@ -68,11 +68,11 @@ def same_as_make(text, files, *words, goals=(), fails=False):
     return ran[1:]
 
 
-def same_parts_as_make(parts):
+def same_parts_as_make(parts, *words):
     """One Makefile of all parts, each with a goal of its own, run once by both: what each part makes is the same."""
     text = 'all: %s\n.PHONY: all %s\n' % (' '.join(parts), ' '.join(goal for goal, part in parts.items() if goal not in part[3]))
     files = {name: content for _, _, own, _ in parts.values() for name, content in own.items()}
-    made, ran, a, b = by_both({'Makefile': text + '\n'.join(part[1] for part in parts.values()), **files})
+    made, ran, a, b = by_both({'Makefile': text + '\n'.join(part[1] for part in parts.values()), **files}, *words)
     for what, _, _, names in parts.values():
         wrong = {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name) or name not in a}
         claim(what, made[0] == 0 and ran[0] == 0 and not wrong, (made, ran, wrong))
@@ -128,32 +128,55 @@ def makefiles():
     claim('a folder that is order only comes first, and is made where it is missing', '[ ! -e build ] || exit 0' in yaml, yaml)
     claim('a target that the first does not need is there, and not run', 'default: all' in yaml and 'rm -rf build *.o' in yaml, yaml)
     same_as_make('another goal is what make does for it', dict(C_PROJECT, **{'x.o': ''}), goals=['clean'])
-    same_as_make('a variable given on the command line wins', {'Makefile': 'A = 1\nB := $(A)\nall:\n\techo $(A)$(B) > out\n'}, 'A=7')
     same_as_make('each line has a shell of its own, and the first that fails ends the recipe', {
         'Makefile': 'all: a b\na:\n\tcd / ; x=1\n\techo "$$x" > a; false; echo more >> a\n\tfalse || echo or >> a\n'
                     'b:\n\techo one > b\n\ttest -f nowhere\n\techo two >> b\n'}, fails=True)
-    same_as_make('what a dash begins may fail', {'Makefile': 'all:\n\t-exit 3\n\t@-test -f nowhere; false\n\techo on > out # comment\n'})
     same_as_make('one shell for all lines where the file says so', {
         'Makefile': '.ONESHELL:\nall:\n\tcd sub\n\tx=5\n\techo $$x > out\n', 'sub/keep': ''})
     same_as_make('another shell, and its flags', {
         'Makefile': 'SHELL := /bin/bash\n.SHELLFLAGS := -eu -o pipefail -c\nall: one two\none:\n\ta=(1 2 3); echo $${a[1]} > one\n'
                     "\techo it\\'s >> one\ntwo:\n\tfalse | true; echo reached > two\n"}, fails=True)
-    same_as_make('a chain of implicit rules, and a suffix rule', {
-        'Makefile': '.SUFFIXES: .in .mid\nall: x.end y.mid\n%.end: %.mid\n\tsed s/b/c/ $< > $@\n.in.mid:\n\tsed s/a/b/ $< > $@\n'
-                    '.PRECIOUS: %.mid x.mid\n', 'x.in': 'a\n', 'y.in': 'aa\n'})
-    same_as_make('exported variables reach the commands', {
-        'Makefile': 'export GREETING = hello ${NAME}\nNAME = $${x}\nexport PATH := $(CURDIR)/bin:$(PATH)\nall:\n'
-                    '\techo "$$GREETING" > out; tool >> out\n', 'bin/tool': '#!/bin/sh\necho tool\n'})
-    same_as_make('the shell of $(shell) is asked where make asks it', {
-        'Makefile': 'V = $(shell cat VERSION)\nall:\n\tcd sub && echo "$(V)" \'$(V)\' $(V) > out\n', 'VERSION': '1 2\n', 'sub/keep': ''})
     same_as_make('with --shell its answer may be anything', {
         'Makefile': 'S := $(shell ls *.in)\nall: $(S:.in=.out)\n%.out: %.in\n\tcp $< $@\nifeq ($(shell echo 1),1)\nall: last\nendif\n'
                     'last:\n\techo $(words $(S)) > last\n', 'a.in': 'a', 'b.in': 'b'}, '--shell')
-    same_parts_as_make(PARTS)
+    same_parts_as_make(PARTS, 'G=7')
 
 
 # Goal: what is claimed, its part of the Makefile, its files, what it makes.
 PARTS = {
+    'given': ('a variable given on the command line wins', r'''
+G = 1
+H := $(G)
+given:
+	echo $(G)$(H) > $@
+''', {}, ['given']),
+    'dash': ('what a dash begins may fail', r'''
+dash:
+	-exit 3
+	@-test -f nowhere; false
+	echo on > $@ # comment
+''', {}, ['dash']),
+    'chain': ('a chain of implicit rules, and a suffix rule', r'''
+.SUFFIXES: .in .mid
+chain: v.end w.mid
+%.end: %.mid
+	sed s/b/c/ $< > $@
+.in.mid:
+	sed s/a/b/ $< > $@
+.PRECIOUS: %.mid v.mid
+''', {'v.in': 'a\n', 'w.in': 'aa\n'}, ['v.end', 'v.mid', 'w.mid']),
+    'exported': ('exported variables reach the commands', r'''
+export GREETING = hello ${NAME}
+NAME = $${x}
+export PATH := $(CURDIR)/bin:$(PATH)
+exported:
+	echo "$$GREETING" > $@; tool >> $@
+''', {'bin/tool': '#!/bin/sh\necho tool\n'}, ['exported']),
+    'asked': ('the shell of $(shell) is asked where make asks it', r'''
+V = $(shell cat VERSION)
+asked:
+	cd sub && echo "$(V)" '$(V)' $(V) > said
+''', {'VERSION': '1 2\n', 'sub/keep': ''}, ['sub/said']),
     'functions': ('functions', r'''
 L := b/x.c a/y.c a/y.c c.s
 empty :=
