@@ -88,6 +88,8 @@ void rv_give_back(void *at, size_t size)
     if (begin < end) (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
+void rv_zero(void *at, size_t size) { memset(at, 0, size); }
+
 char *rv_cstring_dup(rv_str text)
 {
     RV_ASSERT(text.size < SIZE_MAX);

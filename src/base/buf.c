@@ -102,6 +102,11 @@ void rv_buf_i64(rv_buf *buf, int64_t value)
 void rv_buf_varint(rv_buf *buf, uint64_t value)
 {
     enum { VARINT_SIZE_MAX = 10 };
+    if (value < 0x80 && buf->capacity - buf->size > 1) { /* most are small, and there mostly is room */
+        buf->at[buf->size++] = (char)value;
+        buf->at[buf->size] = 0;
+        return;
+    }
     char *at = rv_buf_extend(buf, VARINT_SIZE_MAX);
     size_t size = 0;
     while (value >= 0x80) {
@@ -122,6 +127,11 @@ bool rv_varint_read(const char **at, const char *end, uint64_t *ret)
 {
     uint64_t value = 0;
     const char *byte = *at;
+    if (byte < end && !((unsigned char)*byte & 0x80)) {
+        *ret = (unsigned char)*byte;
+        *at = byte + 1;
+        return true;
+    }
     for (unsigned shift = 0; shift < 70 && byte < end; shift += 7) {
         uint64_t bits = (unsigned char)*byte & 0x7f;
         if (shift == 63 && bits > 1) return false;

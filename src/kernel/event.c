@@ -159,7 +159,7 @@ static bool read_fields(const char **at, const char *end, uint32_t fields, rv_ev
 rv_status rv_event_read(const char **at, const char *end, rv_event *ret, rv_error *err)
 {
     uint64_t type;
-    memset(ret, 0, sizeof *ret);
+    rv_zero(ret, sizeof *ret);
     if (!rv_varint_read(at, end, &type)) return rv_error_set(err, RV_CORRUPT, "journal event cut short");
     if (type >= RV_EVENT_TYPE_MAX || types[type].name == NULL)
         return rv_error_set(err, RV_CORRUPT, "journal event of unknown type %llu", (unsigned long long)type);
