@@ -557,7 +557,7 @@ static void attempt__many_at_once_all_end(void **state)
     const uint32_t count = is_long() ? 100 : 70; /* more than the executor hears of at a time */
     attempt *a = rv_alloc(count * sizeof *a);
     for (uint32_t i = 0; i < count; i++) {
-        const char *argv[] = {"sh", "-c", "echo $0; read line", "x", NULL};
+        const char *argv[] = {hostile_path(), "say", "x", "1", NULL};
         rv_spawn spawn = spawn_of(&b, argv);
         bench_start(&b, &a[i], &spawn);
     }

@@ -199,7 +199,10 @@ int main(int argc, char **argv)
         return flee(atoi(argv[2]), argv[3]);
     else if (!strcmp(mode, "litter"))
         return litter(atoi(argv[2]));
-    else if (!strcmp(mode, "descriptors"))
+    else if (!strcmp(mode, "say")) { /* TEXT STATUS: of many, the cheapest */
+        puts(argv[2]);
+        return atoi(argv[3]);
+    } else if (!strcmp(mode, "descriptors"))
         list_descriptors();
     else if (!strcmp(mode, "signals"))
         list_signals();
