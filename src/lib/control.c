@@ -3,6 +3,7 @@
 #include "lib/queries.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -61,6 +62,7 @@ static void client_close(client *c)
     if (c->fd >= 0) {
         rv_watch_end(c->watch);
         close(c->fd);
+        rv_queries_forget(c->control->queries, c);
     }
     c->fd = -1;
     c->watch = NULL;
@@ -361,11 +363,19 @@ static void settle(client *c)
     if (c->is_closed && !c->is_busy) client_free(c);
 }
 
+/* It has not only said its last word, it does not listen either: its process died, or it closed the connection. */
+static bool has_hung_up(const client *c)
+{
+    struct pollfd poll_of = {.fd = c->fd};
+    return poll(&poll_of, 1, 0) > 0 && poll_of.revents & POLLHUP;
+}
+
 static void client_receive(client *c)
 {
     char bytes[16384];
     ssize_t size = recv(c->fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (size > 0) rv_buf_add(&c->in, bytes, (size_t)size);
+    else if (size == 0 && has_hung_up(c)) client_close(c);
     else if (size == 0) c->is_eof = true;
     else if (errno != EAGAIN && errno != EINTR) client_close(c);
     if (c->in.size > RV_CONTROL_REQUEST_MAX) client_close(c);

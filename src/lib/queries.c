@@ -24,6 +24,7 @@ typedef struct question {
     rv_error error;
     rv_queries_fn *done;
     void *user;
+    _Atomic bool is_over; /* nobody waits for it any more; written under lock */
 } question;
 
 typedef struct line { question *head, **tail; } line;
@@ -32,14 +33,15 @@ struct rv_queries {
     rv_store *store;
     int event_fd;
     rv_watch *watch;
-    _Atomic bool is_stopping; /* written under lock */
     pthread_mutex_t lock;
     pthread_cond_t more;
     pthread_t threads[RV_QUERIES_THREADS_MAX];
     uint32_t thread_count; /* the loop's */
     /* under lock */
     line asked, answered;
-    uint32_t asked_count, idle_count;
+    uint32_t asked_count, idle_count, running_count;
+    question *running[RV_QUERIES_THREADS_MAX];
+    bool is_stopping;
 };
 
 static void put(line *in, question *q)
@@ -70,8 +72,7 @@ static void find_answer(rv_queries *queries, question *q)
 {
     rv_buf lines = {0};
     bool is_cut = false;
-    q->status = rv_store_query_until(queries->store, q->sql, q->args, q->arg_count, q->row_max, &queries->is_stopping, &lines, &is_cut,
-                                     &q->error);
+    q->status = rv_store_query_until(queries->store, q->sql, q->args, q->arg_count, q->row_max, &q->is_over, &lines, &is_cut, &q->error);
     if (q->status == RV_OK) {
         rv_buf_printf(&q->answer, "{\"v\":1,\"ok\":true,\"cut\":%s,\"lines\":", is_cut ? "true" : "false");
         rv_json_quote(&q->answer, rv_buf_str(&lines));
@@ -93,9 +94,12 @@ static void *thread_main(void *user)
             continue;
         }
         queries->asked_count--;
+        queries->running[queries->running_count++] = q;
         pthread_mutex_unlock(&queries->lock);
         find_answer(queries, q);
         pthread_mutex_lock(&queries->lock);
+        for (uint32_t i = 0; i < queries->running_count; i++)
+            if (queries->running[i] == q) queries->running[i--] = queries->running[--queries->running_count];
         put(&queries->answered, q);
         (void)eventfd_write(queries->event_fd, 1);
     }
@@ -161,6 +165,14 @@ void rv_queries_ask(rv_queries *queries, rv_str sql, const rv_str *args, uint32_
     pthread_mutex_unlock(&queries->lock);
 }
 
+void rv_queries_forget(rv_queries *queries, const void *user)
+{
+    pthread_mutex_lock(&queries->lock);
+    for (question *q = queries->asked.head; q; q = q->next) if (q->user == user) q->is_over = true;
+    for (uint32_t i = 0; i < queries->running_count; i++) if (queries->running[i]->user == user) queries->running[i]->is_over = true;
+    pthread_mutex_unlock(&queries->lock);
+}
+
 /* ---- life ---- */
 
 rv_status rv_queries_open(rv_loop *loop, rv_store *store, rv_queries **ret, rv_error *err)
@@ -186,6 +198,7 @@ void rv_queries_close(rv_queries *queries)
     if (!queries) return;
     pthread_mutex_lock(&queries->lock);
     queries->is_stopping = true;
+    for (uint32_t i = 0; i < queries->running_count; i++) queries->running[i]->is_over = true;
     pthread_cond_broadcast(&queries->more);
     pthread_mutex_unlock(&queries->lock);
     for (uint32_t i = 0; i < queries->thread_count; i++) pthread_join(queries->threads[i], NULL);

@@ -21,5 +21,8 @@ void rv_queries_close(rv_queries *queries);
 /* Run `sql` (copied, as are its args) as rv_store_query does. `done` is called once, later, from within the loop. */
 void rv_queries_ask(rv_queries *queries, rv_str sql, const rv_str *args, uint32_t arg_count, uint64_t row_max, rv_queries_fn *done,
                     void *user);
+/* Nobody waits for what was asked with this `user`: what runs ends soon, what waits when its turn comes. `done` is called as ever, with
+ * UNAVAILABLE where there was no answer yet. */
+void rv_queries_forget(rv_queries *queries, const void *user);
 
 #endif
