@@ -56,34 +56,34 @@ static rv_status hold_read_only(rv_attempt *attempt, rv_command *command, const 
  * starts, runs the command in the same directory of it, and keeps what differs then as a patch. What an attempt that was stopped leaves is
  * taken away with its scratch directory: the files, and the entry that git keeps of them (`.git` in the worktree names it, and it names
  * `.git`), also after a death of the engine. */
-static const char worktree_script[] =
-    "tree=$1; tries=; shift\n"
+static const char worktree_script[] = /* its own variables begin with `_`: what the command is given by name stays as it is */
+    "unset _tries; _tree=$1; shift\n"
     "unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX GIT_OBJECT_DIRECTORY GIT_COMMON_DIR\n"
-    "fail() { printf '%s' \"$1\" >\"$tree.failed\"; cd / && git -C \"$tree\" worktree remove --force \"$tree\" 2>/dev/null; exit 1; }\n"
-    "base=$(git rev-parse --verify --quiet 'HEAD^{commit}') && prefix=$(git rev-parse --show-prefix) ||\n"
+    "fail() { printf '%s' \"$1\" >\"$_tree.failed\"; cd / && git -C \"$_tree\" worktree remove --force \"$_tree\" 2>/dev/null; exit 1; }\n"
+    "_base=$(git rev-parse --verify --quiet 'HEAD^{commit}') && _prefix=$(git rev-parse --show-prefix) ||\n"
     "  fail 'isolation worktree: nothing is committed in the git repository here'\n"
-    "while ! told=$(git -c core.hooksPath=/dev/null worktree add --quiet --detach \"$tree\" \"$base\" 2>&1); do\n"
-    "  [ \"$tries\" ] || printf '%s\\n' \"$told\" >&2\n"
-    "  case $told in */commondir*) ;; *) exit 1;; esac\n" /* git reads all entries, also one that another git is just making */
-    "  [ $((tries += 1)) -lt 30 ] || exit 1\n"
+    "while ! _told=$(git -c core.hooksPath=/dev/null worktree add --quiet --detach \"$_tree\" \"$_base\" 2>&1); do\n"
+    "  [ \"$_tries\" ] || printf '%s\\n' \"$_told\" >&2\n"
+    "  case $_told in */commondir*) ;; *) exit 1;; esac\n" /* git reads all entries, also one that another git is just making */
+    "  [ $((_tries += 1)) -lt 30 ] || exit 1\n"
     "  sleep 0.1\n"
     "done\n"
-    "[ ! \"$told\" ] || printf '%s\\n' \"$told\" >&2\n"
-    "cd \"$tree/$prefix\" 2>/dev/null || fail \"isolation worktree: directory $prefix is not in the commit that is checked out\"\n"
+    "[ ! \"$_told\" ] || printf '%s\\n' \"$_told\" >&2\n"
+    "cd \"$_tree/$_prefix\" 2>/dev/null || fail \"isolation worktree: directory $_prefix is not in the commit that is checked out\"\n"
     "case $1 in */*)\n"
     "  [ -e \"$1\" ] || fail \"command $1: no such file in the worktree; what is not committed is not there\"\n"
     "  [ -f \"$1\" ] && [ -x \"$1\" ] || fail \"command $1: it may not be executed (permission denied)\";;\n"
     "esac\n"
-    "(exec \"$@\"); status=$?\n" /* exec: a program, as everywhere, never a word of the shell */
-    "patch=\"$REEVE_ARTIFACTS/" RV_WORKTREE_PATCH "\"\n"
-    "if [ $status -eq 0 ]; then\n"
-    "  cd \"$tree\" && git add -A && git diff --cached --binary --no-ext-diff --no-textconv --no-color --src-prefix=a/ --dst-prefix=b/ \\\n"
-    "    \"$base\" >\"$patch\" || { echo 'isolation worktree: what was changed cannot be kept' >&2; status=1; }\n"
-    "  [ -s \"$patch\" ] || rm -f \"$patch\"\n"
+    "(exec \"$@\"); _status=$?\n" /* exec: a program, as everywhere, never a word of the shell */
+    "_patch=\"$REEVE_ARTIFACTS/" RV_WORKTREE_PATCH "\"\n"
+    "if [ $_status -eq 0 ]; then\n"
+    "  cd \"$_tree\" && git add -A && git diff --cached --binary --no-ext-diff --no-textconv --no-color --src-prefix=a/ \\\n"
+    "    --dst-prefix=b/ \"$_base\" >\"$_patch\" || { echo 'isolation worktree: what was changed cannot be kept' >&2; _status=1; }\n"
+    "  [ -s \"$_patch\" ] || rm -f \"$_patch\"\n"
     "fi\n"
-    "cd / && git -C \"$tree\" worktree remove --force \"$tree\"\n"
-    "[ $status -gt 128 ] && kill -$((status - 128)) $$\n"
-    "exit $status\n";
+    "cd / && git -C \"$_tree\" worktree remove --force \"$_tree\"\n"
+    "[ $_status -gt 128 ] && kill -$((_status - 128)) $$\n"
+    "exit $_status\n";
 
 static bool is_in_repository(rv_arena *arena, const char *dir)
 {
