@@ -90,6 +90,9 @@ def run(words):
     except BaseException as end:  # told as the interpreter tells it: this function called nothing
         told = end.with_traceback(end.__traceback__.tb_next)
         sys.excepthook(type(told), told, told.__traceback__)
+        if isinstance(told, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
         return 1
     return 0
 
@@ -100,6 +103,7 @@ def finish(status):
     import threading
     threading._shutdown()
     atexit._run_exitfuncs()
+    sys.modules['__main__'].__dict__.clear()  # files that it left open are written
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -107,12 +111,13 @@ def finish(status):
         os._exit(status)
 
 
-def become(request, files):
-    """In the fork: the session, the directory, the environment and the descriptors of a script."""
+def become(request, files, leads):
+    """In the fork: the session, which is told by closing `leads`, the directory, the environment and the descriptors of a script."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     os.setsid()
+    os.close(leads)
     os.sched_setaffinity(0, request['processors'])
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -136,16 +141,21 @@ def accept(requests, running):
     if not data:
         return False
     request, (*files, number) = json.loads(data), passed
+    ready, leads = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            become(request, files)
+            become(request, files, leads)
             status = run(request['words'])
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
         finally:
             finish(status)
-    for file in files:
+    for file in *files, leads:
         os.close(file)
+    os.read(ready, 1)  # it leads its group: who knows its pid can end that
+    os.close(ready)
     running[pid] = socket.socket(fileno=number)
     answer(running[pid], pid)
     return True

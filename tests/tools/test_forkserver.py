@@ -21,6 +21,8 @@ SCRIPTS = {
     'is_killed': 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)',
     'dies_of_SIGTERM': 'import os, signal; os.kill(os.getpid(), signal.SIGTERM)',
     'hears_SIGINT': 'import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept KeyboardInterrupt:\n    print("heard")',
+    'dies_of_SIGINT': 'import os, signal; os.kill(os.getpid(), signal.SIGINT)',
+    'leaves_a_file_open': 'f = open("left", "w"); f.write("all of it")',
     'has_arguments_and_a_main': 'import sys; print(sys.argv[1:], __name__, __file__ == sys.argv[0])\ndef f(): return x\nx = 7\nprint(f())',
     'has_an_environment': 'import os; print(sorted(os.environ.items())); os.system("echo $ANSWER")',
     'stands_in_a_directory': 'import os; print(os.getcwd()); os.system("pwd")',
@@ -76,6 +78,12 @@ with tempfile.TemporaryDirectory() as folder, forkserver.Server(sys.executable) 
         kept = {k: v for k, v in os.environ.items() if k.startswith(('PATH', 'LANG', 'LC_', 'PYTHON'))}
         env = {**kept, 'ANSWER': '42', 'BYTES': '\udcff'}
         wanted, got = [told(way, [path, 'a', 'b c'], folder, env) for way in (interpreted, forked)]
+        left = os.path.join(folder, 'left')
+        if os.path.exists(left):
+            with open(left) as file:
+                got = (*got, file.read() == 'all of it')
+            wanted = (*wanted, True)
+            os.unlink(left)
         claim('forkserver__a_script_that_%s_is_what_the_interpreter_makes_of_it' % name, wanted == got, (wanted, got))
     with open(os.devnull, 'r+') as nothing:
         files = [nothing.fileno()] * 3
@@ -84,7 +92,11 @@ with tempfile.TemporaryDirectory() as folder, forkserver.Server(sys.executable) 
             file.write('import time; time.sleep(1000)\n')
         slow, quick = [server.start([os.path.join(folder, name + '.py')], folder, env, files) for name in ('hangs', 'ends_well')]
         claim('forkserver__scripts_run_side_by_side', quick.reap()[0] == 0 and not slow.has_ended(0.01))
-        os.kill(slow.pid, signal.SIGKILL)
+        os.killpg(slow.pid, signal.SIGKILL)
+        at_once = [server.start([os.path.join(folder, 'hangs.py')], folder, env, files) for _ in range(8)]
+        for each in at_once:
+            os.killpg(each.pid, signal.SIGKILL)
+        claim('forkserver__the_pid_that_is_told_leads_a_group', all(each.reap()[0] == -signal.SIGKILL for each in at_once))
         claim('forkserver__one_that_is_killed_is_told', slow.has_ended(60) and slow.reap()[0] == -signal.SIGKILL)
 claim('forkserver__it_ends_with_its_client', server.process.returncode == 0, server.process.returncode)
 print('1..%d' % number)
