@@ -4,7 +4,8 @@
 A story is one run of one graph. Its engine is killed at fail points and at random moments (the engine, its keeper, or both;
 now and then while it stops because it was asked to),
 then resumed, until the run is done; then the next story begins, until every fail point killed one (from 500 KILLS on, all
-three ways) and there were KILLS kills. What is held [P1-P5, P8]:
+three ways) and there were KILLS kills. Few of them meet a point at one of its first passages only, many at later ones, too.
+What is held [P1-P5, P8]:
 
   after each death   an id that was printed is in the store; an exit status that was printed has its final row; every
                      outcome that was printed is recorded; the journal verifies; where a keeper or an engine is left to

@@ -53,9 +53,12 @@ def case(claim, of=None, alone=False):
 
 
 def chosen_cases():
-    """Those that the command line asks for: all, or those of which it has a word of the claim or the name."""
+    """Those that the command line asks for: all, or those of which it has a word of the claim or the name, with those that look at the
+    same run before them: what they do belongs to it."""
     words = sys.argv[3:]
-    return [c for c in CASES if not words or any(word in c[0] or word == c[1].__name__ for word in words)]
+    named = [not words or any(word in c[0] or word == c[1].__name__ for word in words) for c in CASES]
+    return [c for i, c in enumerate(CASES)
+            if named[i] or c[2] and any(named[j] and other[2] is c[2] for j, other in enumerate(CASES) if j > i)]
 
 
 def wait_for(claim, what):
@@ -287,10 +290,10 @@ class Flow:
         statuses = status if isinstance(status, tuple) else (status,)
         return self.start(workflow, *words, env=env, before=before).end(*statuses)
 
-    def call(self, *words, status=0, env=None):
+    def call(self, *words, status=0, env=None, limit_s=DEADLINE_S):
         """Another verb of the program."""
         done = subprocess.run([self.reeve, *words, '--store', self.store], cwd=self.dir, env=self.env(env), stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=DEADLINE_S)
+                              capture_output=True, timeout=limit_s)
         text = done.stdout.decode(errors='replace')
         need(done.returncode == status, f'`reeve {" ".join(words)}` ended with {done.returncode}: '
                                         f'{done.stderr.decode(errors="replace")}{text}')
@@ -355,7 +358,7 @@ class Flow:
     def verify_all(self):
         if not os.path.exists(os.path.join(self.store, 'reeve.db')):
             return
-        self.call('verify', '--all')
+        self.call('verify', '--all', limit_s=10 * DEADLINE_S)  # it decides all of it again
 
     def close(self):
         for live in self.lives:

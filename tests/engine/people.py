@@ -40,9 +40,11 @@ class Spoken:
         flow.call('reject', self.run, 'no', '--comment', 'too early')
         flow.tell('decide', run=self.run, key='go', decision=1)
         self.decide_at_once(flow)
-        flow.call('answer', self.run, 'q0', json.dumps(VALUES[0]))
-        for i, value in enumerate(VALUES[1:], 1):
-            flow.tell('answer', run=self.run, key=f'q{i}', value=value)
+        for i, value in enumerate(VALUES):
+            if i == 0 or value in ('', None, *VALUES[-2:]):  # what could be taken for another as a program's argument
+                flow.call('answer', self.run, f'q{i}', json.dumps(value))
+            else:
+                flow.tell('answer', run=self.run, key=f'q{i}', value=value)
         self.answer_wrongly(flow)
         flow.tell('answer', run=self.run, key='number', value=3)
         self.done = live.end(1)
@@ -59,6 +61,7 @@ class Spoken:
     def answer_wrongly(self, flow):
         self.refused = [flow.call('answer', self.run, 'number', '"x"', status=2).errors]
         wire = Wire(flow)
+        self.refused.append(flow.call('answer', self.run, 'number', 'null', status=2).errors)
         for wrong in (0, 10, 1.5, None):
             said = wire.ask('answer', run=self.run, key='number', value=wrong, by='x')['error']
             same(said['status'], 'INVALID', f'an answer {wrong}')
@@ -108,7 +111,7 @@ def inputs(flow, spoken):
 def input_schema(flow, spoken):
     for said in spoken.refused:
         need('does not fit' in said, said)
-    same(spoken.state_then, 'open', 'the blocker, after five of them')
+    same(spoken.state_then, 'open', 'the blocker, after six of them')
     same(len(spoken.of_journal('answer', 'number')), 1, 'answers in the journal')
 
 

@@ -111,6 +111,7 @@ def hashes(flow):
     first, flow.store = set(rows), flow.path('store2')
     flow.run(workflow, '--var', 's=' + PLAIN)
     need(json.loads(flow.one('select secrets from run'))['s'] not in first, 'the hash is not keyed')
+    flow.verify_all()
 
 
 @case('a secret is masked across chunks, split writes and streams, byte by byte [E31]')
