@@ -359,7 +359,8 @@ static void settle(client *c)
     c->is_inside = false;
     bool is_idle = !c->is_busy && !has_request && c->out.size == 0; /* who only watches and hung up is gone */
     if (!c->is_closed && c->is_eof && is_idle) client_close(c);
-    if (!c->is_closed) rv_watch_change(c->watch, (has_request || c->is_eof ? 0 : RV_LOOP_READ) | (c->out.size ? RV_LOOP_WRITE : 0));
+    int events = (has_request || c->is_eof ? 0 : RV_LOOP_READ) | (c->out.size ? RV_LOOP_WRITE : 0);
+    if (!c->is_closed) rv_watch_change(c->watch, events ? events : RV_LOOP_HANGUP);
     if (c->is_closed && !c->is_busy) client_free(c);
 }
 
@@ -385,6 +386,7 @@ static void on_client(void *user, int events)
 {
     client *c = user;
     if (events & RV_LOOP_WRITE) client_send(c);
+    if (!c->is_closed && (events & RV_LOOP_HANGUP) && has_hung_up(c)) client_close(c);
     if (!c->is_closed && (events & RV_LOOP_READ)) client_receive(c);
     settle(c);
 }

@@ -9,7 +9,8 @@ typedef struct rv_loop rv_loop;
 typedef struct rv_watch rv_watch; /* a descriptor being watched */
 typedef struct rv_timer rv_timer;
 
-enum { RV_LOOP_READ = 1, RV_LOOP_WRITE = 2 };
+/* RV_LOOP_HANGUP: nobody is at the other end any more. It is for a socket that is not to be read now; else to read tells. */
+enum { RV_LOOP_READ = 1, RV_LOOP_WRITE = 2, RV_LOOP_HANGUP = 4 };
 typedef void rv_watch_fn(void *user, int events);
 typedef void rv_loop_fn(void *user);
 typedef void rv_signal_fn(void *user, int signal, bool is_from_terminal);

@@ -198,18 +198,22 @@ static void on_poll(uv_poll_t *poll, int status, int uv_events)
     int events = 0;
     /* An error is something to read: the owner learns from read(2) or write(2) which. */
     if (status < 0)
-        events = RV_LOOP_READ | RV_LOOP_WRITE;
+        events = RV_LOOP_READ | RV_LOOP_WRITE | RV_LOOP_HANGUP;
     if (uv_events & (UV_READABLE | UV_DISCONNECT))
         events |= RV_LOOP_READ;
     if (uv_events & UV_WRITABLE)
         events |= RV_LOOP_WRITE;
+    if (uv_events & UV_PRIORITIZED)
+        events |= RV_LOOP_HANGUP;
     of(watch->base.loop)->call_count++;
     watch->fn(watch->user, events);
 }
 
+/* A hangup comes whatever is asked for, but libuv has to be asked for something: for urgent data, which local sockets have not. */
 static int to_uv(int events)
 {
-    return ((events & RV_LOOP_READ) ? UV_READABLE : 0) | ((events & RV_LOOP_WRITE) ? UV_WRITABLE : 0);
+    return ((events & RV_LOOP_READ) ? UV_READABLE : 0) | ((events & RV_LOOP_WRITE) ? UV_WRITABLE : 0) |
+           ((events & RV_LOOP_HANGUP) ? UV_PRIORITIZED : 0);
 }
 
 static void watch_change(rv_watch *watch, int events);

@@ -1,6 +1,7 @@
 """Queries through the owner's socket: however long they take and however much they ask for, the run goes on."""
 import os
 import signal
+import socket
 
 from harness import Wire, case, main, need, same
 
@@ -46,6 +47,15 @@ def seen(flow, its):
 def hangs_up(flow, its):
     _, run = its
     for wire in ask_endlessly(flow, 12):  # four at a time, each of half a minute, if nobody ended them
+        wire.close()
+    wires, other = ask_endlessly(flow, 12), Wire(flow)
+    for i, wire in enumerate(wires):  # neither is read any more: one said that it says no more, one has more to ask
+        if i % 2:
+            wire.socket.shutdown(socket.SHUT_WR)
+        else:
+            wire.send({'v': 1, 'op': 'query', 'sql': ENDLESS})
+    same(other.ask('ping'), {'v': 1, 'ok': True}, 'ping')  # that was heard
+    for wire in wires:
         wire.close()
     same(Wire(flow).say('decide', run=run, key='one', by='x', decision=0), 'OK', 'the decision')
     need(Wire(flow).ask('query', sql='select 1')['lines'].endswith('\n[1]\n'), 'the query behind them')

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -131,6 +132,39 @@ static void watch__what_it_waits_for_can_change(void **state)
     rv_loop_free(s.loop);
 }
 
+static void on_hangup(void *user, int events)
+{
+    scene *s = user;
+    assert_int_equal(events, RV_LOOP_HANGUP);
+    note(s, 'h');
+    rv_loop_stop(s->loop);
+}
+
+static void on_timer_close(void *user)
+{
+    scene *s = user;
+    note(s, 'c');
+    close(s->fds[0][1]);
+}
+
+static void watch__a_hangup_is_told_where_nothing_is_read_and_a_last_word_is_none(void **state)
+{
+    scene s;
+    scene_init(&s);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s.fds[0]), 0);
+    assert_int_equal(write(s.fds[0][1], "x", 1), 1);
+    assert_int_equal(shutdown(s.fds[0][1], SHUT_WR), 0); /* it still reads */
+    assert_int_equal(rv_watch_start(s.loop, s.fds[0][0], RV_LOOP_HANGUP, on_hangup, &s, &s.watches[0], NULL), RV_OK);
+    s.timers[0] = rv_timer_new(s.loop, on_timer_close, &s);
+    rv_timer_set(s.timers[0], rv_loop_mono_ms(s.loop) + 10);
+    rv_loop_run(s.loop);
+    assert_string_equal(s.order, "ch");
+    rv_watch_end(s.watches[0]);
+    close(s.fds[0][0]);
+    rv_timer_free(s.timers[0]);
+    rv_loop_free(s.loop);
+}
+
 static void watch__regular_file_is_refused(void **state)
 {
     scene s;
@@ -219,6 +253,7 @@ int main(void)
         cmocka_unit_test(timer__calls_come_in_the_order_of_their_times),
         cmocka_unit_test(watch__no_call_comes_after_its_end),
         cmocka_unit_test(watch__what_it_waits_for_can_change),
+        cmocka_unit_test(watch__a_hangup_is_told_where_nothing_is_read_and_a_last_word_is_none),
         cmocka_unit_test(watch__regular_file_is_refused),
         cmocka_unit_test(wake__from_another_thread_is_one_turn),
         cmocka_unit_test(signal__of_a_process_is_told_from_a_key),
