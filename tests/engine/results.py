@@ -152,7 +152,8 @@ MESSES = (
     lambda at: make_file(f'{at}/output', '{}'), lambda at: make_file(f'{at}/artifacts/x'), lambda at: os.chmod(at, 0o755),
     lambda at: os.chmod(f'{at}/artifacts', 0o711), lambda at: os.rmdir(f'{at}/artifacts'),
     lambda at: replace(f'{at}/artifacts', lambda path: os.symlink('..', path)),
-    lambda at: (os.makedirs(f'{at}/work/deep'), os.mkdir(f'{at}/worktree')), lambda at: replace(at, lambda path: os.symlink('..', path)),
+    lambda at: (os.makedirs(os.path.join(at, 'work', 'deep')), os.mkdir(os.path.join(at, 'worktree'))),
+    lambda at: replace(at, lambda path: os.symlink('..', path)),
     lambda at: replace(at, make_file), lambda at: make_file(os.path.join(os.path.dirname(at), 'other')))
 
 
