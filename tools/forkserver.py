@@ -1,5 +1,5 @@
 """forkserver.py: Python scripts as forks of one interpreter that has what they import: a script of the tests begins after 15 ms instead of
-60, two hundred times in a check. A script is the leader of a session, with the arguments, directory, environment, standard descriptors and
+60, some eighty times in a check. A script is the leader of a session, with the arguments, directory, environment, standard descriptors and
 processors that are given, and its `__main__` is a module of its own; nothing that one script does is seen by another.
 
     with Server('/usr/bin/python3') as server:
@@ -29,7 +29,7 @@ class Script:
 
     def __init__(self, answers):
         self.answers = answers  # a line with its pid, a line with how it ended
-        self.pid = json.loads(self.answers.readline())
+        self.pid = self.answer()
 
     def has_ended(self, timeout):
         """Wait for its end, `timeout` seconds at the most (None: without end)."""
@@ -37,11 +37,15 @@ class Script:
 
     def reap(self):
         """Wait for its end: (exit status, or minus the signal; seconds of processors that it took with all that it waited for)."""
-        line = self.answers.readline()
+        ended = self.answer()
         self.answers.close()
+        return tuple(ended)
+
+    def answer(self):
+        line = self.answers.readline()
         if not line:
             raise OSError('the fork server has died')
-        return tuple(json.loads(line))
+        return json.loads(line)
 
 
 class Server:

@@ -29,8 +29,8 @@ SCRIPTS = {
     'imports_what_lies_beside_it': 'import sys, beside; print(beside.answer, sys.path[0])',
     'leads_a_session': 'import os; print(os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid())',
     'has_three_descriptors': 'import os; print(sorted(map(int, os.listdir("/proc/self/fd")))[:-1], os.read(0, 1))',
-    'waits_for_its_threads': 'import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.01), print("later"))).start()\n'
-                             'print("first")',
+    'waits_for_its_threads': 'import threading\n'
+                             'threading.Thread(target=lambda: (threading.main_thread().join(), print("later"))).start()\nprint("first")',
     'has_exit_handlers': 'import atexit; atexit.register(print, "last"); print("first")',
     'starts_processes': 'import subprocess; print(subprocess.run("echo x; exit 5", shell=True, capture_output=True))',
     'has_no_children_that_it_did_not_start': 'import os\ntry:\n    os.wait()\nexcept ChildProcessError:\n    print("none")',
