@@ -30,6 +30,8 @@ CASES = [
     ('layers__lib_does_not_see_the_api', {'src/lib/a.c': '#include "api/http.h"\n'}, 'lib may not include'),
     ('layers__an_include_in_a_comment_is_none', {'src/base/a.c': '/*\n#include "cli/ui.h"\n*/\n'}, None),
     ('layers__an_unknown_layer_is_refused', {'src/misc/a.c': '\n'}, "layer 'misc' is not in the table"),
+    ('layers__an_include_beside_comments_is_one', {'src/base/a.c': 'int a;\n/* x */ # /* * */ include /* y */ "cli/ui.h"\n'},
+     'src/base/a.c:2: base may not include'),
     ('layers__no_climbing_include', {'src/base/a.c': '#include "../kernel/model.h"\n'}, 'by its path from src/'),
     ('layers__sqlite_belongs_to_the_store', {'src/engine/a.c': '#include <sqlite3.h>\n'}, 'engine may not include <sqlite3.h>'),
     ('contracts__a_bare_prototype_is_refused', {'src/base/x.h': HEADER % 'int rv_x_count(void);\n'}, 'x.h:5: rv_x_count has no contract'),
