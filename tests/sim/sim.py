@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 REEVE, SECONDS, ROOT = os.path.abspath(sys.argv[1]), int(sys.argv[2]), os.path.abspath(sys.argv[3])
-SHARE = 1 if SECONDS >= 60 else 2  # of what is played besides
+SHARE = 1 if SECONDS >= 60 else 2  # the fast set plays half of what is played beside the seeds
 FILES = [
     (['examples/release/reeve.yaml', '--var', 'token=secret-token'], 20 // SHARE),
     (['examples/log-report/reeve.yaml'], 8 // SHARE),
@@ -52,7 +52,8 @@ if kept(status, said):
              counts['attempts']))
     print('# figure: ' + ', '.join('%d %s' % (count, name.replace('_', ' ')) for name, count in counts.items()))
     idle = [name for name, count in [*counts.items(), *said['deaths_at'].items()] if count == 0]
-    claim('sim__every_kind_of_bad_luck_and_every_fail_point_was_met', not idle or said['plays'] < 600, idle)
+    if said['plays'] >= 600:  # fewer need not meet all of them
+        claim('sim__every_kind_of_bad_luck_and_every_fail_point_was_met', not idle, idle)
 first, second = (chaos('--made-up', '--seed', '1', '--plays', str(12 // SHARE)) for _ in range(2))
 claim('sim__two_processes_tell_the_same_story', kept(*first) and first[1]['hash'] == second[1]['hash'], (first, second))
 with tempfile.TemporaryDirectory() as folder:
