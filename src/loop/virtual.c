@@ -113,8 +113,8 @@ static bool call_watches(virtual_loop *loop)
         struct pollfd fd = {.fd = watch->fd, .events = (short)((watch->events & RV_LOOP_READ ? POLLIN : 0) |
                                                               (watch->events & RV_LOOP_WRITE ? POLLOUT : 0))};
         if (watch->has_ended || !watch->events || poll(&fd, 1, 0) <= 0) continue;
-        watch->fn(watch->user, (fd.revents & ~POLLOUT ? RV_LOOP_READ : 0) | (fd.revents & ~POLLIN ? RV_LOOP_WRITE : 0) |
-                               (fd.revents & POLLHUP ? RV_LOOP_HANGUP : 0));
+        int events = (fd.revents & ~POLLOUT ? RV_LOOP_READ : 0) | (fd.revents & ~POLLIN ? RV_LOOP_WRITE : 0);
+        watch->fn(watch->user, watch->events == RV_LOOP_HANGUP && fd.revents & POLLHUP ? RV_LOOP_HANGUP : events);
         called(loop);
         has_called = true;
     }

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -167,6 +168,42 @@ static void virtual__descriptors_are_seen_before_time_moves(void **state)
     rv_buf_deinit(&w.said);
 }
 
+static void on_hangup(void *user, int events)
+{
+    reader *r = user;
+    assert_int_equal(events, RV_LOOP_HANGUP);
+    rv_buf_cstring(&r->w->said, "gone ");
+    rv_watch_end(r->watch);
+}
+
+static void on_close(void *user)
+{
+    reader *r = user;
+    rv_buf_cstring(&r->w->said, "close ");
+    close(r->fd);
+}
+
+static void virtual__a_hangup_is_told_where_nothing_is_read(void **state)
+{
+    uint64_t seed = 1;
+    int fds[2];
+    rv_error err;
+    world w = {.loop = rv_loop_new_virtual(0, 0, &seed)};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(shutdown(fds[1], SHUT_WR), 0); /* it still reads */
+    reader r = {.w = &w, .fd = fds[1]};
+    rv_timer *timer = rv_timer_new(w.loop, on_close, &r);
+    rv_timer_set(timer, 10);
+    assert_int_equal(rv_watch_start(w.loop, fds[0], RV_LOOP_HANGUP, on_hangup, &r, &r.watch, &err), RV_OK);
+    rv_loop_run(w.loop);
+    assert_string_equal(w.said.at, "close gone ");
+    rv_timer_free(timer);
+    rv_loop_free(w.loop);
+    close(fds[0]);
+    rv_buf_deinit(&w.said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +212,7 @@ int main(void)
         cmocka_unit_test(virtual__turn_runs_before_time_moves_and_again_when_woken),
         cmocka_unit_test(virtual__same_seed_same_order_another_seed_another),
         cmocka_unit_test(virtual__descriptors_are_seen_before_time_moves),
+        cmocka_unit_test(virtual__a_hangup_is_told_where_nothing_is_read),
     };
     return cmocka_run_group_tests_name("loop_virtual", tests, NULL, NULL);
 }
